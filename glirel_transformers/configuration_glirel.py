@@ -105,8 +105,8 @@ class GLiRELConfig(PreTrainedConfig):
     model_type = "glirel"
     sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig}
 
-    encoder_config: dict[str, Any] | PreTrainedConfig | None = None
-    hidden_size: int | None = None
+    encoder_config: Any = None
+    hidden_size: int = None  # type: ignore[assignment]  # resolved to the encoder's width
     feed_forward_multiplier: int = 4
     dropout: float = 0.1
     subtoken_pooling: str = "first"
@@ -139,8 +139,7 @@ class GLiRELConfig(PreTrainedConfig):
                 )
             encoder_config = dict(self.encoder_config)
             self.encoder_config = AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config)
-        if self.hidden_size is None:
-            self.hidden_size = self.encoder_config.hidden_size
+        self.hidden_size = self.encoder_config.hidden_size if self.hidden_size is None else self.hidden_size
         super().__post_init__(**kwargs)
         self._validate()
 

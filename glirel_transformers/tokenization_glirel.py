@@ -119,7 +119,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         """Limit on the words between the starts of a pair's mentions, in either direction; `None` is no limit."""
         return self.init_kwargs.get("max_pair_distance")
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         text: Any = None,
         *args: Any,
