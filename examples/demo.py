@@ -1,0 +1,54 @@
+"""Extract relations from three texts with the model of this repository: `make demo`."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+
+from glirel_transformers.cli import find_entities, load_pipeline
+from glirel_transformers.report import relations_table
+
+TEXTS = [
+    (
+        "Marie Curie was born in Warsaw and studied at the University of Paris, where she met Pierre Curie.",
+        ["Marie Curie=PERSON", "Warsaw=CITY", "University of Paris=ORGANIZATION", "Pierre Curie=PERSON"],
+        ["place of birth", "educated at", "spouse", "founded by"],
+    ),
+    (
+        "The Danube rises in the Black Forest in Germany and empties into the Black Sea in Romania.",
+        ["Danube=RIVER", "Black Forest=REGION", "Germany=COUNTRY", "Black Sea=SEA", "Romania=COUNTRY"],
+        ["mouth of the watercourse", "country", "author", "tributary"],
+    ),
+    (
+        "Blade Runner is a 1982 science fiction film directed by Ridley Scott and distributed by Warner Bros., with "
+        "music composed by Vangelis.",
+        ["Blade Runner=FILM", "Ridley Scott=PERSON", "Warner Bros=ORGANIZATION", "Vangelis=PERSON"],
+        ["director", "composer", "distributor", "place of birth"],
+    ),
+]
+
+
+def main() -> None:
+    console = Console()
+    start = time.perf_counter()
+    extract = load_pipeline()
+    loaded = time.perf_counter()
+    for text, entities, relation_types in TEXTS:
+        relations = extract(text, entities=find_entities(text, entities), relation_types=relation_types, top_k=1)
+        console.print()
+        console.print(text, highlight=False)
+        console.print(f"[dim]asked for: {', '.join(relation_types)}[/dim]", highlight=False)
+        console.print(relations_table(relations))
+    done = time.perf_counter()
+    num_parameters = sum(parameter.numel() for parameter in extract.model.parameters())
+    console.print(
+        f"\n{extract.model.name_or_path} ({num_parameters / 1e6:.1f} million parameters, CPU): loaded in "
+        f"{loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
