@@ -155,7 +155,7 @@ def train_encoder(args: argparse.Namespace, tokenizer: PreTrainedTokenizerFast, 
     model = build_encoder(args, tokenizer)
     embeddings = torch.from_numpy(np.load(args.output / "embeddings.npy"))
     model.get_input_embeddings().weight.data.copy_(embeddings)
-    held_out = args.sequence_length * 256
+    held_out = args.sequence_length * args.held_out
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -176,7 +176,7 @@ def train_encoder(args: argparse.Namespace, tokenizer: PreTrainedTokenizerFast, 
             logging_steps=25,
             eval_strategy="steps",
             eval_steps=500,
-            save_steps=250,
+            save_steps=args.save_steps,
             save_total_limit=1,
             report_to=["tensorboard"],
             seed=args.seed,
@@ -208,6 +208,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--max-steps", type=int, default=4000)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--mask-probability", type=float, default=0.2)
+    parser.add_argument("--held-out", type=int, default=256, help="how many windows measure progress")
+    parser.add_argument("--save-steps", type=int, default=250)
     parser.add_argument("--embedding-tokens", type=int, default=40_000_000, help="how many tokens skip-gram reads")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
