@@ -1,0 +1,21 @@
+"""Training: arguments, collator, sampler, trainer, metrics and the fit of the decision threshold."""
+
+from .arguments import GLiRELTrainingArguments
+from .collator import RelationCollator, make_labels
+from .dataset import Example, RelationDataset, RelationSampler
+from .freezing import freeze_encoder_layers
+from .metrics import RelationMetrics, fit_threshold
+from .trainer import GLiRELTrainer
+
+__all__ = [
+    "Example",
+    "GLiRELTrainer",
+    "GLiRELTrainingArguments",
+    "RelationCollator",
+    "RelationDataset",
+    "RelationMetrics",
+    "RelationSampler",
+    "fit_threshold",
+    "freeze_encoder_layers",
+    "make_labels",
+]

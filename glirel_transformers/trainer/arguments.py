@@ -1,0 +1,67 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from transformers import TrainingArguments
+
+
+@dataclass
+class GLiRELTrainingArguments(TrainingArguments):
+    """[`TrainingArguments`] with the GLiREL paper's set-up as defaults (Table 4), and what GLiREL has besides.
+
+    From the paper: AdamW, a learning rate of 1e-5 for the encoder and 1e-4 for the rest, cosine decay after a warm-up
+    over 10 % of the steps, batches of 8, 20,000 steps. `max_steps` goes before `num_train_epochs`; set it to −1 to
+    count in epochs. `train_sampling_strategy="group_by_length"` puts texts of like length into a batch.
+
+    Args:
+        learning_rate: of everything but the encoder.
+        encoder_learning_rate: of the encoder.
+        weight_decay: of everything but the encoder. Biases and norms are never decayed.
+        encoder_weight_decay: of the encoder.
+        num_frozen_encoder_layers: how many of the encoder's layers, from the first, are not trained. From 1 on, its
+            embeddings are not trained either (among them those of `[REL]` and `[SEP]`, which keep their first values
+            in a fresh model).
+        max_per_relation: how many relations of one type an epoch holds at most, see [`RelationSampler`].
+
+    Raises:
+        ValueError: when one of these is negative.
+    """
+
+    learning_rate: float = field(default=1e-4, metadata={"help": "Learning rate of everything but the encoder."})
+    encoder_learning_rate: float = field(default=1e-5, metadata={"help": "Learning rate of the encoder."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of everything but the encoder."})
+    encoder_weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of the encoder."})
+    num_frozen_encoder_layers: int = field(
+        default=0, metadata={"help": "How many of the encoder's first layers, and its embeddings, are not trained."}
+    )
+    max_per_relation: int | None = field(
+        default=None, metadata={"help": "How many relations of one type an epoch holds at most."}
+    )
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "The scheduler type to use."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps, or below 1 their share of all steps."})
+    max_steps: int = field(default=20_000, metadata={"help": "Number of updates; -1 counts in epochs instead."})
+    # What the batches need.
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must be False: batches are made of documents."}
+    )
+    label_names: list[str] | None = field(
+        default_factory=lambda: ["labels"], metadata={"help": "The keys of a batch that are targets."}
+    )
+    batch_eval_metrics: bool = field(default=True, metadata={"help": "Must be True: batches differ in their shapes."})
+    # A loss that is not a number must be seen.
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Leave NaN and inf out of the logged loss."})
+
+    def __post_init__(self) -> None:
+        for name in ("encoder_learning_rate", "encoder_weight_decay", "num_frozen_encoder_layers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative: got {getattr(self, name)}.")
+        for name, needed in (("remove_unused_columns", False), ("batch_eval_metrics", True)):
+            if getattr(self, name) != needed:
+                raise ValueError(f"`{name}` must be {needed} for GLiREL: got {getattr(self, name)}. Leave it out.")
+        # Mixed precision on a machine without an accelerator is refused unless the CPU is asked for.
+        if not torch.accelerator.is_available():
+            self.use_cpu = True
+        super().__post_init__()

@@ -1,0 +1,186 @@
+"""🤗 Trainer for GLiREL: documents in, a checkpoint that is whole out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
+from transformers import Trainer
+
+from glirel_transformers.data.splits import count_relation_types
+
+from .arguments import GLiRELTrainingArguments
+from .collator import RelationCollator
+from .dataset import RelationDataset, RelationSampler
+from .freezing import freeze_encoder_layers
+from .metrics import RelationMetrics, mask_labels
+
+_ENCODER = "glirel.encoder."
+_KEYS = "relation_keys"
+
+
+class GLiRELTrainer(Trainer):
+    """[`Trainer`] with two learning rates, frozen layers, and data that do not depend on what was drawn before.
+
+    Everything of the stock trainer works: gradient accumulation (an update is the mean of its batches' losses), mixed
+    precision, several processes, resuming, early stopping, the best model at the end. A resumed run goes on exactly
+    as the one that was stopped would have. Every checkpoint, and what `save_model` and `push_to_hub` write, holds the
+    tokenizer and all code.
+
+    Evaluation reports the loss and micro and macro precision, recall and F1 at `model.config.threshold`
+    ([`RelationMetrics`]).
+
+    Args:
+        model: a [`GLiRELForRelationClassification`] with its tokenizer attached.
+        args: [`GLiRELTrainingArguments`].
+        train_dataset: [`Document`]s, or a 🤗 dataset of them (`load_documents`).
+        eval_dataset: the same, or a dictionary of several.
+        data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset`.
+        eval_collator: by default `data_collator.for_evaluation()`.
+        kwargs: as [`Trainer`] takes them.
+    """
+
+    args: GLiRELTrainingArguments
+    data_collator: Any
+    optimizer: Any
+
+    def __init__(
+        self,
+        model: Any = None,
+        args: GLiRELTrainingArguments | None = None,
+        data_collator: RelationCollator | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        eval_collator: RelationCollator | None = None,
+        **kwargs: Any,
+    ) -> None:
+        args = GLiRELTrainingArguments(output_dir="trainer_output") if args is None else args
+        if not isinstance(args, GLiRELTrainingArguments):
+            raise TypeError(f"`args` must be GLiRELTrainingArguments: got {type(args).__name__}.")
+        tokenizer = kwargs.setdefault("processing_class", getattr(model, "tokenizer", None))
+        train_dataset = None if train_dataset is None else RelationDataset.wrap(train_dataset)
+        if isinstance(eval_dataset, dict):
+            eval_dataset = {name: RelationDataset.wrap(dataset) for name, dataset in eval_dataset.items()}
+        elif eval_dataset is not None:
+            eval_dataset = RelationDataset.wrap(eval_dataset)
+        if data_collator is None:
+            if train_dataset is None or tokenizer is None:
+                raise ValueError(
+                    "Without a `data_collator`, GLiRELTrainer makes one from `train_dataset` and `model.tokenizer`: "
+                    f"got train_dataset={train_dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
+                )
+            counts = count_relation_types(example.document for example in train_dataset)
+            seed = args.seed if args.data_seed is None else args.data_seed
+            data_collator = RelationCollator(tokenizer, list(counts), seed=seed)
+        self.eval_collator = (eval_collator or data_collator).for_evaluation()
+        self.eval_collator.with_relation_keys = True
+        if model is not None:
+            freeze_encoder_layers(model, args.num_frozen_encoder_layers)
+            kwargs.setdefault("compute_metrics", RelationMetrics(model.config))
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=data_collator,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            **kwargs,
+        )
+
+    def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
+        """AdamW (or `args.optim`) with two groups for the encoder and two for the rest: decayed, and biases and norms.
+
+        Frozen parameters are in none.
+        """
+        if self.optimizer is not None:
+            return self.optimizer
+        model = self.model if model is None else model
+        decayed = set(self.get_decay_parameter_names(model))
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((_ENCODER in name, name in decayed), []).append(parameter)
+        args = self.args
+        optimizer_class, options = self.get_optimizer_cls_and_kwargs(args, model)
+        self.optimizer = optimizer_class(
+            [
+                {
+                    "params": groups[is_encoder, is_decayed],
+                    "lr": args.encoder_learning_rate if is_encoder else args.learning_rate,
+                    "weight_decay": (args.encoder_weight_decay if is_encoder else args.weight_decay) * is_decayed,
+                }
+                for is_encoder, is_decayed in sorted(groups)  # the head first: its rate is the one that is logged
+            ],
+            **options,
+        )
+        return self.optimizer
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """As [`Trainer.get_eval_dataloader`], with the collator of evaluations."""
+        if eval_dataset is not None and not isinstance(eval_dataset, str):
+            eval_dataset = RelationDataset.wrap(eval_dataset)
+        return self._with_eval_collator(super().get_eval_dataloader, eval_dataset)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+        """As [`Trainer.get_test_dataloader`], with the collator of evaluations."""
+        return self._with_eval_collator(super().get_test_dataloader, RelationDataset.wrap(test_dataset))
+
+    def _with_eval_collator(self, make: Any, dataset: Any) -> DataLoader:
+        train_collator, self.data_collator = self.data_collator, self.eval_collator
+        try:
+            return make(dataset)
+        finally:
+            self.data_collator = train_collator
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
+        strategy = self.args.train_sampling_strategy
+        if strategy not in ("random", "group_by_length"):
+            return super()._get_train_sampler(train_dataset)
+        return RelationSampler(
+            self.train_dataset if train_dataset is None else train_dataset,
+            seed=self.args.seed if self.args.data_seed is None else self.args.data_seed,
+            max_per_relation=self.args.max_per_relation,
+            group_by_length=self._train_batch_size if strategy == "group_by_length" else None,
+        )
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler | None:
+        return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Any, Any]:
+        """As [`Trainer.prediction_step`]; logits, labels and relation keys come flat, `(batch, cells)`.
+
+        Processes can then pad one axis to gather batches whose pairs and relation types differ in number.
+        """
+        inputs = dict(self._prepare_inputs(inputs))
+        keys = inputs.pop(_KEYS)
+        ignore_keys = [*(ignore_keys or []), "pair_mask", "relation_mask", "hidden_states", "attentions"]
+        loss, logits, _ = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        if logits is None:
+            return loss, None, None
+        labels = mask_labels(inputs)
+        keys = keys.unsqueeze(1).expand_as(labels)
+        return loss, logits.flatten(1), (labels.flatten(1), keys.flatten(1))
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As [`Trainer.log`]; refuses a loss that is not a number, and adds the encoder's learning rate.
+
+        Raises:
+            ValueError: when training has diverged.
+        """
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise ValueError(
+                f"The training loss is {logs['loss']} at step {self.state.global_step}: training diverged. Resume "
+                "from an earlier checkpoint with a lower learning rate, or use bf16 in place of fp16."
+            )
+        if "learning_rate" in logs and self.args.learning_rate:  # both follow one schedule
+            ratio = self.args.encoder_learning_rate / self.args.learning_rate
+            logs["encoder_learning_rate"] = logs["learning_rate"] * ratio
+        super().log(logs, *args, **kwargs)
