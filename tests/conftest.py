@@ -1,0 +1,227 @@
+"""Tiny encoders and tokenizers for every test: made here, deterministic, never downloaded."""
+
+# ruff: noqa: E402  (transformers reads the environment when it is imported)
+from __future__ import annotations
+
+import os
+
+for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_EVALUATE_OFFLINE"):
+    os.environ.setdefault(_name, "1")  # a cache miss fails at once, instead of after a time-out
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
+
+torch.set_num_threads(1)
+
+FAMILIES = ("bert", "roberta", "electra", "deberta-v2", "modernbert")
+MAX_TOKENS = 128
+
+TEXTS = [
+    "Marie Curie was born in Warsaw.",
+    "Ada Lovelace wrote the first program for the engine of Charles Babbage, her friend in London.",
+    "Tokyo hosts Sony.",
+]
+ENTITIES = [
+    [(0, 11), (24, 30)],  # Marie Curie, Warsaw
+    [(0, 12), (55, 70), (86, 92)],  # Ada Lovelace, Charles Babbage, London
+    [(0, 5), (12, 16)],  # Tokyo, Sony
+]
+RELATION_TYPES = ["place of birth", "spouse", "headquartered in"]
+
+_WORDS = (
+    "the", "of", "in", "was", "born", "and", "to", "for", "place", "birth", "spouse", "marie", "curie", "warsaw",
+    "tokyo", "london", "sony", "work", "found", "ed", "quarter", "head", "ada", "engine", "program", "friend", "city",
+    "film",
+)  # fmt: skip
+
+
+def _word_piece() -> Tokenizer:
+    """Lower-casing WordPiece, as BERT's and ELECTRA's: words, and single characters to spell everything else."""
+    signs = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()[]/-&"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *signs, *(f"##{sign}" for sign in signs), *_WORDS]
+    backend = Tokenizer(models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return backend
+
+
+def _byte_level(bos: str, eos: str, specials: list[str]) -> Tokenizer:
+    """Byte-level BPE, as RoBERTa's and ModernBERT's: merges spell the words from left to right, after a space."""
+    tokens = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    merges = []
+    for word in _WORDS:
+        left = "Ġ"
+        for letter in word:
+            if (left, letter) not in merges:
+                merges.append((left, letter))
+                tokens.append(left + letter)
+            left += letter
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    backend = Tokenizer(models.BPE(vocabulary, merges))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A {eos}",
+        pair=f"{bos} $A {eos} $B {eos}",
+        special_tokens=[(bos, vocabulary[bos]), (eos, vocabulary[eos])],
+    )
+    return backend
+
+
+def _unigram() -> Tokenizer:
+    """Unigram over Metaspace, as DeBERTa-v3's: scored pieces, unknown characters, spaces collapsed."""
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?'\"()[]/-&"
+    pieces = [("[PAD]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", 0.0), ("▁", -4.0)]
+    pieces += [(letter, -6.0) for letter in letters]
+    pieces += [(f"▁{word}", -5.0) for word in _WORDS]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(prepend_scheme="always")
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    return backend
+
+
+def make_base_tokenizer(family: str) -> PreTrainedTokenizerFast:
+    """A fast tokenizer of the kind that the family's encoders have."""
+    names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]"}
+    if family in ("bert", "electra"):
+        backend = _word_piece()
+    elif family == "deberta-v2":
+        backend = _unigram()
+    elif family == "roberta":
+        backend = _byte_level("<s>", "</s>", ["<s>", "<pad>", "</s>", "<unk>"])
+        names = {"bos": "<s>", "eos": "</s>", "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>"}
+    else:
+        backend = _byte_level("[CLS]", "[SEP]", ["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=MAX_TOKENS,
+        model_input_names=["input_ids", "attention_mask"],
+        **{f"{name}_token": token for name, token in names.items()},
+    )
+
+
+def make_encoder_config(family: str, **settings: Any) -> Any:
+    """Two layers of width 32. Weights are far larger than is usual, so that every input leaves its mark."""
+    tokenizer = make_base_tokenizer(family)
+    common = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": MAX_TOKENS + (2 if family == "roberta" else 0),
+        "initializer_range": 0.3,
+    }
+    of_family: dict[str, dict[str, Any]] = {
+        "electra": {"embedding_size": 16},
+        "deberta-v2": {
+            "relative_attention": True,
+            "position_buckets": 16,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+        },
+        "modernbert": {
+            "cls_token_id": tokenizer.cls_token_id,
+            "sep_token_id": tokenizer.sep_token_id,
+            "bos_token_id": tokenizer.cls_token_id,
+            "eos_token_id": tokenizer.sep_token_id,
+            "local_attention": 16,
+            "global_attn_every_n_layers": 2,
+        },
+    }
+    return AutoConfig.for_model(family, **{**common, **of_family.get(family, {}), **settings})
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders of pre-trained encoders: `encoder_folder("bert")` is one, with its tokenizer."""
+    root = tmp_path_factory.mktemp("encoders")
+
+    def folder(family: str) -> Path:
+        target = root / f"tiny-{family}"
+        if not target.exists():
+            torch.manual_seed(FAMILIES.index(family))
+            AutoModel.from_config(make_encoder_config(family)).save_pretrained(target)
+            make_base_tokenizer(family).save_pretrained(target)
+        return target
+
+    return folder
+
+
+BuildModel = Callable[..., GLiRELForRelationClassification]
+
+
+@pytest.fixture(scope="session")
+def build_model(encoder_folder: Callable[[str], Path]) -> BuildModel:
+    """`build_model("bert", scorer="dot_norm")`: a model in evaluation mode, with its tokenizer attached."""
+
+    def build(family: str = "bert", **settings: Any) -> GLiRELForRelationClassification:
+        torch.manual_seed(17)
+        return GLiRELForRelationClassification.from_encoder(encoder_folder(family), **settings).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def shared_model(build_model: BuildModel) -> GLiRELForRelationClassification:
+    """One BERT model for tests that only read it."""
+    return build_model("bert")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(shared_model: GLiRELForRelationClassification) -> GLiRELTokenizer:
+    """The WordPiece tokenizer of `shared_model`, to be left as it is."""
+    assert shared_model.tokenizer is not None
+    return shared_model.tokenizer
+
+
+@pytest.fixture
+def encode() -> Callable[..., Any]:
+    """The three texts (or those chosen) as one batch for a model."""
+
+    def make(model: GLiRELForRelationClassification, members: tuple[int, ...] = (0, 1, 2), **options: Any) -> Any:
+        assert model.tokenizer is not None
+        return model.tokenizer(
+            [TEXTS[i] for i in members],
+            entities=[ENTITIES[i] for i in members],
+            relation_types=options.pop("relation_types", RELATION_TYPES),
+            padding=True,
+            **options,
+        )
+
+    return make
+
+
+def fill_with_waves(model: torch.nn.Module, scale: float = 0.4) -> None:
+    """Sets every weight to a fixed wave, by its position among the parameters: the same on every machine."""
+    with torch.no_grad():
+        for place, (_, parameter) in enumerate(sorted(model.named_parameters()), start=1):
+            steps = torch.arange(parameter.numel(), dtype=torch.float64)
+            wave = torch.sin(steps * math.sqrt(2 + place) + place) * scale
+            parameter.copy_(wave.reshape(parameter.shape).to(parameter.dtype))

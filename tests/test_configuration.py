@@ -1,0 +1,183 @@
+"""GLiRELConfig: defaults, sub-configuration, round trips and every error."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import FAMILIES, make_encoder_config
+from transformers import AutoConfig, BertConfig
+
+from glirel_transformers import GLiRELConfig
+
+
+@pytest.fixture
+def small():
+    return make_encoder_config("bert")
+
+
+def test_defaults_describe_deberta_v3_large():
+    config = GLiRELConfig()
+    encoder = config.encoder_config
+    assert (encoder.model_type, encoder.vocab_size, encoder.hidden_size) == ("deberta-v2", 128100, 1024)
+    assert (encoder.num_hidden_layers, encoder.num_attention_heads, encoder.intermediate_size) == (24, 16, 4096)
+    assert (encoder.relative_attention, encoder.position_buckets, encoder.max_position_embeddings) == (True, 256, 512)
+    assert (encoder.share_att_key, encoder.position_biased_input) == (True, False)
+    assert sorted(encoder.pos_att_type) == ["c2p", "p2c"]
+    assert config.hidden_size == 1024
+    assert config.model_type == "glirel"
+
+
+def test_defaults_of_the_head(small):
+    config = GLiRELConfig(encoder_config=small)
+    assert (config.subtoken_pooling, config.relation_representation) == ("first", "label")
+    assert (config.scorer, config.loss_function, config.threshold) == ("dot", "bce", 0.5)
+    assert (config.mention_representation, config.use_lstm, config.endpoint_projection) == ("endpoints", False, False)
+    assert (config.num_pair_refinement_layers, config.num_relation_refinement_layers) == (0, 0)
+    assert (config.entity_markers, config.max_pair_distance, config.coreference_label) == (False, None, None)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sub_configuration_from_object_and_from_dict_are_the_same(family):
+    encoder = make_encoder_config(family)
+    of_object = GLiRELConfig(encoder_config=encoder)
+    of_dict = GLiRELConfig(encoder_config=encoder.to_dict())
+    assert type(of_dict.encoder_config) is type(of_object.encoder_config) is type(encoder)
+    assert of_dict.to_dict() == of_object.to_dict()
+    assert of_dict.hidden_size == 32
+
+
+def test_sub_configuration_dict_is_left_as_it_was():
+    given = {"model_type": "bert", "hidden_size": 24, "num_attention_heads": 2}
+    before = dict(given)
+    GLiRELConfig(encoder_config=given)
+    assert given == before
+
+
+def test_sub_configuration_without_model_type_is_an_error():
+    with pytest.raises(ValueError, match=r"no `model_type`: got the keys \['hidden_size'\]"):
+        GLiRELConfig(encoder_config={"hidden_size": 32})
+
+
+def test_two_default_configurations_share_nothing():
+    one, other = GLiRELConfig(), GLiRELConfig()
+    one.encoder_config.hidden_size = 7
+    assert other.encoder_config.hidden_size == 1024
+    assert GLiRELConfig().encoder_config.hidden_size == 1024
+
+
+def test_own_width_is_kept(small):
+    assert GLiRELConfig(encoder_config=small, hidden_size=48).hidden_size == 48
+
+
+SETTINGS = {
+    "hidden_size": 48,
+    "feed_forward_multiplier": 2,
+    "dropout": 0.2,
+    "subtoken_pooling": "first_last",
+    "relation_representation": "both",
+    "use_lstm": True,
+    "mention_representation": "endpoints",
+    "endpoint_projection": True,
+    "num_pair_refinement_layers": 2,
+    "num_relation_refinement_layers": 1,
+    "num_refinement_heads": 6,
+    "scorer": "concat_proj",
+    "loss_function": "focal",
+    "focal_alpha": 0.6,
+    "focal_gamma": 1.5,
+    "positive_weight": 2.0,
+    "negative_weight": 0.5,
+    "entity_markers": True,
+    "max_pair_distance": 30,
+    "threshold": 0.35,
+    "coreference_label": "SELF",
+}
+
+
+@pytest.mark.parametrize("load", [GLiRELConfig.from_pretrained, AutoConfig.from_pretrained])
+@pytest.mark.parametrize("family", ["bert", "modernbert", "deberta-v2"])
+def test_round_trip_keeps_every_setting(tmp_path, family, load):
+    config = GLiRELConfig(encoder_config=make_encoder_config(family), **SETTINGS)
+    config.save_pretrained(tmp_path)
+    loaded = load(tmp_path)
+    assert type(loaded) is GLiRELConfig
+    assert {name: getattr(loaded, name) for name in SETTINGS} == SETTINGS
+    assert loaded.encoder_config.to_dict() == config.encoder_config.to_dict()
+    ignored = {"_name_or_path", "transformers_version"}
+    before, after = ({k: v for k, v in c.to_dict().items() if k not in ignored} for c in (config, loaded))
+    assert before == after
+
+
+def test_the_settings_of_the_round_trip_are_no_defaults(small):
+    default = GLiRELConfig(encoder_config=small)
+    same = {name for name, value in SETTINGS.items() if getattr(default, name) == value}
+    assert same == {"mention_representation"}  # the only value that goes with endpoint_projection
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"subtoken_pooling": "max"},
+            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'first_last'.*'max'",
+        ),
+        ({"relation_representation": "cls"}, "`relation_representation` must be one of .*got 'cls'"),
+        ({"mention_representation": "span"}, "`mention_representation` must be one of .*got 'span'"),
+        ({"scorer": "cosine"}, "`scorer` must be one of .*got 'cosine'"),
+        ({"loss_function": "hinge"}, "`loss_function` must be one of .*got 'hinge'"),
+        ({"hidden_size": 0}, "`hidden_size` must be a whole number of at least 1: got 0"),
+        ({"hidden_size": 16.5}, "`hidden_size` must be a whole number"),
+        ({"feed_forward_multiplier": 0}, "`feed_forward_multiplier` must be a whole number of at least 1"),
+        ({"dropout": -0.1}, "`dropout` must be a number from 0 to 1: got -0.1"),
+        ({"dropout": 1.0}, "`dropout` must be below 1"),
+        ({"dropout": math.nan}, "`dropout` must be a number from 0 to 1: got nan"),
+        ({"num_pair_refinement_layers": 3}, "`num_pair_refinement_layers` must be a whole number from 0 to 2: got 3"),
+        ({"num_relation_refinement_layers": -1}, "`num_relation_refinement_layers` must be .*got -1"),
+        ({"num_pair_refinement_layers": True}, "`num_pair_refinement_layers` must be a whole number.*got True"),
+        ({"num_refinement_heads": 0}, "`num_refinement_heads` must be a whole number of at least 1"),
+        (
+            {"num_refinement_heads": 5, "num_pair_refinement_layers": 1},
+            r"`num_refinement_heads` \(5\) must divide `hidden_size` \(32\)",
+        ),
+        ({"num_refinement_heads": 5, "num_relation_refinement_layers": 1}, "must divide"),
+        ({"focal_alpha": 1.1}, "`focal_alpha` must be a number from 0 to 1: got 1.1"),
+        ({"focal_gamma": -1}, "`focal_gamma` must be a number of at least 0: got -1"),
+        ({"positive_weight": -1.0}, "`positive_weight` must be a number of at least 0"),
+        ({"negative_weight": "1"}, "`negative_weight` must be a number of at least 0: got '1'"),
+        ({"max_pair_distance": 0}, "`max_pair_distance` must be a whole number of at least 1: got 0"),
+        ({"threshold": 1.5}, "`threshold` must be a number from 0 to 1: got 1.5"),
+        ({"threshold": "0.5"}, "`threshold` must be a number from 0 to 1: got '0.5'"),
+        ({"use_lstm": True, "hidden_size": 33}, "`use_lstm` splits `hidden_size`.*odd 33"),
+        (
+            {"endpoint_projection": True, "mention_representation": "mean"},
+            "`endpoint_projection` needs mention_representation='endpoints': got 'mean'",
+        ),
+        ({"coreference_label": " "}, "`coreference_label` must be the name of a relation type"),
+        ({"coreference_label": 3}, "`coreference_label` must be the name of a relation type.*got 3"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_wrong_values_are_errors(small, settings, message):
+    # transformers checks the types of declared fields itself; both kinds of error name the field.
+    (name, *_) = settings
+    with pytest.raises((ValueError, TypeError), match=message) as error:
+        GLiRELConfig(encoder_config=small, **settings)
+    assert name in str(error.value)
+
+
+def test_heads_need_not_divide_the_width_where_nothing_refines(small):
+    assert GLiRELConfig(encoder_config=small, num_refinement_heads=5).num_refinement_heads == 5
+
+
+def test_the_encoder_owns_the_vocabulary():
+    config = GLiRELConfig(encoder_config=BertConfig(vocab_size=77))
+    assert config.get_text_config() is config.encoder_config
+    assert config.get_text_config().vocab_size == 77
+
+
+def test_saved_type_of_weights_survives(tmp_path, small):
+    config = GLiRELConfig(encoder_config=small, dtype=torch.bfloat16)
+    config.save_pretrained(tmp_path)
+    assert GLiRELConfig.from_pretrained(tmp_path).dtype == torch.bfloat16
