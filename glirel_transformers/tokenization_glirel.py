@@ -338,7 +338,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def _encode_plain(self, texts: list[Any], is_pretokenized: bool = False) -> list[Any]:
         """Encodes without special tokens, neither added around nor recognised within the texts."""
-        backend = self.backend_tokenizer
+        backend = self._whole_backend
         before, backend.encode_special_tokens = backend.encode_special_tokens, True
         try:
             return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
@@ -346,9 +346,17 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             backend.encode_special_tokens = before
 
     @property
+    def _whole_backend(self) -> Any:
+        """The backend, without the truncation and padding that an earlier plain call left switched on in it."""
+        backend = self.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        return backend
+
+    @property
     def _enclosing_token_ids(self) -> tuple[list[int], list[int]]:
         """What the encoder's own template puts before and after an input, such as `[CLS]` and `[SEP]`."""
-        encoding = self.backend_tokenizer.encode("a", add_special_tokens=True)
+        encoding = self._whole_backend.encode("a", add_special_tokens=True)
         is_text = [not special for special in encoding.special_tokens_mask]
         first, last = is_text.index(True), len(is_text) - is_text[::-1].index(True)
         return encoding.ids[:first], encoding.ids[last:]
@@ -483,6 +491,7 @@ def _with_prefix_space(backend: Any) -> Any:
     Byte-level and SentencePiece vocabularies otherwise read a lone word as the beginning of a text.
     """
     state = json.loads(backend.to_str())
+    state["truncation"] = state["padding"] = None  # nothing is cut silently, and `pad` pads
     stack = [state["pre_tokenizer"]]
     while stack:
         step = stack.pop()
