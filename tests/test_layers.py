@@ -1,0 +1,366 @@
+"""Every building block against an independent reference: torch's own modules, or the formula written out in loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import make_encoder_config
+from torch import nn
+
+from glirel_transformers import GLiRELConfig
+from glirel_transformers.layers_glirel import (
+    SCORERS,
+    Attention,
+    ConcatFeedForward,
+    FeedForward,
+    MentionRepresentation,
+    PairRepresentation,
+    Refinement,
+    RefinementLayer,
+    SpanPooling,
+    WordLSTM,
+    mean_of_spans,
+    relation_loss,
+)
+
+HIDDEN = 32
+
+
+def config_of(**settings) -> GLiRELConfig:
+    return GLiRELConfig(encoder_config=make_encoder_config("bert"), **{"dropout": 0.0, **settings})
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(3)
+
+
+def merged(layer: ConcatFeedForward) -> nn.Sequential:
+    """The ordinary FFN over a concatenation that has the same weights."""
+    first = nn.Linear(2 * HIDDEN, layer.left.out_features)
+    first.weight.data = torch.cat([layer.left.weight, layer.right.weight], dim=1).data
+    first.bias.data = layer.left.bias.data
+    return nn.Sequential(first, nn.ReLU(), layer.output)
+
+
+# Feed-forward networks, mentions, pairs
+
+
+def test_feed_forward_is_two_layers_with_a_relu():
+    layer = FeedForward(config_of(feed_forward_multiplier=3))
+    states = torch.randn(2, 5, HIDDEN)
+    inner = torch.relu(states @ layer[0].weight.T + layer[0].bias)
+    assert inner.shape[-1] == 3 * HIDDEN
+    torch.testing.assert_close(layer(states), inner @ layer[3].weight.T + layer[3].bias)
+
+
+def test_feed_forward_over_a_concatenation():
+    layer = ConcatFeedForward(config_of())
+    left, right = torch.randn(2, 5, HIDDEN), torch.randn(2, 5, HIDDEN)
+    torch.testing.assert_close(layer(left, right), merged(layer)(torch.cat([left, right], dim=-1)))
+    assert not torch.allclose(layer(left, right), layer(right, left))
+
+
+def test_pairs_are_the_feed_forward_of_head_and_tail():
+    layer = PairRepresentation(config_of())
+    mentions = torch.randn(2, 3, HIDDEN)
+    pair_index = torch.tensor([[(0, 1), (2, 0)], [(1, 2), (1, 0)]])
+    reference = merged(layer.feed_forward)
+    pairs = layer(mentions, pair_index)
+    for member in range(2):
+        for pair, (head, tail) in enumerate(pair_index[member].tolist()):
+            expected = reference(torch.cat([mentions[member, head], mentions[member, tail]]))
+            torch.testing.assert_close(pairs[member, pair], expected)
+
+
+@pytest.mark.parametrize("projected", [False, True])
+def test_mentions_from_end_points(projected):
+    layer = MentionRepresentation(config_of(endpoint_projection=projected))
+    words = torch.randn(1, 6, HIDDEN)
+    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
+    for mention, (first, last) in zip(mentions[0], [(0, 2), (4, 4)], strict=True):
+        start, end = words[0, first], words[0, last]
+        if projected:
+            start = torch.relu(layer.start_projection[0](start))
+            end = torch.relu(layer.end_projection[0](end))
+        torch.testing.assert_close(mention, merged(layer.feed_forward)(torch.cat([start, end])))
+
+
+def test_mentions_from_the_mean_of_their_words():
+    layer = MentionRepresentation(config_of(mention_representation="mean"))
+    words = torch.randn(1, 6, HIDDEN)
+    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
+    torch.testing.assert_close(mentions[0, 0], layer.feed_forward(words[0, :3].mean(dim=0)))
+    torch.testing.assert_close(mentions[0, 1], layer.feed_forward(words[0, 4]))
+
+
+def test_mean_of_an_empty_span_is_zero():
+    means = mean_of_spans(torch.randn(1, 4, 8), torch.tensor([[(2, 2), (0, 0)]]))
+    assert torch.equal(means, torch.zeros(1, 2, 8))
+
+
+# Pooling of sub-tokens
+
+
+@pytest.mark.parametrize("width", [HIDDEN, 16], ids=["same-width", "projected"])
+@pytest.mark.parametrize("pooling", ["first", "last", "mean", "first_last"])
+def test_pooling_of_sub_tokens(pooling, width):
+    layer = SpanPooling(config_of(subtoken_pooling=pooling, hidden_size=width))
+    tokens = torch.randn(2, 7, HIDDEN)
+    spans = torch.tensor([[(0, 3), (3, 4), (4, 4)], [(2, 7), (0, 0), (6, 7)]])
+    pooled = layer(tokens, spans)
+    assert pooled.shape == (2, 3, width)
+    has_projection = isinstance(layer.projection, nn.Linear)
+    assert has_projection == (pooling == "first_last" or width != HIDDEN)
+    for member in range(2):
+        for item, (start, end) in enumerate(spans[member].tolist()):
+            inside = tokens[member, start:end] if end > start else torch.zeros(1, HIDDEN)
+            by_hand = {
+                "first": inside[0],
+                "last": inside[-1],
+                "mean": inside.mean(dim=0),
+                "first_last": torch.cat([inside[0], inside[-1]]),
+            }[pooling]
+            expected = layer.projection(by_hand) if has_projection else by_hand
+            torch.testing.assert_close(pooled[member, item], expected)
+
+
+# LSTM
+
+
+def test_lstm_is_the_packed_bidirectional_lstm():
+    layer = WordLSTM(config_of(use_lstm=True))
+    reference = nn.LSTM(HIDDEN, HIDDEN // 2, batch_first=True, bidirectional=True)
+    for direction, source in (("", layer.forward_lstm), ("_reverse", layer.backward_lstm)):
+        for name, weight in source.named_parameters():
+            getattr(reference, name + direction).data = weight.data
+    lengths = torch.tensor([5, 1, 3])
+    words = torch.randn(3, 5, HIDDEN)
+    mask = torch.arange(5) < lengths[:, None]
+    packed = nn.utils.rnn.pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(reference(packed)[0], batch_first=True)
+    torch.testing.assert_close(layer(words, mask)[mask], expected[mask])
+
+
+def test_padding_of_the_lstm_does_not_matter():
+    layer = WordLSTM(config_of(use_lstm=True))
+    words, mask = torch.randn(1, 6, HIDDEN), torch.tensor([[True] * 4 + [False] * 2])
+    alone = layer(words[:, :4], mask[:, :4])
+    torch.testing.assert_close(layer(words, mask)[:, :4], alone)
+    words[:, 4:] = 1e3
+    torch.testing.assert_close(layer(words, mask)[:, :4], alone)
+
+
+# Attention and refinement
+
+
+def multi_head_attention(layer: Attention) -> nn.MultiheadAttention:
+    reference = nn.MultiheadAttention(HIDDEN, layer.num_heads, batch_first=True, add_zero_attn=True)
+    reference.in_proj_weight.data = torch.cat([p.weight for p in (layer.query, layer.key, layer.value)]).data
+    reference.in_proj_bias.data = torch.cat([p.bias for p in (layer.query, layer.key, layer.value)]).data
+    reference.out_proj.load_state_dict(layer.output.state_dict())
+    return reference
+
+
+def randomise_biases(module: nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter)
+
+
+# What may stand as the zero key: after the projections, as `add_zero_attn` has it, or before them.
+def attention_with_zero_key(layer: Attention, queries, keys, key_mask):
+    """Written out: softmax over all real keys and one zero key, whose value is zero."""
+    size = HIDDEN // layer.num_heads
+    result = torch.zeros_like(queries)
+    for member in range(len(queries)):
+        real = keys[member][key_mask[member]]
+        q, k, v = layer.query(queries[member]), layer.key(real), layer.value(real)
+        k, v = (torch.cat([x, torch.zeros(1, HIDDEN)]) for x in (k, v))
+        heads = []
+        for head in range(layer.num_heads):
+            part = slice(head * size, (head + 1) * size)
+            weights = torch.softmax(q[:, part] @ k[:, part].T / math.sqrt(size), dim=-1)
+            heads.append(weights @ v[:, part])
+        result[member] = layer.output(torch.cat(heads, dim=-1))
+    return result
+
+
+def test_attention_is_that_of_torch_with_a_zero_key():
+    layer = Attention(config_of(num_refinement_heads=4))
+    randomise_biases(layer)
+    queries, keys = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
+    key_mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    expected, _ = multi_head_attention(layer).eval()(queries, keys, keys, key_padding_mask=~key_mask)
+    torch.testing.assert_close(layer(queries, keys, key_mask), expected)
+    torch.testing.assert_close(attention_with_zero_key(layer, queries, keys, key_mask), expected)
+
+
+@pytest.mark.parametrize("num_keys", [0, 3])
+def test_attention_without_a_real_key_attends_to_nothing(num_keys):
+    layer = Attention(config_of(num_refinement_heads=4))
+    randomise_biases(layer)
+    queries, keys = torch.randn(1, 2, HIDDEN), torch.randn(1, num_keys, HIDDEN)
+    attended = layer(queries, keys, torch.zeros(1, num_keys, dtype=torch.bool))
+    torch.testing.assert_close(attended, layer.output.bias.expand_as(attended))
+
+
+def test_refinement_is_equations_4_to_6():
+    layer = RefinementLayer(config_of(num_refinement_heads=4, num_pair_refinement_layers=1))
+    randomise_biases(layer)
+    states, context = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
+    mask = torch.tensor([[True] * 3, [True, True, False]])
+    context_mask = torch.tensor([[True] * 4 + [False], [True] * 5])
+    x = states
+    x = x + attention_with_zero_key(layer.cross_attention, layer.cross_norm(x), context, context_mask)
+    x = x + attention_with_zero_key(layer.self_attention, layer.self_norm(x), x, mask)
+    inner = nn.functional.gelu(layer.feed_forward[0](x))
+    x = x + layer.feed_forward_norm(layer.feed_forward[3](inner))
+    torch.testing.assert_close(layer(states, mask, context, context_mask)[mask], x[mask])
+
+
+def test_refinement_without_layers_changes_nothing():
+    module = Refinement(config_of(), 0)
+    states = torch.randn(1, 3, HIDDEN)
+    assert module(states, torch.ones(1, 3, dtype=torch.bool), states, torch.ones(1, 3, dtype=torch.bool)) is states
+    assert not list(module.parameters())
+
+
+# Scorers
+
+
+def two_layers(feed_forward: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    return feed_forward[3](torch.relu(feed_forward[0](x)))
+
+
+def score_by_hand(name: str, scorer: nn.Module, pair: torch.Tensor, relation: torch.Tensor) -> torch.Tensor:
+    """The score of one pair and one relation type."""
+    if name == "dot":
+        return pair @ relation
+    if name == "dot_thresh":
+        scale, offset = two_layers(scorer.scale_and_offset, relation)
+        return (pair @ two_layers(scorer.relation_projection, relation) + offset) * torch.log1p(scale.exp())
+    if name == "dot_norm":
+        biases = two_layers(scorer.relation_bias, relation) + two_layers(scorer.pair_bias, pair) + scorer.bias
+        return pair @ relation + biases.squeeze()
+    parts = ((scorer.product, pair * relation), (scorer.difference, pair - relation), (scorer.pair, pair))
+    weight = torch.cat([layer.weight for layer, _ in parts] + [scorer.relation.weight], dim=1)
+    inner = weight @ torch.cat([x for _, x in parts] + [relation]) + scorer.product.bias
+    return scorer.output(torch.relu(inner)).squeeze()
+
+
+@pytest.mark.parametrize("name", SCORERS)
+def test_scorers_are_their_formulas(name):
+    scorer = SCORERS[name](config_of(scorer=name))
+    if name == "dot_norm":
+        nn.init.constant_(scorer.bias, 0.7)
+    pairs, relations = torch.randn(2, 4, HIDDEN), torch.randn(2, 3, HIDDEN)
+    scores = scorer(pairs, relations)
+    expected = torch.stack(
+        [
+            torch.stack([torch.stack([score_by_hand(name, scorer, p, r) for r in rs]) for p in ps])
+            for ps, rs in zip(pairs, relations, strict=True)
+        ]
+    )
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize(("pairs", "relations"), [(0, 3), (4, 0), (0, 0)])
+def test_scorers_of_nothing(name, pairs, relations):
+    scorer = SCORERS[name](config_of(scorer=name))
+    assert scorer(torch.randn(2, pairs, HIDDEN), torch.randn(2, relations, HIDDEN)).shape == (2, pairs, relations)
+
+
+# Loss
+
+
+def loss_by_hand(logits, labels, mask, *, focal=None, positive=1.0, negative=1.0) -> float:
+    total, cells = 0.0, 0
+    for logit, label, real in zip(logits.flatten().tolist(), labels.flatten().tolist(), mask.flatten(), strict=True):
+        if not real or label == -100:
+            continue
+        probability = 1 / (1 + math.exp(-logit))
+        of_truth = probability if label == 1 else 1 - probability
+        loss = -math.log(of_truth)
+        if focal is not None:
+            alpha, gamma = focal
+            loss *= (alpha if label == 1 else 1 - alpha) * (1 - of_truth) ** gamma
+        total += loss * (positive if label == 1 else negative)
+        cells += 1
+    return total / cells
+
+
+LOSSES = [
+    {},
+    {"positive_weight": 3.0, "negative_weight": 0.25},
+    {"loss_function": "focal"},
+    {"loss_function": "focal", "focal_alpha": 0.4, "focal_gamma": 1.5, "positive_weight": 2.0},
+    {"loss_function": "focal", "focal_gamma": 0.0},
+]
+
+
+@pytest.fixture
+def cells():
+    logits = torch.randn(2, 5, 4) * 2
+    labels = (torch.rand(2, 5, 4) < 0.4).float()
+    labels[0, 1, 2] = labels[1, 0, :] = -100
+    mask = torch.ones(2, 5, 4, dtype=torch.bool)
+    mask[1, 3:] = False
+    mask[0, :, 3] = False
+    return logits, labels, mask
+
+
+@pytest.mark.parametrize("settings", LOSSES, ids=str)
+def test_loss_is_the_mean_over_known_real_cells(settings, cells):
+    config = config_of(**settings)
+    focal = (config.focal_alpha, config.focal_gamma) if config.loss_function == "focal" else None
+    expected = loss_by_hand(*cells, focal=focal, positive=config.positive_weight, negative=config.negative_weight)
+    assert relation_loss(config, *cells).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("settings", LOSSES[:3], ids=str)
+def test_loss_does_not_grow_with_pairs_and_relations(settings, cells):
+    config = config_of(**settings)
+    tiled = [tensor.repeat(3, 2, 4) for tensor in cells]
+    torch.testing.assert_close(relation_loss(config, *tiled), relation_loss(config, *cells))
+
+
+@pytest.mark.parametrize("hidden_value", [math.inf, -math.inf, math.nan, 1e38])
+def test_what_is_masked_changes_neither_loss_nor_gradient(hidden_value, cells):
+    config = config_of(loss_function="focal")
+    logits, labels, mask = cells
+    known = mask & (labels != -100)
+    clean = logits.clone().requires_grad_()
+    relation_loss(config, clean, labels, mask).backward()
+    spoilt = logits.masked_fill(~known, hidden_value).requires_grad_()
+    loss = relation_loss(config, spoilt, labels.masked_fill(~mask, 1.0), mask)
+    loss.backward()
+    assert loss.isfinite()
+    assert torch.equal(spoilt.grad, clean.grad)
+    assert (clean.grad[known] != 0).all()
+    assert not clean.grad[~known].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.long, torch.bool, torch.float64, torch.bfloat16])
+def test_labels_may_have_any_type(dtype, cells):
+    logits, labels, mask = cells
+    labels = labels.masked_fill(labels == -100, 0)
+    expected = relation_loss(config_of(), logits, labels, mask)
+    torch.testing.assert_close(relation_loss(config_of(), logits, labels.to(dtype), mask), expected)
+
+
+def test_loss_is_computed_in_float32(cells):
+    logits, labels, mask = cells
+    assert relation_loss(config_of(), logits.half(), labels, mask).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 3), (1, 3, 0), (1, 3, 3)])
+def test_loss_of_nothing_is_zero_and_trains_nothing(shape):
+    logits = torch.randn(shape, requires_grad=True)
+    loss = relation_loss(config_of(), logits, torch.full(shape, -100), torch.ones(shape, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
