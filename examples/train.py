@@ -4,12 +4,14 @@ Reads the library's own JSON lines and the normalised format, keeps a share of t
 hash of their text, so always the same ones), trains, fits the decision threshold on the documents kept, and writes a
 checkpoint that is whole. A stopped run is simply started again with the same command.
 
-Runs on a CPU or a GPU, alone or under `accelerate launch`:
+Runs on a CPU or a GPU, alone or under `accelerate launch` (where `--cpu --num_processes 2` needs MPI and else runs one
+process; `--multi_gpu --num_processes 2` runs two, also on a CPU):
 
     python examples/train.py --encoder runs/pretrain/encoder --train data/train.jsonl.xz --output runs/glirel \
         --max-per-relation 500 --repeat fewrel64=2 --scorer dot_norm --batch-size 16 --max-steps 6000
 
-`--model` in place of `--encoder` continues from a GLiREL checkpoint.
+`--model` in place of `--encoder` continues from a GLiREL checkpoint, for example after a first run on synthetic texts:
+negatives are drawn from all types of the files that are trained on together.
 """
 
 from __future__ import annotations

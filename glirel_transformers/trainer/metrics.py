@@ -124,7 +124,6 @@ def fit_threshold(
     best = max(candidates.tolist(), key=score)
     lower = cells.probabilities[cells.probabilities < best]
     threshold = (best + float(lower.max())) / 2 if len(lower) else best / 2
-    threshold = threshold if threshold > float(lower.max() if len(lower) else 0) else best
     model.config.threshold = threshold
     return {**summarize(count_decisions(cells, threshold).values()), "threshold": threshold}
 

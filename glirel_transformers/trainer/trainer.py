@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+from huggingface_hub import ModelCard, ModelCardData
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
@@ -20,6 +22,7 @@ from .metrics import RelationMetrics, mask_labels
 
 _ENCODER = "glirel.encoder."
 _KEYS = "relation_keys"
+_TRAINING = "## Training procedure"  # where the stock model card begins to tell about training
 
 
 class GLiRELTrainer(Trainer):
@@ -168,6 +171,28 @@ class GLiRELTrainer(Trainer):
         labels = mask_labels(inputs)
         keys = keys.unsqueeze(1).expand_as(labels)
         return loss, logits.flatten(1), (labels.flatten(1), keys.flatten(1))
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """As [`Trainer.create_model_card`], but what the card says about usage is kept; training is added to it."""
+        if not self.is_world_process_zero():
+            return
+        path = Path(self.args.output_dir) / "README.md"
+        before = ModelCard.load(path) if path.exists() else None
+        super().create_model_card(*args, **kwargs)
+        if before is None:
+            return
+        made = ModelCard.load(path)
+        text = before.text.partition(_TRAINING)[0].rstrip()
+        if self.args.hub_model_id is not None:
+            text = text.replace(f'model="{path.parent.resolve().name}"', f'model="{self.args.hub_model_id}"')
+        metadata = before.data.to_dict()
+        for name, value in made.data.to_dict().items():
+            if name == "tags":
+                value = list(dict.fromkeys([*(metadata.get(name) or []), *value]))
+            if value:
+                metadata[name] = value
+        training = "".join(made.text.partition(_TRAINING)[1:])
+        path.write_text(f"---\n{ModelCardData(**metadata).to_yaml()}\n---\n{text}\n\n{training}", encoding="utf-8")
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """As [`Trainer.log`]; refuses a loss that is not a number, and adds the encoder's learning rate.

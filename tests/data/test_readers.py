@@ -1,0 +1,119 @@
+import json
+import lzma
+
+import pytest
+
+from glirel_transformers.data import (
+    Document,
+    Mention,
+    Relation,
+    document_from_normalised,
+    load_documents,
+    read_documents,
+    write_documents,
+)
+
+WORDS = ["Marie", "Curie", "was", "born", "in", "Warsaw", "."]
+
+
+def record(ner=((0, 1, "PER", "Marie Curie"), (5, 5, "", "Warsaw")), relations=(((0, 1), (5, 5), "birth"),), **more):
+    sides = [
+        {
+            "head": {"mention": "", "position": list(head), "type": ""},
+            "tail": {"mention": "", "position": list(tail), "type": ""},
+            "relation_id": "P19",
+            "relation_text": name,
+        }
+        for head, tail, name in relations
+    ]
+    fields = {"tokenized_text": WORDS, "ner": [list(entry) for entry in ner], "relations": sides, "source": "s"}
+    return {**fields, **more}
+
+
+def write(path, records):
+    opener = lzma.open if path.suffix == ".xz" else open
+    with opener(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(one) + "\n" for one in records)
+    return path
+
+
+def test_inclusive_ends_become_half_open():
+    document = document_from_normalised(record())
+    assert document.mentions == [Mention(0, 2, "PER"), Mention(5, 6, None)]
+    assert document.relations == [Relation(0, 1, "birth", "P19")]
+    assert document.exhaustive
+    assert document.source == "s"
+
+
+def test_removed_relations_make_a_document_that_is_not_exhaustive():
+    assert not document_from_normalised(record(blocked_relations=1)).exhaustive
+    assert document_from_normalised(record(blocked_relations=0, dataset="d")).source == "d"
+
+
+def test_a_relation_of_no_mention_is_an_error():
+    with pytest.raises(ValueError, match=r"The tail of `relations\[0\]` is at \[4, 5\] \(inclusive\)"):
+        document_from_normalised(record(relations=[((0, 1), (4, 5), "birth")]))
+
+
+def test_what_is_listed_twice_is_read_once_and_counted(tmp_path, caplog):
+    twice = record(
+        ner=[(0, 1, "PER", ""), (5, 5, "", ""), (5, 5, "", "")],
+        relations=[((0, 1), (5, 5), "birth"), ((0, 1), (5, 5), "birth")],
+    )
+    path = write(tmp_path / "twice.jsonl", [twice])
+    with caplog.at_level("WARNING"):
+        (document,) = read_documents(path)
+    assert len(document.mentions) == 2
+    assert len(document.relations) == 1
+    assert "lists 1 mentions and 1 relations twice" in caplog.text
+
+
+def test_one_span_of_two_entities_stays_two_mentions():
+    document = document_from_normalised(
+        record(
+            ner=[(0, 1, "PER", ""), (5, 5, "CITY", ""), (5, 5, "GROUP", "")],
+            relations=[((0, 1), (5, 5), "birth"), ((0, 1), (5, 5), "birth")],
+            clusters=[[0], [1], [2]],
+            entity_relations=[[0, 1, "P19"], [0, 2, "P19"]],
+        )
+    )
+    assert [mention.entity for mention in document.mentions] == [0, 1, 2]
+    assert [(relation.head, relation.tail) for relation in document.relations] == [(0, 1), (0, 2)]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.xz", ".jsonl.gz"])
+def test_our_own_format_is_read_as_it_was_written(tmp_path, suffix):
+    documents = [
+        Document(WORDS, [Mention(0, 2, "PERSON"), Mention(5, 6, entity=3)], [Relation(0, 1, "born in")], False, "x"),
+        Document(WORDS, [], []),
+    ]
+    path = tmp_path / f"documents{suffix}"
+    assert write_documents(path, documents) == 2
+    assert list(read_documents(path)) == documents
+
+
+def test_coreference_is_added_on_request(tmp_path):
+    path = write(tmp_path / "clusters.jsonl", [record(clusters=[[0, 1]])])
+    (document,) = read_documents(path, coreference_label="SELF")
+    assert [relation.relation_type for relation in document.relations] == ["birth", "SELF", "SELF"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.xz"])
+def test_a_datasets_dataset_holds_the_same_documents(tmp_path, suffix):
+    path = write(tmp_path / f"normalised{suffix}", [record(), record(relations=[])])
+    rows = load_documents(path)
+    assert [Document.from_dict(row) for row in rows] == list(read_documents(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"text": "a"}, r"line 2: the fields \['text'\] are of no known format"),
+        ([1], "line 2: a line must be a JSON object"),
+        (record(ner=[(0, 9, "", "")], relations=[]), r"line 2: `mentions\[0\]` is \(0, 10\)"),
+    ],
+)
+def test_an_error_names_the_line(tmp_path, line, message):
+    path = write(tmp_path / "bad.jsonl", [record(), line])
+    with pytest.raises(ValueError, match=message):
+        list(read_documents(path))

@@ -1,0 +1,69 @@
+import pytest
+
+from glirel_transformers.data import Document, Mention, Relation
+
+WORDS = ["Marie", "Curie", "was", "born", "in", "Warsaw", "."]
+
+
+def test_a_document_survives_its_dictionary():
+    document = Document(
+        WORDS, [Mention(0, 2, "PERSON", 0), Mention(5, 6)], [Relation(0, 1, "place of birth", "P19")], False, "test"
+    )
+    assert Document.from_dict(document.to_dict()) == document
+
+
+def test_optional_fields_may_be_left_out():
+    record = {
+        "words": WORDS,
+        "mentions": [{"start": 0, "end": 2}, {"start": 5, "end": 6}],
+        "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth"}],
+    }
+    document = Document.from_dict(record)
+    assert document.exhaustive
+    assert document.relation_ids == [None]
+
+
+@pytest.mark.parametrize(
+    ("mentions", "relations", "message"),
+    [
+        ([(0, 0)], [], r"`mentions\[0\]` is \(0, 0\) in a text of 7 words"),
+        ([(0, 1), (6, 8)], [], r"`mentions\[1\]` is \(6, 8\)"),
+        ([(0, 2), (5, 6)], [(0, 2, "x")], r"The tail of `relations\[0\]` is 2, but there are 2 mentions"),
+        ([(0, 2), (5, 6)], [(1, 1, "x")], r"joins mention 1 to itself"),
+        ([(0, 2), (5, 6)], [(0, 1, " ")], r"The type of `relations\[0\]` is ' '"),
+    ],
+)
+def test_what_does_not_fit_is_refused(mentions, relations, message):
+    with pytest.raises(ValueError, match=message):
+        Document(WORDS, [Mention(*m) for m in mentions], [Relation(*r) for r in relations])
+
+
+def test_words_that_are_no_list_are_refused():
+    with pytest.raises(TypeError, match="`words` must be a list of strings: got 'Marie'"):
+        Document("Marie", [], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"relation": []}, r"`document` has the unknown fields \['relation'\]"),
+        ({"mentions": [{"start": 0}]}, r"`mentions\[0\]` lacks \['end'\]"),
+        ({"relations": [{"head": 0, "tail": 1, "type": "x"}]}, r"`relations\[0\]` lacks \['relation_type'\]"),
+    ],
+)
+def test_fields_that_are_missing_or_unknown_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Document.from_dict({"words": WORDS, "mentions": [], "relations": [], **change})
+
+
+def test_coreference_joins_the_mentions_of_one_entity_both_ways():
+    document = Document(WORDS, [Mention(0, 1, entity=4), Mention(1, 2, entity=4), Mention(5, 6, entity=7)], [])
+    joined = document.with_coreference("SELF")
+    assert {(r.head, r.tail, r.relation_type) for r in joined.relations} == {(0, 1, "SELF"), (1, 0, "SELF")}
+    assert joined.with_coreference("SELF") == joined
+    assert document.relations == []
+
+
+def test_coreference_leaves_documents_without_entities_alone():
+    document = Document(WORDS, [Mention(0, 1), Mention(1, 2)], [])
+    assert document.with_coreference("SELF") is document
