@@ -218,10 +218,17 @@ def encode() -> Callable[..., Any]:
     return make
 
 
-def fill_with_waves(model: torch.nn.Module, scale: float = 0.4) -> None:
-    """Sets every weight to a fixed wave, by its position among the parameters: the same on every machine."""
+def fill_with_noise(model: torch.nn.Module) -> None:
+    """Sets every weight to noise computed from its position, not drawn: the same on every machine and in every torch.
+
+    Norms stay near the identity, and matrices keep the size of what passes them.
+    """
     with torch.no_grad():
-        for place, (_, parameter) in enumerate(sorted(model.named_parameters()), start=1):
+        for place, (name, parameter) in enumerate(sorted(model.named_parameters())):
             steps = torch.arange(parameter.numel(), dtype=torch.float64)
-            wave = torch.sin(steps * math.sqrt(2 + place) + place) * scale
-            parameter.copy_(wave.reshape(parameter.shape).to(parameter.dtype))
+            noise = (torch.sin(steps * 12.9898 + place * 78.233) * 43758.5453).frac().reshape(parameter.shape)
+            if parameter.ndim > 1:
+                noise = noise * math.sqrt(3 / parameter.shape[1])
+            elif "norm" in name.lower() and name.endswith("weight"):
+                noise = 1 + 0.2 * noise
+            parameter.copy_(noise)

@@ -153,6 +153,11 @@ def test_padding_of_the_lstm_does_not_matter():
     torch.testing.assert_close(layer(words, mask)[:, :4], alone)
 
 
+def test_the_lstm_reads_texts_without_words():
+    layer = WordLSTM(config_of(use_lstm=True))
+    assert layer(torch.randn(2, 0, HIDDEN), torch.ones(2, 0, dtype=torch.bool)).shape == (2, 0, HIDDEN)
+
+
 # Attention and refinement
 
 
