@@ -15,7 +15,8 @@ from .configuration_glirel import GLiRELConfig
 
 def gather_items(states: Tensor, index: Tensor) -> Tensor:
     """Rows of `states` `(batch, items, hidden)` at `index` `(batch, n)`: `(batch, n, hidden)`."""
-    return torch.take_along_dim(states, index.unsqueeze(-1), dim=1)
+    # Not `take_along_dim`, which wraps an index that is out of range around, without a word.
+    return states.gather(1, index.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
 
 
 def mean_of_spans(states: Tensor, spans: Tensor) -> Tensor:
@@ -92,7 +93,8 @@ class WordLSTM(nn.Module):
     """Bidirectional LSTM over the words of each text: `(batch, words, hidden)` to the same shape.
 
     Two one-directional LSTMs over a left-aligned batch; the backward one reads each text reversed within its own
-    length. The result is that of a packed bidirectional LSTM, and the graph has static control flow.
+    length. The result is that of a packed bidirectional LSTM, and the graph has static control flow: one more word is
+    always read, and dropped, since an LSTM refuses a sequence without any.
     """
 
     def __init__(self, config: GLiRELConfig):
@@ -104,9 +106,10 @@ class WordLSTM(nn.Module):
         num_words = word_mask.sum(dim=1, keepdim=True)
         position = torch.arange(word_states.shape[1], device=word_states.device).unsqueeze(0)
         reversal = torch.where(word_mask, num_words - 1 - position, position)
-        forward_states, _ = self.forward_lstm(word_states)
-        backward_states, _ = self.backward_lstm(gather_items(word_states, reversal))
-        return torch.cat([forward_states, gather_items(backward_states, reversal)], dim=-1)
+        reversed_states = gather_items(word_states, reversal)
+        forward_states, _ = self.forward_lstm(functional.pad(word_states, (0, 0, 0, 1)))
+        backward_states, _ = self.backward_lstm(functional.pad(reversed_states, (0, 0, 0, 1)))
+        return torch.cat([forward_states[:, :-1], gather_items(backward_states[:, :-1], reversal)], dim=-1)
 
 
 class MentionRepresentation(nn.Module):

@@ -112,6 +112,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, SCORERS["dot_norm"]):
             init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):  # rows for new tokens; the encoder initialises its own
+            init.normal_(module.weight, std=getattr(self.config.encoder_config, "initializer_range", 0.02))
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
@@ -198,6 +200,11 @@ class GLiRELModel(GLiRELPreTrainedModel):
         Raises:
             ValueError: when a tensor's shape does not fit.
         """
+        if attention_mask.shape != input_ids.shape:
+            raise ValueError(
+                f"`attention_mask` must have the shape of `input_ids`, {tuple(input_ids.shape)}: got "
+                f"{tuple(attention_mask.shape)}."
+            )
         word_mask = _mask_for("word", word_token_spans, word_mask, input_ids)
         relation_mask = _mask_for("relation", relation_token_spans, relation_mask, input_ids)
         _mask_for("mention", mention_word_spans, mention_mask, input_ids)
