@@ -182,8 +182,9 @@ def build_model(encoder_folder: Callable[[str], Path]) -> BuildModel:
     """`build_model("bert", scorer="dot_norm")`: a model in evaluation mode, with its tokenizer attached."""
 
     def build(family: str = "bert", **settings: Any) -> GLiRELForRelationClassification:
+        folder = encoder_folder(family)
         torch.manual_seed(17)
-        return GLiRELForRelationClassification.from_encoder(encoder_folder(family), **settings).eval()
+        return GLiRELForRelationClassification.from_encoder(folder, **settings).eval()
 
     return build
 
