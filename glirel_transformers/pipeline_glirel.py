@@ -107,6 +107,8 @@ class RelationExtractionPipeline(ChunkPipeline):
         """
         if isinstance(inputs, (str, Mapping)):
             return super().__call__(_with_entities(inputs, entities), *args, **kwargs)
+        if hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__") and not hasattr(inputs, "__iter__"):
+            inputs = map(inputs.__getitem__, range(len(inputs)))  # datasets of torch, such as `KeyDataset`
         if isinstance(inputs, (bytes, int, float)) or not isinstance(inputs, Iterable):
             raise TypeError(f"The pipeline reads texts, dictionaries or iterables of these: got {inputs!r}.")
         if isinstance(inputs, (list, tuple)):
@@ -117,7 +119,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                 )
             items = list(inputs) if entities is None else list(map(_with_entities, inputs, entities))
             return super().__call__(items, *args, **kwargs) if items else []
-        stream = iter(inputs) if entities is None else map(_with_entities, inputs, entities)
+        stream = iter(inputs) if entities is None else _stream_with_entities(inputs, entities)
         return super().__call__((item for item in stream), *args, **kwargs)
 
     def _sanitize_parameters(
@@ -215,8 +217,12 @@ class RelationExtractionPipeline(ChunkPipeline):
         postprocess_params: dict[str, Any],
     ) -> Iterator[list[dict[str, Any]]]:
         """Reads some batches ahead, runs windows of like length together, and yields results in the order given."""
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be a whole number of at least 1: got {batch_size!r}.")
         stream = iter(inputs)
-        while texts := list(islice(stream, _BATCHES_SORTED_TOGETHER * batch_size)):
+        # Alone, a text need not wait for others of like length.
+        num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
+        while texts := list(islice(stream, num_texts)):
             chunks_of_texts = [list(self.preprocess(text, **preprocess_params)) for text in texts]
             chunks = sorted(
                 (chunk for chunks in chunks_of_texts for chunk in chunks),
@@ -281,6 +287,20 @@ def _with_entities(text: Any, entities: Any) -> Any:
             )
         return {**text, "entities": entities}
     return {"text": text, "entities": entities}
+
+
+def _stream_with_entities(texts: Iterable[Any], entities: Iterable[Any]) -> Iterator[Any]:
+    of_texts = iter(entities)
+    for position, text in enumerate(texts):
+        try:
+            yield _with_entities(text, next(of_texts))
+        except StopIteration:
+            raise ValueError(
+                f"`entities` has {position} lists, and there are more texts. Give each text its own list, which may "
+                "be empty."
+            ) from None
+    if next(of_texts, None) is not None:
+        raise ValueError("`entities` has more lists than there are texts. Give each text its own list.")
 
 
 def _read_request(inputs: Any, relation_types: Any, ner: Any) -> Request:
