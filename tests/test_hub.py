@@ -180,7 +180,7 @@ def test_a_folder_loads_where_the_package_is_not(model, tmp_path):
     assert_same_description(description, expected_description(model))
 
 
-@pytest.mark.parametrize("how", ["model", "pipeline", "parts"])
+@pytest.mark.parametrize("how", ["model", "pipeline", pytest.param("parts", marks=pytest.mark.slow)])
 def test_what_is_trained_and_saved_there_loads_again(model, tmp_path, how):
     model.save_pretrained(tmp_path / "saved")
     folders = {"folder": tmp_path / "saved", "target": tmp_path / "trained"}
