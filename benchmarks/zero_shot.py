@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 import torch
-from glirel_transformers.data import is_held_out, read_documents
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import f1_score
 
 from glirel_transformers import GLiRELForRelationClassification
+from glirel_transformers.data import is_held_out, read_documents
 from glirel_transformers.evaluation import GoldPair, background_scores, gold_pairs, score_gold_pairs
 
 NUM_CANDIDATES = 25

@@ -48,6 +48,7 @@ HEAD = (
     "use_lstm",
     "entity_markers",
     "coreference_label",
+    "shared_relation_positions",
 )
 
 
@@ -56,9 +57,13 @@ def has_signal(document: Document) -> bool:
     return len(document.mentions) > 1 and (document.exhaustive or bool(document.relations))
 
 
+def repeat_factor(document: Document, repeats: dict[str, float]) -> float:
+    return next((factor for prefix, factor in repeats.items() if (document.source or "").startswith(prefix)), 1.0)
+
+
 def number_of_copies(document: Document, repeats: dict[str, float]) -> int:
     """How often an epoch visits a document; a fraction is taken by hash, so that it is always the same documents."""
-    factor = next((n for prefix, n in repeats.items() if (document.source or "").startswith(prefix)), 1.0)
+    factor = repeat_factor(document, repeats)
     return int(factor) + (text_hash(document) * 7919 % 1 < factor % 1)
 
 
@@ -71,6 +76,8 @@ def read_data(args: argparse.Namespace) -> tuple[list[Document], list[Document]]
         for document in read_documents(path):
             if not has_signal(document):
                 left_out["without any known pair"] += 1
+            elif repeat_factor(document, args.repeat) == 0:
+                left_out["by --repeat 0"] += 1
             elif is_held_out(document, args.held_out):
                 held_out.append(document)
             else:
@@ -169,6 +176,7 @@ def add_head_arguments(parser: argparse.ArgumentParser) -> None:
     head.add_argument("--use-lstm", action=argparse.BooleanOptionalAction)
     head.add_argument("--entity-markers", action=argparse.BooleanOptionalAction)
     head.add_argument("--coreference-label")
+    head.add_argument("--shared-relation-positions", action=argparse.BooleanOptionalAction)
     head.add_argument("--max-length", type=int, help="tokens that the model reads; by default what the encoder says")
 
 
@@ -190,7 +198,7 @@ def parse_arguments() -> argparse.Namespace:
         type=parse_repeat,
         default=[],
         metavar="SOURCE=FACTOR",
-        help="visit documents whose source begins with SOURCE more often, or with a factor below 1 fewer of them",
+        help="visit documents whose source begins with SOURCE more often; below 1 only some of them, with 0 none",
     )
     data.add_argument("--max-relation-types", type=int, default=25)
     data.add_argument("--random-drop", type=float, default=0.5)

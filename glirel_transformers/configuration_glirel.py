@@ -86,6 +86,11 @@ class GLiRELConfig(PreTrainedConfig):
         max_pair_distance (`int`, *optional*):
             Pairs whose mentions start more than this many words apart are not formed (Appendix A.7). Both directions
             alike. The tokenizer must agree.
+        shared_relation_positions (`bool`, defaults to `False`):
+            Whether all relation types stand at the same positions of the encoder's input, before the text. The types
+            are then read as a set: permuting them permutes the columns of the scores and changes nothing else. Not in
+            the paper, whose scores depend on the order of the types. For encoders in which only position ids tell
+            where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
         threshold (`float`, defaults to 0.5):
             Probability from which a relation counts as predicted, in `[0, 1]` (equation 8).
         coreference_label (`str`, *optional*):
@@ -125,6 +130,7 @@ class GLiRELConfig(PreTrainedConfig):
     negative_weight: float = 1.0
     entity_markers: bool = False
     max_pair_distance: int | None = None
+    shared_relation_positions: bool = False
     threshold: float = 0.5
     coreference_label: str | None = None
 
@@ -139,6 +145,11 @@ class GLiRELConfig(PreTrainedConfig):
                 )
             encoder_config = dict(self.encoder_config)
             self.encoder_config = AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config)
+        if not hasattr(self.encoder_config, "hidden_size"):
+            raise TypeError(
+                "`encoder_config` must be a configuration object of an encoder, or its dictionary: got "
+                f"{self.encoder_config!r}."
+            )
         self.hidden_size = self.encoder_config.hidden_size if self.hidden_size is None else self.hidden_size
         super().__post_init__(**kwargs)
         self._validate()
@@ -163,6 +174,12 @@ class GLiRELConfig(PreTrainedConfig):
             self._require(name, 0, math.inf)
         if self.max_pair_distance is not None:
             self._require("max_pair_distance", 1, math.inf, integer=True)
+        if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
+            raise ValueError(
+                "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, tell where a "
+                f"token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
+                "attention only, or leave it False."
+            )
         if self.dropout == 1:
             raise ValueError("`dropout` must be below 1: got 1, which would drop everything.")
         if self.use_lstm and self.hidden_size % 2:
@@ -195,6 +212,12 @@ class GLiRELConfig(PreTrainedConfig):
         if not right_type or not low <= value <= high:
             bounds = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
             raise ValueError(f"`{name}` must be {kind} {bounds}: got {value!r}.")
+
+
+def _reads_position_ids(encoder_config: Any) -> bool:
+    if encoder_config.model_type == "modernbert":
+        return set(encoder_config.layer_types) == {"full_attention"}
+    return encoder_config.model_type in ("bert", "electra")
 
 
 __all__ = ["GLiRELConfig"]

@@ -13,6 +13,8 @@ from .pipeline_glirel import TASK, RelationExtractionPipeline
 
 logger = logging.get_logger(__name__)
 
+_EMPTY_TEMPLATE = "# Model Card for Model ID"  # how the template of transformers begins
+_SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
 _CARD = """---
 library_name: transformers
 tags:
@@ -22,6 +24,8 @@ tags:
 ---
 
 # {name}
+
+{sign}
 
 A [GLiREL](https://arxiv.org/abs/2501.03172) model: given a text, its entities and any relation names, one forward pass
 scores every ordered entity pair against every relation.
@@ -75,14 +79,22 @@ def complete_repository(folder: str | os.PathLike[str], config: Any, tokenizer: 
         )
     else:
         tokenizer.save_pretrained(target)
-    if not (target / "README.md").exists():
-        (target / "README.md").write_text(_model_card(target.resolve().name, config), encoding="utf-8")
+    complete_card(target, config, target.resolve().name)
+
+
+def complete_card(folder: str | os.PathLike[str], config: Any, name: str) -> None:
+    """Writes a model card with a usage block, unless there is one that somebody wrote."""
+    file = Path(folder) / "README.md"
+    written = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not written or _EMPTY_TEMPLATE in written or _SIGN in written:
+        file.write_text(_model_card(name, config), encoding="utf-8")
 
 
 def _model_card(name: str, config: Any) -> str:
     encoder = config.encoder_config
     return _CARD.format(
         name=name,
+        sign=_SIGN,
         encoder=encoder.model_type,
         num_layers=encoder.num_hidden_layers,
         encoder_size=encoder.hidden_size,

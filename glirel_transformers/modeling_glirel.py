@@ -17,7 +17,7 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput, cached_file, can_return_tuple
 
 from .configuration_glirel import GLiRELConfig
-from .hub_glirel import complete_repository, declare_pipeline
+from .hub_glirel import complete_card, complete_repository, declare_pipeline
 from .layers_glirel import (
     SCORERS,
     FeedForward,
@@ -142,6 +142,16 @@ class GLiRELPreTrainedModel(PreTrainedModel):
             complete_repository(save_directory, self.config, self.tokenizer)
         super().save_pretrained(save_directory, *args, push_to_hub=push_to_hub, **kwargs)
 
+    def _upload_modified_files(
+        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: Any
+    ) -> Any:
+        """Uploads the whole folder: transformers takes files that it did not write itself for unchanged ones.
+
+        It has also put an empty template in the place of the model card.
+        """
+        complete_card(working_dir, self.config, repo_id)
+        return super()._upload_modified_files(working_dir, repo_id, files_timestamps={}, **kwargs)
+
 
 class GLiRELModel(GLiRELPreTrainedModel):
     """The bare model: everything up to the scores (equations 1 to 6)."""
@@ -180,6 +190,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         relation_mask: Tensor | None = None,
         mention_mask: Tensor | None = None,
         pair_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
     ) -> GLiRELModelOutput:
@@ -196,6 +207,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 axis.
             word_mask, relation_mask, mention_mask, pair_mask (`torch.BoolTensor` of shape `(batch, …)`): True means
                 real; without one, all of its axis is.
+            position_ids (`torch.LongTensor` of shape `(batch, tokens)`): only with `shared_relation_positions`.
 
         Raises:
             ValueError: when a tensor's shape does not fit.
@@ -210,10 +222,17 @@ class GLiRELModel(GLiRELPreTrainedModel):
         _mask_for("mention", mention_word_spans, mention_mask, input_ids)
         pair_mask = _mask_for("pair", pair_index, pair_mask, input_ids)
 
+        if (position_ids is not None) != self.config.shared_relation_positions:
+            raise ValueError(
+                f"The model has shared_relation_positions={self.config.shared_relation_positions}, but `position_ids` "
+                f"are {'missing' if position_ids is None else 'given'}. Use the tokenizer saved with the model."
+            )
+
         # Encode (Section 3.2).
         encoded = self.encoder(
             input_ids=input_ids,
             attention_mask=attention_mask,
+            **({} if position_ids is None else {"position_ids": position_ids}),
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
             return_dict=True,
@@ -282,6 +301,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         relation_mask: Tensor | None = None,
         mention_mask: Tensor | None = None,
         pair_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
@@ -307,6 +327,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             relation_mask=relation_mask,
             mention_mask=mention_mask,
             pair_mask=pair_mask,
+            position_ids=position_ids,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
         )
@@ -332,17 +353,18 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         )
 
     def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
-        if not (logits.isnan() & cell_mask).any():
+        if not (~logits.isfinite() & cell_mask).any():
             return
         spoilt = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
         if spoilt:
             listed = ", ".join(spoilt[:5]) + (f" and {len(spoilt) - 5} more" if len(spoilt) > 5 else "")
             raise ValueError(
-                f"The scores are NaN because these weights are not finite: {listed}. The checkpoint is damaged or "
-                "training diverged: load an earlier checkpoint, or train with a lower learning rate."
+                f"The scores are NaN or infinite because these weights are not finite: {listed}. The checkpoint is "
+                "damaged or training diverged: load an earlier checkpoint, or train with a lower learning rate."
             )
         raise ValueError(
-            f"The scores are NaN although all weights are finite: {logits.dtype} overflowed. Use float32 or bfloat16."
+            f"The scores are NaN or infinite although all weights are finite: {logits.dtype} overflowed. Use float32 "
+            "or bfloat16."
         )
 
     @classmethod
@@ -372,9 +394,16 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             >>> model = GLiRELForRelationClassification.from_encoder("microsoft/deberta-v3-small", hidden_size=512)
             >>> tokenizer = model.tokenizer
         """
+        if unknown := sorted(
+            set(settings) - set(GLiRELConfig.__dataclass_fields__) | {"encoder_config"} & set(settings)
+        ):
+            raise TypeError(
+                f"These are no settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
+            )
         options = {"trust_remote_code": trust_remote_code, "revision": revision}
-        pretrained = AutoModel.from_pretrained(encoder, dtype=torch.float32, **options)
         encoder_config = AutoConfig.from_pretrained(encoder, **options)
+        _check_encoder(encoder, encoder_config)
+        pretrained = AutoModel.from_pretrained(encoder, dtype=torch.float32, **options)
         encoder_config.name_or_path = ""
         encoder_config.dtype = torch.float32
         config = GLiRELConfig(encoder_config=encoder_config, **settings)
@@ -387,6 +416,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
             entity_markers=config.entity_markers,
             max_pair_distance=config.max_pair_distance,
+            shared_relation_positions=config.shared_relation_positions,
         )
         if len(model.tokenizer) > encoder_config.vocab_size:
             model.resize_token_embeddings(len(model.tokenizer), mean_resizing=False)
@@ -407,6 +437,18 @@ def _mask_for(name: str, items: Tensor, mask: Tensor | None, input_ids: Tensor) 
             f"`{name}_mask` must have the shape (batch, {name}s) = {tuple(items.shape[:2])}: got {tuple(mask.shape)}."
         )
     return mask.bool()
+
+
+def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
+    if encoder_config.model_type == GLiRELConfig.model_type:
+        raise ValueError(
+            f"{os.fspath(name)!r} is a GLiREL model already, not an encoder: load it with from_pretrained."
+        )
+    if encoder_config.is_encoder_decoder:
+        raise ValueError(
+            f"{os.fspath(name)!r} is a {encoder_config.model_type} model, with an encoder and a decoder. GLiREL needs "
+            "a bidirectional encoder alone, such as DeBERTa, BERT, RoBERTa, ELECTRA or ModernBERT."
+        )
 
 
 def _input_limit(encoder_config: Any, tokenizer_limit: int) -> int:

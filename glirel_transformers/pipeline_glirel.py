@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                 f"The pipeline needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
                 "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
             )
-        for setting in ("entity_markers", "max_pair_distance"):
+        for setting in ("entity_markers", "max_pair_distance", "shared_relation_positions"):
             if getattr(tokenizer, setting) != getattr(model.config, setting):
                 raise ValueError(
                     f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
@@ -220,10 +221,15 @@ class RelationExtractionPipeline(ChunkPipeline):
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be a whole number of at least 1: got {batch_size!r}.")
         stream = iter(inputs)
+        is_alone = isinstance(inputs, list) and len(inputs) == 1
+        position = count()
         # Alone, a text need not wait for others of like length.
         num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
         while texts := list(islice(stream, num_texts)):
-            chunks_of_texts = [list(self.preprocess(text, **preprocess_params)) for text in texts]
+            chunks_of_texts = []
+            for text in texts:
+                with _naming_the_text(None if is_alone else next(position)):
+                    chunks_of_texts.append(list(self.preprocess(text, **preprocess_params)))
             chunks = sorted(
                 (chunk for chunks in chunks_of_texts for chunk in chunks),
                 key=lambda chunk: len(chunk["features"]["input_ids"]),
@@ -275,6 +281,17 @@ class RelationExtractionPipeline(ChunkPipeline):
             }
             for i in values.argsort(descending=True, stable=True).tolist()
         ]
+
+
+@contextmanager
+def _naming_the_text(position: int | None) -> Iterator[None]:
+    """Says which text of many an error is about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if position is None:
+            raise
+        raise type(error)(f"Text {position}: {error}") from error
 
 
 def _with_entities(text: Any, entities: Any) -> Any:

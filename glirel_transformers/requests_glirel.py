@@ -105,7 +105,7 @@ def read_relation_types(relation_types: Any) -> list[RelationType]:
         check_relation_types(relation_types)
         return [RelationType(name) for name in relation_types]
     check_relation_types(list(relation_types))
-    return [_read_settings(name, settings or {}) for name, settings in relation_types.items()]
+    return [_read_settings(name, {} if settings is None else settings) for name, settings in relation_types.items()]
 
 
 def _read_settings(name: str, settings: Any) -> RelationType:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,12 +24,14 @@ Span = tuple[int, int]
 # A word is a run of letters, digits and combining marks; any other visible character, and each ideograph or kana, is
 # a word of its own, so that mentions can end at hyphens, at apostrophes and within unspaced text.
 _IDEOGRAPH = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"
-_WORD = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])[\w\u0300-\u036f])+|[^\w\s]")
+_MARKS = "".join(chr(c) for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+_WORD = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])[\w{_MARKS}])+|[^\w\s]")
 
 # The axes of every tensor that the tokenizer returns; "span" is a pair (start, end), "pair" a pair (head, tail).
 AXES: dict[str, tuple[str, ...]] = {
     "input_ids": ("tokens",),
     "attention_mask": ("tokens",),
+    "position_ids": ("tokens",),
     "word_token_spans": ("words", "span"),
     "word_mask": ("words",),
     "relation_token_spans": ("relations", "span"),
@@ -54,16 +57,17 @@ class Prompt(NamedTuple):
 
     token_ids: list[int]
     relation_token_spans: list[Span]
+    position_ids: list[int]  # of these tokens; what follows goes on counting
 
 
 class GLiRELTokenizer(PreTrainedTokenizerFast):
     r"""Builds `[CLS] [REL] r1 [REL] r2 … [SEP] text [SEP]` and maps words, mentions and pairs onto it.
 
     Wraps any fast tokenizer (Section 3.1 and Appendix A.2 of arXiv 2501.03172); make one with [`from_base`]. Called
-    without `entities` and `relation_types` it is the tokenizer that it wraps.
+    without `entities` and `relation_types` it does what the tokenizer that it wraps does.
 
     `[REL]`, `[SEP]` and the markers have a meaning only where this class puts them. Where they occur in a text or in
-    a relation type they are read as ordinary characters.
+    a relation type they are read as ordinary characters, or refused where the vocabulary holds them as pieces.
     """
 
     # No `__init__` here: `AutoTokenizer` rebuilds a remote tokenizer that has one as a plain BPE model.
@@ -77,6 +81,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         model_max_length: int | None = None,
         entity_markers: bool = False,
         max_pair_distance: int | None = None,
+        shared_relation_positions: bool = False,
     ) -> GLiRELTokenizer:
         """Adds what GLiREL needs to the fast tokenizer of an encoder, which is left as it was.
 
@@ -85,6 +90,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             model_max_length: how many tokens the encoder reads. By default what `tokenizer` says.
             entity_markers: whether `[E]` and `[/E]` enclose every mention.
             max_pair_distance: limit on the words between the starts of two mentions of a pair.
+            shared_relation_positions: whether all relation types stand at the same positions, see [`GLiRELConfig`].
 
         Raises:
             TypeError: when `tokenizer` is not a fast tokenizer.
@@ -102,6 +108,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             padding_side="right",
             entity_markers=entity_markers,
             max_pair_distance=max_pair_distance,
+            shared_relation_positions=shared_relation_positions,
             **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name, None) is not None},
         )
         tokens = [REL_TOKEN, SEP_TOKEN, *(MARKER_TOKENS if entity_markers else ())]
@@ -118,6 +125,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
     def max_pair_distance(self) -> int | None:
         """Limit on the words between the starts of a pair's mentions, in either direction; `None` is no limit."""
         return self.init_kwargs.get("max_pair_distance")
+
+    @property
+    def shared_relation_positions(self) -> bool:
+        """Whether all relation types stand at the same positions, so that their order cannot matter."""
+        return bool(self.init_kwargs.get("shared_relation_positions", False))
 
     def __call__(
         self,
@@ -147,6 +159,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             [`BatchEncoding`] with everything that `model(**batch)` needs:
 
             - **input_ids**, **attention_mask** (`torch.LongTensor` of shape `(batch, tokens)`)
+            - **position_ids** (`torch.LongTensor` of shape `(batch, tokens)`), with `shared_relation_positions` only
             - **word_token_spans** (`torch.LongTensor` of shape `(batch, words, 2)`): tokens of each word
             - **relation_token_spans** (`torch.LongTensor` of shape `(batch, relations, 2)`): tokens of each relation
               type; its `[REL]` stands just before
@@ -220,6 +233,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         check_relation_types(relation_types)
         rel_token_id, sep_token_id = self.convert_tokens_to_ids([REL_TOKEN, SEP_TOKEN])
         token_ids, spans = list(self._enclosing_token_ids[0]), []
+        positions = list(range(len(token_ids)))
         encodings = self._encode_plain(list(relation_types))
         for position, (name, encoding) in enumerate(zip(relation_types, encodings, strict=True)):
             if not encoding.ids:
@@ -227,10 +241,17 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                     f"relation_types[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with "
                     "letters or digits."
                 )
+            if control := set(encoding.ids).intersection(self._control_token_ids):
+                raise ValueError(
+                    f"relation_types[{position}] is {name!r}, in which this vocabulary reads the control tokens "
+                    f"{self.convert_ids_to_tokens(sorted(control))}. Write the name without them."
+                )
             token_ids.append(rel_token_id)
             spans.append((len(token_ids), len(token_ids) + len(encoding.ids)))
             token_ids += encoding.ids
-        return Prompt([*token_ids, sep_token_id], spans)
+            first = len(self._enclosing_token_ids[0]) if self.shared_relation_positions else len(positions)
+            positions += range(first, first + 1 + len(encoding.ids))
+        return Prompt([*token_ids, sep_token_id], spans, [*positions, max(positions, default=-1) + 1])
 
     def align(
         self, text: str, words: Words, char_spans: Sequence[Sequence[int]], alignment: str = "strict"
@@ -298,9 +319,15 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             )
         boundaries = torch.tensor(token_starts, dtype=torch.long) + len(prompt.token_ids)
         pair_index = _ordered_pairs(starts, self.max_pair_distance)
+        positions = {}
+        if self.shared_relation_positions:
+            after = prompt.position_ids[-1] + 1
+            following = range(after, after + len(input_ids) - len(prompt.token_ids))
+            positions["position_ids"] = torch.tensor([*prompt.position_ids, *following])
         return {
             "input_ids": torch.tensor(input_ids),
             "attention_mask": torch.ones(len(input_ids), dtype=torch.long),
+            **positions,
             "word_token_spans": torch.stack((boundaries[:-1], boundaries[1:]), dim=-1),
             "word_mask": torch.ones(len(token_starts) - 1, dtype=torch.bool),
             "relation_token_spans": torch.tensor(prompt.relation_token_spans, dtype=torch.long).reshape(-1, 2),
@@ -344,6 +371,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
         finally:
             backend.encode_special_tokens = before
+
+    @property
+    def _control_token_ids(self) -> set[int]:
+        """Tokens that must not come from what a user writes; some vocabularies hold them as ordinary pieces."""
+        return set(self.all_special_ids) - {self.unk_token_id}
 
     @property
     def _whole_backend(self) -> Any:

@@ -361,13 +361,11 @@ def test_push_to_hub_uploads_a_whole_folder(model, uploads):
     assert set(uploads) >= WHOLE
 
 
-@pytest.mark.xfail(reason="transformers takes the tokenizer's files, which are written first, for unchanged")
 def test_saving_with_push_to_hub_uploads_a_whole_folder(model, uploads, tmp_path):
     model.save_pretrained(tmp_path / "my-glirel", push_to_hub=True, repo_id="someone/my-glirel")
     assert set(uploads) >= WHOLE
 
 
-@pytest.mark.xfail(reason="transformers replaces the card by an empty one when it pushes")
 def test_a_pushed_card_has_the_usage_block_and_the_repositorys_name(model, uploads):
     model.push_to_hub("someone/my-glirel")
     assert 'model="someone/my-glirel", trust_remote_code=True' in uploads["README.md"].decode()

@@ -138,6 +138,41 @@ def test_permuted_types_permute_the_columns_where_the_encoder_knows_no_positions
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("family", ["bert", "electra"])
+def test_with_shared_positions_permuted_types_permute_the_columns(build_model, encode, family, settings):
+    model = build_model(family, **SETTINGS[settings], shared_relation_positions=True)
+    order = [2, 0, 1]
+    expected = scores(model, encode(model))[:, :, order]
+    permuted = encode(model, relation_types=[RELATION_TYPES[i] for i in order])
+    torch.testing.assert_close(scores(model, permuted), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["roberta", "deberta-v2", "modernbert"])
+def test_shared_positions_are_refused_where_more_than_position_ids_tells_the_order(build_model, family):
+    with pytest.raises(ValueError, match=f"`shared_relation_positions` needs an encoder .*{family}"):
+        build_model(family, shared_relation_positions=True)
+
+
+def test_the_wrong_tokenizer_for_shared_positions_is_an_error(build_model, shared_model, encode):
+    model = build_model("bert", shared_relation_positions=True)
+    with pytest.raises(ValueError, match="`position_ids` are missing"):
+        model(**encode(shared_model))
+    with pytest.raises(ValueError, match="`position_ids` are given"):
+        shared_model(**encode(model))
+
+
+def test_from_encoder_refuses_settings_that_do_not_exist(encoder_folder):
+    with pytest.raises(TypeError, match=r"no settings of GLiRELConfig .*\['scorrer'\]"):
+        GLiRELForRelationClassification.from_encoder(encoder_folder("bert"), scorrer="dot_norm")
+
+
+def test_from_encoder_refuses_what_is_no_encoder(build_model, tmp_path):
+    build_model("bert").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="is a GLiREL model already"):
+        GLiRELForRelationClassification.from_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_rows_follow_the_pairs(build_model, encode, settings):
     model = build_model("bert", **SETTINGS[settings])
     batch = encode(model, (1,))

@@ -470,9 +470,6 @@ def test_only_fast_tokenizers_are_wrapped(wrong):
 
 
 # A Unigram vocabulary lists its control symbols as pieces, which it finds in what is not split at signs before.
-_UNIGRAM_FINDS_CONTROL_SYMBOLS = pytest.mark.xfail(reason="relation types are not split at signs, as texts are")
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_special_tokens_in_texts_are_ordinary_characters(family):
     tokenizer = make(family, entity_markers=True)
@@ -484,9 +481,7 @@ def test_special_tokens_in_texts_are_ordinary_characters(family):
     assert sum(map(count, {tokenizer.cls_token, "[SEP]", tokenizer.sep_token})) == 3
 
 
-@pytest.mark.parametrize(
-    "family", [*FAMILIES[:3], pytest.param("deberta-v2", marks=_UNIGRAM_FINDS_CONTROL_SYMBOLS), "modernbert"]
-)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "deberta-v2"])
 def test_special_tokens_in_relation_types_are_ordinary_characters(family):
     tokenizer = make(family)
     types = ["[REL] spouse", "a [SEP] b", tokenizer.pad_token]
@@ -494,6 +489,20 @@ def test_special_tokens_in_relation_types_are_ordinary_characters(family):
     count = tokens_of(tokenizer, batch).count
     assert (count("[REL]"), count(tokenizer.pad_token)) == (3, 0)
     assert sum(map(count, {tokenizer.cls_token, "[SEP]", tokenizer.sep_token})) == 3
+
+
+def test_control_tokens_that_a_vocabulary_finds_in_a_relation_type_are_refused():
+    with pytest.raises(ValueError, match=r"relation_types\[1\] is 'a \[SEP\] b', in which .* control tokens"):
+        make("deberta-v2")(MARIE, entities=MARIE_ENTITIES, relation_types=["spouse", "a [SEP] b"])
+
+
+def test_relation_types_can_share_their_positions():
+    tokenizer = make(shared_relation_positions=True)
+    batch = tokenizer(MARIE, entities=MARIE_ENTITIES, relation_types=["place of birth", "spouse"])
+    # [CLS], then [REL] place of birth and [REL] spouse from 1 on, then [SEP] and the text after the longer of them
+    prompt = [0, 1, 2, 3, 4, 1, 2, 5]
+    num_following = batch["input_ids"].shape[1] - len(prompt)
+    assert batch["position_ids"][0].tolist() == [*prompt, *range(6, 6 + num_following)]
 
 
 def test_special_tokens_in_word_lists_are_ordinary_characters():
