@@ -20,6 +20,7 @@ from .configuration_glirel import GLiRELConfig
 from .hub_glirel import complete_card, complete_repository, declare_pipeline
 from .layers_glirel import (
     SCORERS,
+    DotNormScorer,
     FeedForward,
     MentionRepresentation,
     PairRepresentation,
@@ -110,7 +111,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
-        elif isinstance(module, SCORERS["dot_norm"]):
+        elif isinstance(module, DotNormScorer):
             init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):  # rows for new tokens; the encoder initialises its own
             init.normal_(module.weight, std=getattr(self.config.encoder_config, "initializer_range", 0.02))
