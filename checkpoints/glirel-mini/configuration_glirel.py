@@ -1,0 +1,223 @@
+"""Configuration of GLiREL models (arXiv 2501.03172)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from transformers import AutoConfig, PreTrainedConfig
+
+# The paper's encoder (Section 3): what a bare `GLiRELConfig()` describes.
+_DEBERTA_V3_LARGE = {
+    "model_type": "deberta-v2",
+    "vocab_size": 128100,
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "max_position_embeddings": 512,
+    "relative_attention": True,
+    "position_buckets": 256,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_biased_input": False,
+    "type_vocab_size": 0,
+}
+
+_CHOICES = {
+    "subtoken_pooling": ("first", "last", "mean", "first_last"),
+    "relation_representation": ("label", "rel_token", "both"),
+    "mention_representation": ("endpoints", "mean"),
+    "scorer": ("dot", "dot_thresh", "dot_norm", "concat_proj"),
+    "loss_function": ("bce", "focal"),
+}
+
+
+class GLiRELConfig(PreTrainedConfig):
+    r"""Settings of a GLiREL model: one choice for each of encode, represent entities, form pairs, refine, score.
+
+    Sections and equations are those of the GLiREL paper, arXiv 2501.03172.
+
+    Args:
+        encoder_config (`PreTrainedConfig` or `dict`, *optional*):
+            Configuration of any bidirectional encoder that `AutoModel` knows (Section 3.2). Defaults to
+            DeBERTa-v3-large, the paper's encoder.
+        hidden_size (`int`, *optional*):
+            Width of everything behind the encoder (Appendix A.5 uses 768). Defaults to the encoder's width; where it
+            differs, a linear projection follows the encoder.
+        feed_forward_multiplier (`int`, defaults to 4):
+            Inner width of every two-layer FFN, as a multiple of `hidden_size` (equations 1, 2, 3 and 6).
+        dropout (`float`, defaults to 0.1):
+            Dropout inside every FFN and after the encoder, in `[0, 1)`.
+        subtoken_pooling (`str`, defaults to `"first"`):
+            How a word's sub-tokens become one vector (Section 3.1; the paper takes the first): `"first"`, `"last"`,
+            `"mean"`, or `"first_last"`, which concatenates the two and projects.
+        relation_representation (`str`, defaults to `"label"`):
+            Where a relation type's vector is read (Section 3.2): at its `"label"` (pooled as a word is), at the
+            `"rel_token"` before it, or `"both"`, their mean.
+        use_lstm (`bool`, defaults to `False`):
+            Whether a bidirectional LSTM runs over the words. Not in the paper; the published checkpoints have it.
+        mention_representation (`str`, defaults to `"endpoints"`):
+            `"endpoints"` is equation 2, an FFN over the first and the last word; `"mean"` an FFN over the mean of the
+            mention's words.
+        endpoint_projection (`bool`, defaults to `False`):
+            Whether either end point passes an FFN of its own before equation 2. Not in the paper; the published
+            checkpoints have it. Only for `mention_representation="endpoints"`.
+        num_pair_refinement_layers (`int`, defaults to 0):
+            Layers that refine pairs against the words of the text (Section 3.4, equations 4–6), 0 to 2.
+        num_relation_refinement_layers (`int`, defaults to 0):
+            Layers that refine relation types against all real pairs (Section 3.4), 0 to 2.
+        num_refinement_heads (`int`, defaults to 8):
+            Attention heads of a refinement layer; must divide `hidden_size` where there is such a layer.
+        scorer (`str`, defaults to `"dot"`):
+            `"dot"` is equation 8 before the sigmoid. `"dot_thresh"` adds a scale and an offset for each relation
+            type, `"dot_norm"` an offset for each type and each pair, `"concat_proj"` scores
+            `[pair · type, pair − type, pair, type]` with an FFN.
+        loss_function (`str`, defaults to `"bce"`):
+            `"bce"` (Section 3.5) or `"focal"` (arXiv 1708.02002).
+        focal_alpha (`float`, defaults to 0.75), focal_gamma (`float`, defaults to 3.0):
+            Weight of the positive class, in `[0, 1]`, and focusing exponent of the focal loss.
+        positive_weight (`float`, defaults to 1.0), negative_weight (`float`, defaults to 1.0):
+            Factors on the loss of positive and of negative (pair, relation type) cells. The loss is the mean over
+            all real cells, so that it does not scale with pairs × relation types.
+        entity_markers (`bool`, defaults to `False`):
+            Whether `[E]` and `[/E]` enclose every mention in the encoder's input. The tokenizer must agree.
+        max_pair_distance (`int`, *optional*):
+            Pairs whose mentions start more than this many words apart are not formed (Appendix A.7). Both directions
+            alike. The tokenizer must agree.
+        shared_relation_positions (`bool`, defaults to `False`):
+            Whether all relation types stand at the same positions of the encoder's input, before the text. The types
+            are then read as a set: permuting them permutes the columns of the scores and changes nothing else. Not in
+            the paper, whose scores depend on the order of the types. For encoders in which only position ids tell
+            where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
+        threshold (`float`, defaults to 0.5):
+            Probability from which a relation counts as predicted, in `[0, 1]` (equation 8).
+        coreference_label (`str`, *optional*):
+            The relation type that means "both mentions are the same entity" (Appendix A.7; the paper uses `"SELF"`).
+            `None` when the model was not trained with one.
+
+    Raises:
+        ValueError: when a value is outside the range given here; the message names the value and the range.
+
+    Example:
+        >>> from transformers import BertConfig
+        >>> config = GLiRELConfig(encoder_config=BertConfig(), hidden_size=256, scorer="dot_thresh")
+        >>> config.encoder_config.model_type
+        'bert'
+    """
+
+    model_type = "glirel"
+    sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig}
+
+    encoder_config: Any = None
+    hidden_size: int = None  # type: ignore[assignment]  # resolved to the encoder's width
+    feed_forward_multiplier: int = 4
+    dropout: float = 0.1
+    subtoken_pooling: str = "first"
+    relation_representation: str = "label"
+    use_lstm: bool = False
+    mention_representation: str = "endpoints"
+    endpoint_projection: bool = False
+    num_pair_refinement_layers: int = 0
+    num_relation_refinement_layers: int = 0
+    num_refinement_heads: int = 8
+    scorer: str = "dot"
+    loss_function: str = "bce"
+    focal_alpha: float = 0.75
+    focal_gamma: float = 3.0
+    positive_weight: float = 1.0
+    negative_weight: float = 1.0
+    entity_markers: bool = False
+    max_pair_distance: int | None = None
+    shared_relation_positions: bool = False
+    threshold: float = 0.5
+    coreference_label: str | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.encoder_config is None:
+            self.encoder_config = dict(_DEBERTA_V3_LARGE)
+        if isinstance(self.encoder_config, dict):
+            if "model_type" not in self.encoder_config:
+                raise ValueError(
+                    f"`encoder_config` has no `model_type`: got the keys {sorted(self.encoder_config)}. Add the type "
+                    "of the encoder, such as 'bert', or pass a configuration object."
+                )
+            encoder_config = dict(self.encoder_config)
+            self.encoder_config = AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config)
+        if not hasattr(self.encoder_config, "hidden_size"):
+            raise TypeError(
+                "`encoder_config` must be a configuration object of an encoder, or its dictionary: got "
+                f"{self.encoder_config!r}."
+            )
+        self.hidden_size = self.encoder_config.hidden_size if self.hidden_size is None else self.hidden_size
+        super().__post_init__(**kwargs)
+        self._validate()
+
+    def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:
+        """The encoder's configuration, which owns the vocabulary: what `resize_token_embeddings` updates."""
+        return self.encoder_config
+
+    def _validate(self) -> None:
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}: got {value!r}.")
+        self._require("hidden_size", 1, math.inf, integer=True)
+        self._require("feed_forward_multiplier", 1, math.inf, integer=True)
+        self._require("dropout", 0, 1)
+        for name in ("num_pair_refinement_layers", "num_relation_refinement_layers"):
+            self._require(name, 0, 2, integer=True)
+        self._require("num_refinement_heads", 1, math.inf, integer=True)
+        for name in ("focal_alpha", "threshold"):
+            self._require(name, 0, 1)
+        for name in ("focal_gamma", "positive_weight", "negative_weight"):
+            self._require(name, 0, math.inf)
+        if self.max_pair_distance is not None:
+            self._require("max_pair_distance", 1, math.inf, integer=True)
+        if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
+            raise ValueError(
+                "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, tell where a "
+                f"token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
+                "attention only, or leave it False."
+            )
+        if self.dropout == 1:
+            raise ValueError("`dropout` must be below 1: got 1, which would drop everything.")
+        if self.use_lstm and self.hidden_size % 2:
+            raise ValueError(
+                f"`use_lstm` splits `hidden_size` between two directions: got the odd {self.hidden_size}."
+            )
+        if self.endpoint_projection and self.mention_representation != "endpoints":
+            raise ValueError(
+                "`endpoint_projection` needs mention_representation='endpoints': got "
+                f"{self.mention_representation!r}. Set one of the two otherwise."
+            )
+        refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers
+        if refines and self.hidden_size % self.num_refinement_heads:
+            raise ValueError(
+                f"`num_refinement_heads` ({self.num_refinement_heads}) must divide `hidden_size` "
+                f"({self.hidden_size}): choose a divisor."
+            )
+        if self.coreference_label is not None and not (
+            isinstance(self.coreference_label, str) and self.coreference_label.strip()
+        ):
+            raise ValueError(
+                f"`coreference_label` must be the name of a relation type, such as 'SELF', or None: "
+                f"got {self.coreference_label!r}."
+            )
+
+    def _require(self, name: str, low: float, high: float, *, integer: bool = False) -> None:
+        value = getattr(self, name)
+        kind = "a whole number" if integer else "a number"
+        right_type = isinstance(value, int if integer else (int, float)) and not isinstance(value, bool)
+        if not right_type or not low <= value <= high:
+            bounds = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise ValueError(f"`{name}` must be {kind} {bounds}: got {value!r}.")
+
+
+def _reads_position_ids(encoder_config: Any) -> bool:
+    if encoder_config.model_type == "modernbert":
+        return set(encoder_config.layer_types) == {"full_attention"}
+    return encoder_config.model_type in ("bert", "electra")
+
+
+__all__ = ["GLiRELConfig"]

@@ -1,0 +1,103 @@
+"""What makes a saved folder whole: the tokenizer, all code, the pipeline's entry and a model card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers.utils import logging
+
+from .pipeline_glirel import TASK, RelationExtractionPipeline
+
+logger = logging.get_logger(__name__)
+
+_EMPTY_TEMPLATE = "# Model Card for Model ID"  # how the template of transformers begins
+_SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
+_CARD = """---
+library_name: transformers
+tags:
+- relation-extraction
+- zero-shot
+- glirel
+---
+
+# {name}
+
+{sign}
+
+A [GLiREL](https://arxiv.org/abs/2501.03172) model: given a text, its entities and any relation names, one forward pass
+scores every ordered entity pair against every relation.
+
+| | |
+|---|---|
+| encoder | {encoder}, {num_layers} layers of width {encoder_size} |
+| scorer | {scorer} |
+| decision threshold | {threshold} |
+
+## Usage
+
+```python
+from transformers import pipeline
+
+extract = pipeline("relation-extraction", model="{name}", trust_remote_code=True)
+extract(
+    "Marie Curie was born in Warsaw.",
+    entities=[{{"start": 0, "end": 11, "label": "PERSON"}}, {{"start": 24, "end": 30, "label": "CITY"}}],
+    relation_types=["place of birth", "spouse"],
+)
+```
+
+`trust_remote_code=True` runs the `*_glirel.py` files of this repository; no package besides `torch` and `transformers`
+is needed.
+"""
+
+
+def declare_pipeline(config: Any) -> None:
+    """Names the pipeline in `config`, so that `pipeline("relation-extraction", ...)` finds it in a saved folder."""
+    config.custom_pipelines = {
+        TASK: {"impl": f"pipeline_glirel.{RelationExtractionPipeline.__name__}", "pt": ["AutoModel"], "type": "text"}
+    }
+
+
+def complete_repository(folder: str | os.PathLike[str], config: Any, tokenizer: Any | None) -> None:
+    """Writes beside the weights what `transformers` leaves out: all `*_glirel.py`, the tokenizer, a model card.
+
+    A `README.md` that is there already is kept.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    for source in Path(__file__).parent.glob("*_glirel.py"):
+        if source.resolve() != (target / source.name).resolve():
+            shutil.copyfile(source, target / source.name)
+    if tokenizer is None:
+        logger.warning(
+            "The model has no tokenizer attached, so %s is not a whole checkpoint. Set `model.tokenizer` before "
+            "saving, or save the tokenizer there as well.",
+            target,
+        )
+    else:
+        tokenizer.save_pretrained(target)
+    complete_card(target, config, target.resolve().name)
+
+
+def complete_card(folder: str | os.PathLike[str], config: Any, name: str) -> None:
+    """Writes a model card with a usage block, unless there is one that somebody wrote."""
+    file = Path(folder) / "README.md"
+    written = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not written or _EMPTY_TEMPLATE in written or _SIGN in written:
+        file.write_text(_model_card(name, config), encoding="utf-8")
+
+
+def _model_card(name: str, config: Any) -> str:
+    encoder = config.encoder_config
+    return _CARD.format(
+        name=name,
+        sign=_SIGN,
+        encoder=encoder.model_type,
+        num_layers=encoder.num_hidden_layers,
+        encoder_size=encoder.hidden_size,
+        scorer=config.scorer,
+        threshold=config.threshold,
+    )

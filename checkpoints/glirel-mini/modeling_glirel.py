@@ -1,0 +1,473 @@
+"""GLiREL models (arXiv 2501.03172): encode → represent entities → form pairs → refine → score.
+
+Axes have one name everywhere: `batch, tokens, words, mentions, pairs, relations, hidden`. Spans are half-open, and
+masks are boolean with True for real.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import ModelOutput, cached_file, can_return_tuple
+
+from .configuration_glirel import GLiRELConfig
+from .hub_glirel import complete_card, complete_repository, declare_pipeline
+from .layers_glirel import (
+    SCORERS,
+    DotNormScorer,
+    FeedForward,
+    MentionRepresentation,
+    PairRepresentation,
+    Refinement,
+    SpanPooling,
+    WordLSTM,
+    relation_loss,
+)
+from .tokenization_glirel import GLiRELTokenizer
+
+_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+
+
+@dataclass
+class GLiRELModelOutput(ModelOutput):
+    """What [`GLiRELModel`] returns.
+
+    Args:
+        pair_states (`torch.FloatTensor` of shape `(batch, pairs, hidden)`): κ, refined where the model refines
+            (equations 3 to 6).
+        relation_states (`torch.FloatTensor` of shape `(batch, relations, hidden)`): q, likewise (equation 1).
+        mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
+        word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
+        last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
+        pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
+            `(batch, relations)`): True means real. What the states hold elsewhere has no meaning.
+        hidden_states, attentions: the encoder's, when asked for.
+    """
+
+    pair_states: Tensor | None = None
+    relation_states: Tensor | None = None
+    mention_states: Tensor | None = None
+    word_states: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    pair_mask: Tensor | None = None
+    relation_mask: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class GLiRELRelationClassificationOutput(ModelOutput):
+    """What [`GLiRELForRelationClassification`] returns.
+
+    Args:
+        loss (`torch.FloatTensor` of shape `()`): mean over all real cells, when `labels` were given.
+        logits (`torch.FloatTensor` of shape `(batch, pairs, relations)`): scores before the sigmoid of equation 8,
+            in the order of `pair_index` and of the relation types. Padding holds the lowest number of the type, so
+            that its probability is 0.
+        pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
+            `(batch, relations)`): True means real.
+        hidden_states, attentions: the encoder's, when asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    pair_mask: Tensor | None = None
+    relation_mask: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class GLiRELPreTrainedModel(PreTrainedModel):
+    """Initial weights, loading and saving. A saved folder is whole: it holds the tokenizer and all code as well."""
+
+    config_class = GLiRELConfig
+    base_model_prefix = "glirel"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    # Attention backends are the encoder's business: it refuses what it does not have.
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    tokenizer: GLiRELTokenizer | None = None  # saved with the model; attached by `from_encoder`, `from_pretrained`
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            init.uniform_(module.weight, -bound, bound)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM):
+            for parameter in module.parameters(recurse=False):
+                bound = module.hidden_size**-0.5
+                init.uniform_(parameter, -bound, bound)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, DotNormScorer):
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):  # rows for new tokens; the encoder initialises its own
+            init.normal_(module.weight, std=getattr(self.config.encoder_config, "initializer_range", 0.02))
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As [`PreTrainedModel.from_pretrained`]; attaches the checkpoint's tokenizer as `model.tokenizer`."""
+        options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if pretrained_model_name_or_path is not None:
+            found = cached_file(
+                pretrained_model_name_or_path,
+                "tokenizer.json",
+                _raise_exceptions_for_missing_entries=False,
+                _raise_exceptions_for_connection_errors=False,
+                **options,
+            )
+            if found is not None:
+                model.tokenizer = GLiRELTokenizer.from_pretrained(pretrained_model_name_or_path, **options)
+        return loaded
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """As [`PreTrainedModel.save_pretrained`], and writes the tokenizer, all code and a model card beside."""
+        declare_pipeline(self.config)
+        push_to_hub = kwargs.pop("push_to_hub", False)
+        is_main_process = kwargs.get("is_main_process", True)
+        if is_main_process:
+            complete_repository(save_directory, self.config, self.tokenizer)
+        super().save_pretrained(save_directory, *args, push_to_hub=push_to_hub, **kwargs)
+
+    def _upload_modified_files(
+        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: Any
+    ) -> Any:
+        """Uploads the whole folder: transformers takes files that it did not write itself for unchanged ones.
+
+        It has also put an empty template in the place of the model card.
+        """
+        complete_card(working_dir, self.config, repo_id)
+        return super()._upload_modified_files(working_dir, repo_id, files_timestamps={}, **kwargs)
+
+
+class GLiRELModel(GLiRELPreTrainedModel):
+    """The bare model: everything up to the scores (equations 1 to 6)."""
+
+    def __init__(self, config: GLiRELConfig):
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder_config)
+        if hasattr(self.encoder, "pooler"):
+            self.encoder.pooler = None  # never used, and a parameter without gradient stops distributed training
+        self.pooling = SpanPooling(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.lstm = WordLSTM(config) if config.use_lstm else None
+        self.mention_representation = MentionRepresentation(config)
+        self.pair_representation = PairRepresentation(config)
+        self.relation_feed_forward = FeedForward(config)
+        self.pair_refinement = Refinement(config, config.num_pair_refinement_layers)
+        self.relation_refinement = Refinement(config, config.num_relation_refinement_layers)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.encoder.set_input_embeddings(value)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        word_token_spans: Tensor,
+        relation_token_spans: Tensor,
+        mention_word_spans: Tensor,
+        pair_index: Tensor,
+        word_mask: Tensor | None = None,
+        relation_mask: Tensor | None = None,
+        mention_mask: Tensor | None = None,
+        pair_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+    ) -> GLiRELModelOutput:
+        r"""Represents every pair and every relation type. [`GLiRELTokenizer`] makes all the tensors.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, tokens)`): relation types, then the text.
+            attention_mask (`torch.LongTensor` of shape `(batch, tokens)`): 1 means real.
+            word_token_spans (`torch.LongTensor` of shape `(batch, words, 2)`): tokens of each word of the text.
+            relation_token_spans (`torch.LongTensor` of shape `(batch, relations, 2)`): tokens of each relation type,
+                whose `[REL]` stands just before.
+            mention_word_spans (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention.
+            pair_index (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail positions on the `mentions`
+                axis.
+            word_mask, relation_mask, mention_mask, pair_mask (`torch.BoolTensor` of shape `(batch, …)`): True means
+                real; without one, all of its axis is.
+            position_ids (`torch.LongTensor` of shape `(batch, tokens)`): only with `shared_relation_positions`.
+
+        Raises:
+            ValueError: when a tensor's shape does not fit.
+        """
+        if attention_mask.shape != input_ids.shape:
+            raise ValueError(
+                f"`attention_mask` must have the shape of `input_ids`, {tuple(input_ids.shape)}: got "
+                f"{tuple(attention_mask.shape)}."
+            )
+        word_mask = _mask_for("word", word_token_spans, word_mask, input_ids)
+        relation_mask = _mask_for("relation", relation_token_spans, relation_mask, input_ids)
+        _mask_for("mention", mention_word_spans, mention_mask, input_ids)
+        pair_mask = _mask_for("pair", pair_index, pair_mask, input_ids)
+
+        if (position_ids is not None) != self.config.shared_relation_positions:
+            raise ValueError(
+                f"The model has shared_relation_positions={self.config.shared_relation_positions}, but `position_ids` "
+                f"are {'missing' if position_ids is None else 'given'}. Use the tokenizer saved with the model."
+            )
+
+        # Encode (Section 3.2).
+        encoded = self.encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            **({} if position_ids is None else {"position_ids": position_ids}),
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            return_dict=True,
+        )
+        token_states = encoded.last_hidden_state
+        word_states = self.dropout(self.pooling(token_states, word_token_spans))
+        if self.lstm is not None:
+            word_states = self.lstm(word_states, word_mask)
+        # Represent entities, form pairs (equations 1 to 3).
+        mention_states = self.mention_representation(word_states, mention_word_spans)
+        pair_states = self.pair_representation(mention_states, pair_index)
+        relation_states = self._represent_relations(token_states, relation_token_spans)
+        # Refine (equations 4 to 6): relation types see the pairs as the text has refined them.
+        pair_states = self.pair_refinement(pair_states, pair_mask, word_states, word_mask)
+        relation_states = self.relation_refinement(relation_states, relation_mask, pair_states, pair_mask)
+        return GLiRELModelOutput(
+            pair_states=pair_states,
+            relation_states=relation_states,
+            mention_states=mention_states,
+            word_states=word_states,
+            last_hidden_state=token_states,
+            pair_mask=pair_mask,
+            relation_mask=relation_mask,
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    def _represent_relations(self, token_states: Tensor, relation_token_spans: Tensor) -> Tensor:
+        """Equation 1, `q = FFN(p)`, where p is read at the label, at its `[REL]`, or at both."""
+        kind = self.config.relation_representation
+        start = relation_token_spans[..., :1]
+        # Padded spans are (0, 0): the clamp keeps their [REL] inside the input.
+        rel_token_spans = torch.cat([(start - 1).clamp(min=0), start], dim=-1)
+        if kind == "label":
+            states = self.pooling(token_states, relation_token_spans)
+        elif kind == "rel_token":
+            states = self.pooling(token_states, rel_token_spans)
+        else:
+            label_states = self.pooling(token_states, relation_token_spans)
+            states = (label_states + self.pooling(token_states, rel_token_spans)) / 2
+        return self.relation_feed_forward(self.dropout(states))
+
+
+class GLiRELForRelationClassification(GLiRELPreTrainedModel):
+    """Scores every ordered entity pair against every relation type in one forward pass (equations 1 to 8)."""
+
+    # The loss is a mean over each batch's own cells, so gradient accumulation must average it.
+    accepts_loss_kwargs = False
+
+    def __init__(self, config: GLiRELConfig):
+        super().__init__(config)
+        self.glirel = GLiRELModel(config)
+        self.scorer = SCORERS[config.scorer](config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        word_token_spans: Tensor,
+        relation_token_spans: Tensor,
+        mention_word_spans: Tensor,
+        pair_index: Tensor,
+        word_mask: Tensor | None = None,
+        relation_mask: Tensor | None = None,
+        mention_mask: Tensor | None = None,
+        pair_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+    ) -> GLiRELRelationClassificationOutput:
+        r"""Scores every pair against every relation type. See [`GLiRELModel.forward`] for the other tensors.
+
+        Args:
+            labels (`torch.Tensor` of shape `(batch, pairs, relations)`, *optional*): 1 where the pair has the
+                relation, 0 where it has not, −100 where that is unknown. Several types may be right for one pair.
+                They influence the loss and nothing else.
+
+        Raises:
+            ValueError: when a tensor's shape does not fit, or when the scores are not numbers.
+        """
+        outputs = self.glirel(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            word_token_spans=word_token_spans,
+            relation_token_spans=relation_token_spans,
+            mention_word_spans=mention_word_spans,
+            pair_index=pair_index,
+            word_mask=word_mask,
+            relation_mask=relation_mask,
+            mention_mask=mention_mask,
+            pair_mask=pair_mask,
+            position_ids=position_ids,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        logits = self.scorer(outputs.pair_states, outputs.relation_states)
+        cell_mask = outputs.pair_mask.unsqueeze(2) & outputs.relation_mask.unsqueeze(1)
+        if not torch.compiler.is_compiling():
+            self._check_finite(logits, cell_mask)
+        loss = None
+        if labels is not None:
+            if labels.shape != logits.shape:
+                raise ValueError(
+                    f"`labels` must have the shape (batch, pairs, relations) = {tuple(logits.shape)}: got "
+                    f"{tuple(labels.shape)}."
+                )
+            loss = relation_loss(self.config, logits, labels, cell_mask)
+        return GLiRELRelationClassificationOutput(
+            loss=loss,
+            logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
+            pair_mask=outputs.pair_mask,
+            relation_mask=outputs.relation_mask,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
+        if not (~logits.isfinite() & cell_mask).any():
+            return
+        spoilt = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
+        if spoilt:
+            listed = ", ".join(spoilt[:5]) + (f" and {len(spoilt) - 5} more" if len(spoilt) > 5 else "")
+            raise ValueError(
+                f"The scores are NaN or infinite because these weights are not finite: {listed}. The checkpoint is "
+                "damaged or training diverged: load an earlier checkpoint, or train with a lower learning rate."
+            )
+        raise ValueError(
+            f"The scores are NaN or infinite although all weights are finite: {logits.dtype} overflowed. Use float32 "
+            "or bfloat16."
+        )
+
+    @classmethod
+    def from_encoder(
+        cls,
+        encoder: str | os.PathLike[str],
+        *,
+        model_max_length: int | None = None,
+        trust_remote_code: bool = False,
+        revision: str = "main",
+        **settings: Any,
+    ) -> GLiRELForRelationClassification:
+        """Builds a fresh head and tokenizer on a pre-trained encoder.
+
+        Args:
+            encoder: a folder or a Hub repository of any bidirectional encoder with a fast tokenizer.
+            model_max_length: how many tokens the encoder reads; by default what its configuration says.
+            trust_remote_code: whether code of the encoder's own repository may run.
+            revision: branch, tag or commit on the Hub.
+            settings: any field of [`GLiRELConfig`] but `encoder_config`.
+
+        Returns:
+            The model, in float32, with its tokenizer in `model.tokenizer`. Nothing in it refers to `encoder` again:
+            a saved copy holds everything.
+
+        Example:
+            >>> model = GLiRELForRelationClassification.from_encoder("microsoft/deberta-v3-small", hidden_size=512)
+            >>> tokenizer = model.tokenizer
+        """
+        if unknown := sorted(
+            set(settings) - set(GLiRELConfig.__dataclass_fields__) | {"encoder_config"} & set(settings)
+        ):
+            raise TypeError(
+                f"These are no settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
+            )
+        options = {"trust_remote_code": trust_remote_code, "revision": revision}
+        encoder_config = AutoConfig.from_pretrained(encoder, **options)
+        _check_encoder(encoder, encoder_config)
+        pretrained = AutoModel.from_pretrained(encoder, dtype=torch.float32, **options)
+        encoder_config.name_or_path = ""
+        encoder_config.dtype = torch.float32
+        config = GLiRELConfig(encoder_config=encoder_config, **settings)
+        model = cls(config)
+        weights = {name: w for name, w in pretrained.state_dict().items() if not name.startswith("pooler.")}
+        model.glirel.encoder.load_state_dict(weights)
+        base_tokenizer = AutoTokenizer.from_pretrained(encoder, **options)
+        model.tokenizer = GLiRELTokenizer.from_base(
+            base_tokenizer,
+            model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
+            entity_markers=config.entity_markers,
+            max_pair_distance=config.max_pair_distance,
+            shared_relation_positions=config.shared_relation_positions,
+        )
+        if len(model.tokenizer) > encoder_config.vocab_size:
+            model.resize_token_embeddings(len(model.tokenizer), mean_resizing=False)
+        return model
+
+
+def _mask_for(name: str, items: Tensor, mask: Tensor | None, input_ids: Tensor) -> Tensor:
+    """Checks the shape of the spans or indices `(batch, n, 2)` of an axis, and returns its mask `(batch, n)`."""
+    if items.ndim != 3 or items.shape[2] != 2 or items.shape[0] != input_ids.shape[0]:
+        raise ValueError(
+            f"The tensor of {name}s must have the shape (batch, {name}s, 2) with batch = {input_ids.shape[0]}: got "
+            f"{tuple(items.shape)}."
+        )
+    if mask is None:
+        return items.new_ones(items.shape[:2], dtype=torch.bool)
+    if mask.shape != items.shape[:2]:
+        raise ValueError(
+            f"`{name}_mask` must have the shape (batch, {name}s) = {tuple(items.shape[:2])}: got {tuple(mask.shape)}."
+        )
+    return mask.bool()
+
+
+def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
+    if encoder_config.model_type == GLiRELConfig.model_type:
+        raise ValueError(
+            f"{os.fspath(name)!r} is a GLiREL model already, not an encoder: load it with from_pretrained."
+        )
+    if encoder_config.is_encoder_decoder:
+        raise ValueError(
+            f"{os.fspath(name)!r} is a {encoder_config.model_type} model, with an encoder and a decoder. GLiREL needs "
+            "a bidirectional encoder alone, such as DeBERTa, BERT, RoBERTa, ELECTRA or ModernBERT."
+        )
+
+
+def _input_limit(encoder_config: Any, tokenizer_limit: int) -> int:
+    """Tokens that the encoder reads. Models of RoBERTa's kind keep their first positions for padding."""
+    limit = getattr(encoder_config, "max_position_embeddings", None) or tokenizer_limit
+    if "roberta" in encoder_config.model_type or encoder_config.model_type == "camembert":
+        limit -= (encoder_config.pad_token_id or 0) + 1
+    return min(limit, tokenizer_limit)
+
+
+GLiRELConfig.register_for_auto_class()
+GLiRELTokenizer.register_for_auto_class("AutoTokenizer")
+GLiRELForRelationClassification.register_for_auto_class("AutoModel")
+
+__all__ = [
+    "GLiRELForRelationClassification",
+    "GLiRELModel",
+    "GLiRELModelOutput",
+    "GLiRELPreTrainedModel",
+    "GLiRELRelationClassificationOutput",
+]

@@ -1,0 +1,386 @@
+"""`pipeline("relation-extraction")`: texts and entities in, scored relations out.
+
+Axes have one name everywhere: `words, mentions, pairs, relations`. A text that is longer than the model reads becomes
+several windows, which are this pipeline's chunks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.pipelines.base import ChunkPipeline
+from transformers.utils import logging
+
+from .requests_glirel import Entity, RelationType, check_probability, read_entities, read_relation_types
+from .tokenization_glirel import GLiRELTokenizer, Prompt, Span, Words
+
+logger = logging.get_logger(__name__)
+
+TASK = "relation-extraction"
+_BATCHES_SORTED_TOGETHER = 32  # how many batches of texts are read ahead, to batch texts of like length
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text with all that is asked of it."""
+
+    text: str
+    entities: list[Entity]
+    relation_types: list[RelationType]
+
+
+class RelationExtractionPipeline(ChunkPipeline):
+    r"""Extracts relations of any types between the given entities of a text.
+
+    Example:
+        >>> from transformers import pipeline
+        >>> extract = pipeline("relation-extraction", model="checkpoints/glirel-mini", trust_remote_code=True)
+        >>> extract(
+        ...     "Marie Curie was born in Warsaw.",
+        ...     entities=[{"start": 0, "end": 11, "label": "PERSON"}, {"start": 24, "end": 30, "label": "CITY"}],
+        ...     relation_types=["place of birth", "spouse"],
+        ... )  # doctest: +SKIP
+        [{"head": {"start": 0, "end": 11, "text": "Marie Curie", "label": "PERSON", "index": 0},
+          "relation": "place of birth",
+          "tail": {"start": 24, "end": 30, "text": "Warsaw", "label": "CITY", "index": 1}, "score": 0.97}]
+    """
+
+    _load_processor = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = True
+
+    tokenizer: GLiRELTokenizer
+
+    def __init__(self, model: Any, tokenizer: Any = None, **kwargs: Any):
+        tokenizer = tokenizer or getattr(model, "tokenizer", None)
+        if not hasattr(tokenizer, "read_prompt"):
+            raise TypeError(
+                f"The pipeline needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
+                "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
+            )
+        for setting in ("entity_markers", "max_pair_distance", "shared_relation_positions"):
+            if getattr(tokenizer, setting) != getattr(model.config, setting):
+                raise ValueError(
+                    f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
+                    f"{getattr(model.config, setting)!r}. Use the tokenizer that was saved with the model."
+                )
+        self._read_prompt = lru_cache(maxsize=16)(tokenizer.read_prompt)
+        super().__init__(model=model, tokenizer=tokenizer, **kwargs)
+
+    def __call__(self, inputs: Any, *args: Any, entities: Any = None, **kwargs: Any) -> Any:
+        r"""Extracts relations from a text, or from many.
+
+        Args:
+            inputs: a text; a dictionary with `text`, `entities` and, where they differ from text to text,
+                `relation_types`; or a list, a generator or a dataset of either. A list gives a list, the others an
+                iterator.
+            entities: the entities of the text, or a list of them for each text: tuples `(start, end)` or
+                `(start, end, label)`, dictionaries with `start`, `end` and `label`, or what a 🤗 token-classification
+                pipeline, spaCy (`doc.ents`) or GLiNER gives. Half-open character spans.
+            ner: instead of `entities`, a pipeline or any callable that takes a text and returns its entities.
+            relation_types: names, or a dictionary of names with settings, such as `{"place of birth": {"head":
+                ["PERSON"], "tail": ["CITY"], "threshold": 0.4, "symmetric": False}}`. Constraints on the entities'
+                types act before `top_k`; a side that is absent admits any type.
+            threshold: least probability; by default the model's own, `model.config.threshold`.
+            top_k: at most so many relations for each ordered pair; by default all.
+            truncation: `"error"` refuses a text that is too long beside the relation types; `"window"` reads it in
+                overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
+                pairs that no window holds.
+            alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
+            batch_size: how many windows the model reads at once, sorted by length. The order of results is kept.
+
+        Returns:
+            For each text a list of relations by falling score: `{"head": entity, "relation": name, "tail": entity,
+            "score": probability}`, where an entity has `start`, `end`, `text`, `label` and `index`, its position in
+            the list given. Empty without a text, without two entities or without a relation type.
+
+        Raises:
+            ValueError, TypeError: for input that cannot be read; the message names the value and the cure.
+        """
+        if isinstance(inputs, (str, Mapping)):
+            return super().__call__(_with_entities(inputs, entities), *args, **kwargs)
+        if hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__") and not hasattr(inputs, "__iter__"):
+            inputs = map(inputs.__getitem__, range(len(inputs)))  # datasets of torch, such as `KeyDataset`
+        if isinstance(inputs, (bytes, int, float)) or not isinstance(inputs, Iterable):
+            raise TypeError(f"The pipeline reads texts, dictionaries or iterables of these: got {inputs!r}.")
+        if isinstance(inputs, (list, tuple)):
+            if entities is not None and len(entities) != len(inputs):
+                raise ValueError(
+                    f"`entities` has {len(entities)} lists for {len(inputs)} texts. Give each text its own list, "
+                    "which may be empty."
+                )
+            items = list(inputs) if entities is None else list(map(_with_entities, inputs, entities))
+            return super().__call__(items, *args, **kwargs) if items else []
+        stream = iter(inputs) if entities is None else _stream_with_entities(inputs, entities)
+        return super().__call__((item for item in stream), *args, **kwargs)
+
+    def _sanitize_parameters(
+        self,
+        relation_types: Any = None,
+        ner: Any = None,
+        threshold: float | None = None,
+        top_k: int | None = None,
+        truncation: str | None = None,
+        alignment: str | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        if truncation not in (None, "error", "window"):
+            raise ValueError(f"`truncation` must be 'error' or 'window': got {truncation!r}.")
+        if threshold is not None:
+            check_probability(threshold, "`threshold`")
+        if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
+            raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {top_k!r}.")
+        if ner is not None and not callable(ner):
+            raise TypeError(f"`ner` must be callable, taking a text and returning its entities: got {ner!r}.")
+        before = {"relation_types": relation_types, "ner": ner, "truncation": truncation, "alignment": alignment}
+        after = {"threshold": threshold, "top_k": top_k}
+
+        def given(parameters: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in parameters.items() if value is not None}
+
+        return given(before), {}, given(after)
+
+    def preprocess(
+        self,
+        inputs: Any,
+        relation_types: Any = None,
+        ner: Any = None,
+        truncation: str = "error",
+        alignment: str = "strict",
+    ) -> Iterator[dict[str, Any]]:
+        """Yields the windows of one text that hold at least one pair; most texts are one window."""
+        request = _read_request(inputs, relation_types, ner)
+        (words,) = self.tokenizer.read_words([request.text])
+        spans = self.tokenizer.align(
+            request.text, words, [(entity.start, entity.end) for entity in request.entities], alignment
+        )
+        if len(spans) < 2 or not request.relation_types:
+            return
+        prompt = self._read_prompt(tuple(relation.name for relation in request.relation_types))
+        too_long = self.tokenizer.num_tokens(prompt, words, len(spans)) > self.tokenizer.model_max_length
+        windows = self._windows(prompt, words, spans) if too_long and truncation == "window" else [None]
+        seen: set[Span] = set()
+        for window in windows:
+            begin, end = window or (0, len(words.char_spans))
+            inside = [m for m, (start, stop) in enumerate(spans) if begin <= start and stop <= end]
+            features = self.tokenizer.build(prompt, words, [spans[m] for m in inside], window)
+            pairs = torch.tensor(inside, dtype=torch.long)[features["pair_index"]]
+            seen.update(map(tuple, pairs.tolist()) if window else ())
+            if len(pairs):
+                yield {"features": features, "pairs": pairs, "request": request}
+        if too_long and (unseen := len(spans) * (len(spans) - 1) - len(seen)):
+            logger.warning(
+                "%d of %d ordered pairs are in no window of %d tokens, or beyond the maximum pair distance, and were "
+                "not scored.",
+                unseen,
+                len(spans) * (len(spans) - 1),
+                self.tokenizer.model_max_length,
+            )
+
+    def _windows(self, prompt: Prompt, words: Words, spans: list[Span]) -> list[Span]:
+        """Half-open word spans that overlap by half and fit into the model beside the relation types."""
+        budget = self.tokenizer.model_max_length - self.tokenizer.num_tokens(prompt, Words([], [], [0]), 0)
+        marker_cost = 2 if self.tokenizer.entity_markers else 0
+        starts = sorted(start for start, _ in spans)
+        cost = [tokens + marker_cost * bisect_left(starts, word) for word, tokens in enumerate(words.token_starts)]
+        windows, begin = [], 0
+        while True:
+            end = bisect_right(cost, cost[begin] + budget) - 1
+            if end <= begin:
+                raise ValueError(
+                    f"{len(prompt.relation_token_spans)} relation types take {len(prompt.token_ids)} of the "
+                    f"{self.tokenizer.model_max_length} tokens that the model reads, and leave no room for the word "
+                    f"at {words.char_spans[begin]}. Pass fewer relation types."
+                )
+            windows.append((begin, end))
+            if end == len(cost) - 1:
+                return windows
+            begin = max(begin + 1, bisect_left(cost, cost[end] - budget // 2))
+
+    def _forward(self, model_inputs: Any, **forward_params: Any) -> dict[str, Tensor]:
+        return {"scores": self.model(**model_inputs).logits.float().sigmoid()}
+
+    def get_iterator(
+        self,
+        inputs: Iterable[Any],
+        num_workers: int,
+        batch_size: int,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Reads some batches ahead, runs windows of like length together, and yields results in the order given."""
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be a whole number of at least 1: got {batch_size!r}.")
+        stream = iter(inputs)
+        is_alone = isinstance(inputs, list) and len(inputs) == 1
+        position = count()
+        # Alone, a text need not wait for others of like length.
+        num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
+        while texts := list(islice(stream, num_texts)):
+            chunks_of_texts = []
+            for text in texts:
+                with _naming_the_text(None if is_alone else next(position)):
+                    chunks_of_texts.append(list(self.preprocess(text, **preprocess_params)))
+            chunks = sorted(
+                (chunk for chunks in chunks_of_texts for chunk in chunks),
+                key=lambda chunk: len(chunk["features"]["input_ids"]),
+            )
+            for first in range(0, len(chunks), batch_size):
+                batch = chunks[first : first + batch_size]
+                outputs = self.forward(
+                    self.tokenizer.pad([chunk.pop("features") for chunk in batch]), **forward_params
+                )
+                for chunk, scores in zip(batch, outputs["scores"], strict=True):
+                    chunk["scores"] = scores[: len(chunk["pairs"]), : len(chunk["request"].relation_types)]
+            for chunks in chunks_of_texts:
+                yield self.postprocess(chunks, **postprocess_params)
+
+    def run_single(
+        self,
+        inputs: Any,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        return next(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params))
+
+    def postprocess(
+        self, model_outputs: list[dict[str, Any]], threshold: float | None = None, top_k: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Merges the windows of one text, applies constraints, thresholds and `top_k`, and sorts by score."""
+        if not model_outputs:
+            return []
+        request: Request = model_outputs[0]["request"]
+        pairs, scores = _merge_windows(model_outputs, len(request.entities))
+        scores = scores.masked_fill(~_admitted(request, pairs), -1.0)
+        scores = _report_symmetric_once(request, pairs, scores)
+        default = self.model.config.threshold if threshold is None else threshold
+        thresholds = [default if r.threshold is None else r.threshold for r in request.relation_types]
+        chosen = (scores >= torch.tensor(thresholds)) & (scores >= 0)
+        if top_k is not None and top_k < scores.shape[1]:
+            best = scores.topk(top_k, dim=1).indices
+            chosen &= torch.zeros_like(chosen).scatter(1, best, True)
+        rows, columns = chosen.nonzero(as_tuple=True)
+        values = scores[rows, columns]
+        entities = request.entities
+        return [
+            {
+                "head": entities[pairs[rows[i], 0]].to_dict(),
+                "relation": request.relation_types[columns[i]].name,
+                "tail": entities[pairs[rows[i], 1]].to_dict(),
+                "score": values[i].item(),
+            }
+            for i in values.argsort(descending=True, stable=True).tolist()
+        ]
+
+
+@contextmanager
+def _naming_the_text(position: int | None) -> Iterator[None]:
+    """Says which text of many an error is about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if position is None:
+            raise
+        raise type(error)(f"Text {position}: {error}") from error
+
+
+def _with_entities(text: Any, entities: Any) -> Any:
+    if entities is None:
+        return text
+    if isinstance(text, Mapping):
+        if "entities" in text:
+            raise ValueError(
+                "The entities are given twice: in the dictionary and as `entities`. Leave one of them out."
+            )
+        return {**text, "entities": entities}
+    return {"text": text, "entities": entities}
+
+
+def _stream_with_entities(texts: Iterable[Any], entities: Iterable[Any]) -> Iterator[Any]:
+    of_texts = iter(entities)
+    for position, text in enumerate(texts):
+        try:
+            yield _with_entities(text, next(of_texts))
+        except StopIteration:
+            raise ValueError(
+                f"`entities` has {position} lists, and there are more texts. Give each text its own list, which may "
+                "be empty."
+            ) from None
+    if next(of_texts, None) is not None:
+        raise ValueError("`entities` has more lists than there are texts. Give each text its own list.")
+
+
+def _read_request(inputs: Any, relation_types: Any, ner: Any) -> Request:
+    item = inputs if isinstance(inputs, Mapping) else {"text": inputs}
+    text = item.get("text")
+    if not isinstance(text, str):
+        raise TypeError(f"A text must be a string, alone or as 'text' of a dictionary: got {inputs!r}.")
+    if unknown := sorted(set(item) - {"text", "entities", "relation_types"}):
+        raise ValueError(f"A text's dictionary has 'text', 'entities' and 'relation_types': got also {unknown}.")
+    relation_types = item.get("relation_types", relation_types)
+    if relation_types is None:
+        raise ValueError(
+            "No `relation_types`: pass the names of the relations to look for, such as ['place of birth']."
+        )
+    entities = item.get("entities")
+    if entities is None:
+        if ner is None:
+            raise ValueError(
+                "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them."
+            )
+        entities = ner(text) if text else []
+    request = Request(text, read_entities(entities, text), read_relation_types(relation_types))
+    constrained = [r.name for r in request.relation_types if r.head is not None or r.tail is not None]
+    if constrained and request.entities and all(entity.label is None for entity in request.entities):
+        raise ValueError(
+            f"Relation type {constrained[0]!r} admits certain entity types only, but no entity has a label. Pass "
+            "entities as (start, end, label) or dictionaries with 'label', or drop `head` and `tail`."
+        )
+    return request
+
+
+def _merge_windows(chunks: list[dict[str, Any]], num_entities: int) -> tuple[Tensor, Tensor]:
+    """Pairs `(pairs, 2)`, each once and row-major, and their best scores `(pairs, relations)` over all windows."""
+    pairs = torch.cat([chunk["pairs"] for chunk in chunks])
+    scores = torch.cat([chunk["scores"] for chunk in chunks])
+    keys, row = (pairs[:, 0] * num_entities + pairs[:, 1]).unique(return_inverse=True)
+    best = scores.new_full((len(keys), scores.shape[1]), -1.0)
+    best.scatter_reduce_(0, row.unsqueeze(1).expand_as(scores), scores, "amax")
+    return torch.stack((keys // num_entities, keys % num_entities), dim=1), best
+
+
+def _admitted(request: Request, pairs: Tensor) -> Tensor:
+    """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`."""
+
+    def side(labels: frozenset[str] | None) -> list[bool]:
+        return [labels is None or entity.label in labels for entity in request.entities]
+
+    heads = torch.tensor([side(relation.head) for relation in request.relation_types])
+    tails = torch.tensor([side(relation.tail) for relation in request.relation_types])
+    return (heads[:, pairs[:, 0]] & tails[:, pairs[:, 1]]).T
+
+
+def _report_symmetric_once(request: Request, pairs: Tensor, scores: Tensor) -> Tensor:
+    """Drops the lower-scoring direction of symmetric relation types; among equals, the later entity's."""
+    symmetric = torch.tensor([relation.symmetric for relation in request.relation_types])
+    if not symmetric.any():
+        return scores
+    num_entities = len(request.entities)
+    keys = pairs[:, 0] * num_entities + pairs[:, 1]
+    reverse = scores[torch.searchsorted(keys, pairs[:, 1] * num_entities + pairs[:, 0])]
+    is_earlier = (pairs[:, 0] < pairs[:, 1]).unsqueeze(1)
+    loses = (scores < reverse) | ((scores == reverse) & ~is_earlier)
+    return scores.masked_fill(loses & symmetric, -1.0)
+
+
+__all__ = ["RelationExtractionPipeline"]
