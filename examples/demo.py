@@ -43,8 +43,8 @@ def main() -> None:
     done = time.perf_counter()
     num_parameters = sum(parameter.numel() for parameter in extract.model.parameters())
     console.print(
-        f"\n{extract.model.name_or_path} ({num_parameters / 1e6:.1f} million parameters, {extract.device.type}): loaded in "
-        f"{loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
+        f"\n{extract.model.name_or_path} ({num_parameters / 1e6:.1f} million parameters, {extract.device.type}): "
+        f"loaded in {loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
         highlight=False,
         soft_wrap=True,
     )
