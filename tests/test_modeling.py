@@ -689,7 +689,8 @@ def test_compiled_scores_are_equal(build_model, encode, settings):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_fresh_compiler")
-@pytest.mark.parametrize("settings", SETTINGS)
+# torch.compile runs an LSTM outside its graph, whatever module it is in.
+@pytest.mark.parametrize("settings", [name for name in SETTINGS if not SETTINGS[name].get("use_lstm")])
 def test_the_compiled_graph_has_no_break(build_model, encode, settings):
     model = build_model("bert", **SETTINGS[settings])
     batch = encode(model)

@@ -111,7 +111,7 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(metadata):
     pins = read_pins()
     requirements = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
     plain = {requirement.name for requirement in requirements if requirement.marker is None}
-    assert plain == {"torch", "transformers", "tokenizers", "safetensors", "huggingface-hub", "typer", "rich"}
+    assert plain == {"torch", "transformers", "tokenizers", "safetensors", "huggingface-hub", "typer", "rich", "tqdm"}
     for requirement in requirements:
         if requirement.name != "glirel-transformers":
             pin = pins.get(canonicalize_name(requirement.name))
