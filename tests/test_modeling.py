@@ -161,6 +161,15 @@ def test_the_wrong_tokenizer_for_shared_positions_is_an_error(build_model, share
         shared_model(**encode(model))
 
 
+@pytest.mark.parametrize("value", [2, -1, float("nan")])
+def test_labels_other_than_0_1_and_unknown_are_refused(shared_model, encode, value):
+    batch = encode(shared_model)
+    labels = torch.zeros_like(scores(shared_model, batch))
+    labels[0, 0, 0] = value
+    with pytest.raises(ValueError, match=r"`labels` must be 1 .* got also"):
+        shared_model(**batch, labels=labels)
+
+
 def test_from_encoder_refuses_settings_that_do_not_exist(encoder_folder):
     with pytest.raises(TypeError, match=r"no settings of GLiRELConfig .*\['scorrer'\]"):
         GLiRELForRelationClassification.from_encoder(encoder_folder("bert"), scorrer="dot_norm")

@@ -19,6 +19,7 @@ from transformers.utils import ModelOutput, cached_file, can_return_tuple
 from .configuration_glirel import GLiRELConfig
 from .hub_glirel import complete_card, complete_repository, declare_pipeline
 from .layers_glirel import (
+    IGNORED_LABEL,
     SCORERS,
     DotNormScorer,
     FeedForward,
@@ -343,6 +344,8 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
                     f"`labels` must have the shape (batch, pairs, relations) = {tuple(logits.shape)}: got "
                     f"{tuple(labels.shape)}."
                 )
+            if not torch.compiler.is_compiling():
+                _check_labels(labels)
             loss = relation_loss(self.config, logits, labels, cell_mask)
         return GLiRELRelationClassificationOutput(
             loss=loss,
@@ -438,6 +441,15 @@ def _mask_for(name: str, items: Tensor, mask: Tensor | None, input_ids: Tensor) 
             f"`{name}_mask` must have the shape (batch, {name}s) = {tuple(items.shape[:2])}: got {tuple(mask.shape)}."
         )
     return mask.bool()
+
+
+def _check_labels(labels: Tensor) -> None:
+    known = labels[labels != IGNORED_LABEL]
+    if wrong := known[~((known >= 0) & (known <= 1))].unique().tolist():
+        raise ValueError(
+            f"`labels` must be 1 (has the relation), 0 (has not) or {IGNORED_LABEL} (unknown): got also {wrong[:5]}. "
+            "Each relation type has a column of its own; class numbers are not labels."
+        )
 
 
 def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
