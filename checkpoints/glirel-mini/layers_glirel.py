@@ -6,9 +6,12 @@ them. Masks are boolean and True means real.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from .configuration_glirel import GLiRELConfig
 
@@ -43,9 +46,9 @@ class FeedForward(nn.Sequential):
 class ConcatFeedForward(nn.Module):
     """FFN over a concatenation, `FFN(a ⊗ b)`, without concatenating.
 
-    Its first layer is `W (a ⊗ b) = W_left a + W_right b`, so that what is shared between pairs is computed once: with
-    `project_*` before and `combine` after the pairs are formed, the cost of the first layer grows with the mentions
-    and not with their pairs. Exact algebra (equations 2 and 3).
+    Its first layer is `W (a ⊗ b) = W_left a + W_right b`: with `left` and `right` before and `inner` after the pairs
+    are formed, the cost of the first layer grows with the mentions and not with their pairs. Exact algebra (equations
+    2 and 3).
     """
 
     def __init__(self, config: GLiRELConfig):
@@ -57,13 +60,13 @@ class ConcatFeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(inner_size, config.hidden_size)
 
-    def combine(self, left: Tensor, right: Tensor) -> Tensor:
-        """Second half of the FFN, from the projections of both sides, `(…, inner)` each."""
-        return self.output(self.dropout(self.activation(left + right)))
+    def inner(self, left: Tensor, right: Tensor) -> Tensor:
+        """What the second layer reads, from the projections of both sides, `(…, inner)` each."""
+        return self.dropout(self.activation(left + right))
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """From both sides, `(…, hidden)` each, to `(…, hidden)`."""
-        return self.combine(self.left(left), self.right(right))
+        return self.output(self.inner(self.left(left), self.right(right)))
 
 
 class SpanPooling(nn.Module):
@@ -144,11 +147,18 @@ class PairRepresentation(nn.Module):
         super().__init__()
         self.feed_forward = ConcatFeedForward(config)
 
-    def forward(self, mention_states: Tensor, pair_index: Tensor) -> Tensor:
-        heads, tails = self.feed_forward.left(mention_states), self.feed_forward.right(mention_states)
-        return self.feed_forward.combine(
+    def project(self, mention_states: Tensor) -> tuple[Tensor, Tensor]:
+        """First layer of the FFN, once for each mention: as head and as tail, `(batch, mentions, inner)` each."""
+        return self.feed_forward.left(mention_states), self.feed_forward.right(mention_states)
+
+    def inner(self, heads: Tensor, tails: Tensor, pair_index: Tensor) -> Tensor:
+        """What the second layer reads, `(batch, pairs, inner)`."""
+        return self.feed_forward.inner(
             gather_items(heads, pair_index[..., 0]), gather_items(tails, pair_index[..., 1])
         )
+
+    def forward(self, mention_states: Tensor, pair_index: Tensor) -> Tensor:
+        return self.feed_forward.output(self.inner(*self.project(mention_states), pair_index))
 
 
 class Attention(nn.Module):
@@ -214,17 +224,41 @@ class Refinement(nn.Module):
         return self.output(states)
 
 
-class DotScorer(nn.Module):
-    """Equation 8 before the sigmoid, `κᵀq`: `(batch, pairs, hidden)`, `(batch, relations, hidden)` to logits."""
+class LinearScorer(nn.Module):
+    """A score linear in the pair, `κᵀw_t + c_t`: `(batch, pairs, hidden)`, `(batch, relations, hidden)` to logits.
+
+    The last layer of whatever makes the pairs can then be folded into the relation types, see [`fold`].
+    """
+
+    def weigh(self, relation_states: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights w `(batch, relations, hidden)` and offsets c `(batch, relations)`."""
+        raise NotImplementedError
+
+    def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
+        return score_linearly(pair_states, *self.weigh(relation_states))
+
+    def fold(self, layer: nn.Linear, relation_states: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and offsets for pairs before `layer`: `(Wx + b)ᵀw + c = xᵀ(Wᵀw) + bᵀw + c`. Exact algebra."""
+        weights, offsets = self.weigh(relation_states)
+        return weights @ layer.weight, offsets + weights @ layer.bias
+
+
+def score_linearly(pair_states: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """Scores `(batch, pairs, relations)`."""
+    return torch.baddbmm(offsets.unsqueeze(1), pair_states, weights.transpose(1, 2))
+
+
+class DotScorer(LinearScorer):
+    """Equation 8 before the sigmoid, `κᵀq`."""
 
     def __init__(self, config: GLiRELConfig):
         super().__init__()
 
-    def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
-        return pair_states @ relation_states.transpose(1, 2)
+    def weigh(self, relation_states: Tensor) -> tuple[Tensor, Tensor]:
+        return relation_states, relation_states.new_zeros(relation_states.shape[:2])
 
 
-class DotThreshScorer(nn.Module):
+class DotThreshScorer(LinearScorer):
     """`softplus(α_t) · (κᵀ FFN(q_t) + β_t)`, where `(α_t, β_t) = FFN(q_t)`: each type has its scale and offset."""
 
     def __init__(self, config: GLiRELConfig):
@@ -232,10 +266,10 @@ class DotThreshScorer(nn.Module):
         self.scale_and_offset = FeedForward(config, output_size=2)
         self.relation_projection = FeedForward(config)
 
-    def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
-        scale, offset = self.scale_and_offset(relation_states).transpose(1, 2).split(1, dim=1)
-        scores = pair_states @ self.relation_projection(relation_states).transpose(1, 2)
-        return (scores + offset) * functional.softplus(scale)
+    def weigh(self, relation_states: Tensor) -> tuple[Tensor, Tensor]:
+        scale, offset = self.scale_and_offset(relation_states).unbind(-1)
+        scale = functional.softplus(scale)
+        return self.relation_projection(relation_states) * scale.unsqueeze(-1), offset * scale
 
 
 class DotNormScorer(nn.Module):
@@ -250,6 +284,10 @@ class DotNormScorer(nn.Module):
     def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
         scores = pair_states @ relation_states.transpose(1, 2)
         return scores + self.bias + self.relation_bias(relation_states).transpose(1, 2) + self.pair_bias(pair_states)
+
+    def numbers_per_pair(self, num_relations: int) -> int:
+        """How many numbers a pair takes while it is scored."""
+        return self.pair_bias[0].out_features
 
 
 class ConcatProjScorer(nn.Module):
@@ -271,6 +309,36 @@ class ConcatProjScorer(nn.Module):
         product = self.product(pair_states.unsqueeze(2) * relation_states.unsqueeze(1))
         inner = functional.relu(product + of_pair.unsqueeze(2) + of_relation.unsqueeze(1))
         return self.output(self.dropout(inner)).squeeze(-1)
+
+    def numbers_per_pair(self, num_relations: int) -> int:
+        """How many numbers a pair takes while it is scored."""
+        return num_relations * self.product.out_features
+
+
+# How many numbers a chunk of pairs may hold at once: what stays in a processor's cache, or what keeps a GPU busy. When
+# gradients are wanted a chunk is computed twice, so there are few.
+_CHUNK_IN_CACHE, _CHUNK = 2**20, 2**25
+
+
+def score_in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int) -> Tensor:
+    """Scores some pairs at a time, so that memory does not grow with their number.
+
+    Args:
+        score: from some rows of `pairs` to logits `(batch, some, relations)`.
+        pairs: `(batch, pairs, …)`.
+        numbers_per_pair: how many numbers `score` holds on the way, for each pair.
+    """
+    # A graph has no chunks: their number would be frozen in it.
+    if torch.compiler.is_compiling():
+        return score(pairs)
+    in_cache = pairs.device.type == "cpu" and not torch.is_grad_enabled()
+    budget = _CHUNK_IN_CACHE if in_cache else _CHUNK
+    size = max(1, budget // max(1, len(pairs) * numbers_per_pair))
+    if pairs.shape[1] <= size:
+        return score(pairs)
+    if torch.is_grad_enabled():
+        return torch.cat([checkpoint(score, chunk, use_reentrant=False) for chunk in pairs.split(size, dim=1)], dim=1)
+    return torch.cat([score(chunk) for chunk in pairs.split(size, dim=1)], dim=1)
 
 
 SCORERS = {

@@ -1,0 +1,302 @@
+"""DeBERTa-v2 and v3 with an exact, faster attention; parameters, checkpoints and results are those of transformers.
+
+The disentangled attention of DeBERTa (arXiv 2006.03654, equation 4) adds to each score `Q_iᵀK_j` two terms that
+depend on the distance δ = i − j alone: `Q_iᵀ K'_δ` (content to position) and `K_jᵀ Q'_δ` (position to content), where
+K' and Q' are projections of a table of relative positions. Here that table is projected only where an input reaches
+it, one matrix product gives each term for all distances, and the scores are read out of it through strided views.
+
+Axes have one name everywhere: `batch, tokens, heads, distances, hidden`; `width` is the width of one head.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
+
+from .layers_glirel import gather_items
+
+# Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
+# `2 · tokens` distances, and what it makes stays in the processor's cache.
+_BLOCKS = {4: 64, 2: 256}
+
+
+class Distances(NamedTuple):
+    """Where an input reads the table of relative positions.
+
+    Args:
+        key_rows (`torch.LongTensor` of shape `(distances,)`): row of K' for the distances tokens − 1, …, −tokens.
+        query_rows (`torch.LongTensor` of shape `(distances,)`): row of Q' for the distances 1 − tokens, …, tokens.
+        first, last: the half-open range of rows that occur.
+        query_index (`torch.LongTensor` of shape `(batch, queries)`, *optional*): the tokens that ask; by default all.
+    """
+
+    key_rows: Tensor
+    query_rows: Tensor
+    first: int
+    last: int
+    query_index: Tensor | None = None
+
+
+class DisentangledAttention(nn.Module):
+    """Takes the place, and the parameters, of a `DisentangledSelfAttention` of transformers.
+
+    Once optimized for inference it holds instead `joined_projection`, one product for queries, keys and values, and
+    `positions`, the projected table (see `inference_glirel.py`).
+    """
+
+    def __init__(self, replaced: nn.Module):
+        super().__init__()
+        for name, child in replaced.named_children():
+            setattr(self, name, child)
+        self.num_heads: int = replaced.num_attention_heads
+        self.position_terms = tuple(t for t in ("c2p", "p2c") if t in replaced.pos_att_type)
+        self.scale = (replaced.attention_head_size * (1 + len(self.position_terms))) ** -0.5
+        self.shares_projections: bool = replaced.share_att_key
+        if not replaced.relative_attention:
+            self.position_terms = ()
+        self.joined_projection: nn.Module | None = None
+        self.positions: tuple[Tensor, ...] | None = None
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None,
+        output_attentions: bool = False,
+        query_states: Tensor | None = None,
+        relative_pos: Distances | None = None,
+        rel_embeddings: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention of the tokens to each other, with the signature that transformers' layers call.
+
+        Args:
+            hidden_states (`torch.FloatTensor` of shape `(batch, tokens, hidden)`): what is read.
+            attention_mask (`torch.BoolTensor` of shape `(batch, 1, tokens, tokens)`): `None` when all is real.
+            output_attentions: whether to return the probabilities as well.
+            query_states: the rows of `hidden_states` that `relative_pos.query_index` names; only those are answered.
+            relative_pos: where this length reads the table.
+            rel_embeddings (`torch.FloatTensor` of shape `(rows, hidden)`): the table.
+
+        Returns:
+            `(batch, queries, hidden)`, and the probabilities `(batch, heads, queries, tokens)` or None.
+        """
+        queries, keys, values = self._project(hidden_states)
+        bias = None
+        if self.position_terms:
+            bias = self._position_scores(queries, keys, relative_pos, rel_embeddings)
+        if attention_mask is not None:
+            hidden = torch.finfo(queries.dtype).min
+            if bias is None:
+                bias = queries.new_zeros(()).expand_as(attention_mask)
+            # Not −inf: a padded token asks as well, and all of its row is masked.
+            bias = bias.masked_fill(~attention_mask, hidden)
+        if query_states is not None:
+            index = relative_pos.query_index
+            queries = gather_items(queries.flatten(2), index).unflatten(-1, (self.num_heads, -1))
+            if bias is not None:
+                rows = index[:, None, :, None].expand(-1, bias.shape[1], -1, bias.shape[-1])
+                bias = bias.gather(2, rows)
+        queries, keys, values = (states.transpose(1, 2) for states in (queries, keys, values))
+        dropout = self.dropout.p if self.training else 0.0
+        probabilities = None
+        if output_attentions or dropout or (torch.is_grad_enabled() and queries.requires_grad):
+            scores = queries @ keys.transpose(-1, -2)
+            scores = scores if bias is None else scores + bias
+            probabilities = scores.softmax(-1)
+            context = self.dropout(probabilities) @ values
+        else:
+            context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
+        return context.transpose(1, 2).flatten(2), probabilities if output_attentions else None
+
+    def project_positions(self, table: Tensor) -> tuple[Tensor, ...]:
+        """The table as K' and as scaled Q', `(heads, rows, width)` each, as far as the model uses them."""
+        if self.shares_projections:
+            projections = {"c2p": self.key_proj, "p2c": self.query_proj}
+        else:
+            projections = {"c2p": getattr(self, "pos_key_proj", None), "p2c": getattr(self, "pos_query_proj", None)}
+        scales = {"c2p": 1.0, "p2c": self.scale}
+        return tuple(
+            (projections[term](table) * scales[term]).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
+            for term in self.position_terms
+        )
+
+    def _project(self, hidden_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scaled queries, keys and values, `(batch, tokens, heads, width)` each."""
+        if self.joined_projection is not None:
+            projected = self.joined_projection(hidden_states).chunk(3, dim=-1)
+        else:
+            queries = self.query_proj(hidden_states) * self.scale
+            projected = queries, self.key_proj(hidden_states), self.value_proj(hidden_states)
+        queries, keys, values = (states.unflatten(-1, (self.num_heads, -1)) for states in projected)
+        return queries, keys, values
+
+    def _position_scores(self, queries: Tensor, keys: Tensor, distances: Distances, table: Tensor) -> Tensor:
+        """What the distance of two tokens adds to their score, `(batch, heads, tokens, tokens)`."""
+        first, positions = 0, self.positions
+        if positions is None:
+            first = distances.first
+            positions = self.project_positions(self.pos_dropout(table)[first : distances.last])
+        asked = {"c2p": (queries, distances.key_rows), "p2c": (keys, distances.query_rows)}
+        terms = []
+        for term, of_rows in zip(self.position_terms, positions, strict=True):
+            states, rows = asked[term]
+            terms.append((states, of_rows.index_select(1, rows - first if first else rows)))
+        block = _BLOCKS.get(queries.dtype.itemsize, _BLOCKS[4])
+        is_plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if len(terms) == 2 and queries.shape[1] > block and not is_plain:
+            return _sum_in_blocks(*terms[0], *terms[1], block).transpose(0, 1)
+        scores = [_by_distance(*term) for term in terms]
+        if "p2c" in self.position_terms:
+            scores[-1] = scores[-1].transpose(-1, -2)
+        return sum(scores[1:], scores[0]).transpose(0, 1)
+
+
+class FastDebertaV2Model(DebertaV2Model):
+    """[`DebertaV2Model`] with [`DisentangledAttention`]: the same parameters, and hidden states equal within 1e-5."""
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        for layer in self.encoder.layer:
+            layer.attention.self = DisentangledAttention(layer.attention.self)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        query_index: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As [`DebertaV2Model.forward`].
+
+        Args:
+            query_index (`torch.LongTensor` of shape `(batch, queries)`, *optional*): the tokens whose last hidden
+                state is wanted. The last layer then answers these alone, and `last_hidden_state` has the shape
+                `(batch, queries, hidden)`.
+        """
+        shape = input_ids.shape if inputs_embeds is None else inputs_embeds.shape[:-1]
+        some = input_ids if inputs_embeds is None else inputs_embeds
+        mask = torch.ones(shape, dtype=torch.long, device=some.device) if attention_mask is None else attention_mask
+        hidden_states = embedded = self.embeddings(
+            input_ids=input_ids,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            mask=mask,
+            inputs_embeds=inputs_embeds,
+        )
+        pair_mask = _pair_mask(mask)
+        table = self.encoder.get_rel_embedding()
+        distances = None if table is None else self._distances(shape[1], some.device)
+        all_states, all_attentions = [embedded], []
+        last = len(self.encoder.layer) - 1
+        for depth, layer in enumerate(self.encoder.layer):
+            asked = {}
+            if query_index is not None and depth == last:
+                asked = {"query_states": gather_items(hidden_states, query_index)}
+                distances = (distances or Distances(None, None, 0, 0))._replace(query_index=query_index)
+            hidden_states, attentions = layer(
+                hidden_states,
+                pair_mask,
+                relative_pos=distances,
+                rel_embeddings=table,
+                output_attentions=bool(output_attentions),
+                **asked,
+            )
+            if depth == 0 and self.encoder.conv is not None:
+                hidden_states = self.encoder.conv(embedded, hidden_states, mask)
+            if output_hidden_states:
+                all_states.append(hidden_states)
+            if output_attentions:
+                all_attentions.append(attentions)
+        output = BaseModelOutput(
+            last_hidden_state=hidden_states,
+            hidden_states=tuple(all_states) if output_hidden_states else None,
+            attentions=tuple(all_attentions) if output_attentions else None,
+        )
+        return output if return_dict is not False else output.to_tuple()
+
+    def _distances(self, num_tokens: int, device: torch.device) -> Distances:
+        """Rows of the table for every distance, in the order in which [`_by_distance`] wants them."""
+        encoder = self.encoder
+        is_tracing = torch.compiler.is_compiling()
+        buckets = encoder.position_buckets if encoder.position_buckets > 0 else 0
+        span = buckets or encoder.max_relative_positions
+        # On the CPU while nothing is traced: the range of rows must be known to slice the table.
+        distance = torch.arange(num_tokens - 1, -num_tokens - 1, -1, device=device if is_tracing else "cpu")
+        if buckets:
+            distance = bucket_distance(distance, buckets, encoder.max_relative_positions)
+        key_rows = (span + distance).clamp(0, 2 * span - 1)
+        query_rows = (span - distance).clamp(0, 2 * span - 1)
+        if is_tracing:
+            return Distances(key_rows, query_rows, 0, 2 * span)
+        first = min(int(key_rows[-1]), int(query_rows[0]))
+        last = max(int(key_rows[0]), int(query_rows[-1])) + 1
+        return Distances(key_rows.to(device), query_rows.to(device), first, last)
+
+
+def bucket_distance(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """Distances as the table counts them: exact up to half of the buckets, then on a logarithmic scale, either sign.
+
+    As DeBERTa-v2 does; in single precision throughout, because a ceiling is taken.
+    """
+    exact = num_buckets // 2
+    far = distance.abs().clamp(min=exact - 1).float() / exact
+    scale = torch.tensor((max_distance - 1) / exact, device=distance.device).log()
+    bucket = (far.log() / scale * (exact - 1)).ceil().long() + exact
+    return torch.where(distance.abs() <= exact, distance, bucket * distance.sign())
+
+
+def _by_distance(states: Tensor, positions: Tensor) -> Tensor:
+    """Products of each of n neighbouring tokens with the position of every token: a view `(heads, batch, n, tokens)`.
+
+    Args:
+        states: `(batch, n, heads, width)`.
+        positions: `(heads, tokens + n, width)`; column n − 1 − i + j belongs to token i of the n and token j of all.
+    """
+    num_batch, num_rows = states.shape[:2]
+    num_columns = positions.shape[1]
+    products = states.flatten(0, 1).transpose(0, 1) @ positions.transpose(1, 2)
+    # Row i is to be read from column n − 1 − i on. Read as rows that are one column shorter, these columns lie below
+    # each other.
+    flat = products.unflatten(1, (num_batch, num_rows)).flatten(-2)
+    wanted = flat[..., num_rows - 1 : num_rows - 1 + num_rows * (num_columns - 1)]
+    return wanted.unflatten(-1, (num_rows, num_columns - 1))[..., : num_columns - num_rows]
+
+
+def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: Tensor, block: int) -> Tensor:
+    """Both terms of the positions, `(heads, batch, tokens, tokens)`, made and added block by block."""
+    num_batch, num_tokens, num_heads, _ = queries.shape
+    starts = range(0, num_tokens, block)
+    blocks = [(start, min(start + block, num_tokens)) for start in starts]
+
+    def of_block(states: Tensor, positions: Tensor, start: int, end: int) -> Tensor:
+        return _by_distance(states[:, start:end], positions[:, num_tokens - end : 2 * num_tokens - start])
+
+    scores = queries.new_empty(num_heads, num_batch, num_tokens, num_tokens)
+    content_to_position = [of_block(queries, of_keys, *rows) for rows in blocks]
+    for start, end in blocks:
+        position_to_content = of_block(keys, of_queries, start, end).transpose(-1, -2).contiguous()
+        for (top, bottom), of_rows in zip(blocks, content_to_position, strict=True):
+            torch.add(
+                of_rows[..., start:end],
+                position_to_content[:, :, top:bottom],
+                out=scores[:, :, top:bottom, start:end],
+            )
+    return scores
+
+
+def _pair_mask(mask: Tensor) -> Tensor | None:
+    """Which token may see which, `(batch, 1, tokens, tokens)`; `None` where that is known to be every one."""
+    if mask.dim() == 2 and mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
+        return None
+    mask = mask.bool()
+    return mask[:, None, None, :] & mask[:, None, :, None] if mask.dim() == 2 else mask.unsqueeze(1)
