@@ -18,8 +18,6 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
 
-from .layers_glirel import gather_items
-
 # Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
 # `2 · tokens` distances, and what it makes stays in the processor's cache.
 _BLOCKS = {4: 64, 2: 256}
@@ -32,14 +30,12 @@ class Distances(NamedTuple):
         key_rows (`torch.LongTensor` of shape `(distances,)`): row of K' for the distances tokens − 1, …, −tokens.
         query_rows (`torch.LongTensor` of shape `(distances,)`): row of Q' for the distances 1 − tokens, …, tokens.
         first, last: the half-open range of rows that occur.
-        query_index (`torch.LongTensor` of shape `(batch, queries)`, *optional*): the tokens that ask; by default all.
     """
 
     key_rows: Tensor
     query_rows: Tensor
     first: int
     last: int
-    query_index: Tensor | None = None
 
 
 class DisentangledAttention(nn.Module):
@@ -49,16 +45,21 @@ class DisentangledAttention(nn.Module):
     `positions`, the projected table (see `inference_glirel.py`).
     """
 
-    def __init__(self, replaced: nn.Module):
+    query_proj: nn.Linear
+    key_proj: nn.Linear
+    value_proj: nn.Linear
+    dropout: nn.Dropout
+    pos_dropout: nn.Dropout
+
+    def __init__(self, replaced: Any):
         super().__init__()
         for name, child in replaced.named_children():
             setattr(self, name, child)
         self.num_heads: int = replaced.num_attention_heads
-        self.position_terms = tuple(t for t in ("c2p", "p2c") if t in replaced.pos_att_type)
-        self.scale = (replaced.attention_head_size * (1 + len(self.position_terms))) ** -0.5
+        terms = [term for term in ("c2p", "p2c") if term in replaced.pos_att_type]
+        self.scale = (replaced.attention_head_size * (1 + len(terms))) ** -0.5
+        self.position_terms = terms if replaced.relative_attention else []
         self.shares_projections: bool = replaced.share_att_key
-        if not replaced.relative_attention:
-            self.position_terms = ()
         self.joined_projection: nn.Module | None = None
         self.positions: tuple[Tensor, ...] | None = None
 
@@ -67,46 +68,37 @@ class DisentangledAttention(nn.Module):
         hidden_states: Tensor,
         attention_mask: Tensor | None,
         output_attentions: bool = False,
-        query_states: Tensor | None = None,
+        query_states: None = None,
         relative_pos: Distances | None = None,
         rel_embeddings: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Attention of the tokens to each other, with the signature that transformers' layers call.
 
         Args:
-            hidden_states (`torch.FloatTensor` of shape `(batch, tokens, hidden)`): what is read.
+            hidden_states (`torch.FloatTensor` of shape `(batch, tokens, hidden)`): what asks and is read.
             attention_mask (`torch.BoolTensor` of shape `(batch, 1, tokens, tokens)`): `None` when all is real.
             output_attentions: whether to return the probabilities as well.
-            query_states: the rows of `hidden_states` that `relative_pos.query_index` names; only those are answered.
-            relative_pos: where this length reads the table.
-            rel_embeddings (`torch.FloatTensor` of shape `(rows, hidden)`): the table.
+            query_states: always `None`.
+            relative_pos, rel_embeddings (`torch.FloatTensor` of shape `(rows, hidden)`): where this length reads the
+                table, and the table.
 
         Returns:
-            `(batch, queries, hidden)`, and the probabilities `(batch, heads, queries, tokens)` or None.
+            `(batch, tokens, hidden)`, and the probabilities `(batch, heads, tokens, tokens)` or None.
         """
         queries, keys, values = self._project(hidden_states)
         bias = None
-        if self.position_terms:
+        if relative_pos is not None and rel_embeddings is not None and self.position_terms:
             bias = self._position_scores(queries, keys, relative_pos, rel_embeddings)
         if attention_mask is not None:
-            hidden = torch.finfo(queries.dtype).min
             if bias is None:
                 bias = queries.new_zeros(()).expand_as(attention_mask)
             # Not −inf: a padded token asks as well, and all of its row is masked.
-            bias = bias.masked_fill(~attention_mask, hidden)
-        if query_states is not None:
-            index = relative_pos.query_index
-            queries = gather_items(queries.flatten(2), index).unflatten(-1, (self.num_heads, -1))
-            if bias is not None:
-                rows = index[:, None, :, None].expand(-1, bias.shape[1], -1, bias.shape[-1])
-                bias = bias.gather(2, rows)
+            bias = bias.masked_fill(~attention_mask, torch.finfo(queries.dtype).min)
         queries, keys, values = (states.transpose(1, 2) for states in (queries, keys, values))
-        dropout = self.dropout.p if self.training else 0.0
         probabilities = None
-        if output_attentions or dropout or (torch.is_grad_enabled() and queries.requires_grad):
+        if output_attentions or queries.requires_grad:
             scores = queries @ keys.transpose(-1, -2)
-            scores = scores if bias is None else scores + bias
-            probabilities = scores.softmax(-1)
+            probabilities = (scores if bias is None else scores + bias).softmax(-1)
             context = self.dropout(probabilities) @ values
         else:
             context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
@@ -114,25 +106,20 @@ class DisentangledAttention(nn.Module):
 
     def project_positions(self, table: Tensor) -> tuple[Tensor, ...]:
         """The table as K' and as scaled Q', `(heads, rows, width)` each, as far as the model uses them."""
-        if self.shares_projections:
-            projections = {"c2p": self.key_proj, "p2c": self.query_proj}
-        else:
-            projections = {"c2p": getattr(self, "pos_key_proj", None), "p2c": getattr(self, "pos_query_proj", None)}
+        prefix = "" if self.shares_projections else "pos_"
+        names = {"c2p": f"{prefix}key_proj", "p2c": f"{prefix}query_proj"}
         scales = {"c2p": 1.0, "p2c": self.scale}
-        return tuple(
-            (projections[term](table) * scales[term]).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
-            for term in self.position_terms
-        )
+        projected = (self.get_submodule(names[term])(table) * scales[term] for term in self.position_terms)
+        return tuple(rows.unflatten(-1, (self.num_heads, -1)).transpose(0, 1) for rows in projected)
 
-    def _project(self, hidden_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, hidden_states: Tensor) -> tuple[Tensor, ...]:
         """Scaled queries, keys and values, `(batch, tokens, heads, width)` each."""
         if self.joined_projection is not None:
             projected = self.joined_projection(hidden_states).chunk(3, dim=-1)
         else:
             queries = self.query_proj(hidden_states) * self.scale
             projected = queries, self.key_proj(hidden_states), self.value_proj(hidden_states)
-        queries, keys, values = (states.unflatten(-1, (self.num_heads, -1)) for states in projected)
-        return queries, keys, values
+        return tuple(states.unflatten(-1, (self.num_heads, -1)) for states in projected)
 
     def _position_scores(self, queries: Tensor, keys: Tensor, distances: Distances, table: Tensor) -> Tensor:
         """What the distance of two tokens adds to their score, `(batch, heads, tokens, tokens)`."""
@@ -146,8 +133,9 @@ class DisentangledAttention(nn.Module):
             states, rows = asked[term]
             terms.append((states, of_rows.index_select(1, rows - first if first else rows)))
         block = _BLOCKS.get(queries.dtype.itemsize, _BLOCKS[4])
-        is_plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
-        if len(terms) == 2 and queries.shape[1] > block and not is_plain:
+        # Not where gradients or a graph are wanted; asked first, because a graph would keep what it was asked.
+        can_block = len(terms) == 2 and not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+        if can_block and queries.shape[1] > block:
             return _sum_in_blocks(*terms[0], *terms[1], block).transpose(0, 1)
         scores = [_by_distance(*term) for term in terms]
         if "p2c" in self.position_terms:
@@ -173,20 +161,14 @@ class FastDebertaV2Model(DebertaV2Model):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        query_index: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As [`DebertaV2Model.forward`].
-
-        Args:
-            query_index (`torch.LongTensor` of shape `(batch, queries)`, *optional*): the tokens whose last hidden
-                state is wanted. The last layer then answers these alone, and `last_hidden_state` has the shape
-                `(batch, queries, hidden)`.
-        """
-        shape = input_ids.shape if inputs_embeds is None else inputs_embeds.shape[:-1]
-        some = input_ids if inputs_embeds is None else inputs_embeds
-        mask = torch.ones(shape, dtype=torch.long, device=some.device) if attention_mask is None else attention_mask
-        hidden_states = embedded = self.embeddings(
+        """As [`DebertaV2Model.forward`]."""
+        given: Any = input_ids if inputs_embeds is None else inputs_embeds
+        mask = given.new_ones(given.shape[:2], dtype=torch.long) if attention_mask is None else attention_mask
+        if position_ids is None:  # transformers' own end at `max_position_embeddings`, which binds relative ones not
+            position_ids = torch.arange(given.shape[1], device=given.device).unsqueeze(0)
+        embedded = hidden_states = self.embeddings(
             input_ids=input_ids,
             token_type_ids=token_type_ids,
             position_ids=position_ids,
@@ -195,28 +177,20 @@ class FastDebertaV2Model(DebertaV2Model):
         )
         pair_mask = _pair_mask(mask)
         table = self.encoder.get_rel_embedding()
-        distances = None if table is None else self._distances(shape[1], some.device)
+        distances = None if table is None else self._distances(given.shape[1], given.device)
         all_states, all_attentions = [embedded], []
-        last = len(self.encoder.layer) - 1
         for depth, layer in enumerate(self.encoder.layer):
-            asked = {}
-            if query_index is not None and depth == last:
-                asked = {"query_states": gather_items(hidden_states, query_index)}
-                distances = (distances or Distances(None, None, 0, 0))._replace(query_index=query_index)
             hidden_states, attentions = layer(
                 hidden_states,
                 pair_mask,
                 relative_pos=distances,
                 rel_embeddings=table,
                 output_attentions=bool(output_attentions),
-                **asked,
             )
             if depth == 0 and self.encoder.conv is not None:
                 hidden_states = self.encoder.conv(embedded, hidden_states, mask)
-            if output_hidden_states:
-                all_states.append(hidden_states)
-            if output_attentions:
-                all_attentions.append(attentions)
+            all_states += [hidden_states] if output_hidden_states else []
+            all_attentions += [attentions] if output_attentions else []
         output = BaseModelOutput(
             last_hidden_state=hidden_states,
             hidden_states=tuple(all_states) if output_hidden_states else None,

@@ -278,6 +278,7 @@ class DotNormScorer(nn.Module):
     def __init__(self, config: GLiRELConfig):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(()))
+        self.inner_size = config.feed_forward_multiplier * config.hidden_size
         self.relation_bias = FeedForward(config, output_size=1)
         self.pair_bias = FeedForward(config, output_size=1)
 
@@ -287,7 +288,7 @@ class DotNormScorer(nn.Module):
 
     def numbers_per_pair(self, num_relations: int) -> int:
         """How many numbers a pair takes while it is scored."""
-        return self.pair_bias[0].out_features
+        return self.inner_size
 
 
 class ConcatProjScorer(nn.Module):

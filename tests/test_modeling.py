@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 from conftest import ENTITIES, FAMILIES, MAX_TOKENS, RELATION_TYPES, TEXTS, fill_with_noise, make_encoder_config
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel
+from glirel_transformers.layers_glirel import SCORERS, score_in_chunks
 from glirel_transformers.tokenization_glirel import AXES
 
 SETTINGS = {
@@ -735,3 +738,65 @@ def test_exported_scores_are_equal_over_other_shapes(build_model, encode, family
         batch = dict(encode(model, members, relation_types=names))
         with torch.no_grad():
             torch.testing.assert_close(exported(**batch).logits, model(**batch).logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("budget", [1, 300, 10**6])
+@pytest.mark.parametrize("settings", [{}, {"num_pair_refinement_layers": 1}], ids=["plain", "refined"])
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_chunks_of_pairs_change_no_score_and_no_gradient(build_model, encode, monkeypatch, scorer, settings, budget):
+    model = build_model("bert", scorer=scorer, dropout=0.0, **settings)
+    batch = encode(model)
+    labels = torch.ones(*batch["pair_mask"].shape, batch["relation_mask"].shape[1])
+
+    def run():
+        with torch.inference_mode():
+            logits = model(**batch).logits
+        model.zero_grad()
+        model(**batch, labels=labels).loss.backward()
+        return logits, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+    expected, expected_gradients = run()
+    layers = sys.modules[score_in_chunks.__module__]
+    monkeypatch.setattr(layers, "_CHUNK", budget)
+    monkeypatch.setattr(layers, "_CHUNK_IN_CACHE", budget)
+    logits, gradients = run()
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    assert gradients.keys() == expected_gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected_gradients[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_scores_are_those_of_the_equations(build_model, encode, scorer):
+    """What is folded and split is equal to pairs formed (equation 3), then scored (equation 8)."""
+    model = build_model("bert", scorer=scorer)
+    batch = encode(model)
+    with torch.inference_mode():
+        formed = model.glirel(**batch)
+        expected = model.scorer(formed.pair_states, formed.relation_states)
+        logits = model(**batch).logits
+    real = batch["pair_mask"]
+    torch.testing.assert_close(logits[real], expected[real], rtol=1e-5, atol=1e-5)
+
+
+def test_many_pairs_take_little_memory(build_model):
+    """200 mentions make 39,800 pairs; no tensor on the way holds as many rows of the inner width."""
+    model = build_model("bert")
+    words = ["work"] * 100
+    spans = [(i, j) for i in range(100) for j in (i + 1, i + 2) if j <= 100]
+    batch = model.tokenizer(words, is_split_into_words=True, entities=spans, relation_types=["of", "in"])
+    num_pairs = batch["pair_index"].shape[1]
+    assert num_pairs == 199 * 198
+    largest = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor) and result.is_floating_point():
+                largest.append(result.untyped_storage().nbytes() // result.element_size())
+            return result
+
+    with torch.inference_mode(), Watch():
+        model(**batch)
+    inner_size = model.config.feed_forward_multiplier * model.config.hidden_size
+    assert max(largest) < num_pairs * inner_size / 4

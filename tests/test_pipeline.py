@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+import time
 from dataclasses import dataclass
 
 import datasets
@@ -16,6 +18,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.pt_utils import KeyDataset
 
 from glirel_transformers import GLiRELTokenizer, RelationExtractionPipeline
+from glirel_transformers import pipeline_glirel as pipeline_module
 
 MARIE = TEXTS[0]
 PERSON = {"start": 0, "end": 11, "label": "PERSON"}
@@ -619,6 +622,60 @@ def test_an_error_in_a_stream_comes_when_its_text_is_read(extract):
     assert isinstance(next(results), list)
     with pytest.raises(ValueError, match="word boundaries"):
         next(results)
+
+
+def test_texts_are_read_ahead_in_a_thread(extract):
+    """The second group is under way while the results of the first are taken, and no third."""
+    threads = []
+    group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
+
+    def texts():
+        while True:
+            threads.append(threading.current_thread().name)
+            yield {"text": MARIE, "entities": [PERSON, CITY]}
+
+    results = extract(texts(), relation_types=TYPES, batch_size=2)
+    next(results)
+    deadline = time.monotonic() + 30
+    while len(threads) < 2 * group and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    assert len(threads) == 2 * group
+    assert all(name.startswith("glirel-reader") for name in threads[1:])  # transformers looks at the first
+
+
+def test_an_error_in_a_text_that_is_read_ahead_comes_after_the_results_before_it(extract):
+    group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
+    good = {"text": MARIE, "entities": [PERSON, CITY]}
+    results = extract(
+        iter([good] * group + [{"text": MARIE, "entities": [(0, 3)]}]), relation_types=TYPES, batch_size=2
+    )
+    for _ in range(group):
+        assert isinstance(next(results), list)
+    with pytest.raises(ValueError, match=f"Text {group}: .*word boundaries"):
+        next(results)
+
+
+def test_batches_on_a_cpu_hold_a_bounded_number_of_tokens(extract, monkeypatch):
+    texts = rows() * 4
+    expected = extract(texts, relation_types=TYPES, batch_size=16, threshold=0.0)
+    monkeypatch.setattr(pipeline_module, "_TOKENS_ON_CPU", 60)
+    shapes = []
+    with extract.model.register_forward_pre_hook(
+        lambda module, args, inputs: shapes.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
+    ):
+        bounded = extract(texts, relation_types=TYPES, batch_size=16, threshold=0.0)
+    assert all(batch == 1 or batch * length <= 60 for batch, length in shapes)
+    assert any(batch > 1 for batch, _ in shapes)
+    assert [[r["relation"] for r in one] for one in bounded] == [[r["relation"] for r in one] for one in expected]
+
+
+def test_relation_types_that_change_between_texts_are_read_again(extract):
+    types = {"spouse": {"head": ["PERSON"], "tail": ["PERSON"]}}
+    asked = {"entities": [PERSON, CITY], "threshold": 0.0}
+    assert extract(MARIE, relation_types=types, **asked) == []
+    types["spouse"]["tail"].append("CITY")
+    assert len(extract(MARIE, relation_types=types, **asked)) == 1
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])

@@ -24,7 +24,7 @@ _FUSED_ACTIVATIONS: dict[str, tuple[str, str]] = {
 class PackedLinear(nn.Module):
     """A linear layer, with its activation where there is one, whose weight is in oneDNN's own layout for this CPU."""
 
-    def __init__(self, linear: nn.Linear, activation: tuple[str, str] = ("none", "")):
+    def __init__(self, linear: Any, activation: tuple[str, str] = ("none", "")):
         super().__init__()
         self.weight = None  # whoever wants to read it must not find the packed one
         self.packed_weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
@@ -75,7 +75,7 @@ def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> None:
         _pack_children(model, kept)
 
 
-def _join(attention: DisentangledAttention, table: Tensor | None) -> None:
+def _join(attention: DisentangledAttention, table: Any) -> None:
     """Makes scaled queries, keys and values one linear layer, and projects the table of positions."""
     if attention.position_terms:
         attention.positions = tuple(rows.contiguous() for rows in attention.project_positions(table))
@@ -96,7 +96,7 @@ def _pack_children(module: nn.Module, kept: set[nn.Module]) -> None:
         if type(child) is nn.Linear:
             setattr(module, name, PackedLinear(child))
         elif (activation := _activation_of(child)) is not None:
-            setattr(module, name, PackedLinear(child.dense, activation))
+            setattr(module, name, PackedLinear(child.get_submodule("dense"), activation))
         else:
             _pack_children(child, kept)
             if isinstance(child, nn.Sequential):

@@ -56,14 +56,14 @@ class GLiRELModelOutput(ModelOutput):
         hidden_states, attentions: the encoder's, when asked for.
     """
 
-    pair_states: Tensor | None = None
-    relation_states: Tensor | None = None
-    mention_states: Tensor | None = None
-    word_states: Tensor | None = None
-    last_hidden_state: Tensor | None = None
-    word_mask: Tensor | None = None
-    pair_mask: Tensor | None = None
-    relation_mask: Tensor | None = None
+    pair_states: Tensor = None  # type: ignore[assignment]  # there once pairs are formed
+    relation_states: Tensor = None  # type: ignore[assignment]  # always there
+    mention_states: Tensor = None  # type: ignore[assignment]  # always there
+    word_states: Tensor = None  # type: ignore[assignment]  # always there
+    last_hidden_state: Tensor = None  # type: ignore[assignment]  # always there
+    word_mask: Tensor = None  # type: ignore[assignment]  # always there
+    pair_mask: Tensor = None  # type: ignore[assignment]  # always there
+    relation_mask: Tensor = None  # type: ignore[assignment]  # always there
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -382,7 +382,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
         self.glirel = GLiRELModel(config)
-        self.scorer = SCORERS[config.scorer](config)
+        self.scorer: Any = SCORERS[config.scorer](config)
         self.post_init()
 
     @can_return_tuple
@@ -453,7 +453,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
 
     @property
     def _folded_layers(self) -> set[nn.Module]:
-        """The second layer of the pairs goes into the relation types, where nothing stands between it and the score."""
+        """The second layer of the pairs goes into the relation types, where nothing stands between it and scores."""
         refines = self.config.num_pair_refinement_layers or self.config.num_relation_refinement_layers
         is_folded = isinstance(self.scorer, LinearScorer) and not refines
         return {self.glirel.pair_representation.feed_forward.output} if is_folded else set()
@@ -465,10 +465,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         if not isinstance(scorer, LinearScorer):
             numbers_per_pair = max(numbers_per_pair, scorer.numbers_per_pair(outputs.relation_states.shape[1]))
         if self.config.num_pair_refinement_layers or self.config.num_relation_refinement_layers:
-            outputs = self.glirel.form_pairs(outputs, pair_index)
-            relation_states = outputs.relation_states
+            formed = self.glirel.form_pairs(outputs, pair_index)
             return score_in_chunks(
-                lambda pair_states: scorer(pair_states, relation_states), outputs.pair_states, numbers_per_pair
+                lambda pair_states: scorer(pair_states, formed.relation_states), formed.pair_states, numbers_per_pair
             )
         pairs, relation_states = self.glirel.pair_representation, outputs.relation_states
         heads, tails = pairs.project(outputs.mention_states)
@@ -554,7 +553,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         return model
 
 
-def _build_encoder(config: GLiRELConfig) -> nn.Module:
+def _build_encoder(config: GLiRELConfig) -> Any:
     """The encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
     encoder_config = config.encoder_config
     if encoder_config.model_type == "deberta-v2" and config._attn_implementation != "eager":

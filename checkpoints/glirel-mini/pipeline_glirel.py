@@ -6,13 +6,16 @@ several windows, which are this pipeline's chunks.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,8 +27,11 @@ from .tokenization_glirel import GLiRELTokenizer, Prompt, Span, Words
 
 logger = logging.get_logger(__name__)
 
+T = TypeVar("T")
+
 TASK = "relation-extraction"
-_BATCHES_SORTED_TOGETHER = 32  # how many batches of texts are read ahead, to batch texts of like length
+_BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
+_TOKENS_ON_CPU = 1024  # how many tokens a CPU reads at once: more are not faster, and are padded more
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                     f"{getattr(model.config, setting)!r}. Use the tokenizer that was saved with the model."
                 )
         self._read_prompt = lru_cache(maxsize=16)(tokenizer.read_prompt)
+        self._last_relation_types: tuple[Any, list[RelationType]] = ([], [])
         super().__init__(model=model, tokenizer=tokenizer, **kwargs)
 
     def __call__(self, inputs: Any, *args: Any, entities: Any = None, **kwargs: Any) -> Any:
@@ -96,7 +103,8 @@ class RelationExtractionPipeline(ChunkPipeline):
                 overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
                 pairs that no window holds.
             alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
-            batch_size: how many windows the model reads at once, sorted by length. The order of results is kept.
+            batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Texts
+                are read and tokenized ahead, in a thread of their own. The order of results is kept.
 
         Returns:
             For each text a list of relations by falling score: `{"head": entity, "relation": name, "tail": entity,
@@ -157,8 +165,31 @@ class RelationExtractionPipeline(ChunkPipeline):
         alignment: str = "strict",
     ) -> Iterator[dict[str, Any]]:
         """Yields the windows of one text that hold at least one pair; most texts are one window."""
-        request = _read_request(inputs, relation_types, ner)
-        (words,) = self.tokenizer.read_words([request.text])
+        (chunks,) = self._read([inputs], [None], relation_types, ner, truncation, alignment)
+        yield from chunks
+
+    def _read(
+        self,
+        texts: list[Any],
+        positions: list[int | None],
+        relation_types: Any = None,
+        ner: Any = None,
+        truncation: str = "error",
+        alignment: str = "strict",
+    ) -> list[list[dict[str, Any]]]:
+        """The windows of each text, which are tokenized together; errors name the text by its position."""
+        requests = []
+        for text, position in zip(texts, positions, strict=True):
+            with _naming_the_text(position):
+                requests.append(_read_request(text, relation_types, ner, self._read_relation_types))
+        chunks = []
+        words_of_texts = self.tokenizer.read_words([request.text for request in requests])
+        for request, words, position in zip(requests, words_of_texts, positions, strict=True):
+            with _naming_the_text(position):
+                chunks.append(list(self._chunks(request, words, truncation, alignment)))
+        return chunks
+
+    def _chunks(self, request: Request, words: Words, truncation: str, alignment: str) -> Iterator[dict[str, Any]]:
         spans = self.tokenizer.align(
             request.text, words, [(entity.start, entity.end) for entity in request.entities], alignment
         )
@@ -184,6 +215,14 @@ class RelationExtractionPipeline(ChunkPipeline):
                 len(spans) * (len(spans) - 1),
                 self.tokenizer.model_max_length,
             )
+
+    def _read_relation_types(self, relation_types: Any) -> list[RelationType]:
+        """As [`read_relation_types`], once for all texts that ask for the same."""
+        asked, read = self._last_relation_types
+        if type(asked) is not type(relation_types) or asked != relation_types:
+            read = read_relation_types(relation_types)
+            self._last_relation_types = (deepcopy(relation_types), read)
+        return read
 
     def _windows(self, prompt: Prompt, words: Words, spans: list[Span]) -> list[Span]:
         """Half-open word spans that overlap by half and fit into the model beside the relation types."""
@@ -225,17 +264,15 @@ class RelationExtractionPipeline(ChunkPipeline):
         position = count()
         # Alone, a text need not wait for others of like length.
         num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
-        while texts := list(islice(stream, num_texts)):
-            chunks_of_texts = []
-            for text in texts:
-                with _naming_the_text(None if is_alone else next(position)):
-                    chunks_of_texts.append(list(self.preprocess(text, **preprocess_params)))
-            chunks = sorted(
-                (chunk for chunks in chunks_of_texts for chunk in chunks),
-                key=lambda chunk: len(chunk["features"]["input_ids"]),
-            )
-            for first in range(0, len(chunks), batch_size):
-                batch = chunks[first : first + batch_size]
+
+        def read() -> list[list[dict[str, Any]]]:
+            texts = list(islice(stream, num_texts))
+            positions = [None if is_alone else next(position) for _ in texts]
+            return self._read(texts, positions, **preprocess_params)
+
+        for chunks_of_texts in _ahead(read) if batch_size > 1 else iter(read, []):
+            chunks = [chunk for chunks in chunks_of_texts for chunk in chunks]
+            for batch in self._batches(chunks, batch_size):
                 outputs = self.forward(
                     self.tokenizer.pad([chunk.pop("features") for chunk in batch]), **forward_params
                 )
@@ -243,6 +280,18 @@ class RelationExtractionPipeline(ChunkPipeline):
                     chunk["scores"] = scores[: len(chunk["pairs"]), : len(chunk["request"].relation_types)]
             for chunks in chunks_of_texts:
                 yield self.postprocess(chunks, **postprocess_params)
+
+    def _batches(self, chunks: list[dict[str, Any]], batch_size: int) -> Iterator[list[dict[str, Any]]]:
+        """Batches of windows of like length; on a CPU, of no more tokens than its caches serve well."""
+        limit = _TOKENS_ON_CPU if self.device.type == "cpu" else math.inf
+        batch: list[dict[str, Any]] = []
+        for chunk in sorted(chunks, key=lambda chunk: len(chunk["features"]["input_ids"])):
+            if batch and (len(batch) == batch_size or (len(batch) + 1) * len(chunk["features"]["input_ids"]) > limit):
+                yield batch
+                batch = []
+            batch.append(chunk)
+        if batch:
+            yield batch
 
     def run_single(
         self,
@@ -283,6 +332,18 @@ class RelationExtractionPipeline(ChunkPipeline):
         ]
 
 
+def _ahead(read: Callable[[], list[T]]) -> Iterator[list[T]]:
+    """What `read` gives, up to the first empty list; each is read in a thread while the one before is in use."""
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="glirel-reader")
+    try:
+        following = reader.submit(read)
+        while group := following.result():
+            following = reader.submit(read)
+            yield group
+    finally:
+        reader.shutdown(wait=False)  # whoever takes no more results need not wait for texts either
+
+
 @contextmanager
 def _naming_the_text(position: int | None) -> Iterator[None]:
     """Says which text of many an error is about."""
@@ -320,7 +381,9 @@ def _stream_with_entities(texts: Iterable[Any], entities: Iterable[Any]) -> Iter
         raise ValueError("`entities` has more lists than there are texts. Give each text its own list.")
 
 
-def _read_request(inputs: Any, relation_types: Any, ner: Any) -> Request:
+def _read_request(
+    inputs: Any, relation_types: Any, ner: Any, read_types: Callable[[Any], list[RelationType]]
+) -> Request:
     item = inputs if isinstance(inputs, Mapping) else {"text": inputs}
     text = item.get("text")
     if not isinstance(text, str):
@@ -339,7 +402,7 @@ def _read_request(inputs: Any, relation_types: Any, ner: Any) -> Request:
                 "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them."
             )
         entities = ner(text) if text else []
-    request = Request(text, read_entities(entities, text), read_relation_types(relation_types))
+    request = Request(text, read_entities(entities, text), read_types(relation_types))
     constrained = [r.name for r in request.relation_types if r.head is not None or r.tail is not None]
     if constrained and request.entities and all(entity.label is None for entity in request.entities):
         raise ValueError(
@@ -351,6 +414,8 @@ def _read_request(inputs: Any, relation_types: Any, ner: Any) -> Request:
 
 def _merge_windows(chunks: list[dict[str, Any]], num_entities: int) -> tuple[Tensor, Tensor]:
     """Pairs `(pairs, 2)`, each once and row-major, and their best scores `(pairs, relations)` over all windows."""
+    if len(chunks) == 1:
+        return chunks[0]["pairs"], chunks[0]["scores"]
     pairs = torch.cat([chunk["pairs"] for chunk in chunks])
     scores = torch.cat([chunk["scores"] for chunk in chunks])
     keys, row = (pairs[:, 0] * num_entities + pairs[:, 1]).unique(return_inverse=True)
