@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from driving import ALLOCATORS, Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
-from environment import CACHE, BENCHMARKS, as_requests, describe_machine, find_original, make_checkpoints, today
+from environment import BENCHMARKS, CACHE, as_requests, describe_machine, find_original, make_checkpoints, today
 from measuring import compare, compare_predictions, fastest_calibration, percentile, summarise
 from reporting import load_json, plot_against_original, replace_between_markers, save_json, tables_against_original
 from tqdm import tqdm
@@ -47,10 +47,15 @@ def sides_of(args: argparse.Namespace) -> list[Side]:
         return Side(variant, "workers.ours", sys.executable, ours, variant, baseline)
 
     if args.device == "cpu":
-        return [original_side("original", "fp32")] + [
-            our_side(variant, "original") for variant in ("eager fp32", "optimized fp32", "optimized bf16")
+        return [
+            original_side("original", "fp32"),
+            our_side("eager fp32", "original"),
+            our_side("optimized fp32", "original"),
+            our_side("optimized bf16", "original"),
         ]
-    return [original_side("original", "fp32"), original_side("original bf16", "bf16")] + [
+    return [
+        original_side("original", "fp32"),
+        original_side("original bf16", "bf16"),
         our_side("eager fp32", "original"),
         our_side("eager bf16", "original bf16"),
         our_side("optimized fp32", "original"),
@@ -151,7 +156,9 @@ def measure_training(allocator: str, sides: list[Side], args: argparse.Namespace
             loaded = worker.ask("memory", reset=True)["now"]
             worker.ask("train", steps=1, **labels)  # to warm up
             results[name] = {"memory": {"loaded": loaded}, "loss": losses[name]}
-        answers = measure_in_turn(workers, "train", {"steps": TRAINING_STEPS, **labels}, args.repetitions, args.seconds)
+        answers = measure_in_turn(
+            workers, "train", {"steps": TRAINING_STEPS, **labels}, args.repetitions, args.seconds
+        )
         for name, worker in workers.items():
             memory = worker.ask("memory")
             results[name]["memory"] |= {"peak": memory["peak"], "since_start": memory["since_start"]}

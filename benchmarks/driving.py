@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,8 @@ class WorkerProcess:
         return self._receive(method)
 
     def _send(self, request: dict[str, Any]) -> None:
-        try:
+        with suppress(BrokenPipeError):  # it has ended: reading says so
             print(json.dumps(request), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # it has ended: reading says so
 
     def _receive(self, doing: str) -> dict[str, Any]:
         line = self.process.stdout.readline()

@@ -134,6 +134,32 @@ def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
     return folder / "checkpoint", converted
 
 
+def make_our_checkpoint(tiny: bool) -> Path:
+    """A checkpoint of ours of the same shape with random weights, without need of the original package."""
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELTokenizer
+
+    mini = ROOT / "checkpoints" / "glirel-mini" / "tokenizer.json"
+    base = PreTrainedTokenizerFast(
+        tokenizer_file=str(mini), unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]"
+    )
+    tokenizer = GLiRELTokenizer.from_base(base, model_max_length=8192)
+    shape = TINY_ENCODER if tiny else ENCODER
+    config = GLiRELConfig(
+        encoder_config={"model_type": "deberta-v2", "vocab_size": len(tokenizer), **shape},
+        use_lstm=True,
+        endpoint_projection=True,
+    )
+    torch.manual_seed(0)
+    model = GLiRELForRelationClassification(config)
+    model.tokenizer = tokenizer
+    folder = CACHE / ("scaling-tiny" if tiny else "scaling")
+    model.save_pretrained(folder)
+    return folder
+
+
 def run_checked(command: list[str], environment: dict[str, str]) -> None:
     result = subprocess.run(command, env=environment, cwd=BENCHMARKS, capture_output=True, text=True)
     if result.returncode:

@@ -181,6 +181,39 @@ def plot_against_original(results: dict[str, Any], path: Path) -> None:
     pyplot.close(figure)
 
 
+def plot_scaling(results: dict[str, Any], path: Path) -> None:
+    """Time and memory against what grows, all axes logarithmic."""
+    pyplot = _pyplot()
+    figure, rows = pyplot.subplots(2, len(results["axes"]), figsize=(13, 7.6), sharex="col", sharey="row")
+    for column, (name, axis) in enumerate(results["axes"].items()):
+        values = [int(value) for value in axis["points"]]
+        for position, variant in enumerate(next(iter(axis["points"].values()))):
+            own = [point[variant] for point in axis["points"].values()]
+            style = {"color": COLOURS[position], "marker": "osD^"[position], "markersize": 5, "label": variant}
+            rows[0][column].plot(values, [1000 * one["summary"]["seconds"] for one in own], **style)
+            # Less than one MiB cannot be told from nothing.
+            memory = [max(1.0, one["memory"]["peak"] - one["memory"]["loaded"]) for one in own]
+            rows[1][column].plot(values, memory, **style)
+        fixed = " and ".join(f"{size:,} {what}" for what, size in axis["fixed"].items())
+        rows[0][column].set_title(f"{name}\n(with {fixed})", fontsize=10)
+        rows[1][column].set_xlabel(f"number of {name}")
+        rows[1][column].set_xscale("log")
+        rows[1][column].set_xticks(values, [f"{value:,}" for value in values], fontsize=8)
+        rows[1][column].minorticks_off()
+    rows[0][0].set_ylabel("ms for a text")
+    rows[1][0].set_ylabel("peak memory in MiB\nabove the loaded model")
+    for panel in rows.flat:
+        panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        panel.grid(color="#dddddd")
+        panel.spines[["top", "right"]].set_visible(False)
+    rows[0][0].legend(frameon=False)
+    figure.suptitle("Cost of one text, as one thing grows", fontsize=13)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
 def _readable(name: str) -> str:
     match = re.fullmatch(r"([a-z]+)(\d*)-m(\d+)-b(\d+)", name)
     if not match:

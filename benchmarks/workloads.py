@@ -11,38 +11,40 @@ import itertools
 import random
 from dataclasses import dataclass
 
-_FIRST = "Ada Boris Clara Dmitri Elena Farid Greta Hugo Ines Jonas Karin Luis Mira Nils Olga Pavel Rosa Sven Tara Ugo"
-_LAST = "Almeida Brandt Carver Dahl Eriksen Fischer Grieg Holm Ivanov Jansen Keller Lindqvist Moreau Novak Okafor Petit"
-_PLACES = "Aarhus Bergen Calais Dresden Evora Florence Ghent Hamar Izmir Jena Krakow Lisbon Malmo Nantes Oporto Prague"
-_BODIES = "Institute Academy Museum Orchestra Company Ministry University Society Observatory Laboratory Theatre Press"
+
+def _list(text: str) -> list[str]:
+    return text.split("|")
+
+
+_FIRST = _list("Ada|Boris|Clara|Dmitri|Elena|Farid|Greta|Hugo|Ines|Jonas|Karin|Luis|Mira|Nils|Olga|Pavel|Rosa|Sven")
+_LAST = _list("Almeida|Brandt|Carver|Dahl|Eriksen|Fischer|Grieg|Holm|Ivanov|Jansen|Keller|Lindqvist|Moreau|Petit")
+_PLACES = _list("Aarhus|Bergen|Calais|Dresden|Evora|Florence|Ghent|Hamar|Izmir|Jena|Krakow|Lisbon|Malmo|Nantes|Oporto")
+_BODIES = _list("Institute|Academy|Museum|Orchestra|Company|Ministry|University|Society|Observatory|Theatre|Press")
 
 # Connecting words by how many they are. They need not make good prose, only words of usual length and frequency.
 _PHRASES = {
-    1: "and with near from after before joined visited founded left under beside",
+    1: "and|with|near|from|after|before|joined|visited|founded|left|under|beside",
     2: "who met|worked for|lived in|later joined|studied at|not far|moved to|was near|wrote about|paid for",
     3: "was born in|is part of|was sold to|became head of|lies south of|took over from|is known for|stood next to",
     4: "was given a prize|has long been with|together with the old|during the first years|one year later met",
     5: "spent many years working for|which had been built by|whose first book was about|for the last time in",
 }
-_PHRASES_BY_LENGTH = {
-    length: [phrase.split() for phrase in (text.split("|") if length > 1 else text.split())]
-    for length, text in _PHRASES.items()
-}
+_PHRASES_BY_LENGTH = {length: [phrase.split() for phrase in _list(text)] for length, text in _PHRASES.items()}
 _SENTENCE = 18  # words after which the next gap begins with a full stop
 
-_NAMES = (
+_NAMES = _list(
     "employer|spouse|place of birth|author|capital|member of|head of government|original language|sibling|mother|"
     "child|country of citizenship|has part|instrument|located in the region|military branch|owned by|performer|"
     "successor|religion|residence|screenwriter|winner|crosses|follows|genre|headquarters|heritage status|league|"
     "licensed to|notable work|operator|participant|platform|position held|record label|sport|field of work|"
     "taxonomic rank|tributary"
-).split("|")
-_ASPECTS = "place|date|country|language|subject|director|sponsor|founder".split("|")
-_OBJECTS = (
+)
+_ASPECTS = _list("place|date|country|language|subject|director|sponsor|founder")
+_OBJECTS = _list(
     "death|the company|original broadcast|first publication|the sports team|military service|higher education|"
     "the administrative district|manufacture|scientific discovery|the river basin|public transport|the film|naming|"
     "the summer residence|legal ownership|architecture|the musical work|conflict|marriage|the competition|foundation"
-).split("|")
+)
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,11 @@ def _mention(generator: random.Random, longest: int) -> list[str]:
     """A name of one to `longest` words, most often a short one."""
     length = generator.choices(range(1, longest + 1), weights=[5, 4, 1][:longest])[0]
     if length == 1:
-        return [generator.choice(generator.choice([_LAST, _PLACES]).split())]
+        return [generator.choice(generator.choice([_LAST, _PLACES]))]
     if length == 2:
         first, second = generator.choice([(_FIRST, _LAST), (_PLACES, _BODIES)])
-        return [generator.choice(first.split()), generator.choice(second.split())]
-    return [generator.choice(_BODIES.split()), "of", generator.choice(_PLACES.split())]
+        return [generator.choice(first), generator.choice(second)]
+    return [generator.choice(_BODIES), "of", generator.choice(_PLACES)]
 
 
 def _filler(generator: random.Random, count: int) -> list[str]:

@@ -55,7 +55,9 @@ class Worker:
 
     def compare(self, threshold: float) -> dict[str, Any]:
         """The relations that the workload's texts give, to be compared with another side's."""
-        return {"predictions": [text for call in self.calls() for text in self.in_order(self.predict(call, threshold))]}
+        return {
+            "predictions": [text for call in self.calls() for text in self.in_order(self.predict(call, threshold))]
+        }
 
     def run(self, threshold: float) -> dict[str, Any]:
         """Reads the workload once, between two calibrations."""

@@ -1,7 +1,7 @@
 """The original package's side of the comparison; runs in the original's own environment.
 
-    python -m workers.original        serves a checkpoint, see `common.py`
-    python -m workers.original make FOLDER    makes the encoder and the checkpoint from FOLDER/settings.json
+python -m workers.original        serves a checkpoint, see `common.py`
+python -m workers.original make FOLDER    makes the encoder and the checkpoint from FOLDER/settings.json
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 import torch
 from glirel import GLiREL
 from loguru import logger
-from workers.common import Worker, serve
-
 from transformers import AutoModel, DebertaV2Config, PreTrainedTokenizerFast
+from workers.common import Worker, serve
 
 _LOGIT_SPREAD = 3.0  # standard deviation of the logits that the random weights are scaled to
 
@@ -84,7 +83,7 @@ class OriginalWorker(Worker):
 
     def loss(self, labels: list[int]) -> torch.Tensor:
         examples = []
-        for text, label in zip(self.texts, labels):  # noqa: B905
+        for text, label in zip(self.texts, labels):
             head, tail = (entity[:2] for entity in self.entities(text))
             relation = {
                 "head": {"position": head},
