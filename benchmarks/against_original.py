@@ -3,8 +3,8 @@
 Each side runs in its own environment and in its own process; measurements alternate between the sides. Scores are
 compared before anything is timed. See README.md beside this file.
 
-    python benchmarks/against_original.py                          # all workloads, about a quarter of an hour or two
-    python benchmarks/against_original.py --quick                  # does everything work? a tiny model, two minutes
+    python benchmarks/against_original.py                          # all workloads, 15 to 20 minutes on two cores
+    python benchmarks/against_original.py --quick                  # does everything work? a tiny model, three minutes
     python benchmarks/against_original.py --only sentence --resume
     python benchmarks/against_original.py --profile paragraph-m10-b8
 """
@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from driving import ALLOCATORS, Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
-from environment import BENCHMARKS, CACHE, as_requests, describe_machine, find_original, make_checkpoints, today
+from environment import (
+    BENCHMARKS,
+    CACHE,
+    as_requests,
+    code_fingerprint,
+    describe_machine,
+    find_original,
+    make_checkpoints,
+    today,
+)
 from measuring import compare, compare_predictions, fastest_calibration, percentile, summarise
 from reporting import load_json, plot_against_original, replace_between_markers, save_json, tables_against_original
 from tqdm import tqdm
@@ -217,7 +226,7 @@ def profile(args: argparse.Namespace, sides: list[Side]) -> None:
 
 
 def start_results(args: argparse.Namespace, sides: list[Side], path: Path) -> dict[str, Any]:
-    """Earlier results where they are from the same machine and versions, else empty ones."""
+    """Earlier results where they are from the same machine, versions and code, else empty ones."""
     with workers_of(sides[:1] + sides[-1:], args.device, "default") as workers:
         versions = {
             "original": workers["original"].ask("versions"),
@@ -226,12 +235,13 @@ def start_results(args: argparse.Namespace, sides: list[Side], path: Path) -> di
     fresh = {
         "machine": describe_machine(args.device),
         "versions": versions,
+        "code": code_fingerprint(),
         "sides": {side.name: {"variant": side.variant, "baseline": side.baseline} for side in sides},
     }
     earlier = load_json(path)
     same = all(earlier.get(field) == value for field, value in fresh.items())
     if earlier and not same:
-        note(f"{path} is from another machine or other versions, and is replaced.")
+        note(f"{path} is from another machine, other versions or other code, and is replaced.")
     return {**fresh, "date": today(), "quantile": QUANTILE, "workloads": earlier["workloads"] if same else {}}
 
 
@@ -258,7 +268,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--allocators", nargs="+", choices=ALLOCATORS, help="[both on Linux's CPU, else the default]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repetitions", type=int, default=5, help="clean measurements of each side [%(default)s]")
-    parser.add_argument("--seconds", type=float, default=20, help="after which two of them are enough [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=10, help="after which two of them are enough [%(default)s]")
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has measured")
     parser.add_argument("--quick", action="store_true", help="a tiny model and few workloads; publishes nothing")
     parser.add_argument("--profile", choices=WORKLOADS, help="instead show where the time of this workload goes")
@@ -290,7 +300,7 @@ def main() -> None:
         for allocator in args.allocators
         if allocator not in measured.get(workload.name, {})
     ]
-    minutes = len(to_do) * (STARTING + 1.5 * args.seconds) / 60
+    minutes = len(to_do) * (STARTING + 2 * args.seconds) / 60
     note(f"{len(to_do)} measurements to do, about {minutes:.0f} minutes.")
     start = time.monotonic()
     to_check = list(dict.fromkeys(workload for workload, _ in to_do if workload != TRAINING))

@@ -92,7 +92,8 @@ class WorkerProcess:
         return answer
 
     def close(self) -> None:
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -110,6 +111,10 @@ def workers_of(sides: Sequence[Side], device: str, allocator: str) -> Iterator[d
         for worker in workers.values():
             worker.wait_until_loaded()
         yield workers
+    except BaseException:
+        for worker in workers.values():
+            worker.process.kill()  # it may be in the middle of something long
+        raise
     finally:
         for worker in workers.values():
             worker.close()

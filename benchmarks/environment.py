@@ -211,5 +211,11 @@ def describe_machine(device: str) -> dict[str, Any]:
     return machine
 
 
+def code_fingerprint() -> str:
+    """Changes when what is measured does: the model's code, or the texts."""
+    files = [*sorted((ROOT / "glirel_transformers").glob("*_glirel.py")), BENCHMARKS / "workloads.py"]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
 def today() -> str:
     return datetime.date.today().isoformat()

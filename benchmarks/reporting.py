@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,47 +64,33 @@ def number(value: float) -> str:
 
 def tables_against_original(results: dict[str, Any]) -> str:
     """All tables of the comparison, as Markdown."""
-    sides = list(results["sides"])
     rows = [
         (name, allocator, entry)
         for name, entries in results["workloads"].items()
         for allocator, entry in entries.items()
-        if "training" not in name
     ]
-    training = [
-        (name, allocator, entry)
-        for name, entries in results["workloads"].items()
-        for allocator, entry in entries.items()
-        if "training" in name
-    ]
-    parts = [machine_line(results), "", "Texts per second, and in brackets how many times the original's:", ""]
-    header = ["workload", "allocator", *sides]
-    parts.append(markdown_table(header, ([n, a, *(_speed(e, side) for side in sides)] for n, a, e in rows)))
-    parts += ["", "Peak memory in MiB above what the loaded model takes (in brackets with it):", ""]
-    parts.append(markdown_table(header, ([n, a, *(_memory(e, side) for side in sides)] for n, a, e in rows)))
+    training = [row for row in rows if "training" in row[0]]
+    rows = [row for row in rows if "training" not in row[0]]
     single = [row for row in rows if row[2]["batch_size"] == 1 and row[2]["num_texts"] > 1]
-    parts += ["", "Latency in ms for one text, half of the texts and (in brackets) 95 % of them are faster:", ""]
-    parts.append(markdown_table(header, ([n, a, *(_latency(e, side) for side in sides)] for n, a, e in single)))
+    sides = list(results["sides"])
     ours = [side for side in sides if results["sides"][side]["baseline"]]
-    parts += ["", "Share of the time outside the encoder:", ""]
-    shares = ([n, a, *(_share(e, side) for side in ours)] for n, a, e in rows)
-    parts.append(markdown_table(["workload", "allocator", *ours], shares))
-    parts += ["", "Largest difference of a score from the original's:", ""]
-    differences = {name: entry for name, _, entry in rows}
-    parts.append(
-        markdown_table(
-            ["workload", "threshold", *ours],
-            (
-                [name, f"{entry['threshold']:.3f}", *(_difference(entry, side) for side in ours)]
-                for name, entry in differences.items()
-            ),
-        )
-    )
-    if training:
-        trained = [side for side in sides if side in training[0][2]["sides"]]
-        parts += ["", "Training steps per second, and in brackets how many times the original's:", ""]
-        steps = ([n, a, *(_speed(e, side) for side in trained)] for n, a, e in training)
-        parts.append(markdown_table(["workload", "allocator", *trained], steps))
+    parts = [machine_line(results)]
+
+    def add(title: str, chosen: list[tuple], columns: list[str], cell: Callable[[dict[str, Any], str], str]) -> None:
+        if chosen:
+            lines = ([name, allocator, *(cell(entry, side) for side in columns)] for name, allocator, entry in chosen)
+            parts.extend(["", title, "", markdown_table(["workload", "allocator", *columns], lines)])
+
+    add("Texts per second, and in brackets how many times the original's:", rows, sides, _speed)
+    add("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, _memory)
+    add("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency)
+    add("Share of the time outside the encoder:", rows, ours, _share_outside)
+    if results["machine"]["device"] == "cuda":
+        title = "Share of the rate that a large matrix product reaches in the same precision:"
+        add(title, rows, sides, _share_of_bound)
+    add("Largest difference of a score from the original's:", rows, ours, _difference)
+    trained = [side for side in sides if training and side in training[0][2]["sides"]]
+    add("Training steps per second, and in brackets how many times the original's:", training, trained, _speed)
     return "\n".join(parts)
 
 
@@ -127,8 +113,12 @@ def _latency(entry: dict[str, Any], side: str) -> str:
     return f"{number(1000 * own['p50'])} ({number(1000 * own['p95'])})"
 
 
-def _share(entry: dict[str, Any], side: str) -> str:
+def _share_outside(entry: dict[str, Any], side: str) -> str:
     return f"{100 * entry['sides'][side]['outside_encoder']:.1f} %"
+
+
+def _share_of_bound(entry: dict[str, Any], side: str) -> str:
+    return f"{100 * entry['sides'][side]['share_of_matrix_product_rate']:.1f} %"
 
 
 def _difference(entry: dict[str, Any], side: str) -> str:
