@@ -41,7 +41,7 @@ class Worker:
         raise NotImplementedError
 
     def in_order(self, predictions: list[Any]) -> list[list[Any]]:
-        """For each text the relations as `[head word span, tail word span, relation type, score]`."""
+        """For each text of the workload the relations as `[head word span, tail word span, relation type, score]`."""
         raise NotImplementedError
 
     def calls(self) -> list[list[dict[str, Any]]]:
@@ -55,9 +55,8 @@ class Worker:
 
     def compare(self, threshold: float) -> dict[str, Any]:
         """The relations that the workload's texts give, to be compared with another side's."""
-        return {
-            "predictions": [text for call in self.calls() for text in self.in_order(self.predict(call, threshold))]
-        }
+        predictions = [text for call in self.calls() for text in self.predict(call, threshold)]
+        return {"predictions": self.in_order(predictions)}
 
     def run(self, threshold: float) -> dict[str, Any]:
         """Reads the workload once, between two calibrations."""
@@ -86,7 +85,7 @@ class Worker:
         return time.perf_counter()
 
     def calibrate(self) -> float:
-        """Seconds that a fixed number of matrix products takes: the median of some rounds of about 10 ms."""
+        """Seconds that a fixed number of matrix products takes: the median of some rounds."""
         size = _CALIBRATION_SIZE[self.device.type]
         dtype = torch.float32 if self.device.type == "cpu" else torch.bfloat16
         left = torch.ones(size, size, dtype=dtype, device=self.device)
