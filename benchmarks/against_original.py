@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from driving import ALLOCATORS, Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
 from environment import (
     BENCHMARKS,
@@ -275,6 +276,8 @@ def read_arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.repetitions < 1 or args.seconds <= 0:
         parser.error(f"--repetitions and --seconds must be positive: got {args.repetitions} and {args.seconds}.")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU that torch can use: torch.cuda.is_available() is false here.")
     if args.quick:
         args.repetitions, args.seconds = min(args.repetitions, 2), min(args.seconds, 5)
     if args.allocators is None:

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from workloads import WORKLOADS, Text, Workload, char_spans, relation_names, texts_of
 
 BENCHMARKS = Path(__file__).resolve().parent
@@ -136,7 +137,6 @@ def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
 
 def make_our_checkpoint(tiny: bool) -> Path:
     """A checkpoint of ours of the same shape with random weights, without need of the original package."""
-    import torch
     from transformers import PreTrainedTokenizerFast
 
     from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELTokenizer
@@ -205,8 +205,6 @@ def describe_machine(device: str) -> dict[str, Any]:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         machine["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
     if device == "cuda":
-        import torch
-
         machine["gpu"] = torch.cuda.get_device_name()
     return machine
 

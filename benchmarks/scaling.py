@@ -14,6 +14,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from driving import Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
 from environment import BENCHMARKS, CACHE, as_requests, describe_machine, make_our_checkpoint, today
 from measuring import fastest_calibration, summarise
@@ -122,6 +123,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.repetitions < 1 or args.seconds <= 0:
         parser.error(f"--repetitions and --seconds must be positive: got {args.repetitions} and {args.seconds}.")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda needs a GPU that torch can use: torch.cuda.is_available() is false here.")
 
     checkpoint = make_our_checkpoint(args.quick)
     sides = [Side(name, "workers.ours", sys.executable, checkpoint, name) for name in VARIANTS]
