@@ -1,8 +1,9 @@
 """What is made of timings on a machine whose speed is not constant.
 
 Many processors, virtual ones above all, change between two speeds. So a fixed piece of work, the calibration, is timed
-just before and just after every measurement, in the same process. Measurements with a slow calibration are repeated,
-and where too few clean ones are had, all are used, each divided by how much slower its calibration was.
+just before and just after every measurement, in the same process. Measurements with a slow calibration are repeated.
+Where too few clean ones are had, those with the fastest calibrations stand for them and are marked as noisy; they are
+not divided by the calibration's slowness, which would make a result out of a disturbance that passed beside it.
 """
 
 from __future__ import annotations
@@ -38,42 +39,38 @@ def is_clean(measurement: Measurement, reference: float) -> bool:
     return measurement.calibration <= TOLERANCE * reference
 
 
-def normalised(measurement: Measurement, reference: float) -> float:
-    """Seconds that it would have taken at full speed, if the machine was as slow as the calibrations on average."""
-    return measurement.seconds * reference / ((measurement.before + measurement.after) / 2)
-
-
 def summarise(measurements: Sequence[Measurement], reference: float, needed: int) -> dict[str, Any]:
-    """Median and range of the clean measurements, or of all when fewer than `needed` are clean.
+    """Median and range of the clean measurements, or of the `needed` least disturbed when fewer are clean.
 
     Returns:
-        `seconds`, `low` and `high`; `clean` and `measured`, how many there were; and `normalised`, whether all were
-        used, each divided by the slowness of its calibration.
+        `seconds`, `low` and `high`; `clean` and `measured`, how many there were; and `noisy`, whether fewer than
+        `needed` were clean.
     """
     if not measurements:
         raise ValueError("There is no measurement to summarise: got an empty list. Measure at least once.")
-    clean = [measurement.seconds for measurement in measurements if is_clean(measurement, reference)]
-    enough = len(clean) >= needed
-    seconds = clean if enough else [normalised(measurement, reference) for measurement in measurements]
+    clean = [measurement for measurement in measurements if is_clean(measurement, reference)]
+    is_noisy = len(clean) < needed
+    chosen = sorted(measurements, key=lambda one: one.calibration)[:needed] if is_noisy else clean
+    seconds = [measurement.seconds for measurement in chosen]
     return {
         "seconds": statistics.median(seconds),
         "low": min(seconds),
         "high": max(seconds),
         "clean": len(clean),
         "measured": len(measurements),
-        "normalised": not enough,
+        "noisy": is_noisy,
     }
 
 
 def compare(baseline: Sequence[Measurement], ours: Sequence[Measurement], reference: float, needed: int) -> dict:
     """How many times faster `ours` is: the ratio of the medians, and the range over pairs of one round.
 
-    Both lists are by round. The pairs are those of which both are clean; without any, all, normalised.
+    Both lists are by round. The pairs are those of which both are clean, or all where there is none.
     """
     medians = [summarise(one, reference, needed)["seconds"] for one in (baseline, ours)]
     pairs = list(zip(baseline, ours, strict=True))
-    clean = [(a.seconds / b.seconds) for a, b in pairs if is_clean(a, reference) and is_clean(b, reference)]
-    ratios = clean or [normalised(a, reference) / normalised(b, reference) for a, b in pairs]
+    clean = [pair for pair in pairs if all(is_clean(one, reference) for one in pair)]
+    ratios = [one.seconds / other.seconds for one, other in clean or pairs]
     return {"ratio": medians[0] / medians[1], "low": min(ratios), "high": max(ratios)}
 
 

@@ -97,7 +97,7 @@ def tables_against_original(results: dict[str, Any]) -> str:
 def _speed(entry: dict[str, Any], side: str) -> str:
     own = entry["sides"][side]
     ratio = own.get("compared")
-    mark = "*" if own["summary"]["normalised"] else ""
+    mark = "*" if own["summary"]["noisy"] else ""
     speed = number(entry["num_texts"] / own["summary"]["seconds"]) + mark
     return f"{speed} ({ratio['ratio']:.1f} ×)" if ratio else speed
 

@@ -110,7 +110,7 @@ def tables(results: dict[str, Any]) -> str:
 
 def _cell(own: dict[str, Any]) -> str:
     memory = own["memory"]
-    mark = "*" if own["summary"]["normalised"] else ""
+    mark = "*" if own["summary"]["noisy"] else ""
     return f"{number(1000 * own['summary']['seconds'])}{mark} ({number(memory['peak'] - memory['loaded'])})"
 
 
