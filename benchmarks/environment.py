@@ -210,8 +210,13 @@ def describe_machine(device: str) -> dict[str, Any]:
 
 
 def code_fingerprint() -> str:
-    """Changes when what is measured does: the model's code, or the texts."""
-    files = [*sorted((ROOT / "glirel_transformers").glob("*_glirel.py")), BENCHMARKS / "workloads.py"]
+    """Changes when what is measured may have changed: the model's code, the texts, or how they are measured."""
+    files = [
+        *sorted((ROOT / "glirel_transformers").glob("*_glirel.py")),
+        *sorted((BENCHMARKS / "workers").glob("*.py")),
+        BENCHMARKS / "measuring.py",
+        BENCHMARKS / "workloads.py",
+    ]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
