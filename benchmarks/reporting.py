@@ -1,0 +1,234 @@
+"""Tables and figures from saved results."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+COLOURS = ["#1b6ca8", "#e07b39", "#3a9e6e", "#8d5fb3"]  # told apart without colour vision, in this order
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes all of it or, when interrupted, nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """What [`save_json`] wrote; empty when there is nothing yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def replace_between_markers(path: Path, name: str, content: str) -> None:
+    """Puts `content` between the lines `<!-- name: begin -->` and `<!-- name: end -->` of a Markdown file."""
+    text = path.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{path} must hold the lines {begin!r} and {end!r} once each. Put them where the tables go.")
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    path.write_text(pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{end}", text), encoding="utf-8")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is aligned left and the others right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine_line(results: dict[str, Any]) -> str:
+    """The machine and the versions that the results come from, as a sentence of Markdown."""
+    machine, versions = results["machine"], results["versions"]
+    where = f"{machine['processor']}, {machine['cores']} cores"
+    if "memory_gib" in machine:
+        where += f", {machine['memory_gib']} GiB"
+    if "gpu" in machine:
+        where = f"{machine['gpu']} ({where})"
+    what = "; ".join(
+        f"{name}: torch {version['torch']}, transformers {version['transformers']}, Python {version['python']}"
+        for name, version in versions.items()
+    )
+    return f"Measured on {results['date']} on {where}. {what[0].upper()}{what[1:]}."
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def tables_against_original(results: dict[str, Any]) -> str:
+    """All tables of the comparison, as Markdown."""
+    rows = [
+        (name, allocator, entry)
+        for name, entries in results["workloads"].items()
+        for allocator, entry in entries.items()
+    ]
+    training = [row for row in rows if "training" in row[0]]
+    rows = [row for row in rows if "training" not in row[0]]
+    single = [row for row in rows if row[2]["batch_size"] == 1 and row[2]["num_texts"] > 1]
+    sides = list(results["sides"])
+    ours = [side for side in sides if results["sides"][side]["baseline"]]
+    parts = [machine_line(results)]
+
+    def add(title: str, chosen: list[tuple], columns: list[str], cell: Callable[[dict[str, Any], str], str]) -> None:
+        if chosen:
+            lines = ([name, allocator, *(cell(entry, side) for side in columns)] for name, allocator, entry in chosen)
+            parts.extend(["", title, "", markdown_table(["workload", "allocator", *columns], lines)])
+
+    add("Texts per second, and in brackets how many times the original's:", rows, sides, _speed)
+    add("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, _memory)
+    add("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency)
+    add("Share of the time outside the encoder:", rows, ours, _share_outside)
+    if results["machine"]["device"] == "cuda":
+        title = "Share of the rate that a large matrix product reaches in the same precision:"
+        add(title, rows, sides, _share_of_bound)
+    add("Largest difference of a score from the original's:", rows, ours, _difference)
+    trained = [side for side in sides if training and side in training[0][2]["sides"]]
+    add("Training steps per second, and in brackets how many times the original's:", training, trained, _speed)
+    return "\n".join(parts)
+
+
+def _speed(entry: dict[str, Any], side: str) -> str:
+    own = entry["sides"][side]
+    ratio = own.get("compared")
+    mark = "*" if own["summary"]["noisy"] else ""
+    speed = number(entry["num_texts"] / own["summary"]["seconds"]) + mark
+    return f"{speed} ({ratio['ratio']:.1f} ×)" if ratio else speed
+
+
+def _memory(entry: dict[str, Any], side: str) -> str:
+    memory = entry["sides"][side]["memory"]
+    mark = "†" if memory["since_start"] else ""
+    return f"{number(memory['peak'] - memory['loaded'])} ({number(memory['peak'])}){mark}"
+
+
+def _latency(entry: dict[str, Any], side: str) -> str:
+    own = entry["sides"][side]["latency"]
+    return f"{number(1000 * own['p50'])} ({number(1000 * own['p95'])})"
+
+
+def _share_outside(entry: dict[str, Any], side: str) -> str:
+    return f"{100 * entry['sides'][side]['outside_encoder']:.1f} %"
+
+
+def _share_of_bound(entry: dict[str, Any], side: str) -> str:
+    return f"{100 * entry['sides'][side]['share_of_matrix_product_rate']:.1f} %"
+
+
+def _difference(entry: dict[str, Any], side: str) -> str:
+    return f"{entry['sides'][side]['largest_difference']:.1e}"
+
+
+def plot_against_original(results: dict[str, Any], path: Path) -> None:
+    """Bars of the speed ratios by workload, a panel for each allocator."""
+    pyplot = _pyplot()
+    ours = [name for name, side in results["sides"].items() if side["baseline"]]
+    allocators = [a for a in ("default", "tuned") if any(a in entry for entry in results["workloads"].values())]
+    names = list(results["workloads"])
+    figure, panels = pyplot.subplots(
+        1, len(allocators), figsize=(5.8 * len(allocators) + 1, 0.62 * len(names) + 2), sharey=True, squeeze=False
+    )
+    height = 0.8 / len(ours)
+    shown = [1.0]
+    for panel, allocator in zip(panels[0], allocators, strict=True):
+        for position, side in enumerate(ours):
+            found = [
+                (row, entries[allocator]["sides"][side]["compared"]["ratio"])
+                for row, entries in enumerate(results["workloads"].values())
+                if side in entries.get(allocator, {}).get("sides", {})
+            ]
+            offsets = [row + (position - (len(ours) - 1) / 2) * height for row, _ in found]
+            ratios = [ratio for _, ratio in found]
+            # From 1 on: on a logarithmic axis a bar from the edge would have a length without meaning.
+            bars = panel.barh(
+                offsets, [r - 1 for r in ratios], height * 0.92, 1, label=side, color=COLOURS[position], zorder=2
+            )
+            panel.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=3, fontsize=8)
+            shown += ratios
+        panel.axvline(1, color="black", linewidth=1.2, zorder=3)
+        kind = {"default": "glibc's default allocator", "tuned": "tuned allocator, on both sides"}[allocator]
+        panel.set_title(kind if len(allocators) > 1 or results["machine"]["device"] == "cpu" else "", fontsize=10)
+        panel.set_xlabel("times the original's speed (logarithmic scale)")
+    for panel in panels[0]:
+        panel.set_xscale("log")
+        low, high = 0.8 * min(shown), 1.5 * max(shown)
+        panel.set_xlim(low, high)
+        ticks = [tick for tick in (0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200) if low <= tick <= high]
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
+        panel.minorticks_off()
+        panel.grid(axis="x", color="#dddddd", zorder=0)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0][0].set_yticks(range(len(names)), [_readable(name) for name in names], fontsize=9)
+    panels[0][0].set_ylim(len(names) - 0.5, -0.5)
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.suptitle("Speed against the original package, same weights, end to end", fontsize=13, y=0.995)
+    figure.legend(handles, labels, loc="upper center", ncols=len(ours), bbox_to_anchor=(0.5, 0.965), frameon=False)
+    figure.tight_layout(rect=(0, 0, 1, 0.935))
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def plot_scaling(results: dict[str, Any], path: Path) -> None:
+    """Time and memory against what grows, all axes logarithmic."""
+    pyplot = _pyplot()
+    from matplotlib import ticker
+
+    figure, rows = pyplot.subplots(2, len(results["axes"]), figsize=(13, 7.6), sharex="col", sharey="row")
+    for column, (name, axis) in enumerate(results["axes"].items()):
+        values = [int(value) for value in axis["points"]]
+        for position, variant in enumerate(next(iter(axis["points"].values()))):
+            own = [point[variant] for point in axis["points"].values()]
+            style = {"color": COLOURS[position], "marker": "osD^"[position], "markersize": 5, "label": variant}
+            rows[0][column].plot(values, [1000 * one["summary"]["seconds"] for one in own], **style)
+            # Less than one MiB cannot be told from nothing.
+            memory = [max(1.0, one["memory"]["peak"] - one["memory"]["loaded"]) for one in own]
+            rows[1][column].plot(values, memory, **style)
+        fixed = " and ".join(f"{size:,} {what}" for what, size in axis["fixed"].items())
+        rows[0][column].set_title(f"{name}\n(with {fixed})", fontsize=10)
+        rows[1][column].set_xlabel(f"number of {name}")
+        rows[1][column].set_xscale("log")
+        rows[1][column].set_xticks(values, [f"{value:,}" for value in values], fontsize=8)
+        rows[1][column].minorticks_off()
+    rows[0][0].set_ylabel("ms for a text")
+    rows[1][0].set_ylabel("peak memory in MiB\nabove the loaded model")
+    for panel in rows.flat:
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        panel.yaxis.set_minor_formatter(ticker.NullFormatter())
+        panel.grid(color="#dddddd")
+        panel.spines[["top", "right"]].set_visible(False)
+    rows[0][0].legend(frameon=False)
+    figure.suptitle("Cost of one text, as one thing grows", fontsize=13)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def _readable(name: str) -> str:
+    match = re.fullmatch(r"([a-z-]+)(\d*)-m(\d+)-b(\d+)", name)
+    if not match:
+        raise ValueError(f"A workload is named like 'document100-m10-b1': got {name!r}. Rename it.")
+    kind, entities, relations, batch = match.groups()
+    what = f"{kind}, {entities} entities" if entities else kind.replace("-", " ")
+    return f"{what},\n{relations} types, batch {batch}"
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError(
+            "The figures need matplotlib. Install it with: pip install --constraint constraints.txt "
+            '--editable ".[benchmark]"'
+        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot

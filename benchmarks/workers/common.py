@@ -1,0 +1,161 @@
+"""What the workers of both sides share: they read requests as JSON lines, and answer each with one.
+
+Runs in two environments, so nothing but the standard library and torch is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+_CALIBRATION_SIZE = {"cpu": 1024, "cuda": 8192}
+_CALIBRATION_ROUNDS = 5
+
+
+class Worker:
+    """Serves one model. Sides differ in [`predict`] and [`train_step`], and in how they load.
+
+    Args:
+        options: what the driver asked for: `checkpoint`, `device` and `variant`.
+    """
+
+    def __init__(self, options: dict[str, Any]):
+        self.options = options
+        self.device = torch.device(options["device"])
+        self.texts: list[dict[str, Any]] = []
+        self.relation_types: list[str] = []
+        self.batch_size = 1
+
+    def predict(self, texts: list[dict[str, Any]], threshold: float) -> list[Any]:
+        """All that a user's call does, for texts that fit in one call of the side."""
+        raise NotImplementedError
+
+    def in_order(self, predictions: list[Any]) -> list[list[Any]]:
+        """For each text of the workload the relations as `[head word span, tail word span, relation type, score]`."""
+        raise NotImplementedError
+
+    def calls(self) -> list[list[dict[str, Any]]]:
+        """The texts of the workload, in the portions in which they are given to [`predict`]."""
+        return [self.texts[i : i + self.batch_size] for i in range(0, len(self.texts), self.batch_size)]
+
+    def prepare(self, texts: list[dict[str, Any]], relation_types: list[str], batch_size: int) -> dict[str, Any]:
+        """Sets what is measured: texts as `words`, `text`, and entities as `word_spans` and `char_spans`."""
+        self.texts, self.relation_types, self.batch_size = texts, relation_types, batch_size
+        return {}
+
+    def compare(self, threshold: float) -> dict[str, Any]:
+        """The relations that the workload's texts give, to be compared with another side's."""
+        predictions = [text for call in self.calls() for text in self.predict(call, threshold)]
+        return {"predictions": self.in_order(predictions)}
+
+    def run(self, threshold: float) -> dict[str, Any]:
+        """Reads the workload once, between two calibrations."""
+        before = self.calibrate()
+        calls = []
+        count = 0
+        for call in self.calls():
+            start = self.now()
+            predictions = self.predict(call, threshold)
+            calls.append(self.now() - start)
+            count += sum(map(len, predictions))
+        return {"seconds": sum(calls), "calls": calls, "before": before, "after": self.calibrate(), "relations": count}
+
+    def train(self, labels: list[int], steps: int) -> dict[str, Any]:
+        """Takes training steps on the workload's texts as one batch, between two calibrations."""
+        before = self.calibrate()
+        start = self.now()
+        for _ in range(steps):
+            self.train_step(labels)
+        seconds = (self.now() - start) / steps
+        return {"seconds": seconds, "before": before, "after": self.calibrate()}
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def calibrate(self) -> float:
+        """Seconds that a fixed number of matrix products takes: the median of some rounds."""
+        size = _CALIBRATION_SIZE[self.device.type]
+        dtype = torch.float32 if self.device.type == "cpu" else torch.bfloat16
+        left = torch.ones(size, size, dtype=dtype, device=self.device)
+        rounds = []
+        for _ in range(_CALIBRATION_ROUNDS):
+            start = self.now()
+            left @ left
+            rounds.append(self.now() - start)
+        return statistics.median(rounds)
+
+    def memory(self, reset: bool = False) -> dict[str, Any]:
+        """Memory of this process in MiB, on the GPU where the model is there: `now` and the `peak` since `reset`.
+
+        Where the kernel cannot reset the peak, `since_start` is true and the peak is that of the whole process.
+        """
+        mebi = 2**20
+        if self.device.type == "cuda":
+            if reset:
+                torch.cuda.reset_peak_memory_stats()
+            return {
+                "now": torch.cuda.memory_allocated() / mebi,
+                "peak": torch.cuda.max_memory_allocated() / mebi,
+                "since_start": False,
+            }
+        try:
+            if reset:
+                with open("/proc/self/clear_refs", "w") as file:
+                    file.write("5")  # puts VmHWM back to VmRSS
+            with open("/proc/self/status") as file:
+                status = dict(line.split(":", 1) for line in file)
+            now, peak = (int(status[field].split()[0]) / 1024 for field in ("VmRSS", "VmHWM"))
+        except (OSError, KeyError):
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else mebi)
+            return {"now": peak, "peak": peak, "since_start": True}
+        return {"now": now, "peak": peak, "since_start": False}
+
+    def versions(self) -> dict[str, Any]:
+        import transformers
+
+        return {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "threads": torch.get_num_threads(),
+        }
+
+
+def serve(make_worker: Callable[[dict[str, Any]], Worker]) -> None:
+    """Loads a worker as the first line asks, then calls its methods by name until the input ends."""
+    # Whatever a library prints must not come between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def answer(function: Callable[[], dict[str, Any]]) -> bool:
+        try:
+            content = function()
+        except Exception as error:  # noqa: BLE001 - the driver raises it
+            traceback.print_exc()
+            content = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(content), file=answers, flush=True)
+        return "error" not in content
+
+    requests = (json.loads(line) for line in sys.stdin)
+    holder: list[Worker] = []
+
+    def load() -> dict[str, Any]:
+        holder.append(make_worker(next(requests)))
+        return holder[0].versions()
+
+    if answer(load):
+        for request in requests:
+            method = getattr(holder[0], request.pop("method"))
+            answer(lambda method=method, request=request: method(**request))
