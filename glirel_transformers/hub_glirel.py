@@ -80,9 +80,10 @@ def complete_repository(folder: str | os.PathLike[str], config: Any, tokenizer: 
     for source in Path(__file__).parent.glob("*_glirel.py"):
         if source.resolve() != (target / source.name).resolve():
             shutil.copyfile(source, target / source.name)
-    remainder = Path(config.name_or_path or ".") / ORIGINAL_FILE
-    if config.original_config and remainder.is_file() and remainder.resolve() != (target / ORIGINAL_FILE).resolve():
-        shutil.copyfile(remainder, target / ORIGINAL_FILE)
+    if config.original_config and config.name_or_path:
+        remainder = Path(config.name_or_path) / ORIGINAL_FILE
+        if remainder.is_file() and remainder.resolve() != (target / ORIGINAL_FILE).resolve():
+            shutil.copyfile(remainder, target / ORIGINAL_FILE)
     if tokenizer is None:
         logger.warning(
             "The model has no tokenizer attached, so %s is not a whole checkpoint. Set `model.tokenizer` before "

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -548,7 +548,7 @@ def _insert_in_sequence(
     A mention that starts within an earlier one is shifted too far, and its markers push others on: its span then
     holds other words, and spans that were marked before do not follow.
     """
-    words = [token_ids[start:end] for start, end in zip(token_starts, token_starts[1:])]
+    words = [token_ids[start:end] for start, end in pairwise(token_starts)]
     marked: list[Span] = [(0, 0)] * len(spans)
     order = sorted(range(len(spans)), key=lambda m: spans[m][0])
     for shift, mention in enumerate(order):

@@ -21,6 +21,7 @@ from .hub_glirel import complete_card, complete_repository, declare_pipeline
 from .layers_glirel import (
     IGNORED_LABEL,
     SCORERS,
+    CoreferenceClassifier,
     DotNormScorer,
     FeedForward,
     MentionRepresentation,
@@ -73,6 +74,8 @@ class GLiRELRelationClassificationOutput(ModelOutput):
             that its probability is 0.
         pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
             `(batch, relations)`): True means real.
+        coreference_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `coreference_classifier`, scores of
+            pairs as coreferent, before a sigmoid.
         hidden_states, attentions: the encoder's, when asked for.
     """
 
@@ -80,6 +83,7 @@ class GLiRELRelationClassificationOutput(ModelOutput):
     logits: Tensor | None = None
     pair_mask: Tensor | None = None
     relation_mask: Tensor | None = None
+    coreference_logits: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -249,7 +253,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
         relation_states = self._represent_relations(token_states, relation_token_spans)
         # Refine (equations 4 to 6): relation types see the pairs as the text has refined them.
         pair_states = self.pair_refinement(pair_states, pair_mask, word_states, word_mask)
-        relation_states = self.relation_refinement(relation_states, relation_mask, pair_states, pair_mask)
+        seen_pairs = pair_mask & self.config.relation_refinement_sees_pairs
+        relation_states = self.relation_refinement(relation_states, relation_mask, pair_states, seen_pairs)
         return GLiRELModelOutput(
             pair_states=pair_states,
             relation_states=relation_states,
@@ -288,6 +293,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         super().__init__(config)
         self.glirel = GLiRELModel(config)
         self.scorer = SCORERS[config.scorer](config)
+        self.coreference = CoreferenceClassifier(config) if config.coreference_classifier else None
         self.post_init()
 
     @can_return_tuple
@@ -352,6 +358,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
             pair_mask=outputs.pair_mask,
             relation_mask=outputs.relation_mask,
+            coreference_logits=None if self.coreference is None else self.coreference(outputs.pair_states),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -419,7 +426,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             base_tokenizer,
             model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
             entity_markers=config.entity_markers,
+            marker_placement=config.marker_placement,
             max_pair_distance=config.max_pair_distance,
+            max_words=config.max_words,
             shared_relation_positions=config.shared_relation_positions,
         )
         if len(model.tokenizer) > encoder_config.vocab_size:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,22 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers.utils import cached_file
 
-from ..configuration_glirel import GLiRELConfig
-from ..hub_glirel import ORIGINAL_FILE
-from ..tokenization_glirel import GLiRELTokenizer
+from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.hub_glirel import ORIGINAL_FILE
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+
+# What `torch.load` raises on files that are truncated or something else.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    struct.error,
+)
 
 WEIGHTS, CONFIG = "pytorch_model.bin", "glirel_config.json"
 
@@ -81,11 +95,10 @@ def _find(source: str, name: str) -> Path:
 def _load_weights(file: Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except _DAMAGED as error:
         raise ValueError(
-            f"{str(file)!r} cannot be read as tensors: {reason} The file is truncated, is a pointer to a large file "
-            "that was not fetched, or holds something else. Copy the checkpoint again."
+            f"{str(file)!r} cannot be read: it is truncated, is the pointer to a large file that was not fetched, or "
+            "holds other things than tensors, which are never loaded. Copy the checkpoint again."
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(
@@ -157,6 +170,9 @@ def read_ours(source: str) -> Checkpoint:
             "convert it."
         )
     try:
+        content, _ = GLiRELConfig.get_config_dict(source)
+        if (model_type := content.get("model_type")) != GLiRELConfig.model_type:
+            raise ValueError(f"{source!r} is no checkpoint of this package, but of a {model_type!r} model.")
         config = GLiRELConfig.from_pretrained(source)
         tokenizer = GLiRELTokenizer.from_pretrained(source)
         index = cached_file(source, "model.safetensors.index.json", _raise_exceptions_for_missing_entries=False)

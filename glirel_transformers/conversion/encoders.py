@@ -110,9 +110,7 @@ def _from_json(encoder: str, settings: dict[str, Any]) -> PreTrainedTokenizerFas
     )
 
 
-def _from_sentencepiece(
-    model: str, settings: dict[str, Any], added_tokens: dict[str, Any]
-) -> PreTrainedTokenizerFast:
+def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict[str, Any]) -> PreTrainedTokenizerFast:
     backend = deberta_backend(
         model,
         lowercase=bool(settings.get("do_lower_case", False)),
@@ -167,5 +165,6 @@ def _unreadable(encoder: str, what: str, error: Exception) -> ValueError:
 def reads_any_length(encoder: torch.nn.Module) -> bool:
     """Whether the encoder has no table of positions, so that it reads an input of any length."""
     return not any(
-        isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings") for name, module in encoder.named_modules()
+        isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
+        for name, module in encoder.named_modules()
     )

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
-from ..configuration_glirel import GLiRELConfig
-from ..modeling_glirel import GLiRELForRelationClassification, _input_limit
-from ..tokenization_glirel import GLiRELTokenizer
+from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+
 from .checkpoints import (
     OriginalCheckpoint,
     keep_widest_type,
@@ -72,9 +73,7 @@ def convert(
     state, unused = to_ours(original.state, {name: weight.shape for name, weight in model.state_dict().items()})
     model.load_state_dict(state, assign=True)
     any_length = reads_any_length(model.glirel.encoder)
-    tokenizer.model_max_length = (
-        VERY_LARGE_INTEGER if any_length else _input_limit(encoder_config, VERY_LARGE_INTEGER)
-    )
+    tokenizer.model_max_length = VERY_LARGE_INTEGER if any_length else _input_limit(encoder_config, VERY_LARGE_INTEGER)
     model.tokenizer = tokenizer
     model.save_pretrained(target)
     write_remainder(target, original, unused)
@@ -120,7 +119,7 @@ def revert(
         settings["max_len"] = settings["max_len"] or _WORD_LIMIT
         name = f"{ENCODER}{_embedding_name(config)}"
         state[name] = _embeddings_in_order(state[name], checkpoint.tokenizer, encoder)
-    unused, notes = read_remainder(source)
+    unused, notes = read_remainder(source) if config.original_config is not None else ({}, {})
     state |= unused
     names = notes.get("names")
     if names is not None and set(names) == set(state):

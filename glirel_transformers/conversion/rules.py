@@ -89,8 +89,13 @@ RULES: tuple[Rule, ...] = (
     _same("rnn.lstm.{kind}_l0", "glirel.lstm.forward_lstm.{kind}_l0"),
     _same("rnn.lstm.{kind}_l0_reverse", "glirel.lstm.backward_lstm.{kind}_l0"),
     # span_marker_mode="markerv1"
-    _same(f"{_SPANS}.span_marker.project_start.{{layer}}.{{kind}}", f"{_MENTIONS}.start_projection.0.{{layer}}.{{kind}}"),
-    _same(f"{_SPANS}.span_marker.project_end.{{layer}}.{{kind}}", f"{_MENTIONS}.end_projection.0.{{layer}}.{{kind}}"),
+    *(
+        _same(
+            f"{_SPANS}.span_marker.project_{end}.{{layer}}.{{kind}}",
+            f"{_MENTIONS}.{end}_projection.0.{{layer}}.{{kind}}",
+        )
+        for end in ("start", "end")
+    ),
     *_concat_feed_forward(f"{_SPANS}.span_marker.out_project", f"{_MENTIONS}.feed_forward"),
     # span_marker_mode="markerv2"
     _same(f"{_SPANS}.span_marker.projection.{{layer}}.{{kind}}", f"{_MENTIONS}.feed_forward.{{layer}}.{{kind}}"),
@@ -114,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     _same("scorer.bias", "scorer.bias"),
     _same("scorer.dy_bias_type.{layer}.{kind}", "scorer.relation_bias.{layer}.{kind}"),
     _same("scorer.dy_bias_rel.{layer}.{kind}", "scorer.pair_bias.{layer}.{kind}"),
-)  # fmt: skip
+)
 
 
 def original_names(names: Iterable[str]) -> dict[str, Rule]:
@@ -155,35 +160,32 @@ def to_ours(
     """
     rules = original_names(shapes)
     unused = {name: tensor for name, tensor in original.items() if name not in rules and _UNUSED.fullmatch(name)}
-    missing = [name for name in rules if name not in original]
-    unexpected = [name for name in original if name not in rules and name not in unused]
-    if missing or unexpected:
-        raise ValueError(
-            "The checkpoint's weights are not those that its settings and its encoder call for."
-            + (f" Missing: {list_names(missing)}." if missing else "")
-            + (f" Unexpected: {list_names(unexpected)}." if unexpected else "")
-            + " Give the encoder that it was trained with (`--encoder`), and the glirel_config.json that was saved "
-            "with it."
-        )
+    problems = {
+        "Missing": [name for name in rules if name not in original],
+        "Unexpected": [name for name in original if name not in rules and name not in unused],
+        "Of another shape": [],
+    }
     ours: dict[str, Tensor] = {}
-    wrong = []
     for name, rule in rules.items():
-        names = rule.names_of(name) or ()
-        shape = list(shapes[names[0]])
+        if name not in original:
+            continue
+        names, tensor = rule.names_of(name) or (), original[name]
+        expected = list(shapes[names[0]])
         if len(names) > 1:
-            shape[rule.axis] *= len(names)
-        if list(original[name].shape) != shape:
-            wrong.append(f"{name} is {tuple(original[name].shape)}, expected {tuple(shape)}")
+            expected[rule.axis] *= len(names)
+        if list(tensor.shape) != expected:
+            problems["Of another shape"].append(f"{name} {tuple(tensor.shape)}, expected {tuple(expected)}")
         elif len(names) == 1:
-            ours[names[0]] = original[name]
+            ours[names[0]] = tensor
         else:
-            parts = original[name].chunk(len(names), dim=rule.axis)
+            parts = tensor.chunk(len(names), dim=rule.axis)
             ours.update(zip(names, (part.contiguous() for part in parts), strict=True))
-    if wrong:
+    if any(problems.values()):
         raise ValueError(
-            f"The checkpoint's weights have other shapes than its settings and its encoder call for: "
-            f"{list_names(wrong, separator='; ')}. Most often this means another encoder: give the one that it was "
-            "trained with (`--encoder`)."
+            "The checkpoint's weights are not those that its settings and its encoder call for. "
+            + " ".join(f"{what} ({len(names)}): {list_names(names)}." for what, names in problems.items() if names)
+            + " Give the encoder that it was trained with (`--encoder`), and the glirel_config.json that was saved "
+            "with the weights."
         )
     return ours, unused
 
@@ -197,7 +199,7 @@ def to_original(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return original
 
 
-def list_names(names: list[str], separator: str = ", ", limit: int = 12) -> str:
+def list_names(names: list[str], limit: int = 20) -> str:
     """`names` in one line; of very many the first, and how many more."""
-    more = f"{separator}and {len(names) - limit} more" if len(names) > limit else ""
-    return separator.join(names[:limit]) + more
+    more = f"; and {len(names) - limit} more" if len(names) > limit else ""
+    return "; ".join(names[:limit]) + more

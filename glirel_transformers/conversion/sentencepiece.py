@@ -63,6 +63,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     while place < len(message):
         key, place = _varint(message, place)
         kind = key & 7
+        value: Any
         if kind == _VARINT:
             value, place = _varint(message, place)
         elif kind == _BYTES:
@@ -103,8 +104,8 @@ def deberta_backend(file: str | Path, *, lowercase: bool = False, split_by_punct
     model = read_model(file)
     if model.model_type != _UNIGRAM:
         raise ValueError(
-            f"{str(file)!r} is not a unigram model, the kind that DeBERTa's are. Add a tokenizer.json to the encoder's "
-            "folder."
+            f"{str(file)!r} is not a unigram model, the kind that DeBERTa's are. Add a tokenizer.json to the "
+            "encoder's folder."
         )
     backend = Tokenizer(models.Unigram([(text, score) for text, score, _ in model.pieces], unk_id=model.unknown_id))
     backend.add_tokens(

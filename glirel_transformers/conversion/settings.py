@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.utils import logging
 
-from ..configuration_glirel import GLiRELConfig
+from glirel_transformers.configuration_glirel import GLiRELConfig
 
 logger = logging.get_logger(__name__)
 
@@ -194,13 +194,12 @@ def _check_compatible(config: GLiRELConfig) -> None:
         if setting.values is not None and (value := getattr(config, setting.ours)) not in setting.values.values():
             known = ", ".join(map(repr, setting.values.values()))
             problems.append(f"{setting.ours}={value!r} (it has counterparts of {known})")
-    if not problems:
-        fields = _compatibility({s.ours: getattr(config, s.ours) for s in SETTINGS})
-        problems += [
-            f"{name}={getattr(config, name)!r} (the original's is always {value!r} here)"
-            for name, value in fields.items()
-            if getattr(config, name) != value
-        ]
+    fields = _compatibility({setting.ours: getattr(config, setting.ours) for setting in SETTINGS})
+    problems += [
+        f"{name}={getattr(config, name)!r} (with these settings always {value!r})"
+        for name, value in fields.items()
+        if getattr(config, name) != value
+    ]
     if problems:
         raise ValueError(
             f"The original package has no counterpart of {'; '.join(problems)}. Only models with the original's "
