@@ -121,7 +121,7 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
     [
         (
             {"subtoken_pooling": "max"},
-            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'first_last'.*'max'",
+            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'sum', 'first_last'.*'max'",
         ),
         ({"relation_representation": "cls"}, "`relation_representation` must be one of .*got 'cls'"),
         ({"mention_representation": "span"}, "`mention_representation` must be one of .*got 'span'"),

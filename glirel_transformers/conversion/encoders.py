@@ -13,6 +13,8 @@ from transformers.utils import cached_file
 
 from .sentencepiece import deberta_backend
 
+# Without any of these, transformers makes up an empty vocabulary.
+_VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _OF_DEBERTA = {"bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}  # fmt: skip  # noqa: E501
 
@@ -79,6 +81,8 @@ def read_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
             return _from_json(encoder, settings)
         if model := _file(encoder, "spm.model"):
             return _from_sentencepiece(model, settings, _read_json(encoder, "added_tokens.json"))
+        if not any(_file(encoder, name) for name in _VOCABULARIES):
+            raise FileNotFoundError("there is neither a tokenizer.json nor another vocabulary.")
         tokenizer = AutoTokenizer.from_pretrained(encoder)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _unreadable(encoder, "tokenizer", error) from error

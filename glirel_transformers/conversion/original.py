@@ -124,9 +124,11 @@ def revert(
     names = notes.get("names")
     if names is not None and set(names) == set(state):
         state = {name: state[name] for name in names}
-    text = notes.get("config")
-    if text is None or json.loads(text) != settings:
-        text = json.dumps(settings, indent=2)
+    text = notes.get("config", "{}")
+    before = json.loads(text)
+    if before != settings:
+        in_order = {name: settings[name] for name in before if name in settings}
+        text = json.dumps(in_order | settings, indent=2)
     write_original(target, OriginalCheckpoint(settings, text, state, notes.get("versions", {})))
     return target
 
