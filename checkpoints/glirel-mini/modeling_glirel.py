@@ -127,6 +127,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if getattr(model, "coreference", None) is not None:
+            model.coreference.requires_grad_(False)  # loading makes every parameter trainable
         if pretrained_model_name_or_path is not None:
             found = cached_file(
                 pretrained_model_name_or_path,

@@ -35,7 +35,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_converted_checkpoint_comes_back_bit_for_bit(setting, make_original, tmp_path):
-    original = make_original(setting)
+    original = make_original(**SETTINGS[setting])
     converted = convert(original, tmp_path / "converted")
     assert_same(original, revert(converted, tmp_path / "back"))
 
@@ -48,7 +48,7 @@ def change_weights(folder, change):
 @pytest.fixture
 def with_extras(make_original):
     """A checkpoint with tensors and settings that no model here has, in an order of its own."""
-    original = make_original("base")
+    original = make_original()
 
     def add(weights):
         extras = {POOLER: torch.randn(32, 32), POSITIONS: torch.arange(128).unsqueeze(0)}
@@ -75,7 +75,7 @@ def test_saving_a_loaded_model_keeps_the_way_back(with_extras, tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, "mixed"])
 def test_types_of_weights_are_kept(dtype, make_original, tmp_path):
-    original = make_original("dot_norm")
+    original = make_original(**SETTINGS["dot_norm"])
 
     def cast(weights):
         return {
@@ -157,7 +157,7 @@ def test_every_weight_has_one_rule(setting, family, build_model):
 def test_a_model_trained_here_scores_the_same_after_both_ways(build_model, encode, make_original, tmp_path):
     """Its new tokens have other numbers than the original gives them."""
     model = build_model("bert", **{**COMMON, "entity_markers": True, "marker_placement": "sequential"})
-    original = make_original("markers")
+    original = make_original(**SETTINGS["markers"])
     converted = GLiRELForRelationClassification.from_pretrained(convert(original, tmp_path / "converted")).eval()
     assert converted.tokenizer.get_vocab() != model.tokenizer.get_vocab()
     with torch.inference_mode():

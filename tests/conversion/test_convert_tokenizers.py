@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 import torch
+from original_settings import SETTINGS
 from transformers import AutoConfig, AutoTokenizer, DebertaV2Config
 
 from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
@@ -81,7 +82,7 @@ def test_a_tokenizer_file_goes_before_the_class_that_would_rebuild_it(deberta_fo
 
 def test_what_the_original_adds_and_in_which_order(make_original, tmp_path):
     for setting in ("base", "markers"):
-        converted = convert(make_original(setting), tmp_path / setting)
+        converted = convert(make_original(**SETTINGS[setting]), tmp_path / setting)
         tokenizer = AutoTokenizer.from_pretrained(converted)
         first = len(
             read_tokenizer(json.loads((tmp_path / "original" / "glirel_config.json").read_text())["model_name"])
@@ -140,7 +141,7 @@ def test_longer_texts_than_the_original_reads(make_original, tmp_path):
 
 @pytest.mark.slow
 def test_a_converted_folder_loads_without_the_package(make_original, tmp_path):
-    converted = convert(make_original("everything"), tmp_path / "converted")
+    converted = convert(make_original(**SETTINGS["everything"]), tmp_path / "converted")
     code = f"""
 import sys
 from transformers import AutoModel, AutoTokenizer
