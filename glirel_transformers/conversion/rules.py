@@ -176,7 +176,7 @@ def to_ours(
         if list(tensor.shape) != expected:
             problems["Of another shape"].append(f"{name} {tuple(tensor.shape)}, expected {tuple(expected)}")
         elif len(names) == 1:
-            ours[names[0]] = tensor
+            ours[names[0]] = tensor.contiguous()
         else:
             parts = tensor.chunk(len(names), dim=rule.axis)
             ours.update(zip(names, (part.contiguous() for part in parts), strict=True))
