@@ -69,6 +69,30 @@ def extract(
     console.print(f"{len(relations)} relations · {run.model.name_or_path} · {1000 * seconds:.0f} ms", highlight=False)
 
 
+@app.command("convert")
+def convert_checkpoint(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Folder or Hub repository to read.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Folder or Hub repository of the encoder. [default: what the checkpoint names]"),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
+) -> None:
+    """Convert a checkpoint of the original glirel package, or write one."""
+    from transformers.utils import logging
+
+    from .conversion import convert, revert
+
+    logging.disable_progress_bar()
+    try:
+        (revert if reverse else convert)(source, target, encoder=encoder)
+    except (ValueError, TypeError, OSError) as error:
+        _errors.print(f"[bold red]error:[/bold red] {_plain(str(error))}")
+        raise typer.Exit(1) from None
+    Console(highlight=False, soft_wrap=True).print(_plain(f"Wrote {target}."))
+
+
 def load_pipeline(model: str | None = None) -> Any:
     """The pipeline of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
 

@@ -26,11 +26,12 @@ _DEBERTA_V3_LARGE = {
 }
 
 _CHOICES = {
-    "subtoken_pooling": ("first", "last", "mean", "first_last"),
+    "subtoken_pooling": ("first", "last", "mean", "sum", "first_last"),
     "relation_representation": ("label", "rel_token", "both"),
     "mention_representation": ("endpoints", "mean"),
     "scorer": ("dot", "dot_thresh", "dot_norm", "concat_proj"),
     "loss_function": ("bce", "focal"),
+    "marker_placement": ("nested", "sequential"),
 }
 
 
@@ -52,7 +53,8 @@ class GLiRELConfig(PreTrainedConfig):
             Dropout inside every FFN and after the encoder, in `[0, 1)`.
         subtoken_pooling (`str`, defaults to `"first"`):
             How a word's sub-tokens become one vector (Section 3.1; the paper takes the first): `"first"`, `"last"`,
-            `"mean"`, or `"first_last"`, which concatenates the two and projects.
+            `"mean"`, `"sum"` (what the original package computes under the name "mean"), or `"first_last"`, which
+            concatenates the two and projects.
         relation_representation (`str`, defaults to `"label"`):
             Where a relation type's vector is read (Section 3.2): at its `"label"` (pooled as a word is), at the
             `"rel_token"` before it, or `"both"`, their mean.
@@ -70,6 +72,14 @@ class GLiRELConfig(PreTrainedConfig):
             Layers that refine relation types against all real pairs (Section 3.4), 0 to 2.
         num_refinement_heads (`int`, defaults to 8):
             Attention heads of a refinement layer; must divide `hidden_size` where there is such a layer.
+        refinement_self_attention (`bool`, defaults to `True`):
+            Whether refined items also attend to each other (equation 5). The original package's never do.
+        refinement_feed_forward_multiplier (`float`, *optional*):
+            Inner width of the FFN of a refinement layer, as a multiple of `hidden_size`. By default
+            `feed_forward_multiplier`.
+        relation_refinement_sees_pairs (`bool`, defaults to `True`):
+            Whether relation types are refined against the pairs. `False` is for converted checkpoints: the original
+            package shows the refinement only those pairs that gold labels mark, so that it sees none in use.
         scorer (`str`, defaults to `"dot"`):
             `"dot"` is equation 8 before the sigmoid. `"dot_thresh"` adds a scale and an offset for each relation
             type, `"dot_norm"` an offset for each type and each pair, `"concat_proj"` scores
@@ -83,9 +93,17 @@ class GLiRELConfig(PreTrainedConfig):
             all real cells, so that it does not scale with pairs × relation types.
         entity_markers (`bool`, defaults to `False`):
             Whether `[E]` and `[/E]` enclose every mention in the encoder's input. The tokenizer must agree.
+        marker_placement (`str`, defaults to `"nested"`):
+            `"nested"` puts the markers of mentions that overlap around each of them. `"sequential"` is for converted
+            checkpoints: it inserts them as the original package does, one mention after the other by its start, so
+            that a mention within another reads beside its words; and words between mentions are counted with the
+            markers. Mentions that do not overlap are marked alike. The tokenizer must agree.
         max_pair_distance (`int`, *optional*):
             Pairs whose mentions start more than this many words apart are not formed (Appendix A.7). Both directions
             alike. The tokenizer must agree.
+        max_words (`int`, *optional*):
+            Words of a text that the model was trained to read at most, relation types and markers aside. A longer
+            text is an error, or is read in windows. `None` leaves the limit to the tokens. The tokenizer must agree.
         shared_relation_positions (`bool`, defaults to `False`):
             Whether all relation types stand at the same positions of the encoder's input, before the text. The types
             are then read as a set: permuting them permutes the columns of the scores and changes nothing else. Not in
@@ -96,6 +114,12 @@ class GLiRELConfig(PreTrainedConfig):
         coreference_label (`str`, *optional*):
             The relation type that means "both mentions are the same entity" (Appendix A.7; the paper uses `"SELF"`).
             `None` when the model was not trained with one.
+        coreference_classifier (`bool`, defaults to `False`):
+            Whether an FFN of its own scores every pair as coreferent, in the output's `coreference_logits`. The
+            published package has it; no prediction uses it, and the loss does not train it.
+        original_config (`dict`, *optional*):
+            Settings of the original package's checkpoint that this model was converted from, as they were; some of
+            them have no meaning here. Read by `glirel convert --reverse` only.
 
     Raises:
         ValueError: when a value is outside the range given here; the message names the value and the range.
@@ -122,6 +146,9 @@ class GLiRELConfig(PreTrainedConfig):
     num_pair_refinement_layers: int = 0
     num_relation_refinement_layers: int = 0
     num_refinement_heads: int = 8
+    refinement_self_attention: bool = True
+    refinement_feed_forward_multiplier: float | None = None
+    relation_refinement_sees_pairs: bool = True
     scorer: str = "dot"
     loss_function: str = "bce"
     focal_alpha: float = 0.75
@@ -129,10 +156,14 @@ class GLiRELConfig(PreTrainedConfig):
     positive_weight: float = 1.0
     negative_weight: float = 1.0
     entity_markers: bool = False
+    marker_placement: str = "nested"
     max_pair_distance: int | None = None
+    max_words: int | None = None
     shared_relation_positions: bool = False
     threshold: float = 0.5
     coreference_label: str | None = None
+    coreference_classifier: bool = False
+    original_config: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.encoder_config is None:
@@ -172,8 +203,16 @@ class GLiRELConfig(PreTrainedConfig):
             self._require(name, 0, 1)
         for name in ("focal_gamma", "positive_weight", "negative_weight"):
             self._require(name, 0, math.inf)
-        if self.max_pair_distance is not None:
-            self._require("max_pair_distance", 1, math.inf, integer=True)
+        for name in ("max_pair_distance", "max_words"):
+            if getattr(self, name) is not None:
+                self._require(name, 1, math.inf, integer=True)
+        if (multiplier := self.refinement_feed_forward_multiplier) is not None:
+            self._require("refinement_feed_forward_multiplier", 0, math.inf)
+            if int(multiplier * self.hidden_size) < 1:
+                raise ValueError(
+                    f"`refinement_feed_forward_multiplier` leaves no inner width: got {multiplier} times "
+                    f"`hidden_size` {self.hidden_size}. Use a larger one, or None."
+                )
         if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
             raise ValueError(
                 "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, tell where a "

@@ -23,6 +23,7 @@ from .inference_glirel import prepare_for_inference
 from .layers_glirel import (
     IGNORED_LABEL,
     SCORERS,
+    CoreferenceClassifier,
     DotNormScorer,
     FeedForward,
     LinearScorer,
@@ -79,6 +80,8 @@ class GLiRELRelationClassificationOutput(ModelOutput):
             that its probability is 0.
         pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
             `(batch, relations)`): True means real.
+        coreference_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `coreference_classifier`, scores of
+            pairs as coreferent, before a sigmoid.
         hidden_states, attentions: the encoder's, when asked for.
     """
 
@@ -86,6 +89,7 @@ class GLiRELRelationClassificationOutput(ModelOutput):
     logits: Tensor | None = None
     pair_mask: Tensor | None = None
     relation_mask: Tensor | None = None
+    coreference_logits: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -130,6 +134,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if getattr(model, "coreference", None) is not None:
+            model.coreference.requires_grad_(False)  # loading makes every parameter trainable
         if pretrained_model_name_or_path is not None:
             found = cached_file(
                 pretrained_model_name_or_path,
@@ -276,9 +282,10 @@ class GLiRELModel(GLiRELPreTrainedModel):
         outputs.pair_states = self.pair_refinement(
             pair_states, outputs.pair_mask, outputs.word_states, outputs.word_mask
         )
-        outputs.relation_states = self.relation_refinement(
-            outputs.relation_states, outputs.relation_mask, outputs.pair_states, outputs.pair_mask
-        )
+        if self.config.relation_refinement_sees_pairs:
+            outputs.relation_states = self.relation_refinement(
+                outputs.relation_states, outputs.relation_mask, outputs.pair_states, outputs.pair_mask
+            )
         return outputs
 
     def represent(
@@ -345,8 +352,12 @@ class GLiRELModel(GLiRELPreTrainedModel):
         if self.lstm is not None:
             word_states = self.lstm(word_states, word_mask)
         # Represent entities (equations 1 and 2).
+        relation_states = self._represent_relations(token_states, relation_token_spans)
+        if not self.config.relation_refinement_sees_pairs:
+            no_pairs, no_mask = relation_states[:, :0], relation_mask[:, :0]
+            relation_states = self.relation_refinement(relation_states, relation_mask, no_pairs, no_mask)
         return GLiRELModelOutput(
-            relation_states=self._represent_relations(token_states, relation_token_spans),
+            relation_states=relation_states,
             mention_states=self.mention_representation(word_states, mention_word_spans),
             word_states=word_states,
             last_hidden_state=token_states,
@@ -383,6 +394,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         super().__init__(config)
         self.glirel = GLiRELModel(config)
         self.scorer: Any = SCORERS[config.scorer](config)
+        self.coreference = CoreferenceClassifier(config) if config.coreference_classifier else None
         self.post_init()
 
     @can_return_tuple
@@ -447,6 +459,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
             pair_mask=outputs.pair_mask,
             relation_mask=outputs.relation_mask,
+            coreference_logits=None if self.coreference is None else self.coreference(outputs.pair_states),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -454,9 +467,15 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     @property
     def _folded_layers(self) -> set[nn.Module]:
         """The second layer of the pairs goes into the relation types, where nothing stands between it and scores."""
-        refines = self.config.num_pair_refinement_layers or self.config.num_relation_refinement_layers
-        is_folded = isinstance(self.scorer, LinearScorer) and not refines
+        is_folded = isinstance(self.scorer, LinearScorer) and not self._needs_all_pairs
         return {self.glirel.pair_representation.feed_forward.output} if is_folded else set()
+
+    @property
+    def _needs_all_pairs(self) -> bool:
+        """Whether something but the score reads the pairs."""
+        config = self.config
+        relations_read_pairs = config.num_relation_refinement_layers > 0 and config.relation_refinement_sees_pairs
+        return config.num_pair_refinement_layers > 0 or relations_read_pairs or self.coreference is not None
 
     def _score(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> Tensor:
         """Scores `(batch, pairs, relations)`, in chunks over the pairs where nothing refines them."""
@@ -464,7 +483,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         numbers_per_pair = self.config.feed_forward_multiplier * self.config.hidden_size
         if not isinstance(scorer, LinearScorer):
             numbers_per_pair = max(numbers_per_pair, scorer.numbers_per_pair(outputs.relation_states.shape[1]))
-        if self.config.num_pair_refinement_layers or self.config.num_relation_refinement_layers:
+        if self._needs_all_pairs:
             formed = self.glirel.form_pairs(outputs, pair_index)
             return score_in_chunks(
                 lambda pair_states: scorer(pair_states, formed.relation_states), formed.pair_states, numbers_per_pair
@@ -545,7 +564,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             base_tokenizer,
             model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
             entity_markers=config.entity_markers,
+            marker_placement=config.marker_placement,
             max_pair_distance=config.max_pair_distance,
+            max_words=config.max_words,
             shared_relation_positions=config.shared_relation_positions,
         )
         if len(model.tokenizer) > encoder_config.vocab_size:

@@ -20,6 +20,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
+from glirel_transformers.conversion import revert
 
 torch.set_num_threads(1)
 
@@ -200,6 +201,20 @@ def tokenizer(shared_model: GLiRELForRelationClassification) -> GLiRELTokenizer:
     """The WordPiece tokenizer of `shared_model`, to be left as it is."""
     assert shared_model.tokenizer is not None
     return shared_model.tokenizer
+
+
+@pytest.fixture
+def make_original(
+    build_model: BuildModel, encoder_folder: Callable[[str], Path], tmp_path: Path
+) -> Callable[..., Path]:
+    """`make_original("bert", scorer="dot_norm")`: a folder in the original package's format, written by `revert`."""
+
+    def make(family: str = "bert", **settings: Any) -> Path:
+        model = build_model(family, **{"use_lstm": True, "endpoint_projection": True, "max_words": 60, **settings})
+        model.save_pretrained(tmp_path / "trained-here")
+        return revert(tmp_path / "trained-here", tmp_path / "original", encoder=encoder_folder(family))
+
+    return make
 
 
 @pytest.fixture

@@ -83,6 +83,9 @@ SETTINGS = {
     "num_pair_refinement_layers": 2,
     "num_relation_refinement_layers": 1,
     "num_refinement_heads": 6,
+    "refinement_self_attention": False,
+    "refinement_feed_forward_multiplier": 3,
+    "relation_refinement_sees_pairs": False,
     "scorer": "concat_proj",
     "loss_function": "focal",
     "focal_alpha": 0.6,
@@ -90,9 +93,13 @@ SETTINGS = {
     "positive_weight": 2.0,
     "negative_weight": 0.5,
     "entity_markers": True,
+    "marker_placement": "sequential",
     "max_pair_distance": 30,
+    "max_words": 90,
     "threshold": 0.35,
     "coreference_label": "SELF",
+    "coreference_classifier": True,
+    "original_config": {"max_width": 12, "name": "x", "coreference_label": None},
 }
 
 
@@ -121,7 +128,7 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
     [
         (
             {"subtoken_pooling": "max"},
-            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'first_last'.*'max'",
+            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'sum', 'first_last'.*'max'",
         ),
         ({"relation_representation": "cls"}, "`relation_representation` must be one of .*got 'cls'"),
         ({"mention_representation": "span"}, "`mention_representation` must be one of .*got 'span'"),
@@ -147,6 +154,10 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
         ({"positive_weight": -1.0}, "`positive_weight` must be a number of at least 0"),
         ({"negative_weight": "1"}, "`negative_weight` must be a number of at least 0: got '1'"),
         ({"max_pair_distance": 0}, "`max_pair_distance` must be a whole number of at least 1: got 0"),
+        ({"max_words": 0}, "`max_words` must be a whole number of at least 1: got 0"),
+        ({"marker_placement": "inside"}, "`marker_placement` must be one of 'nested', 'sequential': got 'inside'"),
+        ({"refinement_feed_forward_multiplier": -1}, "`refinement_feed_forward_multiplier` must be a number of at"),
+        ({"refinement_feed_forward_multiplier": 0.01}, "`refinement_feed_forward_multiplier` leaves no inner width"),
         ({"threshold": 1.5}, "`threshold` must be a number from 0 to 1: got 1.5"),
         ({"threshold": "0.5"}, "`threshold` must be a number from 0 to 1: got '0.5'"),
         ({"use_lstm": True, "hidden_size": 33}, "`use_lstm` splits `hidden_size`.*odd 33"),

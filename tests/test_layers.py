@@ -14,6 +14,7 @@ from glirel_transformers.layers_glirel import (
     SCORERS,
     Attention,
     ConcatFeedForward,
+    CoreferenceClassifier,
     FeedForward,
     MentionRepresentation,
     PairRepresentation,
@@ -105,7 +106,7 @@ def test_mean_of_an_empty_span_is_zero():
 
 
 @pytest.mark.parametrize("width", [HIDDEN, 16], ids=["same-width", "projected"])
-@pytest.mark.parametrize("pooling", ["first", "last", "mean", "first_last"])
+@pytest.mark.parametrize("pooling", ["first", "last", "mean", "sum", "first_last"])
 def test_pooling_of_sub_tokens(pooling, width):
     layer = SpanPooling(config_of(subtoken_pooling=pooling, hidden_size=width))
     tokens = torch.randn(2, 7, HIDDEN)
@@ -121,6 +122,7 @@ def test_pooling_of_sub_tokens(pooling, width):
                 "first": inside[0],
                 "last": inside[-1],
                 "mean": inside.mean(dim=0),
+                "sum": inside.sum(dim=0),
                 "first_last": torch.cat([inside[0], inside[-1]]),
             }[pooling]
             expected = layer.projection(by_hand) if has_projection else by_hand
@@ -226,11 +228,38 @@ def test_refinement_is_equations_4_to_6():
     torch.testing.assert_close(layer(states, mask, context, context_mask)[mask], x[mask])
 
 
+def test_refinement_without_self_attention():
+    layer = RefinementLayer(
+        config_of(num_refinement_heads=4, refinement_self_attention=False, refinement_feed_forward_multiplier=1.5)
+    )
+    assert layer.self_attention is None
+    assert layer.feed_forward[0].out_features == 48
+    states, context = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
+    seen, unseen = torch.ones(2, 5, dtype=torch.bool), torch.zeros(2, 5, dtype=torch.bool)
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    for context_mask in (seen, unseen):
+        x = states + attention_with_zero_key(layer.cross_attention, layer.cross_norm(states), context, context_mask)
+        expected = x + layer.feed_forward_norm(layer.feed_forward(x))
+        torch.testing.assert_close(layer(states, mask, context, context_mask), expected)
+    nothing_seen = states + layer.cross_attention.output.bias  # all attention goes to the zero key
+    expected = nothing_seen + layer.feed_forward_norm(layer.feed_forward(nothing_seen))
+    torch.testing.assert_close(layer(states, mask, context, unseen), expected)
+
+
 def test_refinement_without_layers_changes_nothing():
     module = Refinement(config_of(), 0)
     states = torch.randn(1, 3, HIDDEN)
     assert module(states, torch.ones(1, 3, dtype=torch.bool), states, torch.ones(1, 3, dtype=torch.bool)) is states
     assert not list(module.parameters())
+
+
+def test_coreference_is_a_frozen_feed_forward():
+    layer = CoreferenceClassifier(config_of())
+    pairs = torch.randn(2, 3, HIDDEN)
+    expected = torch.relu(pairs @ layer[0].weight.T + layer[0].bias) @ layer[3].weight.T + layer[3].bias
+    torch.testing.assert_close(layer(pairs), expected.squeeze(-1))
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
+    assert layer(pairs[:, :0]).shape == (2, 0)
 
 
 # Scorers

@@ -800,3 +800,30 @@ def test_many_pairs_take_little_memory(build_model):
         model(**batch)
     inner_size = model.config.feed_forward_multiplier * model.config.hidden_size
     assert max(largest) < num_pairs * inner_size / 4
+
+
+# Settings for converted checkpoints
+
+
+def test_relation_types_that_see_no_pair_do_not_depend_on_the_pairs(build_model, encode):
+    settings = {"num_relation_refinement_layers": 2, "num_refinement_heads": 4, "refinement_self_attention": False}
+    for sees_pairs in (True, False):
+        model = build_model("bert", relation_refinement_sees_pairs=sees_pairs, **settings)
+        batch = encode(model)
+        fewer = {**batch, "pair_mask": batch["pair_mask"] & (torch.arange(batch["pair_mask"].shape[1]) < 1)}
+        with torch.inference_mode():
+            of_all, of_fewer = (model.glirel(**one).relation_states for one in (batch, fewer))
+        assert torch.equal(of_all[1], of_fewer[1]) != sees_pairs
+
+
+def test_the_coreference_classifier_is_an_output_that_is_not_trained(build_model, encode, tmp_path):
+    model = build_model("bert", coreference_classifier=True)
+    model.save_pretrained(tmp_path)
+    loaded = GLiRELForRelationClassification.from_pretrained(tmp_path).eval()
+    assert not any(parameter.requires_grad for parameter in loaded.coreference.parameters())
+    batch = encode(model)
+    output = loaded(**batch, labels=torch.zeros(*batch["pair_mask"].shape, len(RELATION_TYPES)))
+    assert output.coreference_logits.shape == batch["pair_mask"].shape
+    output.loss.backward()
+    assert all(parameter.grad is None for parameter in loaded.coreference.parameters())
+    assert build_model("bert")(**batch).coreference_logits is None

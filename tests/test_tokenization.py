@@ -301,6 +301,32 @@ def test_overlapping_mentions_are_enclosed_too():
         assert "".join(w for (w,) in words[start:end] if "E" not in w) == inside
 
 
+@pytest.mark.parametrize(
+    ("entities", "text", "spans"),
+    [
+        ([(4, 7), (0, 3)], "[E] a b [/E] [E] c d [/E] e f g h", [(4, 8), (0, 4)]),  # as when nested
+        ([(0, 7), (2, 5)], "[E] a b [E] c d [/E] [/E] e f g h", [(0, 6), (3, 7)]),  # shifted too far
+        ([(0, 5), (4, 5)], "[E] a b c [E] [/E] [/E] d e f g h", [(0, 5), (4, 7)]),
+        ([(0, 3), (0, 3)], "[E] a [E] b [/E] [/E] c d e f g h", [(0, 4), (2, 6)]),
+        ([], "a b c d e f g h", []),
+    ],
+    ids=["adjacent", "nested", "nested-at-end", "identical", "none"],
+)
+def test_markers_in_sequence(entities, text, spans):
+    """Each mention, by its start, is shifted by two words for every one before it, as in the original package."""
+    tokenizer = make(entity_markers=True, marker_placement="sequential")
+    batch = tokenizer(SPREAD, entities=entities, relation_types=["spouse"])
+    assert tokens_of(tokenizer, batch)[4:-1] == text.split()
+    assert batch["mention_word_spans"][0].tolist() == [list(span) for span in spans]
+    assert words_of(tokenizer, batch) == [[word] for word in text.split()]
+
+
+def test_maximum_distance_counts_markers_in_sequence():
+    tokenizer = make(entity_markers=True, marker_placement="sequential", max_pair_distance=3)
+    batch = tokenizer(SPREAD, entities=spread(0, 1, 3), relation_types=TYPES)
+    assert batch["pair_index"][0].tolist() == [[0, 1], [1, 0]]
+
+
 def test_markers_are_only_in_tokenizers_that_mark():
     assert "[E]" in make(entity_markers=True).get_vocab()
     assert "[E]" not in make().get_vocab()
@@ -453,6 +479,26 @@ def test_too_long_an_input_is_an_error_and_the_limit_itself_is_not():
         ValueError, match=r"The text and 3 relation types need 18 tokens but the model reads 16.*window"
     ):
         tokenizer(MARIE, entities=MARIE_ENTITIES, relation_types=[*TYPES, "film"])
+
+
+def test_more_words_than_the_limit_are_an_error_and_the_limit_itself_is_not():
+    make(max_words=7, entity_markers=True)(MARIE, entities=MARIE_ENTITIES, relation_types=TYPES)
+    with pytest.raises(ValueError, match=r"The text has 7 words but the model reads 6\. Pass truncation='window'"):
+        make(max_words=6)(MARIE, entities=MARIE_ENTITIES, relation_types=TYPES)
+
+
+def test_new_tokens_are_added_in_the_order_given():
+    tokenizer = make(new_tokens=("[X]", "[/E]", "[SEP]", "[REL]"))
+    size = len(make_base_tokenizer("bert"))
+    assert tokenizer.convert_tokens_to_ids(["[X]", "[/E]", "[SEP]", "[REL]"]) == [size, size + 1, 3, size + 2]
+
+
+@pytest.mark.parametrize(("prefix_space", "token"), [(True, "Ġ"), (False, "b")])
+def test_the_space_before_a_word_is_optional(prefix_space, token):
+    tokenizer = make("roberta", prefix_space=prefix_space)
+    batch = tokenizer(["born"], entities=[], relation_types=["x"], is_split_into_words=True)
+    (start, _) = batch["word_token_spans"][0, 0].tolist()
+    assert tokens_of(tokenizer, batch)[start].startswith(token)
 
 
 def test_markers_count_towards_the_length():

@@ -13,6 +13,9 @@ from .pipeline_glirel import TASK, RelationExtractionPipeline
 
 logger = logging.get_logger(__name__)
 
+# What a checkpoint of the original package holds and no model here reads; it goes along for the way back.
+ORIGINAL_FILE = "original_remainder.safetensors"
+
 _EMPTY_TEMPLATE = "# Model Card for Model ID"  # how the template of transformers begins
 _SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
 _CARD = """---
@@ -28,7 +31,7 @@ tags:
 {sign}
 
 A [GLiREL](https://arxiv.org/abs/2501.03172) model: given a text, its entities and any relation names, one forward pass
-scores every ordered entity pair against every relation.
+scores every ordered entity pair against every relation.{origin}
 
 | | |
 |---|---|
@@ -54,6 +57,12 @@ is needed.
 """
 
 
+_ORIGIN = """
+
+Converted from a checkpoint of the original `glirel` package, with the same scores and under that checkpoint's licence.
+`glirel convert --reverse` writes the original format again."""
+
+
 def declare_pipeline(config: Any) -> None:
     """Names the pipeline in `config`, so that `pipeline("relation-extraction", ...)` finds it in a saved folder."""
     config.custom_pipelines = {
@@ -71,6 +80,10 @@ def complete_repository(folder: str | os.PathLike[str], config: Any, tokenizer: 
     for source in Path(__file__).parent.glob("*_glirel.py"):
         if source.resolve() != (target / source.name).resolve():
             shutil.copyfile(source, target / source.name)
+    if config.original_config and config.name_or_path:
+        remainder = Path(config.name_or_path) / ORIGINAL_FILE
+        if remainder.is_file() and remainder.resolve() != (target / ORIGINAL_FILE).resolve():
+            shutil.copyfile(remainder, target / ORIGINAL_FILE)
     if tokenizer is None:
         logger.warning(
             "The model has no tokenizer attached, so %s is not a whole checkpoint. Set `model.tokenizer` before "
@@ -95,6 +108,7 @@ def _model_card(name: str, config: Any) -> str:
     return _CARD.format(
         name=name,
         sign=_SIGN,
+        origin=_ORIGIN if config.original_config else "",
         encoder=encoder.model_type,
         num_layers=encoder.num_hidden_layers,
         encoder_size=encoder.hidden_size,

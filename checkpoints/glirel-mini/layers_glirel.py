@@ -33,8 +33,14 @@ def mean_of_spans(states: Tensor, spans: Tensor) -> Tensor:
 class FeedForward(nn.Sequential):
     """The paper's two-layer FFN: `(…, input_size)` to `(…, output_size)`."""
 
-    def __init__(self, config: GLiRELConfig, output_size: int | None = None, activation: type[nn.Module] = nn.ReLU):
-        inner_size = config.feed_forward_multiplier * config.hidden_size
+    def __init__(
+        self,
+        config: GLiRELConfig,
+        output_size: int | None = None,
+        activation: type[nn.Module] = nn.ReLU,
+        multiplier: float | None = None,
+    ):
+        inner_size = int((multiplier or config.feed_forward_multiplier) * config.hidden_size)
         super().__init__(
             nn.Linear(config.hidden_size, inner_size),
             activation(),
@@ -83,8 +89,11 @@ class SpanPooling(nn.Module):
         self.projection = nn.Linear(width, config.hidden_size) if width != config.hidden_size else nn.Identity()
 
     def forward(self, token_states: Tensor, token_spans: Tensor) -> Tensor:
-        if self.pooling == "mean":
-            return self.projection(mean_of_spans(token_states, token_spans))
+        if self.pooling in ("mean", "sum"):
+            pooled = mean_of_spans(token_states, token_spans)
+            if self.pooling == "sum":
+                pooled = pooled * (token_spans[..., 1:] - token_spans[..., :1])
+            return self.projection(pooled)
         first, last = token_spans[..., 0], (token_spans[..., 1] - 1).clamp(min=0)
         is_real = (token_spans[..., 1] > token_spans[..., 0]).unsqueeze(-1)
         index = {"first": [first], "last": [last], "first_last": [first, last]}[self.pooling]
@@ -192,21 +201,25 @@ class Attention(nn.Module):
 class RefinementLayer(nn.Module):
     """Equations 4 to 6: `x' = x + CrossAtt(x, y)`, `x'' = x' + SelfAtt(x')`, `x'' + LN(FFN(x''))`.
 
-    Queries are normalised before either attention. `(batch, items, hidden)` to the same shape.
+    Queries are normalised before either attention. Without `refinement_self_attention`, x'' is x'.
+    `(batch, items, hidden)` to the same shape.
     """
 
     def __init__(self, config: GLiRELConfig):
         super().__init__()
         self.cross_norm = nn.LayerNorm(config.hidden_size)
         self.cross_attention = Attention(config)
-        self.self_norm = nn.LayerNorm(config.hidden_size)
-        self.self_attention = Attention(config)
-        self.feed_forward = FeedForward(config, activation=nn.GELU)
+        self.self_norm = nn.LayerNorm(config.hidden_size) if config.refinement_self_attention else None
+        self.self_attention = Attention(config) if config.refinement_self_attention else None
+        self.feed_forward = FeedForward(
+            config, activation=nn.GELU, multiplier=config.refinement_feed_forward_multiplier
+        )
         self.feed_forward_norm = nn.LayerNorm(config.hidden_size)
 
     def forward(self, states: Tensor, mask: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
         states = states + self.cross_attention(self.cross_norm(states), context, context_mask)
-        states = states + self.self_attention(self.self_norm(states), states, mask)
+        if self.self_norm is not None and self.self_attention is not None:
+            states = states + self.self_attention(self.self_norm(states), states, mask)
         return states + self.feed_forward_norm(self.feed_forward(states))
 
 
@@ -222,6 +235,23 @@ class Refinement(nn.Module):
         for layer in self.layers:
             states = layer(states, mask, context, context_mask)
         return self.output(states)
+
+
+class CoreferenceClassifier(nn.Sequential):
+    """FFN that scores pairs as coreferent: `(batch, pairs, hidden)` to logits `(batch, pairs)`.
+
+    It comes with converted checkpoints and is frozen: the loss does not train it.
+    """
+
+    def __init__(self, config: GLiRELConfig):
+        super().__init__(
+            nn.Linear(config.hidden_size, config.hidden_size),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.hidden_size, 1),
+            nn.Flatten(start_dim=-2),
+        )
+        self.requires_grad_(False)
 
 
 class LinearScorer(nn.Module):

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from transformers.pipelines.base import ChunkPipeline
+from transformers.tokenization_utils_base import LARGE_INTEGER
 from transformers.utils import logging
 
 from .requests_glirel import Entity, RelationType, check_probability, read_entities, read_relation_types
@@ -32,6 +33,14 @@ T = TypeVar("T")
 TASK = "relation-extraction"
 _BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
 _TOKENS_ON_CPU = 1024  # how many tokens a CPU reads at once: more are not faster, and are padded more
+# Settings of the model that are the tokenizer's business as well.
+_SHARED_SETTINGS = (
+    "entity_markers",
+    "marker_placement",
+    "max_pair_distance",
+    "max_words",
+    "shared_relation_positions",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                 f"The pipeline needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
                 "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
             )
-        for setting in ("entity_markers", "max_pair_distance", "shared_relation_positions"):
+        for setting in _SHARED_SETTINGS:
             if getattr(tokenizer, setting) != getattr(model.config, setting):
                 raise ValueError(
                     f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
@@ -196,7 +205,9 @@ class RelationExtractionPipeline(ChunkPipeline):
         if len(spans) < 2 or not request.relation_types:
             return
         prompt = self._read_prompt(tuple(relation.name for relation in request.relation_types))
-        too_long = self.tokenizer.num_tokens(prompt, words, len(spans)) > self.tokenizer.model_max_length
+        too_long = self.tokenizer.num_tokens(prompt, words, len(spans)) > self.tokenizer.model_max_length or len(
+            words.char_spans
+        ) > (self.tokenizer.max_words or math.inf)
         windows = self._windows(prompt, words, spans) if too_long and truncation == "window" else [None]
         seen: set[Span] = set()
         for window in windows:
@@ -209,11 +220,11 @@ class RelationExtractionPipeline(ChunkPipeline):
                 yield {"features": features, "pairs": pairs, "request": request}
         if too_long and (unseen := len(spans) * (len(spans) - 1) - len(seen)):
             logger.warning(
-                "%d of %d ordered pairs are in no window of %d tokens, or beyond the maximum pair distance, and were "
-                "not scored.",
+                "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
+                "scored.",
                 unseen,
                 len(spans) * (len(spans) - 1),
-                self.tokenizer.model_max_length,
+                " and ".join(self._limits),
             )
 
     def _read_relation_types(self, relation_types: Any) -> list[RelationType]:
@@ -224,15 +235,22 @@ class RelationExtractionPipeline(ChunkPipeline):
             self._last_relation_types = (deepcopy(relation_types), read)
         return read
 
+    @property
+    def _limits(self) -> list[str]:
+        """What the model reads at most, in words."""
+        limits = {"words": self.tokenizer.max_words, "tokens": self.tokenizer.model_max_length}
+        return [f"{limit} {unit}" for unit, limit in limits.items() if limit is not None and limit < LARGE_INTEGER]
+
     def _windows(self, prompt: Prompt, words: Words, spans: list[Span]) -> list[Span]:
         """Half-open word spans that overlap by half and fit into the model beside the relation types."""
+        max_words = self.tokenizer.max_words or 2 * len(words.char_spans)
         budget = self.tokenizer.model_max_length - self.tokenizer.num_tokens(prompt, Words([], [], [0]), 0)
         marker_cost = 2 if self.tokenizer.entity_markers else 0
         starts = sorted(start for start, _ in spans)
         cost = [tokens + marker_cost * bisect_left(starts, word) for word, tokens in enumerate(words.token_starts)]
         windows, begin = [], 0
         while True:
-            end = bisect_right(cost, cost[begin] + budget) - 1
+            end = min(bisect_right(cost, cost[begin] + budget) - 1, begin + max_words)
             if end <= begin:
                 raise ValueError(
                     f"{len(prompt.relation_token_spans)} relation types take {len(prompt.token_ids)} of the "
@@ -242,7 +260,7 @@ class RelationExtractionPipeline(ChunkPipeline):
             windows.append((begin, end))
             if end == len(cost) - 1:
                 return windows
-            begin = max(begin + 1, bisect_left(cost, cost[end] - budget // 2))
+            begin = max(begin + 1, bisect_left(cost, cost[end] - budget // 2), end - max_words // 2)
 
     def _forward(self, model_inputs: Any, **forward_params: Any) -> dict[str, Tensor]:
         return {"scores": self.model(**model_inputs).logits.float().sigmoid()}

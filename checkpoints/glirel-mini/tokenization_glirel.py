@@ -11,6 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -80,8 +81,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         *,
         model_max_length: int | None = None,
         entity_markers: bool = False,
+        marker_placement: str = "nested",
         max_pair_distance: int | None = None,
+        max_words: int | None = None,
         shared_relation_positions: bool = False,
+        prefix_space: bool = True,
+        new_tokens: Sequence[str] | None = None,
     ) -> GLiRELTokenizer:
         """Adds what GLiREL needs to the fast tokenizer of an encoder, which is left as it was.
 
@@ -89,8 +94,13 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             tokenizer: the fast tokenizer that belongs to the encoder.
             model_max_length: how many tokens the encoder reads. By default what `tokenizer` says.
             entity_markers: whether `[E]` and `[/E]` enclose every mention.
+            marker_placement: where the markers of overlapping mentions stand, see [`GLiRELConfig`].
             max_pair_distance: limit on the words between the starts of two mentions of a pair.
+            max_words: limit on the words of a text.
             shared_relation_positions: whether all relation types stand at the same positions, see [`GLiRELConfig`].
+            prefix_space: whether every word is tokenized as after a space; else `tokenizer` decides.
+            new_tokens: what is added to the vocabulary, in this order, unless it is there. By default `[REL]`,
+                `[SEP]` and, with `entity_markers`, the markers.
 
         Raises:
             TypeError: when `tokenizer` is not a fast tokenizer.
@@ -100,18 +110,20 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 f"GLiRELTokenizer wraps a fast tokenizer (`PreTrainedTokenizerFast`): got {type(tokenizer).__name__}. "
                 "Load it with `AutoTokenizer.from_pretrained(...)`."
             )
-        backend = _with_prefix_space(tokenizer.backend_tokenizer)
+        backend = _copy_of_backend(tokenizer.backend_tokenizer, prefix_space)
         names = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
         wrapped = cls(
             tokenizer_object=backend,
             model_max_length=model_max_length or tokenizer.model_max_length,
             padding_side="right",
             entity_markers=entity_markers,
+            marker_placement=marker_placement,
             max_pair_distance=max_pair_distance,
+            max_words=max_words,
             shared_relation_positions=shared_relation_positions,
             **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name, None) is not None},
         )
-        tokens = [REL_TOKEN, SEP_TOKEN, *(MARKER_TOKENS if entity_markers else ())]
+        tokens = new_tokens or [REL_TOKEN, SEP_TOKEN, *(MARKER_TOKENS if entity_markers else ())]
         missing = [token for token in tokens if token not in wrapped.get_vocab()]
         wrapped.add_special_tokens({"extra_special_tokens": missing})
         return wrapped
@@ -122,9 +134,19 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         return bool(self.init_kwargs.get("entity_markers", False))
 
     @property
+    def marker_placement(self) -> str:
+        """Where the markers of overlapping mentions stand: `"nested"` or `"sequential"`, see [`GLiRELConfig`]."""
+        return str(self.init_kwargs.get("marker_placement", "nested"))
+
+    @property
     def max_pair_distance(self) -> int | None:
         """Limit on the words between the starts of a pair's mentions, in either direction; `None` is no limit."""
         return self.init_kwargs.get("max_pair_distance")
+
+    @property
+    def max_words(self) -> int | None:
+        """Limit on the words of a text, relation types and markers aside; `None` is no limit but that on tokens."""
+        return self.init_kwargs.get("max_words")
 
     @property
     def shared_relation_positions(self) -> bool:
@@ -171,7 +193,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
         Raises:
             ValueError: for a span that is empty, outside the text or across a word; for relation types that are
-                empty or repeated; for an input longer than `model_max_length`.
+                empty or repeated; for an input longer than `model_max_length`, or a text longer than `max_words`.
             TypeError: for values of the wrong type.
         """
         if entities is None and relation_types is None:
@@ -298,9 +320,14 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             window: half-open word span to read instead of the whole text; every mention must lie in it.
 
         Raises:
-            ValueError: when the input is longer than `model_max_length`.
+            ValueError: when the input is longer than `model_max_length`, or the text than `max_words`.
         """
         begin, end = window or (0, len(words.token_starts) - 1)
+        if self.max_words is not None and end - begin > self.max_words:
+            raise ValueError(
+                f"The text has {end - begin} words but the model reads {self.max_words}. Pass truncation='window' to "
+                "the pipeline, or a shorter text."
+            )
         first_token = words.token_starts[begin]
         token_ids = words.token_ids[first_token : words.token_starts[end]]
         token_starts = [start - first_token for start in words.token_starts[begin : end + 1]]
@@ -308,7 +335,10 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         starts = torch.tensor([start for start, _ in spans], dtype=torch.long)
         if self.entity_markers:
             marker_ids = self.convert_tokens_to_ids(list(MARKER_TOKENS))
-            token_ids, token_starts, spans = _insert_markers(token_ids, token_starts, spans, *marker_ids)
+            insert = _insert_in_sequence if self.marker_placement == "sequential" else _insert_markers
+            token_ids, token_starts, spans = insert(token_ids, token_starts, spans, *marker_ids)
+            if self.marker_placement == "sequential":  # which counts the markers between mentions
+                starts = torch.tensor([start for start, _ in spans], dtype=torch.long)
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
         if len(input_ids) > self.model_max_length:
             num_types = len(prompt.relation_token_spans)
@@ -510,6 +540,26 @@ def _insert_markers(
     return new_ids, [*new_starts, len(new_ids)], list(zip(opened, closed, strict=True))
 
 
+def _insert_in_sequence(
+    token_ids: list[int], token_starts: list[int], spans: list[Span], open_id: int, close_id: int
+) -> tuple[list[int], list[int], list[Span]]:
+    """Encloses one mention after the other, by its start, each shifted by the markers that are there already.
+
+    A mention that starts within an earlier one is shifted too far, and its markers push others on: its span then
+    holds other words, and spans that were marked before do not follow.
+    """
+    words = [token_ids[start:end] for start, end in pairwise(token_starts)]
+    marked: list[Span] = [(0, 0)] * len(spans)
+    order = sorted(range(len(spans)), key=lambda m: spans[m][0])
+    for shift, mention in enumerate(order):
+        start, end = spans[mention][0] + 2 * shift, spans[mention][1] + 2 * shift + 2
+        words.insert(start, [open_id])
+        words.insert(end - 1, [close_id])
+        marked[mention] = (start, end)
+    starts = [0, *accumulate(map(len, words))]
+    return [token for word in words for token in word], starts, marked
+
+
 def _around(text: str, start: int, end: int, context: int = 20) -> str:
     """The text around a span, with the span in ⟦brackets⟧."""
     left = ("…" if start > context else "") + text[max(0, start - context) : start]
@@ -517,14 +567,14 @@ def _around(text: str, start: int, end: int, context: int = 20) -> str:
     return repr(f"{left}⟦{text[start:end]}⟧{right}")
 
 
-def _with_prefix_space(backend: Any) -> Any:
-    """A copy of `backend` that tokenizes every word as it would within a text, after a space.
+def _copy_of_backend(backend: Any, prefix_space: bool) -> Any:
+    """A copy of `backend`; with `prefix_space` it tokenizes every word as it would within a text, after a space.
 
     Byte-level and SentencePiece vocabularies otherwise read a lone word as the beginning of a text.
     """
     state = json.loads(backend.to_str())
     state["truncation"] = state["padding"] = None  # nothing is cut silently, and `pad` pads
-    stack = [state["pre_tokenizer"]]
+    stack = [state["pre_tokenizer"]] if prefix_space else []
     while stack:
         step = stack.pop()
         if step is None:

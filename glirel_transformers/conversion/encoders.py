@@ -1,0 +1,174 @@
+"""The encoder of an original checkpoint: where it is, its configuration, and its tokenizer as the original read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, processors
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import cached_file
+
+from .sentencepiece import deberta_backend
+
+# Without any of these, transformers makes up an empty vocabulary.
+_VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
+_SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_OF_DEBERTA = {"bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}  # fmt: skip  # noqa: E501
+
+
+def find_encoder(model_name: Any, given: str | None, checkpoint: str) -> str:
+    """The folder or Hub repository of the encoder.
+
+    A relative `model_name` is looked for in the working directory, in the checkpoint's folder and beside that, and is
+    otherwise a Hub repository.
+
+    Args:
+        model_name: what `glirel_config.json` says.
+        given: what the user says, which goes first.
+        checkpoint: the folder of the original's checkpoint, or its Hub repository.
+
+    Raises:
+        ValueError: when neither names an encoder.
+    """
+    if given is not None:
+        if not Path(given).is_dir() and (Path(given).is_absolute() or given.startswith((".", "~"))):
+            raise ValueError(f"There is no folder {given!r}. Name the encoder's folder or its Hub repository.")
+        return given
+    if not isinstance(model_name, str) or not model_name:
+        raise ValueError(
+            f"glirel_config.json does not name the encoder: its `model_name` is {model_name!r}. Name it with "
+            "`--encoder`, a folder or a Hub repository."
+        )
+    for folder in (Path(), Path(checkpoint), Path(checkpoint).resolve().parent):
+        if (folder / model_name).is_dir():
+            return str(folder / model_name)
+    return model_name
+
+
+def read_encoder_config(encoder: str) -> Any:
+    """The encoder's configuration, in a form that refers to nothing outside.
+
+    Raises:
+        ValueError: when it cannot be read.
+    """
+    try:
+        config = AutoConfig.from_pretrained(encoder)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(encoder, "configuration", error) from error
+    if not hasattr(config, "hidden_size") or config.model_type == "glirel":
+        raise ValueError(
+            f"{encoder!r} is no encoder: its configuration is that of a {config.model_type!r} model. Name the encoder "
+            "that the checkpoint was trained with (`--encoder`)."
+        )
+    config.name_or_path = ""
+    return config
+
+
+def read_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
+    """The encoder's fast tokenizer, which gives the same tokens as under transformers 4, where the original runs.
+
+    It is taken from `tokenizer.json`; without one, from `spm.model` or from whatever `AutoTokenizer` reads.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    settings = _read_json(encoder, "tokenizer_config.json")
+    try:
+        if _file(encoder, "tokenizer.json"):
+            return _from_json(encoder, settings)
+        if model := _file(encoder, "spm.model"):
+            return _from_sentencepiece(model, settings, _read_json(encoder, "added_tokens.json"))
+        if not any(_file(encoder, name) for name in _VOCABULARIES):
+            raise FileNotFoundError("there is neither a tokenizer.json nor another vocabulary.")
+        tokenizer = AutoTokenizer.from_pretrained(encoder)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _unreadable(encoder, "tokenizer", error) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError(
+            f"{encoder!r} has no fast tokenizer: got {type(tokenizer).__name__}. Add a tokenizer.json to its folder."
+        )
+    return tokenizer
+
+
+def _from_json(encoder: str, settings: dict[str, Any]) -> PreTrainedTokenizerFast:
+    named = AutoTokenizer.from_pretrained(encoder)  # knows the special tokens, but may build another backend
+    tokens = {name: getattr(named, name) for name in _SPECIAL_TOKENS if getattr(named, name, None) is not None}
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(encoder, **tokens)
+    backend = tokenizer.backend_tokenizer
+    # What transformers 4 changed in a loaded backend, so that it agrees with tokenizer_config.json.
+    state = json.loads(backend.to_str())
+    normalizer, pre_tokenizer = state["normalizer"] or {}, state["pre_tokenizer"] or {}
+    if normalizer.get("type") == "BertNormalizer" and "PreTrained" not in settings.get("tokenizer_class", ""):
+        normalizer["lowercase"] = settings.get("do_lower_case", True)
+        normalizer["strip_accents"] = settings.get("strip_accents")
+        normalizer["handle_chinese_chars"] = settings.get("tokenize_chinese_chars", True)
+    if "add_prefix_space" in pre_tokenizer:
+        pre_tokenizer["add_prefix_space"] = settings.get("add_prefix_space", False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=type(backend).from_str(json.dumps(state)),
+        model_max_length=tokenizer.model_max_length,
+        **tokens,
+    )
+
+
+def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict[str, Any]) -> PreTrainedTokenizerFast:
+    backend = deberta_backend(
+        model,
+        lowercase=bool(settings.get("do_lower_case", False)),
+        split_by_punctuation=bool(settings.get("split_by_punct", False)),
+    )
+    decoder = {int(place): token for place, token in settings.get("added_tokens_decoder", {}).items()}
+    decoder |= {place: {"content": token} for token, place in added_tokens.items() if place not in decoder}
+    tokens = {f"{name}_token": _content(settings.get(f"{name}_token", token)) for name, token in _OF_DEBERTA.items()}
+    backend.add_tokens(
+        [
+            AddedToken(token["content"], normalized=False, special=True)
+            for _, token in sorted(decoder.items())
+            if backend.token_to_id(token["content"]) is None
+        ]
+    )
+    backend.add_special_tokens([token for token in dict.fromkeys(tokens.values()) if token is not None])
+    cls_token, sep_token = tokens["cls_token"], tokens["sep_token"]
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{cls_token}:0 $A:0 {sep_token}:0",
+        pair=f"{cls_token}:0 $A:0 {sep_token}:0 $B:1 {sep_token}:1",
+        special_tokens=[(token, backend.token_to_id(token)) for token in dict.fromkeys((cls_token, sep_token))],
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **tokens)
+
+
+def _content(token: Any) -> Any:
+    return token["content"] if isinstance(token, dict) else token
+
+
+def _file(encoder: str, name: str) -> str | None:
+    return cached_file(
+        encoder,
+        name,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+
+
+def _read_json(encoder: str, name: str) -> dict[str, Any]:
+    file = _file(encoder, name)
+    return dict(json.loads(Path(file).read_text(encoding="utf-8"))) if file else {}
+
+
+def _unreadable(encoder: str, what: str, error: Exception) -> ValueError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ValueError(
+        f"The {what} of the encoder {encoder!r} cannot be read: {reason} Name the folder or the Hub repository of the "
+        "encoder that the checkpoint was trained with (`--encoder`)."
+    )
+
+
+def reads_any_length(encoder: torch.nn.Module) -> bool:
+    """Whether the encoder has no table of positions, so that it reads an input of any length."""
+    return not any(
+        isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
+        for name, module in encoder.named_modules()
+    )

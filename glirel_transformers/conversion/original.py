@@ -1,0 +1,184 @@
+"""From the original package's checkpoints to this package's, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
+
+from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+
+from .checkpoints import (
+    OriginalCheckpoint,
+    keep_widest_type,
+    read_original,
+    read_ours,
+    read_remainder,
+    same_folder,
+    write_original,
+    write_remainder,
+)
+from .encoders import find_encoder, read_encoder_config, read_tokenizer, reads_any_length
+from .rules import ENCODER, to_original, to_ours
+from .settings import NEW_TOKENS, original_from, settings_from
+
+_WORD_LIMIT = 100_000  # where the model here has none: the original needs one
+
+
+def convert(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, encoder: str | os.PathLike[str] | None = None
+) -> Path:
+    """Writes a checkpoint of the original package as a complete folder of this package.
+
+    Scores stay the same. The encoder's configuration and tokenizer are not in an original checkpoint and are read
+    from the encoder; its weights are not needed.
+
+    Args:
+        source: folder or Hub repository with `pytorch_model.bin` and `glirel_config.json`.
+        target: the folder to write.
+        encoder: folder or Hub repository of the encoder. By default what the checkpoint names, looked for in the
+            working directory, in the checkpoint's folder, beside it, and on the Hub.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ValueError: when the checkpoint is incomplete, damaged, of another package, or does not fit the encoder.
+    """
+    source, target = os.fspath(source), Path(target)
+    if same_folder(source, target):
+        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")
+    original = read_original(source)
+    settings = settings_from(original.config)
+    encoder = find_encoder(original.config.get("model_name"), None if encoder is None else os.fspath(encoder), source)
+    encoder_config = read_encoder_config(encoder)
+    tokenizer = GLiRELTokenizer.from_base(
+        read_tokenizer(encoder),
+        new_tokens=NEW_TOKENS,
+        prefix_space=False,
+        **{name: settings[name] for name in ("entity_markers", "max_pair_distance", "max_words")},
+        marker_placement=settings.get("marker_placement", "nested"),
+    )
+    encoder_config.vocab_size = len(tokenizer)
+    config = GLiRELConfig(encoder_config=encoder_config, original_config=original.config, **settings)
+    model = _without_weights(config)
+    state, unused = to_ours(original.state, {name: weight.shape for name, weight in model.state_dict().items()})
+    model.load_state_dict(state, assign=True)
+    any_length = reads_any_length(model.glirel.encoder)
+    tokenizer.model_max_length = VERY_LARGE_INTEGER if any_length else _input_limit(encoder_config, VERY_LARGE_INTEGER)
+    model.tokenizer = tokenizer
+    model.save_pretrained(target)
+    write_remainder(target, original, unused)
+    keep_widest_type(target, state)
+    return target
+
+
+def revert(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, encoder: str | os.PathLike[str] | None = None
+) -> Path:
+    """Writes a checkpoint of this package in the format of the original.
+
+    A converted checkpoint comes back bit for bit: names, order, types and values of its tensors, and its settings. A
+    model that was trained further keeps the settings that it was converted with. One that was trained here can be
+    written where its settings are those of the original.
+
+    Args:
+        source: folder or Hub repository of this package.
+        target: the folder to write.
+        encoder: the encoder that the original shall load; by default the one that the checkpoint was converted with.
+            Needed for a model that was trained here: its tokenizer decides the order of the vocabulary.
+
+    Returns:
+        `target`.
+
+    Raises:
+        ValueError: when a setting, or the tokenizer, has no counterpart in the original.
+    """
+    source, target = os.fspath(source), Path(target)
+    if same_folder(source, target):
+        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")
+    checkpoint = read_ours(source)
+    config = checkpoint.config
+    encoder = None if encoder is None else os.fspath(encoder)
+    settings = original_from(config, encoder)
+    state = _complete_and_ordered(checkpoint.state, config)
+    if config.original_config is None:
+        if encoder is None:
+            raise ValueError(
+                "The model was trained here, so that nothing says which encoder the original package should load. "
+                "Name it with `--encoder`, a folder or a Hub repository."
+            )
+        settings["max_len"] = settings["max_len"] or _WORD_LIMIT
+        name = f"{ENCODER}{_embedding_name(config)}"
+        state[name] = _embeddings_in_order(state[name], checkpoint.tokenizer, encoder)
+    unused, notes = read_remainder(source) if config.original_config is not None else ({}, {})
+    state |= unused
+    names = notes.get("names")
+    if names is not None and set(names) == set(state):
+        state = {name: state[name] for name in names}
+    text = notes.get("config", "{}")
+    before = json.loads(text)
+    if before != settings:
+        in_order = {name: settings[name] for name in before if name in settings}
+        text = json.dumps(in_order | settings, indent=2)
+    write_original(target, OriginalCheckpoint(settings, text, state, notes.get("versions", {})))
+    return target
+
+
+def _without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
+    with torch.device("meta"):
+        return GLiRELForRelationClassification(config)
+
+
+def _complete_and_ordered(state: Mapping[str, Tensor], config: GLiRELConfig) -> dict[str, Tensor]:
+    """The original's state dictionary, after a check that nothing is missing or left over."""
+    expected = _without_weights(config).state_dict()
+    missing, unexpected = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    if missing or unexpected:
+        raise ValueError(
+            f"The checkpoint's weights are not those of its configuration. Missing: {missing}. Unexpected: "
+            f"{unexpected}."
+        )
+    return to_original({name: state[name] for name in expected})
+
+
+def _embedding_name(config: GLiRELConfig) -> str:
+    encoder: Any = _without_weights(config).glirel.encoder
+    embedding = encoder.get_input_embeddings()
+    return next(f"{name}.weight" for name, module in encoder.named_modules() if module is embedding)
+
+
+def _embeddings_in_order(weight: Tensor, tokenizer: GLiRELTokenizer, encoder: str) -> Tensor:
+    """Rows of the word embeddings in the order in which the original numbers the tokens.
+
+    Raises:
+        ValueError: when the tokenizer is not that of `encoder`.
+    """
+    original = GLiRELTokenizer.from_base(read_tokenizer(encoder), new_tokens=NEW_TOKENS, prefix_space=False)
+    rules, original_rules = (
+        {part: rule for part, rule in json.loads(one.backend_tokenizer.to_str()).items() if part != "added_tokens"}
+        for one in (tokenizer, original)
+    )
+    if different := [part for part, rule in rules.items() if rule != original_rules[part]]:
+        raise ValueError(
+            f"The model's tokenizer has another {', '.join(different)} than the encoder {encoder!r}, and the original "
+            "package reads the encoder's. Name the encoder that the model was built on; a byte-level tokenizer that "
+            "does not put a space before every word has no counterpart."
+        )
+    vocabulary = original.get_vocab()
+    rows = weight.new_zeros(len(original), weight.shape[1])
+    ours = tokenizer.get_vocab()
+    if lost := sorted(set(vocabulary) - set(ours) - set(NEW_TOKENS)):
+        raise ValueError(f"The encoder {encoder!r} has tokens that the model's tokenizer has not: {lost[:5]}.")
+    shared = [(place, ours[token]) for token, place in vocabulary.items() if token in ours and place < len(rows)]
+    there, here = torch.tensor(shared).T
+    rows[there] = weight[here]
+    return rows

@@ -1,0 +1,207 @@
+"""How the original package names its settings, and how they are named here, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transformers.utils import logging
+
+from glirel_transformers.configuration_glirel import GLiRELConfig
+
+logger = logging.get_logger(__name__)
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the original and the field of [`GLiRELConfig`] that it becomes.
+
+    Args:
+        original: its key in `glirel_config.json`.
+        ours: the field here.
+        values: each value there with its value here; `None` where they are the same.
+        default: what the original takes when the key is absent.
+    """
+
+    original: str
+    ours: str
+    values: Mapping[Any, Any] | None = None
+    default: Any = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("hidden_size", "hidden_size", default=_REQUIRED),
+    Setting(
+        "subtoken_pooling",
+        "subtoken_pooling",
+        {"first": "first", "last": "last", "mean": "sum", "first_last": "first_last"},
+        default=_REQUIRED,
+    ),
+    Setting(
+        "label_embed_strategy",
+        "relation_representation",
+        {"label": "label", "ent_token": "rel_token", "both": "both"},
+        default=_REQUIRED,
+    ),
+    Setting(
+        "span_marker_mode", "mention_representation", {"markerv1": "endpoints", "markerv2": "mean"}, default=_REQUIRED
+    ),
+    Setting("refine_relation", "num_pair_refinement_layers", {False: 0, True: 1}, default=False),
+    Setting("refine_prompt", "num_relation_refinement_layers", {False: 0, True: 2}, default=False),
+    Setting("ffn_mul", "refinement_feed_forward_multiplier"),
+    Setting(
+        "scorer",
+        "scorer",
+        {name: name for name in ("dot", "dot_thresh", "dot_norm", "concat_proj")},
+        default=_REQUIRED,
+    ),
+    Setting("dropout", "dropout", default=_REQUIRED),
+    Setting("coref_classifier", "coreference_classifier", {False: False, True: True}, default=False),
+    Setting("coreference_label", "coreference_label"),
+    Setting(
+        "loss_func",
+        "loss_function",
+        {"binary_cross_entropy_loss": "bce", "focal_loss": "focal"},
+        default="binary_cross_entropy_loss",
+    ),
+    Setting("alpha", "focal_alpha", default=0.75),
+    Setting("gamma", "focal_gamma", default=3.0),
+    Setting("positive_weight", "positive_weight", default=2.0),
+    Setting("negative_weight", "negative_weight", default=1.0),
+    Setting("add_entity_markers", "entity_markers", {False: False, True: True}, default=False),
+    Setting("max_entity_pair_distance", "max_pair_distance"),
+    Setting("max_len", "max_words"),
+)
+
+# What the original adds to the encoder's vocabulary, in this order and whatever its settings.
+NEW_TOKENS = ("[FLERT]", "[REL]", "[SEP]", "[E]", "[/E]")
+
+# What a model that was trained here has no settings for, so that the original can read it.
+_FOR_THE_ORIGINAL = {
+    "rel_mode": "marker",
+    "max_width": 12,
+    "fine_tune": True,
+    "fixed_relation_types": True,
+    "num_train_rel_types": 25,
+    "random_drop": True,
+    "coref_loss_weight": 1.0,
+}
+
+
+def settings_from(original: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of [`GLiRELConfig`] but the encoder's, from the content of a `glirel_config.json`.
+
+    Raises:
+        ValueError: when a setting is missing, or has a value that the original does not know.
+    """
+    if (mode := original.get("rel_mode", "marker")) != "marker":
+        raise ValueError(f"`rel_mode` in glirel_config.json must be 'marker': got {mode!r}.")
+    absent = [s.original for s in SETTINGS if s.default is _REQUIRED and original.get(s.original) is None]
+    if absent:
+        raise ValueError(
+            f"glirel_config.json lacks {', '.join(absent)}: it has {sorted(original)}. It is not a configuration of "
+            "the original package's version 1, or it was saved incompletely; take the one saved with the weights."
+        )
+    is_focal = original.get("loss_func") == "focal_loss"
+    refines = bool(original.get("refine_relation") or original.get("refine_prompt"))
+    settings = {}
+    for setting in SETTINGS:
+        if setting.original in ("alpha", "gamma") and not is_focal:
+            continue  # the original does not read them
+        if setting.original == "ffn_mul" and not refines:
+            continue
+        settings[setting.ours] = _translate(setting, original.get(setting.original, setting.default))
+    if refines and settings["refinement_feed_forward_multiplier"] is None:
+        raise ValueError("glirel_config.json lacks `ffn_mul`, the inner width of the refinement layers.")
+    settings["coreference_label"] = _one_label(settings["coreference_label"])
+    return settings | _compatibility(settings)
+
+
+def _translate(setting: Setting, value: Any) -> Any:
+    if setting.values is None:
+        return value
+    if value is None and setting.default is not _REQUIRED:
+        value = setting.default
+    if not isinstance(value, (str, bool)) or value not in setting.values:
+        raise ValueError(
+            f"`{setting.original}` in glirel_config.json must be one of {', '.join(map(repr, setting.values))}: got "
+            f"{value!r}."
+        )
+    return setting.values[value]
+
+
+def _one_label(labels: Any) -> str | None:
+    if labels is None or isinstance(labels, str):
+        return labels
+    if len(labels) > 1:
+        logger.warning(
+            "`coreference_label` lists %s; the first is taken, and the others are relation types as any.", labels
+        )
+    return labels[0] if labels else None
+
+
+def _compatibility(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that the original has no setting for, as it behaves."""
+    fields: dict[str, Any] = {
+        "feed_forward_multiplier": 4,
+        "use_lstm": True,
+        "endpoint_projection": settings["mention_representation"] == "endpoints",
+        "shared_relation_positions": False,
+    }
+    if settings["num_pair_refinement_layers"] or settings["num_relation_refinement_layers"]:
+        fields |= {"num_refinement_heads": settings["hidden_size"] // 64, "refinement_self_attention": False}
+    if settings["num_relation_refinement_layers"]:
+        fields["relation_refinement_sees_pairs"] = False
+    if settings["entity_markers"]:
+        fields["marker_placement"] = "sequential"
+    return fields
+
+
+def original_from(config: GLiRELConfig, model_name: str | None) -> dict[str, Any]:
+    """The content of `glirel_config.json` for `config`: the original's settings, where they are still the same.
+
+    Args:
+        config: of a converted model, or of one trained here.
+        model_name: the encoder, where it is another than `config` names.
+
+    Raises:
+        ValueError: when a setting has no counterpart in the original.
+    """
+    _check_compatible(config)
+    converted = config.original_config is not None
+    original = dict(config.original_config or _FOR_THE_ORIGINAL)
+    before = settings_from(original) if converted else {}
+    for setting in SETTINGS:
+        value = getattr(config, setting.ours)
+        if converted and before.get(setting.ours, GLiRELConfig.__dataclass_fields__[setting.ours].default) == value:
+            continue
+        if setting.original == "ffn_mul" and value is None:
+            value = config.feed_forward_multiplier
+        if setting.values is not None:
+            value = {ours: there for there, ours in setting.values.items()}[value]
+        original[setting.original] = value
+    if model_name is not None:
+        original["model_name"] = model_name
+    return original
+
+
+def _check_compatible(config: GLiRELConfig) -> None:
+    problems = []
+    for setting in SETTINGS:
+        if setting.values is not None and (value := getattr(config, setting.ours)) not in setting.values.values():
+            known = ", ".join(map(repr, setting.values.values()))
+            problems.append(f"{setting.ours}={value!r} (it has counterparts of {known})")
+    fields = _compatibility({setting.ours: getattr(config, setting.ours) for setting in SETTINGS})
+    problems += [
+        f"{name}={getattr(config, name)!r} (with these settings always {value!r})"
+        for name, value in fields.items()
+        if getattr(config, name) != value
+    ]
+    if problems:
+        raise ValueError(
+            f"The original package has no counterpart of {'; '.join(problems)}. Only models with the original's "
+            "settings can be written in its format."
+        )
