@@ -46,13 +46,13 @@ class OriginalCheckpoint:
         config: the content of its `glirel_config.json`.
         config_text: the same, letter by letter.
         state: its tensors, in order.
-        versions: what a PyTorch state dictionary notes of its modules.
+        versions: what a PyTorch state dictionary notes of its modules; `None` for an ordinary dictionary.
     """
 
     config: dict[str, Any]
     config_text: str
     state: dict[str, Tensor]
-    versions: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] | None = field(default_factory=dict)
 
 
 def read_original(source: str) -> OriginalCheckpoint:
@@ -75,7 +75,8 @@ def read_original(source: str) -> OriginalCheckpoint:
     if not isinstance(config, dict):
         raise ValueError(f"{CONFIG} of {source!r} must hold an object: got a {type(config).__name__}.")
     state = _load_weights(weights_file)
-    return OriginalCheckpoint(config, text, dict(state), dict(getattr(state, "_metadata", None) or {}))
+    versions = dict(getattr(state, "_metadata", {})) if isinstance(state, OrderedDict) else None
+    return OriginalCheckpoint(config, text, dict(state), versions)
 
 
 def _find(source: str, name: str) -> Path:
@@ -112,9 +113,11 @@ def _load_weights(file: Path) -> Mapping[str, Tensor]:
 def write_original(target: Path, checkpoint: OriginalCheckpoint) -> None:
     """Writes the original's two files."""
     target.mkdir(parents=True, exist_ok=True)
-    state = OrderedDict((name, tensor.contiguous()) for name, tensor in checkpoint.state.items())
-    if checkpoint.versions:
-        state._metadata = OrderedDict(checkpoint.versions)  # type: ignore[attr-defined]
+    state = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
+    if checkpoint.versions is not None:
+        state = OrderedDict(state)
+        if checkpoint.versions:
+            state._metadata = OrderedDict(checkpoint.versions)  # type: ignore[attr-defined]
     torch.save(state, target / WEIGHTS)
     (target / CONFIG).write_text(checkpoint.config_text, encoding="utf-8")
 

@@ -16,6 +16,7 @@ from .sentencepiece import deberta_backend
 # Without any of these, transformers makes up an empty vocabulary.
 _VOCABULARIES = ("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_TOKEN_FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 _OF_DEBERTA = {"bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}  # fmt: skip  # noqa: E501
 
 
@@ -120,16 +121,13 @@ def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict
         lowercase=bool(settings.get("do_lower_case", False)),
         split_by_punctuation=bool(settings.get("split_by_punct", False)),
     )
-    decoder = {int(place): token for place, token in settings.get("added_tokens_decoder", {}).items()}
-    decoder |= {place: {"content": token} for token, place in added_tokens.items() if place not in decoder}
     tokens = {f"{name}_token": _content(settings.get(f"{name}_token", token)) for name, token in _OF_DEBERTA.items()}
-    backend.add_tokens(
-        [
-            AddedToken(token["content"], normalized=False, special=True)
-            for _, token in sorted(decoder.items())
-            if backend.token_to_id(token["content"]) is None
-        ]
-    )
+    added = {int(place): dict(token) for place, token in settings.get("added_tokens_decoder", {}).items()}
+    added |= {place: {"content": token} for token, place in added_tokens.items() if place not in added}
+    for _, token in sorted(added.items()):
+        if backend.token_to_id(token["content"]) is None:
+            token["special"] = token.get("special", False) or token["content"] in tokens.values()
+            backend.add_tokens([AddedToken(**{key: token[key] for key in _TOKEN_FIELDS if key in token})])
     backend.add_special_tokens([token for token in dict.fromkeys(tokens.values()) if token is not None])
     cls_token, sep_token = tokens["cls_token"], tokens["sep_token"]
     backend.post_processor = processors.TemplateProcessing(

@@ -27,6 +27,7 @@ def read(folder):
 def assert_same(one, other):
     (weights, text), (others, other_text) = read(one), read(other)
     assert text == other_text
+    assert type(weights) is type(others)
     assert list(weights) == list(others)
     for name, tensor in weights.items():
         assert tensor.dtype == others[name].dtype, name

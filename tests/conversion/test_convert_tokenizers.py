@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -68,6 +69,16 @@ def test_a_sentencepiece_model_keeps_its_character_map(settings, expected, deber
     assert tokenizer(WORDS, is_split_into_words=True)["input_ids"] == expected
     assert len(tokenizer) == 30
     assert tokenizer.mask_token_id == 29
+
+
+def test_tokens_that_the_encoder_added_keep_their_places(deberta_folder):
+    decoder = {"30": {"content": "<new>", "special": False}, "29": {"__type": "AddedToken", "content": "[MASK]"}}
+    folder = deberta_folder(added_tokens_decoder=decoder)
+    (Path(folder) / "added_tokens.json").write_text('{"<newer>": 31, "[MASK]": 29}', encoding="utf-8")
+    tokenizer = read_tokenizer(folder)
+    assert tokenizer.convert_tokens_to_ids(["[MASK]", "<new>", "<newer>"]) == [29, 30, 31]
+    added = tokenizer.added_tokens_decoder
+    assert [added[place].special for place in (29, 30, 31)] == [True, False, False]
 
 
 def test_a_tokenizer_file_goes_before_the_class_that_would_rebuild_it(deberta_folder, tmp_path):
