@@ -124,9 +124,10 @@ def measure_inference(
     with workers_of(sides, args.device, allocator) as workers:
         loaded = {}
         for name, worker in workers.items():
+            worker.ask("warm_up")
             worker.ask("prepare", **request_of(workload))
             loaded[name] = worker.ask("memory", reset=True)["now"]
-            worker.ask("run", **threshold)  # to warm up
+            worker.ask("run", **threshold)  # not counted: the first pass over a workload is slower
         answers = measure_in_turn(workers, "run", threshold, args.repetitions, args.seconds)
         results: dict[str, Any] = {}
         for name, worker in workers.items():

@@ -88,6 +88,8 @@ def measure_axis(axis: Axis, sides: list[Side], args: argparse.Namespace, progre
     """All points of one axis, from small to large, in one process for each variant."""
     points = {}
     with workers_of(sides, args.device, "default") as workers:
+        for worker in workers.values():
+            worker.ask("warm_up")
         loaded = {name: worker.ask("memory")["now"] for name, worker in workers.items()}
         for value in axis.values[: 4 if args.quick else None]:
             points[value] = measure_point(workers, axis.sizes(value), loaded, args)

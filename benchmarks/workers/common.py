@@ -53,6 +53,13 @@ class Worker:
         self.texts, self.relation_types, self.batch_size = texts, relation_types, batch_size
         return {}
 
+    def warm_up(self) -> dict[str, Any]:
+        """Reads a text of four words, which brings weights that are mapped from a file into memory."""
+        text = {"words": ["Ada", "met", "Boris", "."], "text": "Ada met Boris ."}
+        self.prepare([{**text, "word_spans": [[0, 1], [2, 3]], "char_spans": [[0, 3], [8, 13]]}], ["spouse"], 1)
+        self.predict(self.texts, 0.5)
+        return {}
+
     def compare(self, threshold: float) -> dict[str, Any]:
         """The relations that the workload's texts give, to be compared with another side's."""
         predictions = [text for call in self.calls() for text in self.predict(call, threshold)]
