@@ -6,6 +6,7 @@ them. Masks are boolean and True means real.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -16,10 +17,36 @@ from torch.utils.checkpoint import checkpoint
 from .configuration_glirel import GLiRELConfig
 
 
-def gather_items(states: Tensor, index: Tensor) -> Tensor:
-    """Rows of `states` `(batch, items, hidden)` at `index` `(batch, n)`: `(batch, n, hidden)`."""
-    # Not `take_along_dim`, which wraps an index that is out of range around, without a word.
-    return states.gather(1, index.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
+class Scratch:
+    """Memory that every layer writes into anew: fresh pages can cost more than the arithmetic that fills them."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+
+    def take(self, name: str, like: Tensor, *shape: int) -> Tensor:
+        """A tensor of that shape, and of the type and place of `like`; what it holds is anything."""
+        size = math.prod(shape)
+        if name not in self._buffers or len(self._buffers[name]) < size:
+            self._buffers[name] = like.new_empty(size)
+        return self._buffers[name][:size].view(shape)
+
+
+def gather_items(states: Tensor, index: Tensor, out: Tensor | None = None) -> Tensor:
+    """Rows of `states` `(batch, items, hidden)` at `index` `(batch, n)`: `(batch, n, hidden)`, in `out` if given.
+
+    Raises:
+        RuntimeError: when an index is out of range.
+    """
+    num_batch, num_items = states.shape[:2]
+    if not torch.compiler.is_compiling():
+        # Rows of the whole batch are taken below, so that such an index could reach into the next text.
+        torch._assert_async(
+            ((index >= 0) & (index < num_items)).all(),
+            f"An index is out of range: there are {num_items} items. Use the tensors of the model's tokenizer.",
+        )
+    first = torch.arange(num_batch, device=index.device).unsqueeze(1) * num_items
+    out = out if out is None else out.flatten(0, 1)
+    return torch.index_select(states.flatten(0, 1), 0, (index + first).flatten(), out=out).unflatten(0, index.shape)
 
 
 def mean_of_spans(states: Tensor, spans: Tensor) -> Tensor:
@@ -62,13 +89,13 @@ class ConcatFeedForward(nn.Module):
         inner_size = config.feed_forward_multiplier * config.hidden_size
         self.left = nn.Linear(config.hidden_size, inner_size)
         self.right = nn.Linear(config.hidden_size, inner_size, bias=False)
-        self.activation = nn.ReLU()
+        self.activation = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(inner_size, config.hidden_size)
 
     def inner(self, left: Tensor, right: Tensor) -> Tensor:
-        """What the second layer reads, from the projections of both sides, `(…, inner)` each."""
-        return self.dropout(self.activation(left + right))
+        """What the second layer reads, from the projections of both sides, `(…, inner)` each; overwrites `left`."""
+        return self.dropout(self.activation(left.add_(right)))
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """From both sides, `(…, hidden)` each, to `(…, hidden)`."""
@@ -160,11 +187,14 @@ class PairRepresentation(nn.Module):
         """First layer of the FFN, once for each mention: as head and as tail, `(batch, mentions, inner)` each."""
         return self.feed_forward.left(mention_states), self.feed_forward.right(mention_states)
 
-    def inner(self, heads: Tensor, tails: Tensor, pair_index: Tensor) -> Tensor:
-        """What the second layer reads, `(batch, pairs, inner)`."""
-        return self.feed_forward.inner(
-            gather_items(heads, pair_index[..., 0]), gather_items(tails, pair_index[..., 1])
-        )
+    def inner(self, heads: Tensor, tails: Tensor, pair_index: Tensor, scratch: Scratch | None = None) -> Tensor:
+        """What the second layer reads, `(batch, pairs, inner)`; in `scratch` if given."""
+        sides = []
+        for side, states in enumerate((heads, tails)):
+            shape = (*pair_index.shape[:2], states.shape[-1])
+            out = None if scratch is None else scratch.take(f"side {side}", states, *shape)
+            sides.append(gather_items(states, pair_index[..., side], out))
+        return self.feed_forward.inner(*sides)
 
     def forward(self, mention_states: Tensor, pair_index: Tensor) -> Tensor:
         return self.feed_forward.output(self.inner(*self.project(mention_states), pair_index))
@@ -348,7 +378,7 @@ class ConcatProjScorer(nn.Module):
 
 # How many numbers a chunk of pairs may hold at once: what stays in a processor's cache, or what keeps a GPU busy. When
 # gradients are wanted a chunk is computed twice, so there are few.
-_CHUNK_IN_CACHE, _CHUNK = 2**20, 2**25
+_CHUNK_IN_CACHE, _CHUNK = 2**21, 2**25
 
 
 def score_in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int) -> Tensor:

@@ -30,6 +30,7 @@ from .layers_glirel import (
     MentionRepresentation,
     PairRepresentation,
     Refinement,
+    Scratch,
     SpanPooling,
     WordLSTM,
     relation_loss,
@@ -490,16 +491,22 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             )
         pairs, relation_states = self.glirel.pair_representation, outputs.relation_states
         heads, tails = pairs.project(outputs.mention_states)
-        if self._folded_layers:
+        is_tracing = torch.compiler.is_compiling()
+        scratch = None if torch.is_grad_enabled() or is_tracing else Scratch()
+        # Folding costs as much as the layer itself for as many pairs as there are relation types. A graph, in which
+        # both numbers are open, folds always.
+        if self._folded_layers and (is_tracing or pair_index.shape[1] > relation_states.shape[1]):
             folded = scorer.fold(pairs.feed_forward.output, relation_states)
-            return score_in_chunks(
-                lambda index: score_linearly(pairs.inner(heads, tails, index), *folded), pair_index, numbers_per_pair
-            )
-        return score_in_chunks(
-            lambda index: scorer(pairs.feed_forward.output(pairs.inner(heads, tails, index)), relation_states),
-            pair_index,
-            numbers_per_pair,
-        )
+
+            def score(index: Tensor) -> Tensor:
+                return score_linearly(pairs.inner(heads, tails, index, scratch), *folded)
+        else:
+
+            def score(index: Tensor) -> Tensor:
+                pair_states = pairs.feed_forward.output(pairs.inner(heads, tails, index, scratch))
+                return scorer(pair_states, relation_states)
+
+        return score_in_chunks(score, pair_index, numbers_per_pair)
 
     def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
         if not (~logits.isfinite() & cell_mask).any():

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 TASK = "relation-extraction"
 _BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
-_TOKENS_ON_CPU = 1024  # how many tokens a CPU reads at once: more are not faster, and are padded more
+_TOKENS_ON_CPU = 2048  # how many tokens a CPU reads at once: more are not faster, and are padded more
 # Settings of the model that are the tokenizer's business as well.
 _SHARED_SETTINGS = (
     "entity_markers",

@@ -18,9 +18,13 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
 
+from .layers_glirel import Scratch
+
 # Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
 # `2 · tokens` distances, and what it makes stays in the processor's cache.
 _BLOCKS = {4: 64, 2: 256}
+# And so many heads at once that their scores stay there, too.
+_SCORES_IN_CACHE = 2**20
 
 
 class Distances(NamedTuple):
@@ -30,12 +34,14 @@ class Distances(NamedTuple):
         key_rows (`torch.LongTensor` of shape `(distances,)`): row of K' for the distances tokens − 1, …, −tokens.
         query_rows (`torch.LongTensor` of shape `(distances,)`): row of Q' for the distances 1 − tokens, …, tokens.
         first, last: the half-open range of rows that occur.
+        scratch: memory that the layers share, on a CPU; `None` where gradients or a graph are wanted.
     """
 
     key_rows: Tensor
     query_rows: Tensor
     first: int
     last: int
+    scratch: Scratch | None
 
 
 class DisentangledAttention(nn.Module):
@@ -76,7 +82,8 @@ class DisentangledAttention(nn.Module):
 
         Args:
             hidden_states (`torch.FloatTensor` of shape `(batch, tokens, hidden)`): what asks and is read.
-            attention_mask (`torch.BoolTensor` of shape `(batch, 1, tokens, tokens)`): `None` when all is real.
+            attention_mask (`torch.BoolTensor` of shape `(batch, 1, tokens, tokens)`): True where a token must not
+                look; `None` when all is real.
             output_attentions: whether to return the probabilities as well.
             query_states: always `None`.
             relative_pos, rel_embeddings (`torch.FloatTensor` of shape `(rows, hidden)`): where this length reads the
@@ -86,31 +93,27 @@ class DisentangledAttention(nn.Module):
             `(batch, tokens, hidden)`, and the probabilities `(batch, heads, tokens, tokens)` or None.
         """
         queries, keys, values = self._project(hidden_states)
-        bias = None
-        if relative_pos is not None and rel_embeddings is not None and self.position_terms:
-            bias = self._position_scores(queries, keys, relative_pos, rel_embeddings)
-        if attention_mask is not None:
-            if bias is None:
-                bias = queries.new_zeros(()).expand_as(attention_mask)
-            # Not −inf: a padded token asks as well, and all of its row is masked.
-            bias = bias.masked_fill(~attention_mask, torch.finfo(queries.dtype).min)
-        queries, keys, values = (states.transpose(1, 2) for states in (queries, keys, values))
-        probabilities = None
-        if output_attentions or queries.requires_grad:
-            scores = queries @ keys.transpose(-1, -2)
-            probabilities = (scores if bias is None else scores + bias).softmax(-1)
-            context = self.dropout(probabilities) @ values
-        else:
-            context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
-        return context.transpose(1, 2).flatten(2), probabilities if output_attentions else None
+        positions, scratch = {}, None
+        if relative_pos is not None and rel_embeddings is not None:
+            positions, scratch = self._read_table(relative_pos, rel_embeddings), relative_pos.scratch
+        if not positions or scratch is None or output_attentions or self.training:
+            context, probabilities = self._attend(queries, keys, values, attention_mask, positions)
+            return context.flatten(2), probabilities if output_attentions else None
+        num_batch, num_tokens = hidden_states.shape[:2]
+        group = max(1, _SCORES_IN_CACHE // (num_batch * num_tokens**2))
+        context = queries.new_empty(queries.shape)
+        for heads in (slice(start, start + group) for start in range(0, self.num_heads, group)):
+            of_heads = {term: of_distances[heads] for term, of_distances in positions.items()}
+            of_queries, of_keys, of_values = (states[:, :, heads] for states in (queries, keys, values))
+            context[:, :, heads], _ = self._attend(of_queries, of_keys, of_values, attention_mask, of_heads, scratch)
+        return context.flatten(2), None
 
     def project_positions(self, table: Tensor) -> tuple[Tensor, ...]:
-        """The table as K' and as scaled Q', `(heads, rows, width)` each, as far as the model uses them."""
+        """The table as K' and as scaled Q', `(rows, hidden)` each, as far as the model uses them."""
         prefix = "" if self.shares_projections else "pos_"
         names = {"c2p": f"{prefix}key_proj", "p2c": f"{prefix}query_proj"}
         scales = {"c2p": 1.0, "p2c": self.scale}
-        projected = (self.get_submodule(names[term])(table) * scales[term] for term in self.position_terms)
-        return tuple(rows.unflatten(-1, (self.num_heads, -1)).transpose(0, 1) for rows in projected)
+        return tuple(self.get_submodule(names[term])(table) * scales[term] for term in self.position_terms)
 
     def _project(self, hidden_states: Tensor) -> tuple[Tensor, ...]:
         """Scaled queries, keys and values, `(batch, tokens, heads, width)` each."""
@@ -121,26 +124,41 @@ class DisentangledAttention(nn.Module):
             projected = queries, self.key_proj(hidden_states), self.value_proj(hidden_states)
         return tuple(states.unflatten(-1, (self.num_heads, -1)) for states in projected)
 
-    def _position_scores(self, queries: Tensor, keys: Tensor, distances: Distances, table: Tensor) -> Tensor:
-        """What the distance of two tokens adds to their score, `(batch, heads, tokens, tokens)`."""
+    def _read_table(self, distances: Distances, table: Tensor) -> dict[str, Tensor]:
+        """K' and Q' for every distance, `(heads, distances, width)` each."""
         first, positions = 0, self.positions
         if positions is None:
             first = distances.first
             positions = self.project_positions(self.pos_dropout(table)[first : distances.last])
-        asked = {"c2p": (queries, distances.key_rows), "p2c": (keys, distances.query_rows)}
-        terms = []
-        for term, of_rows in zip(self.position_terms, positions, strict=True):
-            states, rows = asked[term]
-            terms.append((states, of_rows.index_select(1, rows - first if first else rows)))
-        block = _BLOCKS.get(queries.dtype.itemsize, _BLOCKS[4])
-        # Not where gradients or a graph are wanted; asked first, because a graph would keep what it was asked.
-        can_block = len(terms) == 2 and not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        if can_block and queries.shape[1] > block:
-            return _sum_in_blocks(*terms[0], *terms[1], block).transpose(0, 1)
-        scores = [_by_distance(*term) for term in terms]
-        if "p2c" in self.position_terms:
-            scores[-1] = scores[-1].transpose(-1, -2)
-        return sum(scores[1:], scores[0]).transpose(0, 1)
+        rows = {"c2p": distances.key_rows, "p2c": distances.query_rows}
+        return {
+            term: of_rows.index_select(0, rows[term] - first).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
+            for term, of_rows in zip(self.position_terms, positions, strict=True)
+        }
+
+    def _attend(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        hidden: Tensor | None,
+        positions: dict[str, Tensor],
+        scratch: Scratch | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention of some heads, `(batch, tokens, heads, width)`, and its probabilities where they were needed."""
+        bias = _position_scores(queries, keys, positions, scratch) if positions else None
+        if hidden is not None:
+            # Not −inf: a padded token asks as well, and all of its row is hidden.
+            lowest = torch.finfo(queries.dtype).min
+            bias = queries.new_zeros(()).expand_as(hidden) if bias is None else bias
+            bias = bias.masked_fill(hidden, lowest) if scratch is None else bias.masked_fill_(hidden, lowest)
+        queries, keys, values = (states.transpose(1, 2) for states in (queries, keys, values))
+        if scratch is None:
+            scores = queries @ keys.transpose(-1, -2)
+            probabilities = (scores if bias is None else scores + bias).softmax(-1)
+            return (self.dropout(probabilities) @ values).transpose(1, 2), probabilities
+        context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
+        return context.transpose(1, 2), None
 
 
 class FastDebertaV2Model(DebertaV2Model):
@@ -175,14 +193,14 @@ class FastDebertaV2Model(DebertaV2Model):
             mask=mask,
             inputs_embeds=inputs_embeds,
         )
-        pair_mask = _pair_mask(mask)
+        hidden = _hidden(mask)
         table = self.encoder.get_rel_embedding()
         distances = None if table is None else self._distances(given.shape[1], given.device)
         all_states, all_attentions = [embedded], []
         for depth, layer in enumerate(self.encoder.layer):
             hidden_states, attentions = layer(
                 hidden_states,
-                pair_mask,
+                hidden,
                 relative_pos=distances,
                 rel_embeddings=table,
                 output_attentions=bool(output_attentions),
@@ -211,10 +229,11 @@ class FastDebertaV2Model(DebertaV2Model):
         key_rows = (span + distance).clamp(0, 2 * span - 1)
         query_rows = (span - distance).clamp(0, 2 * span - 1)
         if is_tracing:
-            return Distances(key_rows, query_rows, 0, 2 * span)
+            return Distances(key_rows, query_rows, 0, 2 * span, None)
         first = min(int(key_rows[-1]), int(query_rows[0]))
         last = max(int(key_rows[0]), int(query_rows[-1])) + 1
-        return Distances(key_rows.to(device), query_rows.to(device), first, last)
+        scratch = Scratch() if device.type == "cpu" and not torch.is_grad_enabled() else None
+        return Distances(key_rows.to(device), query_rows.to(device), first, last, scratch)
 
 
 def bucket_distance(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
@@ -229,16 +248,20 @@ def bucket_distance(distance: Tensor, num_buckets: int, max_distance: int) -> Te
     return torch.where(distance.abs() <= exact, distance, bucket * distance.sign())
 
 
-def _by_distance(states: Tensor, positions: Tensor) -> Tensor:
+def _by_distance(states: Tensor, positions: Tensor, scratch: Scratch | None = None) -> Tensor:
     """Products of each of n neighbouring tokens with the position of every token: a view `(heads, batch, n, tokens)`.
 
     Args:
         states: `(batch, n, heads, width)`.
         positions: `(heads, tokens + n, width)`; column n − 1 − i + j belongs to token i of the n and token j of all.
+        scratch: where to write the products.
     """
-    num_batch, num_rows = states.shape[:2]
+    num_batch, num_rows, num_heads, _ = states.shape
     num_columns = positions.shape[1]
-    products = states.flatten(0, 1).transpose(0, 1) @ positions.transpose(1, 2)
+    out = None
+    if scratch is not None:
+        out = scratch.take("products", states, num_heads, num_batch * num_rows, num_columns)
+    products = torch.bmm(states.flatten(0, 1).transpose(0, 1), positions.transpose(1, 2), out=out)
     # Row i is to be read from column n − 1 − i on. Read as rows that are one column shorter, these columns lie below
     # each other.
     flat = products.unflatten(1, (num_batch, num_rows)).flatten(-2)
@@ -246,31 +269,36 @@ def _by_distance(states: Tensor, positions: Tensor) -> Tensor:
     return wanted.unflatten(-1, (num_rows, num_columns - 1))[..., : num_columns - num_rows]
 
 
-def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: Tensor, block: int) -> Tensor:
-    """Both terms of the positions, `(heads, batch, tokens, tokens)`, made and added block by block."""
+def _position_scores(queries: Tensor, keys: Tensor, positions: dict[str, Tensor], scratch: Scratch | None) -> Tensor:
+    """What the distance of two tokens adds to their score, `(batch, heads, tokens, tokens)`."""
+    if scratch is not None and len(positions) == 2:
+        return _sum_in_blocks(queries, positions["c2p"], keys, positions["p2c"], scratch).transpose(0, 1)
+    scores = [_by_distance(queries, positions["c2p"])] if "c2p" in positions else []
+    if "p2c" in positions:
+        scores.append(_by_distance(keys, positions["p2c"]).transpose(-1, -2))
+    return sum(scores[1:], scores[0]).transpose(0, 1)
+
+
+def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: Tensor, scratch: Scratch) -> Tensor:
+    """Both terms of the positions, `(heads, batch, tokens, tokens)`, made and added block by block in `scratch`."""
     num_batch, num_tokens, num_heads, _ = queries.shape
-    starts = range(0, num_tokens, block)
-    blocks = [(start, min(start + block, num_tokens)) for start in starts]
-
-    def of_block(states: Tensor, positions: Tensor, start: int, end: int) -> Tensor:
-        return _by_distance(states[:, start:end], positions[:, num_tokens - end : 2 * num_tokens - start])
-
-    scores = queries.new_empty(num_heads, num_batch, num_tokens, num_tokens)
-    content_to_position = [of_block(queries, of_keys, *rows) for rows in blocks]
+    block = _BLOCKS.get(queries.dtype.itemsize, _BLOCKS[4])
+    blocks = [(start, min(start + block, num_tokens)) for start in range(0, num_tokens, block)]
+    scores = scratch.take("scores", queries, num_heads, num_batch, num_tokens, num_tokens)
     for start, end in blocks:
-        position_to_content = of_block(keys, of_queries, start, end).transpose(-1, -2).contiguous()
-        for (top, bottom), of_rows in zip(blocks, content_to_position, strict=True):
-            torch.add(
-                of_rows[..., start:end],
-                position_to_content[:, :, top:bottom],
-                out=scores[:, :, top:bottom, start:end],
-            )
+        positions = of_keys[:, num_tokens - end : 2 * num_tokens - start]
+        scores[:, :, start:end] = _by_distance(queries[:, start:end], positions, scratch)
+    for start, end in blocks:
+        positions = of_queries[:, num_tokens - end : 2 * num_tokens - start]
+        column = scratch.take("column", queries, num_heads, num_batch, num_tokens, end - start)
+        column.copy_(_by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2))
+        scores[..., start:end] += column
     return scores
 
 
-def _pair_mask(mask: Tensor) -> Tensor | None:
-    """Which token may see which, `(batch, 1, tokens, tokens)`; `None` where that is known to be every one."""
+def _hidden(mask: Tensor) -> Tensor | None:
+    """Which token must not look at which, `(batch, 1, tokens, tokens)`; `None` where all are known to be real."""
     if mask.dim() == 2 and mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
         return None
     mask = mask.bool()
-    return mask[:, None, None, :] & mask[:, None, :, None] if mask.dim() == 2 else mask.unsqueeze(1)
+    return ~(mask[:, None, None, :] & mask[:, None, :, None] if mask.dim() == 2 else mask.unsqueeze(1))
