@@ -779,8 +779,9 @@ def test_scores_are_those_of_the_equations(build_model, encode, scorer):
     torch.testing.assert_close(logits[real], expected[real], rtol=1e-5, atol=1e-5)
 
 
-def test_many_pairs_take_little_memory(build_model):
-    """200 mentions make 39,800 pairs; no tensor on the way holds as many rows of the inner width."""
+def test_many_pairs_take_little_memory(build_model, monkeypatch):
+    """199 mentions make 39,402 pairs; no tensor on the way holds as many rows of the inner width."""
+    monkeypatch.setattr(sys.modules[score_in_chunks.__module__], "_CHUNK_IN_CACHE", 2**18)
     model = build_model("bert")
     words = ["work"] * 100
     spans = [(i, j) for i in range(100) for j in (i + 1, i + 2) if j <= 100]
