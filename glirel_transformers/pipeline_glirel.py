@@ -205,9 +205,7 @@ class RelationExtractionPipeline(ChunkPipeline):
         if len(spans) < 2 or not request.relation_types:
             return
         prompt = self._read_prompt(tuple(relation.name for relation in request.relation_types))
-        too_long = self.tokenizer.num_tokens(prompt, words, len(spans)) > self.tokenizer.model_max_length or len(
-            words.char_spans
-        ) > (self.tokenizer.max_words or math.inf)
+        too_long = not self.tokenizer.fits(prompt, words, len(spans))
         windows = self._windows(prompt, words, spans) if too_long and truncation == "window" else [None]
         seen: set[Span] = set()
         for window in windows:

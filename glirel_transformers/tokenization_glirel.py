@@ -308,6 +308,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         markers = 2 * num_mentions if self.entity_markers else 0
         return len(prompt.token_ids) + len(words.token_ids) + markers + len(self._enclosing_token_ids[1])
 
+    def fits(self, prompt: Prompt, words: Words, num_mentions: int) -> bool:
+        """Whether a whole text is within `model_max_length` tokens and `max_words` words."""
+        num_words = len(words.token_starts) - 1
+        is_short = self.max_words is None or num_words <= self.max_words
+        return is_short and self.num_tokens(prompt, words, num_mentions) <= self.model_max_length
+
     def build(
         self, prompt: Prompt, words: Words, mention_word_spans: Sequence[Span], window: Span | None = None
     ) -> dict[str, torch.Tensor]:

@@ -141,7 +141,7 @@ class RelationCollator:
             prompt = self.tokenizer.read_prompt(wordings)
             spans = [(mention.start, mention.end) for mention in document.mentions]
             window = None
-            if self.tokenizer.num_tokens(prompt, words, len(spans)) > self.tokenizer.model_max_length:
+            if not self.tokenizer.fits(prompt, words, len(spans)):
                 document, window = self._fit(document, prompt, words, generator)
                 spans = [(mention.start, mention.end) for mention in document.mentions]
             tensors = self.tokenizer.build(prompt, words, spans, window)
@@ -216,24 +216,24 @@ class RelationCollator:
     def _fit(
         self, document: Document, prompt: Any, words: Any, generator: random.Random
     ) -> tuple[Document, tuple[int, int]]:
-        limit = self.tokenizer.model_max_length
+        limit, max_words = self.tokenizer.model_max_length, self.tokenizer.max_words
         needed = self.tokenizer.num_tokens(prompt, words, len(document.mentions))
         if self.too_long == "error":
+            of_words = "" if max_words is None else f" and {max_words} words"
             raise ValueError(
                 f"A text of {len(document.words)} words beside {len(prompt.relation_token_spans)} relation types "
-                f"needs {needed} tokens, but the model reads {limit}. Pass too_long='window' to the collator, or a "
-                f"smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
+                f"needs {needed} tokens, but the model reads {limit}{of_words}. Pass too_long='window' to the "
+                f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
         budget = limit - (self.tokenizer.num_tokens(prompt, words, 0) - len(words.token_ids))
         marker_cost = 2 if self.tokenizer.entity_markers else 0
-        kept, window = fit_window(document, words.token_starts, budget, marker_cost, generator)
+        kept, window = fit_window(document, words.token_starts, budget, marker_cost, generator, max_words)
         self._num_windows += 1
         self._num_lost += len(document.relations) - len(kept.relations)
         if self._num_windows in (1, 10, 100) or self._num_windows % 1000 == 0:
             logger.warning(
-                "%d texts did not fit into the model's %d tokens so far and were read in part, without %d relations.",
+                "%d texts did not fit into the model so far and were read in part, without %d relations.",
                 self._num_windows,
-                limit,
                 self._num_lost,
             )
         return kept, window

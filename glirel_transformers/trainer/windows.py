@@ -12,7 +12,12 @@ Span = tuple[int, int]
 
 
 def fit_window(
-    document: Document, token_starts: Sequence[int], budget: int, marker_cost: int, generator: random.Random
+    document: Document,
+    token_starts: Sequence[int],
+    budget: int,
+    marker_cost: int,
+    generator: random.Random,
+    max_words: int | None = None,
 ) -> tuple[Document, Span]:
     """Chooses a window of words that fits into the model, around a randomly drawn relation where one fits.
 
@@ -22,6 +27,7 @@ def fit_window(
         budget: how many tokens the window may have.
         marker_cost: tokens that each mention takes besides.
         generator: what is drawn from.
+        max_words: how many words the window may have, besides.
 
     Returns:
         The document with the mentions that lie wholly in the window and the relations between them (word spans still
@@ -30,20 +36,20 @@ def fit_window(
     Raises:
         ValueError: when not even one word fits.
     """
-    costs = _Costs(document, token_starts, marker_cost)
+    limits = _Limits(document, token_starts, marker_cost, budget, max_words)
     hulls = [_hull(document, relation) for relation in document.relations]
-    fitting = [hull for hull in hulls if costs.of(hull) <= budget]
+    fitting = [hull for hull in hulls if limits.admit(hull)]
     if fitting:
         window = generator.choice(fitting)
     else:
         start = generator.randrange(len(document.words))
         window = (start, start + 1)
-    if costs.of(window) > budget:
+    if not limits.admit(window):
         raise ValueError(
             f"The relation types leave {budget} tokens for the text, which is not enough for one word. Pass a smaller "
             "max_relation_types or a model that reads more."
         )
-    window = _widened(window, len(document.words), budget, costs)
+    window = _widened(window, len(document.words), limits)
     inside = [i for i, m in enumerate(document.mentions) if window[0] <= m.start and m.end <= window[1]]
     position = {old: new for new, old in enumerate(inside)}
     relations = [
@@ -54,11 +60,13 @@ def fit_window(
     return replace(document, mentions=[document.mentions[i] for i in inside], relations=relations), window
 
 
-class _Costs:
-    """Upper bound of the tokens of a window: mentions that it only touches are counted as well."""
+class _Limits:
+    """What a window may hold. Its tokens are bounded from above: mentions that it only touches count as well."""
 
-    def __init__(self, document: Document, token_starts: Sequence[int], marker_cost: int) -> None:
-        self.token_starts = token_starts
+    def __init__(
+        self, document: Document, token_starts: Sequence[int], marker_cost: int, budget: int, max_words: int | None
+    ) -> None:
+        self.token_starts, self.budget, self.max_words = token_starts, budget, max_words
         markers = [0] * (len(document.words) + 1)
         for mention in document.mentions:
             markers[mention.start + 1] += marker_cost
@@ -66,9 +74,10 @@ class _Costs:
             markers[word + 1] += markers[word]
         self.markers = markers
 
-    def of(self, window: Span) -> int:
+    def admit(self, window: Span) -> bool:
         start, end = window
-        return self.token_starts[end] - self.token_starts[start] + self.markers[end] - self.markers[start]
+        tokens = self.token_starts[end] - self.token_starts[start] + self.markers[end] - self.markers[start]
+        return tokens <= self.budget and (self.max_words is None or end - start <= self.max_words)
 
 
 def _hull(document: Document, relation: Relation) -> Span:
@@ -76,14 +85,14 @@ def _hull(document: Document, relation: Relation) -> Span:
     return min(head.start, tail.start), max(head.end, tail.end)
 
 
-def _widened(window: Span, num_words: int, budget: int, costs: _Costs) -> Span:
+def _widened(window: Span, num_words: int, limits: _Limits) -> Span:
     """Widens a window word by word, on both sides in turn, until nothing more fits."""
     start, end = window
     grew = True
     while grew:
         grew = False
-        if end < num_words and costs.of((start, end + 1)) <= budget:
+        if end < num_words and limits.admit((start, end + 1)):
             end, grew = end + 1, True
-        if start > 0 and costs.of((start - 1, end)) <= budget:
+        if start > 0 and limits.admit((start - 1, end)):
             start, grew = start - 1, True
     return start, end

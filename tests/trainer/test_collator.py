@@ -196,8 +196,19 @@ def test_a_window_holds_a_relation_and_is_counted(make_model, caplog):
     assert all(batch["input_ids"].shape[1] <= 128 for batch in batches)
     assert all(batch["labels"].eq(1).sum() == 1 for batch in batches)
     assert len({tuple(batch["mention_word_spans"].flatten().tolist()) for batch in batches}) > 1
-    assert "1 texts did not fit into the model's 128 tokens" in caplog.text
-    assert "10 texts did not fit into the model's 128 tokens so far and were read in part, without 20" in caplog.text
+    assert "1 texts did not fit into the model" in caplog.text
+    assert "10 texts did not fit into the model so far and were read in part, without 20" in caplog.text
+
+
+def test_a_window_holds_no_more_words_than_the_model_was_trained_on(make_model):
+    tokenizer = make_model(max_words=12).tokenizer
+    document = Document(["Ada"] * 30, [Mention(4, 5), Mention(9, 10), Mention(29, 30)], [Relation(0, 1, "spouse")])
+    collator = RelationCollator(tokenizer, NAMES, random_drop=0.0, too_long="window")
+    batch = collator([document])
+    assert batch["word_mask"].sum() == 12
+    assert batch["labels"].eq(1).sum() == 1
+    with pytest.raises(ValueError, match="but the model reads 128 and 12 words"):
+        RelationCollator(tokenizer, NAMES, random_drop=0.0)([document])
 
 
 def test_a_window_without_a_relation_that_fits_still_fits(tokenizer):
