@@ -6,7 +6,7 @@ compared before anything is timed. See README.md beside this file.
     python benchmarks/against_original.py                          # all workloads, 15 to 20 minutes on two cores
     python benchmarks/against_original.py --quick                  # does everything work? a tiny model, three minutes
     python benchmarks/against_original.py --only sentence --resume
-    python benchmarks/against_original.py --profile paragraph-m10-b8
+    python benchmarks/against_original.py --profile paragraph-m10-b32
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MOST_CELLS = 50_000  # (pair, type) cells up to which every score is compared; b
 COMPARED_TEXTS = 8
 TRAINING = Workload("training-step-m25-b8", "sentence", 25, 8, 8)
 TRAINING_STEPS = 3
-QUICK = ("sentence-m10-b32", "sentence-m10-b1", "paragraph-m10-b8", "document100-m10-b1")
+QUICK = ("sentence-m10-b32", "sentence-m10-b1", "paragraph-m10-b32", "document100-m10-b1")
 STARTING = 15  # seconds that it takes to start the workers of one workload, about
 
 

@@ -77,7 +77,7 @@ class Workload:
 # Kind of text: number of entities, and the least, the usual and the largest number of words.
 KINDS = {
     "sentence": (2, (12, 23, 40)),
-    "paragraph": (20, (120, 140, 160)),
+    "paragraph": (20, (160, 200, 240)),
     "document100": (100, (400, 425, 450)),
     "document200": (200, (400, 425, 450)),
 }
@@ -96,8 +96,8 @@ WORKLOADS = {
         _workload("sentence", 10, 1, 24),
         _workload("sentence", 50, 1, 12),
         _workload("sentence", 100, 1, 6),
-        _workload("paragraph", 10, 8, 8),
-        _workload("paragraph", 50, 8, 8),
+        _workload("paragraph", 10, 32, 32),
+        _workload("paragraph", 50, 32, 32),
         _workload("paragraph", 10, 1, 6),
         _workload("document100", 10, 1, 1),
         _workload("document100", 50, 1, 1),
