@@ -7,6 +7,7 @@ masks are boolean with True for real.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput, cached_file, can_return_tuple
+from transformers.utils import ModelOutput, cached_file, can_return_tuple, logging
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
 from .hub_glirel import complete_card, complete_repository, declare_pipeline
-from .inference_glirel import prepare_for_inference
+from .inference_glirel import all_can_be_packed, prepare_for_inference
 from .layers_glirel import (
     IGNORED_LABEL,
     SCORERS,
@@ -33,11 +34,14 @@ from .layers_glirel import (
     Scratch,
     SpanPooling,
     WordLSTM,
+    may_need_gradient,
     relation_loss,
     score_in_chunks,
     score_linearly,
 )
 from .tokenization_glirel import GLiRELTokenizer
+
+logger = logging.get_logger(__name__)
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
@@ -108,7 +112,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
 
-    is_optimized = False  # by `optimize_for_inference`
+    _was_optimized = False  # by `optimize_for_inference`
     tokenizer: GLiRELTokenizer | None = None  # saved with the model; attached by `from_encoder`, `from_pretrained`
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -158,10 +162,14 @@ class GLiRELPreTrainedModel(PreTrainedModel):
 
         Args:
             dtype: the precision to compute in; by default the present one. `torch.bfloat16` is two to four times as
-                fast as `torch.float32` on processors with AMX or AVX512-BF16, and changes probabilities by about 0.01.
+                fast as `torch.float32` on processors with AMX or AVX512-BF16, and changes probabilities by up to a few
+                hundredths.
 
         Returns:
-            The model itself, which can be neither trained nor saved any more.
+            The model itself, which can be neither trained, saved, moved nor compiled any more.
+
+        Raises:
+            ValueError: when it is optimized already, or has adapters that are not merged.
 
         Example:
             >>> model = GLiRELForRelationClassification.from_pretrained("checkpoints/glirel-mini")
@@ -172,15 +180,36 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         self.eval().requires_grad_(False)
         if dtype is not None:
             self.to(dtype)
+        if not all_can_be_packed(self):
+            logger.warning(
+                "This device, processor or build of torch packs no weights in %s; everything else is done.", self.dtype
+            )
         with torch.no_grad():
             prepare_for_inference(self, kept=self._folded_layers)
-        self.is_optimized = True
+        self._was_optimized = True
         return self
 
     @property
+    def is_optimized(self) -> bool:
+        """Whether this model, or a model in it, was optimized for inference."""
+        return any(getattr(module, "_was_optimized", False) for module in self.modules())
+
+    @property
     def _folded_layers(self) -> set[nn.Module]:
-        """Layers that are never called: their weights are folded into something else."""
+        """Layers whose weights are read as they are, to be folded into something else."""
         return set()
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.is_optimized:
+            parameter = next(self.parameters())
+            moved = fn(torch.empty(0, dtype=parameter.dtype, device=parameter.device))
+            if (moved.dtype, moved.device.type) != (parameter.dtype, parameter.device.type):
+                raise ValueError(
+                    f"The model is optimized for {parameter.device.type} in {parameter.dtype} and cannot become "
+                    f"{moved.dtype} on {moved.device.type}. Give a pipeline device={parameter.device.type!r}; or load "
+                    "the model again, move it, and optimize it then."
+                )
+        return super()._apply(fn, *args, **kwargs)
 
     def train(self, mode: bool = True) -> GLiRELPreTrainedModel:
         """As [`nn.Module.train`]; an optimized model cannot be trained."""
@@ -277,17 +306,15 @@ class GLiRELModel(GLiRELPreTrainedModel):
         return self.form_pairs(outputs, pair_index)
 
     def form_pairs(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> GLiRELModelOutput:
-        """Forms all pairs (equation 3) and refines them and the relation types (equations 4 to 6), in `outputs`."""
+        """Adds all pairs (equation 3), refined as the relation types then are (equations 4 to 6), to the outputs."""
         pair_states = self.pair_representation(outputs.mention_states, pair_index)
-        # Relation types see the pairs as the text has refined them.
-        outputs.pair_states = self.pair_refinement(
-            pair_states, outputs.pair_mask, outputs.word_states, outputs.word_mask
-        )
-        if self.config.relation_refinement_sees_pairs:
-            outputs.relation_states = self.relation_refinement(
-                outputs.relation_states, outputs.relation_mask, outputs.pair_states, outputs.pair_mask
+        pair_states = self.pair_refinement(pair_states, outputs.pair_mask, outputs.word_states, outputs.word_mask)
+        relation_states = outputs.relation_states
+        if self.config.relation_refinement_sees_pairs:  # as the text has refined them
+            relation_states = self.relation_refinement(
+                relation_states, outputs.relation_mask, pair_states, outputs.pair_mask
             )
-        return outputs
+        return GLiRELModelOutput(**{**outputs, "pair_states": pair_states, "relation_states": relation_states})
 
     def represent(
         self,
@@ -441,7 +468,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
         )
-        logits = self._score(outputs, pair_index)
+        logits, coreference_logits = self._score(outputs, pair_index)
         cell_mask = outputs.pair_mask.unsqueeze(2) & outputs.relation_mask.unsqueeze(1)
         if not torch.compiler.is_compiling():
             self._check_finite(logits, cell_mask)
@@ -460,7 +487,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
             pair_mask=outputs.pair_mask,
             relation_mask=outputs.relation_mask,
-            coreference_logits=None if self.coreference is None else self.coreference(outputs.pair_states),
+            coreference_logits=coreference_logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -468,45 +495,60 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     @property
     def _folded_layers(self) -> set[nn.Module]:
         """The second layer of the pairs goes into the relation types, where nothing stands between it and scores."""
-        is_folded = isinstance(self.scorer, LinearScorer) and not self._needs_all_pairs
-        return {self.glirel.pair_representation.feed_forward.output} if is_folded else set()
+        layer = self.glirel.pair_representation.feed_forward.output
+        others_read_it = self._refines_pairs or self.coreference is not None
+        # Not where something else has taken the layer's place, such as one with an adapter.
+        is_folded = isinstance(self.scorer, LinearScorer) and not others_read_it and type(layer) is nn.Linear
+        return {layer} if is_folded else set()
 
     @property
-    def _needs_all_pairs(self) -> bool:
-        """Whether something but the score reads the pairs."""
+    def _refines_pairs(self) -> bool:
+        """Whether pairs are refined, or relation types by them: all pairs are then needed at once."""
         config = self.config
         relations_read_pairs = config.num_relation_refinement_layers > 0 and config.relation_refinement_sees_pairs
-        return config.num_pair_refinement_layers > 0 or relations_read_pairs or self.coreference is not None
+        return config.num_pair_refinement_layers > 0 or relations_read_pairs
 
-    def _score(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> Tensor:
-        """Scores `(batch, pairs, relations)`, in chunks over the pairs where nothing refines them."""
+    def _score(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Scores `(batch, pairs, relations)`, and `(batch, pairs)` for coreference; in chunks over the pairs."""
         scorer = self.scorer
         numbers_per_pair = self.config.feed_forward_multiplier * self.config.hidden_size
         if not isinstance(scorer, LinearScorer):
             numbers_per_pair = max(numbers_per_pair, scorer.numbers_per_pair(outputs.relation_states.shape[1]))
-        if self._needs_all_pairs:
-            formed = self.glirel.form_pairs(outputs, pair_index)
-            return score_in_chunks(
-                lambda pair_states: scorer(pair_states, formed.relation_states), formed.pair_states, numbers_per_pair
-            )
+
+        def score_states(pair_states: Tensor) -> Tensor:
+            scores = scorer(pair_states, outputs.relation_states)
+            if self.coreference is None:
+                return scores
+            return torch.cat([scores, self.coreference(pair_states).unsqueeze(-1)], dim=-1)
+
+        needs_gradient = may_need_gradient(self)
+        if self._refines_pairs:
+            outputs = self.glirel.form_pairs(outputs, pair_index)
+            scores = score_in_chunks(score_states, outputs.pair_states, numbers_per_pair, needs_gradient)
+        else:
+            scratch = None if needs_gradient or torch.compiler.is_compiling() else Scratch()
+            score = self._scoring_of_pairs(outputs, pair_index.shape[1], score_states, scratch)
+            scores = score_in_chunks(score, pair_index, numbers_per_pair, needs_gradient)
+        if self.coreference is None:
+            return scores, None
+        return scores[..., :-1], scores[..., -1]
+
+    def _scoring_of_pairs(
+        self,
+        outputs: GLiRELModelOutput,
+        num_pairs: int,
+        score_states: Callable[[Tensor], Tensor],
+        scratch: Scratch | None,
+    ) -> Callable[[Tensor], Tensor]:
+        """What scores rows of `pair_index`: pairs are formed (equation 3) when they are scored, and then forgotten."""
         pairs, relation_states = self.glirel.pair_representation, outputs.relation_states
         heads, tails = pairs.project(outputs.mention_states)
-        is_tracing = torch.compiler.is_compiling()
-        scratch = None if torch.is_grad_enabled() or is_tracing else Scratch()
         # Folding costs as much as the layer itself for as many pairs as there are relation types. A graph, in which
         # both numbers are open, folds always.
-        if self._folded_layers and (is_tracing or pair_index.shape[1] > relation_states.shape[1]):
-            folded = scorer.fold(pairs.feed_forward.output, relation_states)
-
-            def score(index: Tensor) -> Tensor:
-                return score_linearly(pairs.inner(heads, tails, index, scratch), *folded)
-        else:
-
-            def score(index: Tensor) -> Tensor:
-                pair_states = pairs.feed_forward.output(pairs.inner(heads, tails, index, scratch))
-                return scorer(pair_states, relation_states)
-
-        return score_in_chunks(score, pair_index, numbers_per_pair)
+        if self._folded_layers and (torch.compiler.is_compiling() or num_pairs > relation_states.shape[1]):
+            folded = self.scorer.fold(pairs.feed_forward.output, relation_states)
+            return lambda index: score_linearly(pairs.inner(heads, tails, index, scratch), *folded)
+        return lambda index: score_states(pairs.feed_forward.output(pairs.inner(heads, tails, index, scratch)))
 
     def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
         if not (~logits.isfinite() & cell_mask).any():
@@ -531,6 +573,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         model_max_length: int | None = None,
         trust_remote_code: bool = False,
         revision: str = "main",
+        attn_implementation: str | None = None,
         **settings: Any,
     ) -> GLiRELForRelationClassification:
         """Builds a fresh head and tokenizer on a pre-trained encoder.
@@ -540,6 +583,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             model_max_length: how many tokens the encoder reads; by default what its configuration says.
             trust_remote_code: whether code of the encoder's own repository may run.
             revision: branch, tag or commit on the Hub.
+            attn_implementation: as in [`from_pretrained`]; `"eager"` takes transformers' own attention for DeBERTa.
             settings: any field of [`GLiRELConfig`] but `encoder_config`.
 
         Returns:
@@ -563,7 +607,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         encoder_config.name_or_path = ""
         encoder_config.dtype = torch.float32
         config = GLiRELConfig(encoder_config=encoder_config, **settings)
-        model = cls(config)
+        model = cls._from_config(config, attn_implementation=attn_implementation)
         weights = {name: w for name, w in pretrained.state_dict().items() if not name.startswith("pooler.")}
         model.glirel.encoder.load_state_dict(weights)
         base_tokenizer = AutoTokenizer.from_pretrained(encoder, **options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 from transformers import BatchEncoding, PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import LARGE_INTEGER
 
 REL_TOKEN, SEP_TOKEN = "[REL]", "[SEP]"
 MARKER_TOKENS = ("[E]", "[/E]")
@@ -43,6 +45,10 @@ AXES: dict[str, tuple[str, ...]] = {
     "pair_mask": ("pairs",),
     "labels": ("pairs", "relations"),
 }
+
+
+# How a backend encodes is a setting of it, so that only one thread at a time may set it and encode.
+_BACKEND_IN_USE = threading.RLock()
 
 
 class Words(NamedTuple):
@@ -197,14 +203,15 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             TypeError: for values of the wrong type.
         """
         if entities is None and relation_types is None:
-            return super().__call__(
-                text,
-                *args,
-                is_split_into_words=is_split_into_words,
-                padding=padding,
-                return_tensors=return_tensors,
-                **kwargs,
-            )
+            with _BACKEND_IN_USE:
+                return super().__call__(
+                    text,
+                    *args,
+                    is_split_into_words=is_split_into_words,
+                    padding=padding,
+                    return_tensors=return_tensors,
+                    **kwargs,
+                )
         if args or kwargs:
             raise TypeError(
                 f"With `entities` and `relation_types`, GLiRELTokenizer does not take {[*map(repr, args), *kwargs]}. "
@@ -308,6 +315,14 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         markers = 2 * num_mentions if self.entity_markers else 0
         return len(prompt.token_ids) + len(words.token_ids) + markers + len(self._enclosing_token_ids[1])
 
+    @property
+    def limits(self) -> str:
+        """What the model reads at most, such as "384 words and 512 tokens"."""
+        limits = {"words": self.max_words, "tokens": self.model_max_length}
+        return " and ".join(
+            f"{limit} {unit}" for unit, limit in limits.items() if limit is not None and limit < LARGE_INTEGER
+        )
+
     def fits(self, prompt: Prompt, words: Words, num_mentions: int) -> bool:
         """Whether a whole text is within `model_max_length` tokens and `max_words` words."""
         num_words = len(words.token_starts) - 1
@@ -401,12 +416,13 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def _encode_plain(self, texts: list[Any], is_pretokenized: bool = False) -> list[Any]:
         """Encodes without special tokens, neither added around nor recognised within the texts."""
-        backend = self._whole_backend
-        before, backend.encode_special_tokens = backend.encode_special_tokens, True
-        try:
-            return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
-        finally:
-            backend.encode_special_tokens = before
+        with _BACKEND_IN_USE:
+            backend = self._whole_backend
+            before, backend.encode_special_tokens = backend.encode_special_tokens, True
+            try:
+                return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
+            finally:
+                backend.encode_special_tokens = before
 
     @property
     def _control_token_ids(self) -> set[int]:
@@ -424,7 +440,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
     @property
     def _enclosing_token_ids(self) -> tuple[list[int], list[int]]:
         """What the encoder's own template puts before and after an input, such as `[CLS]` and `[SEP]`."""
-        encoding = self._whole_backend.encode("a", add_special_tokens=True)
+        with _BACKEND_IN_USE:
+            encoding = self._whole_backend.encode("a", add_special_tokens=True)
         is_text = [not special for special in encoding.special_tokens_mask]
         first, last = is_text.index(True), len(is_text) - is_text[::-1].index(True)
         return encoding.ids[:first], encoding.ids[last:]

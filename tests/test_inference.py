@@ -101,7 +101,7 @@ def test_what_an_optimized_model_cannot_do_is_an_error(build_model, tmp_path):
 def test_packed_weights_stay_where_they_are(build_model):
     model = build_model("bert").optimize_for_inference()
     assert model.to("cpu") is model
-    with pytest.raises(ValueError, match=r"packed for the CPU in torch\.float32 and cannot become torch\.float16"):
+    with pytest.raises(ValueError, match=r"optimized for cpu in torch\.float32 and cannot become torch\.float16"):
         model.half()
 
 

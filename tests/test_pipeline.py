@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from dataclasses import dataclass
 
 import datasets
@@ -624,24 +623,41 @@ def test_an_error_in_a_stream_comes_when_its_text_is_read(extract):
         next(results)
 
 
-def test_texts_are_read_ahead_in_a_thread(extract):
-    """The second group is under way while the results of the first are taken, and no third."""
-    threads = []
+def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, monkeypatch):
+    """The second group is read before the results of the first are taken, and no third."""
+    readers, tokenizers = [], []
     group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
+    read_words = extract.tokenizer.read_words
 
     def texts():
         while True:
-            threads.append(threading.current_thread().name)
+            readers.append(threading.current_thread())
             yield {"text": MARIE, "entities": [PERSON, CITY]}
 
+    def tokenize(texts):
+        tokenizers.append(threading.current_thread().name)
+        return read_words(texts)
+
+    monkeypatch.setattr(extract.tokenizer, "read_words", tokenize)
     results = extract(texts(), relation_types=TYPES, batch_size=2)
     next(results)
-    deadline = time.monotonic() + 30
-    while len(threads) < 2 * group and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    assert len(threads) == 2 * group
-    assert all(name.startswith("glirel-reader") for name in threads[1:])  # transformers looks at the first
+    assert set(readers) == {threading.current_thread()}  # files, databases and the like belong to their thread
+    assert len(readers) == 2 * group
+    results.close()
+    assert all(name.startswith("glirel-tokenizer") for name in tokenizers)
+
+
+def test_a_single_text_needs_no_thread(extract, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_ahead", None)
+    assert extract([{"text": MARIE, "entities": [PERSON, CITY]}], relation_types=TYPES, batch_size=8)
+    assert extract(MARIE, entities=[PERSON, CITY], relation_types=TYPES, batch_size=8) is not None
+
+
+def test_the_order_of_a_dictionary_of_types_is_kept(extract):
+    for names in (["spouse", "place of birth"], ["place of birth", "spouse"]):
+        types = dict.fromkeys(names)
+        of_dict = extract(MARIE, entities=[PERSON, CITY], relation_types=types, threshold=0.0)
+        assert of_dict == extract(MARIE, entities=[PERSON, CITY], relation_types=names, threshold=0.0)
 
 
 def test_an_error_in_a_text_that_is_read_ahead_comes_after_the_results_before_it(extract):

@@ -18,7 +18,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
 
-from .layers_glirel import Scratch
+from .layers_glirel import Scratch, may_need_gradient
 
 # Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
 # `2 · tokens` distances, and what it makes stays in the processor's cache.
@@ -100,7 +100,7 @@ class DisentangledAttention(nn.Module):
             context, probabilities = self._attend(queries, keys, values, attention_mask, positions)
             return context.flatten(2), probabilities if output_attentions else None
         num_batch, num_tokens = hidden_states.shape[:2]
-        group = max(1, _SCORES_IN_CACHE // (num_batch * num_tokens**2))
+        group = max(1, _SCORES_IN_CACHE // max(1, num_batch * num_tokens**2))
         context = queries.new_empty(queries.shape)
         for heads in (slice(start, start + group) for start in range(0, self.num_heads, group)):
             of_heads = {term: of_distances[heads] for term, of_distances in positions.items()}
@@ -147,16 +147,16 @@ class DisentangledAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Attention of some heads, `(batch, tokens, heads, width)`, and its probabilities where they were needed."""
         bias = _position_scores(queries, keys, positions, scratch) if positions else None
-        if hidden is not None:
-            # Not −inf: a padded token asks as well, and all of its row is hidden.
-            lowest = torch.finfo(queries.dtype).min
-            bias = queries.new_zeros(()).expand_as(hidden) if bias is None else bias
-            bias = bias.masked_fill(hidden, lowest) if scratch is None else bias.masked_fill_(hidden, lowest)
+        lowest = torch.finfo(queries.dtype).min  # not −inf: a padded token asks as well, and all of its row is hidden
         queries, keys, values = (states.transpose(1, 2) for states in (queries, keys, values))
         if scratch is None:
             scores = queries @ keys.transpose(-1, -2)
-            probabilities = (scores if bias is None else scores + bias).softmax(-1)
-            return (self.dropout(probabilities) @ values).transpose(1, 2), probabilities
+            scores = scores if bias is None else scores + bias
+            scores = scores if hidden is None else scores.masked_fill(hidden, lowest)
+            probabilities = self.dropout(scores.softmax(-1))
+            return (probabilities @ values).transpose(1, 2), probabilities
+        if hidden is not None and bias is not None:
+            bias.masked_fill_(hidden, lowest / 2)  # half of it, because the scores are added to it
         context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=1.0)
         return context.transpose(1, 2), None
 
@@ -182,6 +182,14 @@ class FastDebertaV2Model(DebertaV2Model):
         **kwargs: Any,
     ) -> Any:
         """As [`DebertaV2Model.forward`]."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Pass `input_ids` or `inputs_embeds`, and not both.")
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        if output_attentions is None:
+            output_attentions = self.config.output_attentions
+        if return_dict is None:
+            return_dict = self.config.return_dict
         given: Any = input_ids if inputs_embeds is None else inputs_embeds
         mask = given.new_ones(given.shape[:2], dtype=torch.long) if attention_mask is None else attention_mask
         if position_ids is None:  # transformers' own end at `max_position_embeddings`, which binds relative ones not
@@ -193,7 +201,9 @@ class FastDebertaV2Model(DebertaV2Model):
             mask=mask,
             inputs_embeds=inputs_embeds,
         )
-        hidden = _hidden(mask)
+        # Where all is known to be real, nothing is hidden; a graph, and other devices, need not be asked.
+        is_whole = mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
+        hidden = None if is_whole else ~self.encoder.get_attention_mask(mask).bool()
         table = self.encoder.get_rel_embedding()
         distances = None if table is None else self._distances(given.shape[1], given.device)
         all_states, all_attentions = [embedded], []
@@ -214,7 +224,7 @@ class FastDebertaV2Model(DebertaV2Model):
             hidden_states=tuple(all_states) if output_hidden_states else None,
             attentions=tuple(all_attentions) if output_attentions else None,
         )
-        return output if return_dict is not False else output.to_tuple()
+        return output if return_dict else output.to_tuple()
 
     def _distances(self, num_tokens: int, device: torch.device) -> Distances:
         """Rows of the table for every distance, in the order in which [`_by_distance`] wants them."""
@@ -230,9 +240,9 @@ class FastDebertaV2Model(DebertaV2Model):
         query_rows = (span - distance).clamp(0, 2 * span - 1)
         if is_tracing:
             return Distances(key_rows, query_rows, 0, 2 * span, None)
-        first = min(int(key_rows[-1]), int(query_rows[0]))
-        last = max(int(key_rows[0]), int(query_rows[-1])) + 1
-        scratch = Scratch() if device.type == "cpu" and not torch.is_grad_enabled() else None
+        first = int(min(key_rows.min(), query_rows.min()))
+        last = int(max(key_rows.max(), query_rows.max())) + 1
+        scratch = Scratch() if device.type == "cpu" and not may_need_gradient(self) else None
         return Distances(key_rows.to(device), query_rows.to(device), first, last, scratch)
 
 
@@ -294,11 +304,3 @@ def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: T
         column.copy_(_by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2))
         scores[..., start:end] += column
     return scores
-
-
-def _hidden(mask: Tensor) -> Tensor | None:
-    """Which token must not look at which, `(batch, 1, tokens, tokens)`; `None` where all are known to be real."""
-    if mask.dim() == 2 and mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all()):
-        return None
-    mask = mask.bool()
-    return ~(mask[:, None, None, :] & mask[:, None, :, None] if mask.dim() == 2 else mask.unsqueeze(1))

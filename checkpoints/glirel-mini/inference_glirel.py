@@ -5,7 +5,6 @@ All of it is the same arithmetic in the same precision, in another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,11 +13,7 @@ from torch import Tensor, nn
 from .deberta_glirel import DisentangledAttention, FastDebertaV2Model
 
 # Activations that oneDNN applies while it writes a product: module, or name in transformers → its name and algorithm.
-_FUSED_ACTIVATIONS: dict[str, tuple[str, str]] = {
-    "ReLU": ("relu", ""),
-    "GELU": ("gelu", "none"),
-    "GELUActivation": ("gelu", "none"),
-}
+_FUSED_ACTIVATIONS: dict[str, tuple[str, str]] = {"ReLU": ("relu", ""), "GELUActivation": ("gelu", "none")}
 
 
 class PackedLinear(nn.Module):
@@ -37,15 +32,6 @@ class PackedLinear(nn.Module):
         name, algorithm = self.activation
         return torch.ops.mkldnn._linear_pointwise(states, self.packed_weight, self.bias, name, [], algorithm)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        moved = fn(torch.empty(0, dtype=self.dtype))
-        if moved.dtype != self.dtype or moved.device.type != "cpu":
-            raise ValueError(
-                f"The weights are packed for the CPU in {self.dtype} and cannot become {moved.dtype} on "
-                f"{moved.device}. Load the model again, move it, and call optimize_for_inference then."
-            )
-        return super()._apply(fn, recurse)
-
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, {self.dtype}, {self.activation[0]}"
 
@@ -56,6 +42,11 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
         return False
     supported = {torch.float32: True, torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported()}
     return supported.get(dtype, False)
+
+
+def all_can_be_packed(model: nn.Module) -> bool:
+    """Whether all weights of the model can be packed where they are."""
+    return all(can_pack(parameter.device, parameter.dtype) for parameter in model.parameters())
 
 
 def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> None:
@@ -70,8 +61,7 @@ def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> None:
             table = module.encoder.get_rel_embedding()
             for layer in module.encoder.layer:
                 _join(layer.attention.self, table)
-    parameter = next(model.parameters())
-    if can_pack(parameter.device, parameter.dtype):
+    if all_can_be_packed(model):
         _pack_children(model, kept)
 
 
@@ -80,6 +70,11 @@ def _join(attention: DisentangledAttention, table: Any) -> None:
     if attention.position_terms:
         attention.positions = tuple(rows.contiguous() for rows in attention.project_positions(table))
     layers = (attention.query_proj, attention.key_proj, attention.value_proj)
+    if adapted := [type(layer).__name__ for layer in layers if type(layer) is not nn.Linear]:
+        raise ValueError(
+            f"The attention's projections are {adapted}, which cannot be joined. Merge adapters into the weights, and "
+            "leave quantized models as they are."
+        )
     scales = (attention.scale, 1.0, 1.0)
     joined = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers), device="meta")
     joined.weight = nn.Parameter(torch.cat([layer.weight * s for layer, s in zip(layers, scales, strict=True)]))
@@ -106,6 +101,8 @@ def _pack_children(module: nn.Module, kept: set[nn.Module]) -> None:
 def _activation_of(module: nn.Module) -> tuple[str, str] | None:
     """The activation of the first half of a transformer's FFN, where oneDNN has it: BERT's kind of encoders."""
     if {name for name, _ in module.named_children()} != {"dense", "intermediate_act_fn"}:
+        return None
+    if type(module.get_submodule("dense")) is not nn.Linear:
         return None
     return _FUSED_ACTIVATIONS.get(type(module.intermediate_act_fn).__name__)
 

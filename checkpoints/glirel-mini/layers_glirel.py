@@ -21,14 +21,14 @@ class Scratch:
     """Memory that every layer writes into anew: fresh pages can cost more than the arithmetic that fills them."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, Tensor] = {}
+        self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def take(self, name: str, like: Tensor, *shape: int) -> Tensor:
         """A tensor of that shape, and of the type and place of `like`; what it holds is anything."""
-        size = math.prod(shape)
-        if name not in self._buffers or len(self._buffers[name]) < size:
-            self._buffers[name] = like.new_empty(size)
-        return self._buffers[name][:size].view(shape)
+        size, key = math.prod(shape), (name, like.dtype)
+        if key not in self._buffers or len(self._buffers[key]) < size:
+            self._buffers[key] = like.new_empty(size)
+        return self._buffers[key][:size].view(shape)
 
 
 def gather_items(states: Tensor, index: Tensor, out: Tensor | None = None) -> Tensor:
@@ -38,15 +38,22 @@ def gather_items(states: Tensor, index: Tensor, out: Tensor | None = None) -> Te
         RuntimeError: when an index is out of range.
     """
     num_batch, num_items = states.shape[:2]
-    if not torch.compiler.is_compiling():
-        # Rows of the whole batch are taken below, so that such an index could reach into the next text.
-        torch._assert_async(
-            ((index >= 0) & (index < num_items)).all(),
-            f"An index is out of range: there are {num_items} items. Use the tensors of the model's tokenizer.",
-        )
+    if torch.compiler.is_compiling() or states.device.type not in ("cpu", "cuda"):
+        # Not `take_along_dim`, which wraps an index that is out of range around, without a word.
+        return states.gather(1, index.unsqueeze(-1).expand(-1, -1, states.shape[-1]))
+    # Faster, but of the rows of the whole batch: an index that is out of range would reach into the next text.
+    torch._assert_async(
+        ((index >= 0) & (index < num_items)).all(),
+        f"An index is out of range: there are {num_items} items. Use the tensors of the model's tokenizer.",
+    )
     first = torch.arange(num_batch, device=index.device).unsqueeze(1) * num_items
     out = out if out is None else out.flatten(0, 1)
     return torch.index_select(states.flatten(0, 1), 0, (index + first).flatten(), out=out).unflatten(0, index.shape)
+
+
+def may_need_gradient(module: nn.Module) -> bool:
+    """Whether what `module` computes now may have to be kept for gradients."""
+    return torch.is_grad_enabled() and any(parameter.requires_grad for parameter in module.parameters())
 
 
 def mean_of_spans(states: Tensor, spans: Tensor) -> Tensor:
@@ -89,13 +96,15 @@ class ConcatFeedForward(nn.Module):
         inner_size = config.feed_forward_multiplier * config.hidden_size
         self.left = nn.Linear(config.hidden_size, inner_size)
         self.right = nn.Linear(config.hidden_size, inner_size, bias=False)
-        self.activation = nn.ReLU(inplace=True)
+        self.activation = nn.ReLU()
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(inner_size, config.hidden_size)
 
-    def inner(self, left: Tensor, right: Tensor) -> Tensor:
-        """What the second layer reads, from the projections of both sides, `(…, inner)` each; overwrites `left`."""
-        return self.dropout(self.activation(left.add_(right)))
+    def inner(self, left: Tensor, right: Tensor, in_place: bool = False) -> Tensor:
+        """What the second layer reads, from the projections of both sides, `(…, inner)` each; may overwrite `left`."""
+        if in_place:
+            return left.add_(right).relu_()
+        return self.dropout(self.activation(left + right))
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """From both sides, `(…, hidden)` each, to `(…, hidden)`."""
@@ -189,12 +198,16 @@ class PairRepresentation(nn.Module):
 
     def inner(self, heads: Tensor, tails: Tensor, pair_index: Tensor, scratch: Scratch | None = None) -> Tensor:
         """What the second layer reads, `(batch, pairs, inner)`; in `scratch` if given."""
-        sides = []
-        for side, states in enumerate((heads, tails)):
-            shape = (*pair_index.shape[:2], states.shape[-1])
-            out = None if scratch is None else scratch.take(f"side {side}", states, *shape)
-            sides.append(gather_items(states, pair_index[..., side], out))
-        return self.feed_forward.inner(*sides)
+        shape = (*pair_index.shape[:2], heads.shape[-1])
+        left, right = (
+            gather_items(
+                states,
+                pair_index[..., side],
+                None if scratch is None else scratch.take(f"side {side}", states, *shape),
+            )
+            for side, states in enumerate((heads, tails))
+        )
+        return self.feed_forward.inner(left, right, in_place=scratch is not None)
 
     def forward(self, mention_states: Tensor, pair_index: Tensor) -> Tensor:
         return self.feed_forward.output(self.inner(*self.project(mention_states), pair_index))
@@ -381,25 +394,28 @@ class ConcatProjScorer(nn.Module):
 _CHUNK_IN_CACHE, _CHUNK = 2**21, 2**25
 
 
-def score_in_chunks(score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int) -> Tensor:
+def score_in_chunks(
+    score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int, needs_gradient: bool
+) -> Tensor:
     """Scores some pairs at a time, so that memory does not grow with their number.
 
     Args:
         score: from some rows of `pairs` to logits `(batch, some, relations)`.
         pairs: `(batch, pairs, …)`.
         numbers_per_pair: how many numbers `score` holds on the way, for each pair.
+        needs_gradient: whether a chunk is to be computed again for the gradients, and not kept.
     """
     # A graph has no chunks: their number would be frozen in it.
     if torch.compiler.is_compiling():
         return score(pairs)
-    in_cache = pairs.device.type == "cpu" and not torch.is_grad_enabled()
-    budget = _CHUNK_IN_CACHE if in_cache else _CHUNK
+    budget = _CHUNK_IN_CACHE if pairs.device.type == "cpu" and not needs_gradient else _CHUNK
     size = max(1, budget // max(1, len(pairs) * numbers_per_pair))
     if pairs.shape[1] <= size:
         return score(pairs)
-    if torch.is_grad_enabled():
-        return torch.cat([checkpoint(score, chunk, use_reentrant=False) for chunk in pairs.split(size, dim=1)], dim=1)
-    return torch.cat([score(chunk) for chunk in pairs.split(size, dim=1)], dim=1)
+    chunks = pairs.split(size, dim=1)
+    if needs_gradient:
+        return torch.cat([checkpoint(score, chunk, use_reentrant=False) for chunk in chunks], dim=1)
+    return torch.cat([score(chunk) for chunk in chunks], dim=1)
 
 
 SCORERS = {

@@ -9,18 +9,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count, islice
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from transformers.pipelines.base import ChunkPipeline
-from transformers.tokenization_utils_base import LARGE_INTEGER
 from transformers.utils import logging
 
 from .requests_glirel import Entity, RelationType, check_probability, read_entities, read_relation_types
@@ -88,8 +86,10 @@ class RelationExtractionPipeline(ChunkPipeline):
                     f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
                     f"{getattr(model.config, setting)!r}. Use the tokenizer that was saved with the model."
                 )
+        if getattr(model, "is_optimized", False):
+            kwargs.setdefault("device", model.device)  # where it must stay
         self._read_prompt = lru_cache(maxsize=16)(tokenizer.read_prompt)
-        self._last_relation_types: tuple[Any, list[RelationType]] = ([], [])
+        self._last_relation_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
         super().__init__(model=model, tokenizer=tokenizer, **kwargs)
 
     def __call__(self, inputs: Any, *args: Any, entities: Any = None, **kwargs: Any) -> Any:
@@ -112,8 +112,8 @@ class RelationExtractionPipeline(ChunkPipeline):
                 overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
                 pairs that no window holds.
             alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
-            batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Texts
-                are read and tokenized ahead, in a thread of their own. The order of results is kept.
+            batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
+                1, up to 32 batches of texts are read ahead, and tokenized in a thread. The order of results is kept.
 
         Returns:
             For each text a list of relations by falling score: `{"head": entity, "relation": name, "tail": entity,
@@ -174,23 +174,27 @@ class RelationExtractionPipeline(ChunkPipeline):
         alignment: str = "strict",
     ) -> Iterator[dict[str, Any]]:
         """Yields the windows of one text that hold at least one pair; most texts are one window."""
-        (chunks,) = self._read([inputs], [None], relation_types, ner, truncation, alignment)
-        yield from chunks
+        requests = self._read_requests([inputs], [None], relation_types, ner)
+        yield from self._tokenize(requests, [None], truncation, alignment)[0]
 
-    def _read(
-        self,
-        texts: list[Any],
-        positions: list[int | None],
-        relation_types: Any = None,
-        ner: Any = None,
-        truncation: str = "error",
-        alignment: str = "strict",
-    ) -> list[list[dict[str, Any]]]:
-        """The windows of each text, which are tokenized together; errors name the text by its position."""
+    def _read_requests(
+        self, texts: list[Any], positions: list[int | None], relation_types: Any = None, ner: Any = None
+    ) -> list[Request]:
+        """What is asked of each text; errors name the text by its position."""
         requests = []
         for text, position in zip(texts, positions, strict=True):
             with _naming_the_text(position):
                 requests.append(_read_request(text, relation_types, ner, self._read_relation_types))
+        return requests
+
+    def _tokenize(
+        self,
+        requests: list[Request],
+        positions: list[int | None],
+        truncation: str = "error",
+        alignment: str = "strict",
+    ) -> list[list[dict[str, Any]]]:
+        """The windows of each text; all texts are tokenized together."""
         chunks = []
         words_of_texts = self.tokenizer.read_words([request.text for request in requests])
         for request, words, position in zip(requests, words_of_texts, positions, strict=True):
@@ -222,22 +226,18 @@ class RelationExtractionPipeline(ChunkPipeline):
                 "scored.",
                 unseen,
                 len(spans) * (len(spans) - 1),
-                " and ".join(self._limits),
+                self.tokenizer.limits,
             )
 
     def _read_relation_types(self, relation_types: Any) -> list[RelationType]:
-        """As [`read_relation_types`], once for all texts that ask for the same."""
+        """As [`read_relation_types`]; a list of names once for all texts that ask for the same."""
+        if type(relation_types) not in (list, tuple):
+            return read_relation_types(relation_types)
         asked, read = self._last_relation_types
-        if type(asked) is not type(relation_types) or asked != relation_types:
+        if asked != tuple(relation_types):
             read = read_relation_types(relation_types)
-            self._last_relation_types = (deepcopy(relation_types), read)
+            self._last_relation_types = (tuple(relation_types), read)
         return read
-
-    @property
-    def _limits(self) -> list[str]:
-        """What the model reads at most, in words."""
-        limits = {"words": self.tokenizer.max_words, "tokens": self.tokenizer.model_max_length}
-        return [f"{limit} {unit}" for unit, limit in limits.items() if limit is not None and limit < LARGE_INTEGER]
 
     def _windows(self, prompt: Prompt, words: Words, spans: list[Span]) -> list[Span]:
         """Half-open word spans that overlap by half and fit into the model beside the relation types."""
@@ -280,13 +280,16 @@ class RelationExtractionPipeline(ChunkPipeline):
         position = count()
         # Alone, a text need not wait for others of like length.
         num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
+        of_requests = {name: preprocess_params.get(name) for name in ("relation_types", "ner")}
+        of_tokens = {name: value for name, value in preprocess_params.items() if name not in of_requests}
 
-        def read() -> list[list[dict[str, Any]]]:
+        def read() -> Callable[[], list[list[dict[str, Any]]]] | None:
             texts = list(islice(stream, num_texts))
             positions = [None if is_alone else next(position) for _ in texts]
-            return self._read(texts, positions, **preprocess_params)
+            requests = self._read_requests(texts, positions, **of_requests)
+            return partial(self._tokenize, requests, positions, **of_tokens) if texts else None
 
-        for chunks_of_texts in _ahead(read) if batch_size > 1 else iter(read, []):
+        for chunks_of_texts in _ahead(read) if batch_size > 1 and not is_alone else _in_turn(read):
             chunks = [chunk for chunks in chunks_of_texts for chunk in chunks]
             for batch in self._batches(chunks, batch_size):
                 outputs = self.forward(
@@ -348,16 +351,36 @@ class RelationExtractionPipeline(ChunkPipeline):
         ]
 
 
-def _ahead(read: Callable[[], list[T]]) -> Iterator[list[T]]:
-    """What `read` gives, up to the first empty list; each is read in a thread while the one before is in use."""
-    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="glirel-reader")
+def _in_turn(read: Callable[[], Callable[[], T] | None]) -> Iterator[T]:
+    """What the work that `read` gives results in, until it gives none."""
+    while (work := read()) is not None:
+        yield work()
+
+
+def _ahead(read: Callable[[], Callable[[], T] | None]) -> Iterator[T]:
+    """As [`_in_turn`], but each work is done in a thread while the results of the one before are in use.
+
+    `read`, and so the user's iterator, runs here. What it raises comes after the results before it.
+    """
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="glirel-tokenizer")
+
+    def start() -> Future[T] | None:
+        try:
+            work = read()
+        except Exception as error:  # noqa: BLE001  # raised when its turn comes
+            failed: Future[T] = Future()
+            failed.set_exception(error)
+            return failed
+        return None if work is None else reader.submit(work)
+
     try:
-        following = reader.submit(read)
-        while group := following.result():
-            following = reader.submit(read)
-            yield group
+        following = start()
+        while following is not None:
+            results = following.result()
+            following = start()
+            yield results
     finally:
-        reader.shutdown(wait=False)  # whoever takes no more results need not wait for texts either
+        reader.shutdown(wait=False)
 
 
 @contextmanager

@@ -219,10 +219,9 @@ class RelationCollator:
         limit, max_words = self.tokenizer.model_max_length, self.tokenizer.max_words
         needed = self.tokenizer.num_tokens(prompt, words, len(document.mentions))
         if self.too_long == "error":
-            of_words = "" if max_words is None else f" and {max_words} words"
             raise ValueError(
                 f"A text of {len(document.words)} words beside {len(prompt.relation_token_spans)} relation types "
-                f"needs {needed} tokens, but the model reads {limit}{of_words}. Pass too_long='window' to the "
+                f"needs {needed} tokens, but the model reads {self.tokenizer.limits}. Pass too_long='window' to the "
                 f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
         budget = limit - (self.tokenizer.num_tokens(prompt, words, 0) - len(words.token_ids))
