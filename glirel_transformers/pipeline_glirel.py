@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 TASK = "relation-extraction"
 _BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
-_TOKENS_ON_CPU = 2048  # how many tokens a CPU reads at once: more are not faster, and are padded more
+_TOKENS_ON_CPU = 4096  # how many tokens a CPU reads at once: more are not faster, and are padded more
 # Settings of the model that are the tokenizer's business as well.
 _SHARED_SETTINGS = (
     "entity_markers",
@@ -113,7 +113,8 @@ class RelationExtractionPipeline(ChunkPipeline):
                 pairs that no window holds.
             alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
-                1, up to 32 batches of texts are read ahead, and tokenized in a thread. The order of results is kept.
+                1, 16 batches of texts are read together; beside an accelerator the next 16 are tokenized meanwhile,
+                in a thread. The order of results is kept.
 
         Returns:
             For each text a list of relations by falling score: `{"head": entity, "relation": name, "tail": entity,
@@ -289,7 +290,7 @@ class RelationExtractionPipeline(ChunkPipeline):
             requests = self._read_requests(texts, positions, **of_requests)
             return partial(self._tokenize, requests, positions, **of_tokens) if texts else None
 
-        for chunks_of_texts in _ahead(read) if batch_size > 1 and not is_alone else _in_turn(read):
+        for chunks_of_texts in _ahead(read) if self._tokenizes_ahead and batch_size > 1 else _in_turn(read):
             chunks = [chunk for chunks in chunks_of_texts for chunk in chunks]
             for batch in self._batches(chunks, batch_size):
                 outputs = self.forward(
@@ -299,6 +300,11 @@ class RelationExtractionPipeline(ChunkPipeline):
                     chunk["scores"] = scores[: len(chunk["pairs"]), : len(chunk["request"].relation_types)]
             for chunks in chunks_of_texts:
                 yield self.postprocess(chunks, **postprocess_params)
+
+    @property
+    def _tokenizes_ahead(self) -> bool:
+        """Not on a CPU: it has no time to spare, and a second thread takes OpenMP's fast barriers from the model."""
+        return self.device.type != "cpu"
 
     def _batches(self, chunks: list[dict[str, Any]], batch_size: int) -> Iterator[list[dict[str, Any]]]:
         """Batches of windows of like length; on a CPU, of no more tokens than its caches serve well."""

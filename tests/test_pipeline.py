@@ -638,6 +638,7 @@ def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, m
         tokenizers.append(threading.current_thread().name)
         return read_words(texts)
 
+    monkeypatch.setattr(RelationExtractionPipeline, "_tokenizes_ahead", True)  # as beside an accelerator
     monkeypatch.setattr(extract.tokenizer, "read_words", tokenize)
     results = extract(texts(), relation_types=TYPES, batch_size=2)
     next(results)
@@ -647,10 +648,10 @@ def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, m
     assert all(name.startswith("glirel-tokenizer") for name in tokenizers)
 
 
-def test_a_single_text_needs_no_thread(extract, monkeypatch):
+def test_no_thread_beside_a_model_on_a_cpu(extract, monkeypatch):
     monkeypatch.setattr(pipeline_module, "_ahead", None)
-    assert extract([{"text": MARIE, "entities": [PERSON, CITY]}], relation_types=TYPES, batch_size=8)
-    assert extract(MARIE, entities=[PERSON, CITY], relation_types=TYPES, batch_size=8) is not None
+    texts = [{"text": MARIE, "entities": [PERSON, CITY]}] * 40
+    assert len(extract(texts, relation_types=TYPES, batch_size=2)) == 40
 
 
 def test_the_order_of_a_dictionary_of_types_is_kept(extract):
@@ -660,7 +661,9 @@ def test_the_order_of_a_dictionary_of_types_is_kept(extract):
         assert of_dict == extract(MARIE, entities=[PERSON, CITY], relation_types=names, threshold=0.0)
 
 
-def test_an_error_in_a_text_that_is_read_ahead_comes_after_the_results_before_it(extract):
+@pytest.mark.parametrize("ahead", [False, True])
+def test_an_error_in_a_text_comes_after_the_results_before_it(extract, monkeypatch, ahead):
+    monkeypatch.setattr(RelationExtractionPipeline, "_tokenizes_ahead", ahead)
     group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
     good = {"text": MARIE, "entities": [PERSON, CITY]}
     results = extract(
