@@ -186,7 +186,9 @@ class GLiRELPreTrainedModel(PreTrainedModel):
             )
         with torch.no_grad():
             prepare_for_inference(self, kept=self._folded_layers)
-        self._was_optimized = True
+        for module in self.modules():
+            if isinstance(module, GLiRELPreTrainedModel):
+                module._was_optimized = True
         return self
 
     @property
@@ -607,7 +609,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         encoder_config.name_or_path = ""
         encoder_config.dtype = torch.float32
         config = GLiRELConfig(encoder_config=encoder_config, **settings)
-        model = cls._from_config(config, attn_implementation=attn_implementation)
+        model = cls._from_config(config, dtype=torch.float32, attn_implementation=attn_implementation)
         weights = {name: w for name, w in pretrained.state_dict().items() if not name.startswith("pooler.")}
         model.glirel.encoder.load_state_dict(weights)
         base_tokenizer = AutoTokenizer.from_pretrained(encoder, **options)

@@ -182,15 +182,45 @@ def test_gradient_checkpointing_changes_nothing():
     torch.testing.assert_close(*gradients)
 
 
-def test_it_is_chosen_for_deberta_and_can_be_switched_off(build_model, encode, tmp_path):
+def test_it_is_chosen_for_deberta_and_can_be_switched_off(build_model, encoder_folder, encode, tmp_path):
     fast = build_model("deberta-v2")
     assert isinstance(fast.glirel.encoder, FastDebertaV2Model)
     fast.save_pretrained(tmp_path)
     eager = GLiRELForRelationClassification.from_pretrained(tmp_path, attn_implementation="eager")
     assert type(eager.glirel.encoder) is DebertaV2Model
     assert eager.state_dict().keys() == fast.state_dict().keys()
+    built = GLiRELForRelationClassification.from_encoder(encoder_folder("deberta-v2"), attn_implementation="eager")
+    assert type(built.glirel.encoder) is DebertaV2Model
     again = GLiRELForRelationClassification.from_pretrained(tmp_path)
     assert isinstance(again.glirel.encoder, FastDebertaV2Model)
     batch = encode(fast)
     with torch.inference_mode():
         torch.testing.assert_close(fast(**batch).logits, eager(**batch).logits, rtol=0, atol=1e-4)
+
+
+def test_weights_of_later_layers_get_their_gradients_above_frozen_ones():
+    """Memory that layers share must not be in use where a later layer keeps what it read."""
+    original, fast = both()
+    for model in (original, fast):
+        model.embeddings.requires_grad_(False)
+        model.encoder.layer[0].requires_grad_(False)
+        model.encoder.rel_embeddings.requires_grad_(False)
+        batch = inputs(70, 33)
+        (model(**batch)[0] * batch["attention_mask"].unsqueeze(-1)).square().sum().backward()
+    for ours, theirs in zip(fast.encoder.layer[1].parameters(), original.encoder.layer[1].parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)
+
+
+def test_half_precision_of_graphics_cards_survives_padding():
+    """In float16 a mask that is added to low scores would become −∞, and a row of these no number."""
+    _, fast = both()
+    with torch.no_grad():
+        fast.encoder.layer[0].attention.self.key_proj.bias -= 40
+    for states in (fast.half()(**inputs(9, 2))[0], torch.inference_mode()(fast)(**inputs(9, 2))[0]):
+        assert states.isfinite().all()
+
+
+def test_both_kinds_of_input_are_an_error():
+    _, fast = both()
+    with pytest.raises(ValueError, match="Pass `input_ids` or `inputs_embeds`"):
+        fast()

@@ -113,3 +113,17 @@ def test_long_inputs(build_model):
     assert batch["input_ids"].shape[1] > 64
     expected = model(**batch).logits.detach()
     torch.testing.assert_close(scores(model.optimize_for_inference(), batch), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_pipeline_leaves_an_optimized_model_where_it_is(build_model):
+    model = build_model("bert").optimize_for_inference()
+    assert RelationExtractionPipeline(model).device == model.device
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_neither_a_model_around_nor_one_within_an_optimized_model_can_be_saved(build_model, tmp_path, inner):
+    whole = build_model("bert")
+    optimized, other = (whole.glirel, whole) if inner else (whole, whole.glirel)
+    optimized.optimize_for_inference()
+    with pytest.raises(ValueError, match="cannot be saved"):
+        other.save_pretrained(tmp_path)

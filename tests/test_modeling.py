@@ -828,3 +828,46 @@ def test_the_coreference_classifier_is_an_output_that_is_not_trained(build_model
     output.loss.backward()
     assert all(parameter.grad is None for parameter in loaded.coreference.parameters())
     assert build_model("bert")(**batch).coreference_logits is None
+
+
+def test_the_coreference_classifier_is_scored_in_chunks_as_well(build_model, encode, monkeypatch):
+    model = build_model("bert", coreference_classifier=True)
+    batch = encode(model)
+    with torch.inference_mode():
+        formed = model.glirel(**batch)
+        expected = model.coreference(formed.pair_states)
+        monkeypatch.setattr(sys.modules[score_in_chunks.__module__], "_CHUNK_IN_CACHE", 1)
+        output = model(**batch)
+    real = batch["pair_mask"]
+    torch.testing.assert_close(output.coreference_logits[real], expected[real], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        output.logits[real], model.scorer(formed.pair_states, formed.relation_states)[real], rtol=1e-5, atol=1e-5
+    )
+
+
+def test_the_bare_models_first_output_is_the_pairs(build_model, encode):
+    model = build_model("bert")
+    with torch.inference_mode():
+        output = model.glirel(**encode(model))
+    assert output[0] is output.pair_states
+
+
+def test_a_layer_with_an_adapter_is_called_and_not_folded(build_model, encode):
+    model = build_model("bert")
+    batch = encode(model)
+    feed_forward = model.glirel.pair_representation.feed_forward
+
+    class Adapted(torch.nn.Linear):
+        def forward(self, states):
+            return super().forward(states) + 1.0
+
+    adapted = Adapted(feed_forward.output.in_features, feed_forward.output.out_features)
+    adapted.load_state_dict(feed_forward.output.state_dict())
+    before = scores(model, batch)
+    feed_forward.output = adapted
+    with torch.inference_mode():
+        formed = model.glirel(**batch)
+        expected = model.scorer(formed.pair_states, formed.relation_states)
+    real = batch["pair_mask"]
+    assert not torch.allclose(before[real], expected[real])
+    torch.testing.assert_close(scores(model, batch)[real], expected[real], rtol=1e-5, atol=1e-5)

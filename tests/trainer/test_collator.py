@@ -207,7 +207,7 @@ def test_a_window_holds_no_more_words_than_the_model_was_trained_on(make_model):
     batch = collator([document])
     assert batch["word_mask"].sum() == 12
     assert batch["labels"].eq(1).sum() == 1
-    with pytest.raises(ValueError, match="but the model reads 128 and 12 words"):
+    with pytest.raises(ValueError, match="but the model reads 12 words and 128 tokens"):
         RelationCollator(tokenizer, NAMES, random_drop=0.0)([document])
 
 

@@ -266,7 +266,7 @@ def test_out_of_memory_is_raised(make_model, documents, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("out of memory")
 
     model = make_model()
-    monkeypatch.setattr(model.glirel, "forward", fail)
+    monkeypatch.setattr(model.glirel, "represent", fail)
     with pytest.raises(torch.OutOfMemoryError):
         GLiRELTrainer(model, arguments(tmp_path), train_dataset=documents).train()
 
