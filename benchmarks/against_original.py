@@ -210,8 +210,8 @@ def chosen_workloads(args: argparse.Namespace) -> list[Workload]:
 
 
 def profile(args: argparse.Namespace, sides: list[Side]) -> None:
-    """Prints where the time of one workload goes, for each of our variants."""
-    workload = WORKLOADS[args.profile]
+    """Prints where the time of one workload goes, for each of our variants, and what the processor would allow."""
+    workload, counted = WORKLOADS[args.profile], None
     for side in sides:
         if not side.baseline:
             continue
@@ -220,6 +220,15 @@ def profile(args: argparse.Namespace, sides: list[Side]) -> None:
             worker.wait_until_loaded()
             worker.ask("prepare", **request_of(workload))
             worker.ask("run", threshold=0.9)  # to warm up
+            # Counted for the plain model, which comes first: packed products are unknown to torch's counter.
+            counted = worker.ask("operations", threshold=0.9) if counted is None else counted
+            seconds = min(worker.ask("run", threshold=0.9)["seconds"] for _ in range(3))
+            rate = counted["rates"][side.variant.split()[-1]]
+            print(
+                f"{side.name}, {workload.name}: {seconds:.2f} s. Its {counted['operations'] / 1e9:.0f} GFLOP of matrix "
+                f"products alone take {counted['operations'] / rate:.2f} s at the {rate / 1e9:.0f} GFLOP/s that a large "
+                f"product reaches here: {100 * counted['operations'] / rate / seconds:.0f} % of that bound is reached."
+            )
             share = worker.ask("share_outside_encoder", threshold=0.9)["share"]
             print(f"{side.name}, {workload.name}: {100 * share:.1f} % of the time outside the encoder")
             print(worker.ask("profile", threshold=0.9, rows=25)["table"])
