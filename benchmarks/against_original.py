@@ -226,7 +226,7 @@ def profile(args: argparse.Namespace, sides: list[Side]) -> None:
             rate = counted["rates"][side.variant.split()[-1]]
             bound = counted["operations"] / rate
             print(
-                f"{side.name}, {workload.name}: {seconds:.2f} s. Its matrix products, {counted['operations'] / 1e9:.0f} "
+                f"{side.name}, {workload.name}: {seconds:.2f} s. Its products, {counted['operations'] / 1e9:.0f} "
                 f"GFLOP, alone take {bound:.2f} s at the {rate / 1e9:.0f} GFLOP/s that a large product reaches here: "
                 f"{100 * bound / seconds:.0f} % of that bound is reached."
             )
