@@ -44,25 +44,25 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     return supported.get(dtype, False)
 
 
-def all_can_be_packed(model: nn.Module) -> bool:
-    """Whether all weights of the model can be packed where they are."""
-    return all(can_pack(parameter.device, parameter.dtype) for parameter in model.parameters())
-
-
-def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> None:
+def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> bool:
     """Joins what is multiplied by the same states, and packs the linear layers; all in place.
 
     Args:
         model: in evaluation mode, on its device and in its precision.
         kept: modules whose weights are read as such, and so stay as they are.
+
+    Returns:
+        Whether the layers were packed: only where all weights can be.
     """
     for module in model.modules():
         if isinstance(module, FastDebertaV2Model):
             table = module.encoder.get_rel_embedding()
             for layer in module.encoder.layer:
                 _join(layer.attention.self, table)
-    if all_can_be_packed(model):
+    is_packed = all(can_pack(parameter.device, parameter.dtype) for parameter in model.parameters())
+    if is_packed:
         _pack_children(model, kept)
+    return is_packed
 
 
 def _join(attention: DisentangledAttention, table: Any) -> None:

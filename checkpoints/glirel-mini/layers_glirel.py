@@ -351,17 +351,12 @@ class DotNormScorer(nn.Module):
     def __init__(self, config: GLiRELConfig):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(()))
-        self.inner_size = config.feed_forward_multiplier * config.hidden_size
         self.relation_bias = FeedForward(config, output_size=1)
         self.pair_bias = FeedForward(config, output_size=1)
 
     def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
         scores = pair_states @ relation_states.transpose(1, 2)
         return scores + self.bias + self.relation_bias(relation_states).transpose(1, 2) + self.pair_bias(pair_states)
-
-    def numbers_per_pair(self, num_relations: int) -> int:
-        """How many numbers a pair takes while it is scored."""
-        return self.inner_size
 
 
 class ConcatProjScorer(nn.Module):

@@ -20,10 +20,11 @@ from transformers.utils import ModelOutput, cached_file, can_return_tuple, loggi
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
 from .hub_glirel import complete_card, complete_repository, declare_pipeline
-from .inference_glirel import all_can_be_packed, prepare_for_inference
+from .inference_glirel import prepare_for_inference
 from .layers_glirel import (
     IGNORED_LABEL,
     SCORERS,
+    ConcatProjScorer,
     CoreferenceClassifier,
     DotNormScorer,
     FeedForward,
@@ -39,7 +40,7 @@ from .layers_glirel import (
     score_in_chunks,
     score_linearly,
 )
-from .tokenization_glirel import GLiRELTokenizer
+from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
 logger = logging.get_logger(__name__)
 
@@ -180,12 +181,12 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         self.eval().requires_grad_(False)
         if dtype is not None:
             self.to(dtype)
-        if not all_can_be_packed(self):
+        with torch.no_grad():
+            is_packed = prepare_for_inference(self, kept=self._folded_layers)
+        if not is_packed:
             logger.warning(
                 "This device, processor or build of torch packs no weights in %s; everything else is done.", self.dtype
             )
-        with torch.no_grad():
-            prepare_for_inference(self, kept=self._folded_layers)
         for module in self.modules():
             if isinstance(module, GLiRELPreTrainedModel):
                 module._was_optimized = True
@@ -514,7 +515,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         """Scores `(batch, pairs, relations)`, and `(batch, pairs)` for coreference; in chunks over the pairs."""
         scorer = self.scorer
         numbers_per_pair = self.config.feed_forward_multiplier * self.config.hidden_size
-        if not isinstance(scorer, LinearScorer):
+        if isinstance(scorer, ConcatProjScorer):
             numbers_per_pair = max(numbers_per_pair, scorer.numbers_per_pair(outputs.relation_states.shape[1]))
 
         def score_states(pair_states: Tensor) -> Tensor:
@@ -616,11 +617,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         model.tokenizer = GLiRELTokenizer.from_base(
             base_tokenizer,
             model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
-            entity_markers=config.entity_markers,
-            marker_placement=config.marker_placement,
-            max_pair_distance=config.max_pair_distance,
-            max_words=config.max_words,
-            shared_relation_positions=config.shared_relation_positions,
+            **{name: getattr(config, name) for name in SHARED_SETTINGS},
         )
         if len(model.tokenizer) > encoder_config.vocab_size:
             model.resize_token_embeddings(len(model.tokenizer), mean_resizing=False)

@@ -22,7 +22,7 @@ from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import logging
 
 from .requests_glirel import Entity, RelationType, check_probability, read_entities, read_relation_types
-from .tokenization_glirel import GLiRELTokenizer, Prompt, Span, Words
+from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer, Prompt, Span, Words
 
 logger = logging.get_logger(__name__)
 
@@ -31,14 +31,6 @@ T = TypeVar("T")
 TASK = "relation-extraction"
 _BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
 _TOKENS_ON_CPU = 4096  # how many tokens a CPU reads at once: more are not faster, and are padded more
-# Settings of the model that are the tokenizer's business as well.
-_SHARED_SETTINGS = (
-    "entity_markers",
-    "marker_placement",
-    "max_pair_distance",
-    "max_words",
-    "shared_relation_positions",
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                 f"The pipeline needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
                 "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
             )
-        for setting in _SHARED_SETTINGS:
+        for setting in SHARED_SETTINGS:
             if getattr(tokenizer, setting) != getattr(model.config, setting):
                 raise ValueError(
                     f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "

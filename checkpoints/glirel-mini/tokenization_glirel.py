@@ -24,6 +24,15 @@ MARKER_TOKENS = ("[E]", "[/E]")
 
 Span = tuple[int, int]
 
+# Settings of the model that are the tokenizer's business as well: both must agree.
+SHARED_SETTINGS = (
+    "entity_markers",
+    "marker_placement",
+    "max_pair_distance",
+    "max_words",
+    "shared_relation_positions",
+)
+
 # A word is a run of letters, digits and combining marks; any other visible character, and each ideograph or kana, is
 # a word of its own, so that mentions can end at hyphens, at apostrophes and within unspaced text.
 _IDEOGRAPH = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"

@@ -14,7 +14,7 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
-from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
 from .checkpoints import (
     OriginalCheckpoint,
@@ -64,8 +64,7 @@ def convert(
         read_tokenizer(encoder),
         new_tokens=NEW_TOKENS,
         prefix_space=False,
-        **{name: settings[name] for name in ("entity_markers", "max_pair_distance", "max_words")},
-        marker_placement=settings.get("marker_placement", "nested"),
+        **{name: settings[name] for name in SHARED_SETTINGS if name in settings},
     )
     encoder_config.vocab_size = len(tokenizer)
     config = GLiRELConfig(encoder_config=encoder_config, original_config=original.config, **settings)
