@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from glirel_transformers.cli import app, find_entities
+from glirel_transformers.cli import app
+from glirel_transformers.cli.extract import find_entities
 
 TEXT = "Marie Curie was born in Warsaw."
 
@@ -86,6 +87,6 @@ def test_errors_are_one_line_and_exit_with_1(run, arguments, message):
 
 
 def test_the_embedded_model_is_found():
-    from glirel_transformers.cli import EMBEDDED_MODEL
+    from glirel_transformers.loading import EMBEDDED_MODEL
 
     assert Path(__file__).parents[1] / "checkpoints" / "glirel-mini" == EMBEDDED_MODEL

@@ -1,0 +1,27 @@
+"""What all commands share: where they print, and how errors look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def errors_without_traceback() -> Iterator[None]:
+    """Turns an error in what the user gave into one line and the exit code 1."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        errors.print(f"[bold red]error:[/bold red] {plain(str(error))}")
+        raise typer.Exit(1) from None
+
+
+def plain(text: str) -> str:
+    """`text` with nothing in it that rich would read as a style."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,30 @@
+"""`glirel convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import console, errors_without_traceback, plain
+
+
+def convert_checkpoint(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Folder or Hub repository to read.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Folder or Hub repository of the encoder. [default: what the checkpoint names]"),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
+) -> None:
+    """Convert a checkpoint of the original glirel package, or write one."""
+    from transformers.utils import logging
+
+    from glirel_transformers.conversion import convert, revert
+
+    logging.disable_progress_bar()
+    with errors_without_traceback():
+        (revert if reverse else convert)(source, target, encoder=encoder)
+    console.print(plain(f"Wrote {target}."))
