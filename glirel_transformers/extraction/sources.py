@@ -71,7 +71,7 @@ class Item:
         line: its line, from 1, or `None` for whole texts.
         offset: its first byte in the (uncompressed) source.
         raw: its bytes, without the line's end.
-        length: how many bytes it takes in the source.
+        num_bytes: how many bytes it takes in the source.
     """
 
     kind: Kind
@@ -79,7 +79,7 @@ class Item:
     line: int | None
     offset: int
     raw: bytes
-    length: int
+    num_bytes: int
 
     @property
     def place(self) -> str:
@@ -186,14 +186,14 @@ def read_items(sources: Iterable[Source]) -> Iterator[Item]:
             yield Item("text", source.name, None, 0, raw, len(raw))
         elif source.kind == "text":
             with source.open() as file:
-                yield _whole_text(source, file.read())
+                yield read_whole(source, file)
         else:
             with source.open() as file:
                 yield from read_lines(source, file)
 
 
 def read_lines(
-    source: Source, file: IO[bytes], offset: int = 0, line: int = 1, length: int | None = None
+    source: Source, file: IO[bytes], offset: int = 0, line: int = 1, num_bytes: int | None = None
 ) -> Iterator[Item]:
     """The items of a file that is read by lines.
 
@@ -202,9 +202,9 @@ def read_lines(
         file: its bytes, which stand at `offset`.
         offset: where the first item begins.
         line: the number of its line.
-        length: how many bytes are read; by default all.
+        num_bytes: how many bytes are read; by default all.
     """
-    end = None if length is None else offset + length
+    end = None if num_bytes is None else offset + num_bytes
     while end is None or offset < end:
         read = file.readline()
         if not read:
@@ -218,7 +218,9 @@ def read_lines(
         line += 1
 
 
-def _whole_text(source: Source, read: bytes) -> Item:
+def read_whole(source: Source, file: IO[bytes]) -> Item:
+    """A file that is one text, as an item. Line ends at its end are no part of the text."""
+    read = file.read()
     raw = read.removeprefix(_BYTE_ORDER_MARK).rstrip(b"\r\n")
     return Item("text", source.name, None, 0, raw, len(read))
 
@@ -231,6 +233,6 @@ def in_chunks(items: Iterable[Item], size: int) -> Iterator[Chunk]:
         for item in chunk:
             digest.update(b"%s\0%d\0%d\0" % ((item.source or "").encode(), item.line or 0, len(item.raw)))
             digest.update(item.raw)
-            num_bytes += item.length
+            num_bytes += item.num_bytes
         end += len(chunk)
         yield Chunk(chunk, len(chunk), end, num_bytes, digest.hexdigest())
