@@ -138,15 +138,15 @@ class Document:
             start, end = entity["start"], entity["end"]
             if start not in first or end not in after or start >= end:
                 raise ValueError(
-                    f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on word "
-                    "boundaries. Mark whole words."
+                    f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on "
+                    "word boundaries. Mark whole words."
                 )
             mentions.append(Mention(first[start], after[end], entity.get("label")))
         words = [text[start:end] for start, end in spans]
         return cls(words, mentions, list(relations), exhaustive, source, text)
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
-        """The text (the words with spaces between, where it is not known) and its entities, as the pipeline takes them.
+        """The text and its entities, as the pipeline takes them; an unknown text is the words with spaces between.
 
         Entities are dictionaries with `start`, `end` (half-open, in characters) and `label`, in the order of the
         mentions.
@@ -224,8 +224,8 @@ def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
         start = text.find(word, position)
         if start < 0 or text[position:start].strip():
             raise ValueError(
-                f"`text` does not hold the words one after the other: `words[{index}]` is {word!r}, where the text has "
-                f"{text[position : position + 20].strip()!r}. Leave `text` out, or give the one that was split."
+                f"`text` does not hold the words one after the other: `words[{index}]` is {word!r}, where the text "
+                f"has {text[position : position + 20].strip()!r}. Leave `text` out, or give the one that was split."
             )
         position = start + len(word)
         spans.append((start, position))
