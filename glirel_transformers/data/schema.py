@@ -5,9 +5,10 @@ The same as JSON, one document a line, is the library's own file format:
     {"words": ["Marie", "Curie", "was", "born", "in", "Warsaw", "."],
      "mentions": [{"start": 0, "end": 2, "label": "PERSON"}, {"start": 5, "end": 6, "label": "CITY"}],
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth"}],
-     "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw."}
+     "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw.",
+     "history": ["accepted: Marie Curie → place of birth → Warsaw (0.97)"]}
 
-`label`, `entity`, `relation_id`, `exhaustive`, `source` and `text` may be left out.
+`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Document:
         source: where the document comes from.
         text: the text as it stood before it was split, of which the words follow each other with nothing but white
             space between them; training does not read it.
+        history: what annotators did to it, in their words, oldest first; training does not read it.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -78,6 +80,7 @@ class Document:
     exhaustive: bool = True
     source: str | None = None
     text: str | None = None
+    history: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -116,6 +119,7 @@ class Document:
         *,
         exhaustive: bool = True,
         source: str | None = None,
+        history: Sequence[str] = (),
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
 
@@ -126,6 +130,7 @@ class Document:
             relations: what holds between them.
             exhaustive: as for the class.
             source: as for the class.
+            history: as for the class.
 
         Raises:
             ValueError: when an entity cuts a word.
@@ -143,7 +148,7 @@ class Document:
                 )
             mentions.append(Mention(first[start], after[end], entity.get("label")))
         words = [text[start:end] for start, end in spans]
-        return cls(words, mentions, list(relations), exhaustive, source, text)
+        return cls(words, mentions, list(relations), exhaustive, source, text, tuple(history))
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
         """The text and its entities, as the pipeline takes them; an unknown text is the words with spaces between.
@@ -187,6 +192,7 @@ class Document:
             "exhaustive": self.exhaustive,
             "source": self.source,
             "text": self.text,
+            "history": list(self.history),
         }
 
     @classmethod
@@ -209,6 +215,7 @@ class Document:
             exhaustive=True if exhaustive is None else exhaustive,
             source=record.get("source"),
             text=record.get("text"),
+            history=tuple(record.get("history") or ()),
         )
 
 

@@ -74,7 +74,7 @@ ENTITIES = [{"start": 0, "end": 12, "label": "PERSON"}, {"start": 25, "end": 31,
 
 
 def test_a_text_survives_being_split_into_words():
-    document = Document.from_text(TEXT, ENTITIES, [Relation(0, 1, "place of birth")], source="test")
+    document = Document.from_text(TEXT, ENTITIES, [Relation(0, 1, "place of birth")], source="test", history=["ok"])
     assert document.words == WORDS
     assert document.mentions == [Mention(0, 2, "PERSON"), Mention(5, 6)]
     assert Document.from_dict(document.to_dict()) == document

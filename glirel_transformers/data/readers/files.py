@@ -64,6 +64,7 @@ def load_documents(path: str | os.PathLike[str], coreference_label: str | None =
             "exhaustive": datasets.Value("bool"),
             "source": text,
             "text": text,
+            "history": datasets.List(text),
         }
     )
     rows = [document.to_dict() for document in read_documents(path, coreference_label)]
