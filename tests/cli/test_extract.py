@@ -82,6 +82,13 @@ def test_extract_prints_a_table(run):
     assert "2 relations" in result.output
 
 
+def test_what_looks_like_a_style_is_printed_as_it_stands(run):
+    options = ("-e", "[bold] tea=DRINK [x]", "-e", "Bob=[red]", "-r", "drinks [y]", "--threshold", "0")
+    result = run(*options, text="Bob drinks [bold] tea.")
+    for word in ("[bold] tea", "DRINK [x]", "[red]", "drinks [y]"):
+        assert word in result.output
+
+
 def test_extract_prints_json_lines_and_reads_standard_input(run):
     result = run(*ENTITIES, *RELATION, "--top-k", "1", "--format", "jsonl", text="-", input=f"{TEXT}\n")
     (record,) = records_of(result.stdout)
@@ -241,6 +248,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
         (("-r", "born in", "-e", "Warsaw", "--ner", "heuristic"), "leave one of them out"),
         (("-r", "born in: PERSON", "-e", "Warsaw"), "Line 1 cannot be read"),
         (("-r", "born in", "-e", "Warsaw", "--ner-labels", "person"), "name one as `ner`"),
+        (("-r", "born in", "-e", "Warsaw", "--workers", "3"), "--engine ray: say that"),
+        (("-r", "born in", "-e", "Warsaw", "--engine", "ray"), "--engine ray reads files"),
         (("-r", "born in", "-e", "Warsaw", "-o", "out.txt"), "tells no format"),
         (("-r", "born in", "-e", "Warsaw", "-o", "out.csv", "-f", "table"), "A table is for reading"),
         (("-r", "born in", "-e", "Warsaw", "-o", "nowhere/out.csv"), "nowhere/out.csv"),
@@ -272,6 +281,15 @@ def test_inputs_that_do_not_fit_are_errors(texts, arguments, message, run, corpu
     assert result.exit_code == 1
     assert message in result.stderr
     assert records_of((Path("corpus.jsonl")).read_text())[1]["id"] == 1
+
+
+@pytest.mark.parametrize(("output", "package"), [("out.ttl", "rdflib"), ("out.graphml", "networkx")])
+def test_what_a_format_needs_is_missed_before_the_work(output, package, run, corpus, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    result = run(*RELATION, "-o", output, text=corpus(2))
+    assert result.exit_code == 1
+    assert "pip install 'glirel-transformers[graph]'" in result.stderr
+    assert not list(Path().glob("out.*"))
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(run, corpus, tmp_path, monkeypatch):
