@@ -144,6 +144,8 @@ EngineOption = Annotated[
     ),
 ]
 Workers = Annotated[
-    int,
-    typer.Option(help="Processes with --engine ray, each with a model of its own.", min=1, rich_help_panel=_MANY),
+    int | None,
+    typer.Option(
+        help="Processes with --engine ray, each with a model of its own. [default: 2]", min=1, rich_help_panel=_MANY
+    ),
 ]

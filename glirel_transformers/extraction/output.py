@@ -106,6 +106,8 @@ class ResumableOutput:
                 raise OSError(
                     f"Another run is writing {str(self.path)!r}. Wait for it, or name another --output."
                 ) from None
+            except OSError:
+                pass  # a file system without locks
         return self
 
     def __exit__(

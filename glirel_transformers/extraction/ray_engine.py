@@ -76,7 +76,9 @@ def parts_of(chunk: Chunk) -> list[FilePart]:
         items = list(group)
         first, last = items[0], items[-1]
         if source is None or source == "-":
-            raise ValueError("--engine ray reads files, which its workers read themselves: got a text. Leave it out.")
+            raise ValueError(
+                "--engine ray reads files, which its workers read themselves: got a text. Leave --engine ray out."
+            )
         num_bytes = last.offset + last.num_bytes - first.offset
         parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes))
     return parts
