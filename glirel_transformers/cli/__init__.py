@@ -6,6 +6,7 @@ import typer
 
 from .convert import convert_checkpoint
 from .extract import extract
+from .train import train
 
 app = typer.Typer(
     help="Zero-shot relation extraction.",
@@ -14,6 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(extract)
+app.command()(train)
 app.command("convert")(convert_checkpoint)
 
 __all__ = ["app"]
