@@ -6,6 +6,7 @@ import typer
 
 from .convert import convert_checkpoint
 from .extract import extract
+from .pretrain import pretrain
 from .train import train
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(extract)
 app.command()(train)
+app.command()(pretrain)
 app.command("convert")(convert_checkpoint)
 
 __all__ = ["app"]
