@@ -14,6 +14,7 @@ from .modeling_glirel import (
     GLiRELRelationClassificationOutput,
 )
 from .pipeline_glirel import TASK, RelationExtractionPipeline
+from .scores_glirel import RelationScores
 from .tokenization_glirel import GLiRELTokenizer
 
 __version__ = "0.1.0"
@@ -31,4 +32,5 @@ __all__ = [
     "GLiRELRelationClassificationOutput",
     "GLiRELTokenizer",
     "RelationExtractionPipeline",
+    "RelationScores",
 ]

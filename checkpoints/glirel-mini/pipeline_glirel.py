@@ -22,6 +22,7 @@ from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import logging
 
 from .requests_glirel import Entity, RelationType, check_probability, read_entities, read_relation_types
+from .scores_glirel import RelationScores
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer, Prompt, Span, Words
 
 logger = logging.get_logger(__name__)
@@ -104,6 +105,8 @@ class RelationExtractionPipeline(ChunkPipeline):
                 overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
                 pairs that no window holds.
             alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
+            return_scores: gives [`RelationScores`] in place of each list: all scores of the text, from which relations
+                are then selected by any threshold and `top_k`, and which tell why the others were left out.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; beside an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -141,6 +144,7 @@ class RelationExtractionPipeline(ChunkPipeline):
         top_k: int | None = None,
         truncation: str | None = None,
         alignment: str | None = None,
+        return_scores: bool | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if truncation not in (None, "error", "window"):
             raise ValueError(f"`truncation` must be 'error' or 'window': got {truncation!r}.")
@@ -151,7 +155,7 @@ class RelationExtractionPipeline(ChunkPipeline):
         if ner is not None and not callable(ner):
             raise TypeError(f"`ner` must be callable, taking a text and returning its entities: got {ner!r}.")
         before = {"relation_types": relation_types, "ner": ner, "truncation": truncation, "alignment": alignment}
-        after = {"threshold": threshold, "top_k": top_k}
+        after = {"threshold": threshold, "top_k": top_k, "return_scores": return_scores}
 
         def given(parameters: dict[str, Any]) -> dict[str, Any]:
             return {name: value for name, value in parameters.items() if value is not None}
@@ -168,7 +172,7 @@ class RelationExtractionPipeline(ChunkPipeline):
     ) -> Iterator[dict[str, Any]]:
         """Yields the windows of one text that hold at least one pair; most texts are one window."""
         requests = self._read_requests([inputs], [None], relation_types, ner)
-        yield from self._tokenize(requests, [None], truncation, alignment)[0]
+        yield from self._tokenize(requests, [None], truncation, alignment)[0][1]
 
     def _read_requests(
         self, texts: list[Any], positions: list[int | None], relation_types: Any = None, ner: Any = None
@@ -186,14 +190,14 @@ class RelationExtractionPipeline(ChunkPipeline):
         positions: list[int | None],
         truncation: str = "error",
         alignment: str = "strict",
-    ) -> list[list[dict[str, Any]]]:
-        """The windows of each text; all texts are tokenized together."""
-        chunks = []
+    ) -> list[tuple[Request, list[dict[str, Any]]]]:
+        """Each text with its windows; all texts are tokenized together."""
+        windows_of_texts = []
         words_of_texts = self.tokenizer.read_words([request.text for request in requests])
         for request, words, position in zip(requests, words_of_texts, positions, strict=True):
             with _naming_the_text(position):
-                chunks.append(list(self._chunks(request, words, truncation, alignment)))
-        return chunks
+                windows_of_texts.append((request, list(self._chunks(request, words, truncation, alignment))))
+        return windows_of_texts
 
     def _chunks(self, request: Request, words: Words, truncation: str, alignment: str) -> Iterator[dict[str, Any]]:
         spans = self.tokenizer.align(
@@ -212,7 +216,7 @@ class RelationExtractionPipeline(ChunkPipeline):
             pairs = torch.tensor(inside, dtype=torch.long)[features["pair_index"]]
             seen.update(map(tuple, pairs.tolist()) if window else ())
             if len(pairs):
-                yield {"features": features, "pairs": pairs, "request": request}
+                yield {"features": features, "pairs": pairs, "num_relations": len(request.relation_types)}
         if too_long and (unseen := len(spans) * (len(spans) - 1) - len(seen)):
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
@@ -264,7 +268,7 @@ class RelationExtractionPipeline(ChunkPipeline):
         preprocess_params: dict[str, Any],
         forward_params: dict[str, Any],
         postprocess_params: dict[str, Any],
-    ) -> Iterator[list[dict[str, Any]]]:
+    ) -> Iterator[Any]:
         """Reads some batches ahead, runs windows of like length together, and yields results in the order given."""
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be a whole number of at least 1: got {batch_size!r}.")
@@ -276,22 +280,22 @@ class RelationExtractionPipeline(ChunkPipeline):
         of_requests = {name: preprocess_params.get(name) for name in ("relation_types", "ner")}
         of_tokens = {name: value for name, value in preprocess_params.items() if name not in of_requests}
 
-        def read() -> Callable[[], list[list[dict[str, Any]]]] | None:
+        def read() -> Callable[[], list[tuple[Request, list[dict[str, Any]]]]] | None:
             texts = list(islice(stream, num_texts))
             positions = [None if is_alone else next(position) for _ in texts]
             requests = self._read_requests(texts, positions, **of_requests)
             return partial(self._tokenize, requests, positions, **of_tokens) if texts else None
 
-        for chunks_of_texts in _ahead(read) if self._tokenizes_ahead and batch_size > 1 else _in_turn(read):
-            chunks = [chunk for chunks in chunks_of_texts for chunk in chunks]
+        for windows_of_texts in _ahead(read) if self._tokenizes_ahead and batch_size > 1 else _in_turn(read):
+            chunks = [chunk for _, chunks in windows_of_texts for chunk in chunks]
             for batch in self._batches(chunks, batch_size):
                 outputs = self.forward(
                     self.tokenizer.pad([chunk.pop("features") for chunk in batch]), **forward_params
                 )
                 for chunk, scores in zip(batch, outputs["scores"], strict=True):
-                    chunk["scores"] = scores[: len(chunk["pairs"]), : len(chunk["request"].relation_types)]
-            for chunks in chunks_of_texts:
-                yield self.postprocess(chunks, **postprocess_params)
+                    chunk["scores"] = scores[: len(chunk["pairs"]), : chunk["num_relations"]]
+            for windows in windows_of_texts:
+                yield self.postprocess(windows, **postprocess_params)
 
     @property
     def _tokenizes_ahead(self) -> bool:
@@ -316,37 +320,23 @@ class RelationExtractionPipeline(ChunkPipeline):
         preprocess_params: dict[str, Any],
         forward_params: dict[str, Any],
         postprocess_params: dict[str, Any],
-    ) -> list[dict[str, Any]]:
+    ) -> Any:
         return next(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params))
 
     def postprocess(
-        self, model_outputs: list[dict[str, Any]], threshold: float | None = None, top_k: int | None = None
-    ) -> list[dict[str, Any]]:
-        """Merges the windows of one text, applies constraints, thresholds and `top_k`, and sorts by score."""
-        if not model_outputs:
-            return []
-        request: Request = model_outputs[0]["request"]
-        pairs, scores = _merge_windows(model_outputs, len(request.entities))
-        scores = scores.masked_fill(~_admitted(request, pairs), -1.0)
-        scores = _report_symmetric_once(request, pairs, scores)
-        default = self.model.config.threshold if threshold is None else threshold
-        thresholds = [default if r.threshold is None else r.threshold for r in request.relation_types]
-        chosen = (scores >= torch.tensor(thresholds)) & (scores >= 0)
-        if top_k is not None and top_k < scores.shape[1]:
-            best = scores.topk(top_k, dim=1).indices
-            chosen &= torch.zeros_like(chosen).scatter(1, best, True)
-        rows, columns = chosen.nonzero(as_tuple=True)
-        values = scores[rows, columns]
-        entities = request.entities
-        return [
-            {
-                "head": entities[pairs[rows[i], 0]].to_dict(),
-                "relation": request.relation_types[columns[i]].name,
-                "tail": entities[pairs[rows[i], 1]].to_dict(),
-                "score": values[i].item(),
-            }
-            for i in values.argsort(descending=True, stable=True).tolist()
-        ]
+        self,
+        model_outputs: tuple[Request, list[dict[str, Any]]],
+        threshold: float | None = None,
+        top_k: int | None = None,
+        return_scores: bool = False,
+    ) -> Any:
+        """Merges the windows of one text, and selects its relations."""
+        request, chunks = model_outputs
+        pair_index, scores = _merge_windows(chunks, len(request.entities), len(request.relation_types))
+        of_text = RelationScores(
+            request.text, request.entities, request.relation_types, pair_index, scores, self.model.config.threshold
+        )
+        return of_text if return_scores else of_text.select(threshold, top_k)
 
 
 def _in_turn(read: Callable[[], Callable[[], T] | None]) -> Iterator[T]:
@@ -449,8 +439,10 @@ def _read_request(
     return request
 
 
-def _merge_windows(chunks: list[dict[str, Any]], num_entities: int) -> tuple[Tensor, Tensor]:
+def _merge_windows(chunks: list[dict[str, Any]], num_entities: int, num_relations: int) -> tuple[Tensor, Tensor]:
     """Pairs `(pairs, 2)`, each once and row-major, and their best scores `(pairs, relations)` over all windows."""
+    if not chunks:
+        return torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, num_relations)
     if len(chunks) == 1:
         return chunks[0]["pairs"], chunks[0]["scores"]
     pairs = torch.cat([chunk["pairs"] for chunk in chunks])
@@ -459,30 +451,6 @@ def _merge_windows(chunks: list[dict[str, Any]], num_entities: int) -> tuple[Ten
     best = scores.new_full((len(keys), scores.shape[1]), -1.0)
     best.scatter_reduce_(0, row.unsqueeze(1).expand_as(scores), scores, "amax")
     return torch.stack((keys // num_entities, keys % num_entities), dim=1), best
-
-
-def _admitted(request: Request, pairs: Tensor) -> Tensor:
-    """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`."""
-
-    def side(labels: frozenset[str] | None) -> list[bool]:
-        return [labels is None or entity.label in labels for entity in request.entities]
-
-    heads = torch.tensor([side(relation.head) for relation in request.relation_types])
-    tails = torch.tensor([side(relation.tail) for relation in request.relation_types])
-    return (heads[:, pairs[:, 0]] & tails[:, pairs[:, 1]]).T
-
-
-def _report_symmetric_once(request: Request, pairs: Tensor, scores: Tensor) -> Tensor:
-    """Drops the lower-scoring direction of symmetric relation types; among equals, the later entity's."""
-    symmetric = torch.tensor([relation.symmetric for relation in request.relation_types])
-    if not symmetric.any():
-        return scores
-    num_entities = len(request.entities)
-    keys = pairs[:, 0] * num_entities + pairs[:, 1]
-    reverse = scores[torch.searchsorted(keys, pairs[:, 1] * num_entities + pairs[:, 0])]
-    is_earlier = (pairs[:, 0] < pairs[:, 1]).unsqueeze(1)
-    loses = (scores < reverse) | ((scores == reverse) & ~is_earlier)
-    return scores.masked_fill(loses & symmetric, -1.0)
 
 
 __all__ = ["RelationExtractionPipeline"]

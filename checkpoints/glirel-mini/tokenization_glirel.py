@@ -39,6 +39,12 @@ _IDEOGRAPH = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"
 _MARKS = "".join(chr(c) for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
 _WORD = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])[\w{_MARKS}])+|[^\w\s]")
 
+
+def split_words(text: str) -> list[Span]:
+    """Half-open character spans of a text's words: what mentions are made of. Only white space is in no word."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
 # The axes of every tensor that the tokenizer returns; "span" is a pair (start, end), "pair" a pair (head, tail).
 AXES: dict[str, tuple[str, ...]] = {
     "input_ids": ("tokens",),
@@ -247,9 +253,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def read_words(self, texts: Sequence[str | Sequence[str]]) -> list[Words]:
         """Splits strings into words (lists of words stay as they are) and tokenizes each word on its own."""
-        char_spans = [
-            [match.span() for match in _WORD.finditer(text)] if isinstance(text, str) else [] for text in texts
-        ]
+        char_spans = [split_words(text) if isinstance(text, str) else [] for text in texts]
         words = [
             [text[start:end] for start, end in spans] if isinstance(text, str) else list(text)
             for text, spans in zip(texts, char_spans, strict=True)

@@ -5,9 +5,10 @@ The same as JSON, one document a line, is the library's own file format:
     {"words": ["Marie", "Curie", "was", "born", "in", "Warsaw", "."],
      "mentions": [{"start": 0, "end": 2, "label": "PERSON"}, {"start": 5, "end": 6, "label": "CITY"}],
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth"}],
-     "exhaustive": true, "source": "example"}
+     "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw.",
+     "history": ["accepted: Marie Curie → place of birth → Warsaw (0.97)"]}
 
-`label`, `entity`, `relation_id`, `exhaustive` and `source` may be left out.
+`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any
+
+from glirel_transformers.tokenization_glirel import split_words
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Document:
         exhaustive: whether a pair of mentions without a relation is known to have none. If not, it is unknown, and
             no training signal is taken from it.
         source: where the document comes from.
+        text: the text as it stood before it was split, of which the words follow each other with nothing but white
+            space between them; training does not read it.
+        history: what annotators did to it, in their words, oldest first; training does not read it.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -73,6 +79,8 @@ class Document:
     relations: Sequence[Relation]
     exhaustive: bool = True
     source: str | None = None
+    text: str | None = None
+    history: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -99,6 +107,61 @@ class Document:
                 raise ValueError(
                     f"The type of `relations[{index}]` is {relation.relation_type!r}. Name it with a non-empty string."
                 )
+        if self.text is not None:
+            _find_words(self.words, self.text)
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        entities: Sequence[Mapping[str, Any]],
+        relations: Sequence[Relation],
+        *,
+        exhaustive: bool = True,
+        source: str | None = None,
+        history: Sequence[str] = (),
+    ) -> Document:
+        """The document of a text, split into words as the tokenizer splits it.
+
+        Args:
+            text: the text.
+            entities: dictionaries with `start` and `end`, half-open in characters and at the bounds of words, and
+                `label`, as the pipeline takes and returns them; they become the mentions, in order.
+            relations: what holds between them.
+            exhaustive: as for the class.
+            source: as for the class.
+            history: as for the class.
+
+        Raises:
+            ValueError: when an entity cuts a word.
+        """
+        spans = split_words(text)
+        first = {start: word for word, (start, _) in enumerate(spans)}
+        after = {end: word + 1 for word, (_, end) in enumerate(spans)}
+        mentions = []
+        for index, entity in enumerate(entities):
+            start, end = entity["start"], entity["end"]
+            if start not in first or end not in after or start >= end:
+                raise ValueError(
+                    f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on "
+                    "word boundaries. Mark whole words."
+                )
+            mentions.append(Mention(first[start], after[end], entity.get("label")))
+        words = [text[start:end] for start, end in spans]
+        return cls(words, mentions, list(relations), exhaustive, source, text, tuple(history))
+
+    def to_text(self) -> tuple[str, list[dict[str, Any]]]:
+        """The text and its entities, as the pipeline takes them; an unknown text is the words with spaces between.
+
+        Entities are dictionaries with `start`, `end` (half-open, in characters) and `label`, in the order of the
+        mentions.
+        """
+        text = " ".join(self.words) if self.text is None else self.text
+        spans = _find_words(self.words, text)
+        return text, [
+            {"start": spans[mention.start][0], "end": spans[mention.end - 1][1], "label": mention.label}
+            for mention in self.mentions
+        ]
 
     @property
     def relation_ids(self) -> list[str | None]:
@@ -128,6 +191,8 @@ class Document:
             "relations": [asdict(relation) for relation in self.relations],
             "exhaustive": self.exhaustive,
             "source": self.source,
+            "text": self.text,
+            "history": list(self.history),
         }
 
     @classmethod
@@ -149,12 +214,31 @@ class Document:
             relations=[Relation(**fields) for fields in record["relations"]],
             exhaustive=True if exhaustive is None else exhaustive,
             source=record.get("source"),
+            text=record.get("text"),
+            history=tuple(record.get("history") or ()),
         )
 
 
 _DOCUMENT_FIELDS = set(Document.__dataclass_fields__)
 _MENTION_FIELDS = set(Mention.__dataclass_fields__)
 _RELATION_FIELDS = set(Relation.__dataclass_fields__)
+
+
+def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
+    """Half-open character spans of `words`, which follow each other in `text`."""
+    spans, position = [], 0
+    for index, word in enumerate(words):
+        start = text.find(word, position)
+        if start < 0 or text[position:start].strip():
+            raise ValueError(
+                f"`text` does not hold the words one after the other: `words[{index}]` is {word!r}, where the text "
+                f"has {text[position : position + 20].strip()!r}. Leave `text` out, or give the one that was split."
+            )
+        position = start + len(word)
+        spans.append((start, position))
+    if rest := text[position:].strip():
+        raise ValueError(f"`text` goes on after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
+    return spans
 
 
 def _check_fields(where: str, record: Mapping[str, Any], required: set[str], allowed: set[str]) -> None:

@@ -67,3 +67,38 @@ def test_coreference_joins_the_mentions_of_one_entity_both_ways():
 def test_coreference_leaves_documents_without_entities_alone():
     document = Document(WORDS, [Mention(0, 1), Mention(1, 2)], [])
     assert document.with_coreference("SELF") is document
+
+
+TEXT = "Marie  Curie was born\nin Warsaw."
+ENTITIES = [{"start": 0, "end": 12, "label": "PERSON"}, {"start": 25, "end": 31, "label": None}]
+
+
+def test_a_text_survives_being_split_into_words():
+    document = Document.from_text(TEXT, ENTITIES, [Relation(0, 1, "place of birth")], source="test", history=["ok"])
+    assert document.words == WORDS
+    assert document.mentions == [Mention(0, 2, "PERSON"), Mention(5, 6)]
+    assert Document.from_dict(document.to_dict()) == document
+    assert document.to_text() == (TEXT, ENTITIES)
+
+
+def test_without_its_text_a_document_has_spaces_between_words():
+    text, entities = Document(WORDS, [Mention(5, 6, "CITY")], []).to_text()
+    assert text == "Marie Curie was born in Warsaw ."
+    assert [(text[e["start"] : e["end"]], e["label"]) for e in entities] == [("Warsaw", "CITY")]
+
+
+def test_an_entity_that_cuts_a_word_is_refused():
+    with pytest.raises(ValueError, match=r"`entities\[0\]` is \(0, 3\), 'Mar', which does not start and end on word"):
+        Document.from_text(TEXT, [{"start": 0, "end": 3}], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Marie Curie born", r"`words\[2\]` is 'was', where the text has 'born'"),
+        (f"{TEXT} And so on.", "goes on after the last word: 'And so on.'"),
+    ],
+)
+def test_a_text_of_other_words_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Document(WORDS, [], [], text=text)

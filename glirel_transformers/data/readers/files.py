@@ -63,6 +63,8 @@ def load_documents(path: str | os.PathLike[str], coreference_label: str | None =
             "relations": datasets.List({"head": number, "tail": number, "relation_type": text, "relation_id": text}),
             "exhaustive": datasets.Value("bool"),
             "source": text,
+            "text": text,
+            "history": datasets.List(text),
         }
     )
     rows = [document.to_dict() for document in read_documents(path, coreference_label)]

@@ -1,0 +1,88 @@
+"""Relation types as people write them, one a line, for text boxes, command lines and files.
+
+    place of birth: PERSON -> CITY
+    employer: PERSON -> COMPANY, UNIVERSITY
+    spouse: PERSON <-> PERSON
+    capital of: -> COUNTRY
+    part of
+
+The name comes first. After a colon and a space, the entity types that may stand at the head and at the tail of an
+arrow; a side that is left empty admits any type. `<->` says that the relation holds in both directions alike. Empty
+lines and lines that begin with `#` are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_CURE = "Write 'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON', or the name alone."
+
+
+def read_relation_lines(lines: str | Iterable[str]) -> dict[str, dict[str, Any]]:
+    r"""Turns lines into what the pipeline takes as `relation_types`.
+
+    Args:
+        lines: the lines, or one string of them.
+
+    Returns:
+        A dictionary of names with their settings: `head` and `tail` (lists of entity types) and `symmetric`, as far
+        as a line gives them.
+
+    Raises:
+        ValueError: when a line has no name, cannot be read, or repeats a name; the message numbers the line.
+
+    Example:
+        >>> read_relation_lines("place of birth: PERSON -> CITY\nspouse")
+        {'place of birth': {'head': ['PERSON'], 'tail': ['CITY']}, 'spouse': {}}
+    """
+    relation_types: dict[str, dict[str, Any]] = {}
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, settings = _read_line(line.strip(), number)
+        if name in relation_types:
+            raise ValueError(f"Line {number} repeats {name!r} of line {line_of[name]}. Ask for each relation once.")
+        relation_types[name], line_of[name] = settings, number
+    return relation_types
+
+
+def write_relation_lines(relation_types: Iterable[str] | Mapping[str, Mapping[str, Any] | None]) -> str:
+    """The lines that [`read_relation_lines`] reads as these relation types.
+
+    Raises:
+        ValueError: for a threshold, which lines cannot say.
+    """
+    items = (
+        relation_types.items() if isinstance(relation_types, Mapping) else ((name, None) for name in relation_types)
+    )
+    return "\n".join(_write_line(name, settings or {}) for name, settings in items)
+
+
+def _read_line(line: str, number: int) -> tuple[str, dict[str, Any]]:
+    name, colon, sides = line.rpartition(": ") if ": " in line else (line.removesuffix(":"), "", "")
+    if not colon:
+        if "->" in line:
+            raise ValueError(f"Line {number} has an arrow but no ': ' before the entity types: got {line!r}. {_CURE}")
+        return name.strip(), {}
+    arrow = "<->" if "<->" in sides else "->"
+    head, found, tail = sides.partition(arrow)
+    if not found or "->" in tail or not name.strip():
+        raise ValueError(f"Line {number} cannot be read as a relation with entity types: got {line!r}. {_CURE}")
+    settings: dict[str, Any] = {}
+    for side, text in (("head", head), ("tail", tail)):
+        if labels := [label.strip() for label in text.split(",") if label.strip()]:
+            settings[side] = labels
+    if arrow == "<->":
+        settings["symmetric"] = True
+    return name.strip(), settings
+
+
+def _write_line(name: str, settings: Mapping[str, Any]) -> str:
+    if settings.get("threshold") is not None:
+        raise ValueError(f"The threshold of relation type {name!r} cannot be written in a line. Leave it out.")
+    sides = [settings.get(side) or [] for side in ("head", "tail")]
+    head, tail = (", ".join([labels] if isinstance(labels, str) else labels) for labels in sides)
+    arrow = "<->" if settings.get("symmetric") else "->"
+    return f"{name}: {head} {arrow} {tail}".replace(":  ", ": ").rstrip() if head or tail or arrow == "<->" else name
