@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from .convert import convert_checkpoint
+from .evaluate import evaluate
 from .extract import extract
 from .pretrain import pretrain
 from .train import train
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(extract)
 app.command()(train)
+app.command()(evaluate)
 app.command()(pretrain)
 app.command("convert")(convert_checkpoint)
 
