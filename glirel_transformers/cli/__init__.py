@@ -7,6 +7,7 @@ import typer
 from .convert import convert_checkpoint
 from .evaluate import evaluate
 from .extract import extract
+from .info import info
 from .pretrain import pretrain
 from .train import train
 
@@ -20,6 +21,7 @@ app.command()(extract)
 app.command()(train)
 app.command()(evaluate)
 app.command()(pretrain)
+app.command()(info)
 app.command("convert")(convert_checkpoint)
 
 __all__ = ["app"]

@@ -19,20 +19,34 @@ Corpus = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the run: `encoder` in it is the result.")]
-VocabSize = Annotated[int, typer.Option("--vocab-size", min=100, max=2**16, help="Sub-tokens of the tokenizer.")]
-HiddenSize = Annotated[int, typer.Option("--hidden-size", min=64, help="Width of the encoder, a multiple of 64.")]
-NumLayers = Annotated[int, typer.Option("--num-layers", min=1, help="Layers of the encoder.")]
-SequenceLength = Annotated[int, typer.Option("--sequence-length", min=8, help="Tokens of a training window.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Windows a batch, for each process.")]
-MaxSteps = Annotated[int, typer.Option("--max-steps", min=1, help="Updates; the last third of them cools down.")]
-LearningRate = Annotated[float, typer.Option("--learning-rate", min=0, help="Highest learning rate.")]
-MaskProbability = Annotated[float, typer.Option("--mask-probability", min=0.01, max=0.9, help="Tokens to predict.")]
-HeldOut = Annotated[int, typer.Option("--held-out", min=1, help="How many windows measure progress.")]
-SaveSteps = Annotated[int, typer.Option("--save-steps", min=1, help="Updates between checkpoints.")]
-EmbeddingTokens = Annotated[int, typer.Option("--embedding-tokens", min=0, help="Tokens that skip-gram reads.")]
-Bf16 = Annotated[bool, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")]
-Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="torch.compile.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")]
+VocabSize = Annotated[
+    int, typer.Option("--vocab-size", metavar="VALUE", min=100, max=2**16, help="Sub-tokens of the tokenizer.")
+]
+HiddenSize = Annotated[
+    int, typer.Option("--hidden-size", metavar="VALUE", min=64, help="Width of the encoder, a multiple of 64.")
+]
+NumLayers = Annotated[int, typer.Option("--num-layers", metavar="VALUE", min=1, help="Layers of the encoder.")]
+SequenceLength = Annotated[
+    int, typer.Option("--sequence-length", metavar="VALUE", min=8, help="Tokens of a training window.")
+]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", "-b", metavar="VALUE", min=1, help="Windows a batch, for each process.")
+]
+MaxSteps = Annotated[
+    int, typer.Option("--max-steps", metavar="VALUE", min=1, help="Updates; the last third of them cools down.")
+]
+LearningRate = Annotated[float, typer.Option("--learning-rate", metavar="VALUE", min=0, help="Highest learning rate.")]
+MaskProbability = Annotated[
+    float, typer.Option("--mask-probability", metavar="VALUE", min=0.01, max=0.9, help="Tokens to predict.")
+]
+HeldOut = Annotated[int, typer.Option("--held-out", metavar="VALUE", min=1, help="How many windows measure progress.")]
+SaveSteps = Annotated[int, typer.Option("--save-steps", metavar="VALUE", min=1, help="Updates between checkpoints.")]
+EmbeddingTokens = Annotated[
+    int, typer.Option("--embedding-tokens", metavar="VALUE", min=0, help="Tokens that skip-gram reads.")
+]
+Bf16 = Annotated[bool, typer.Option("--bf16/--no-bf16", metavar="", help="Compute in bfloat16.")]
+Compile = Annotated[bool, typer.Option("--compile/--no-compile", metavar="", help="torch.compile.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="VALUE", min=0, help="Of everything that is drawn.")]
 
 
 def pretrain(
