@@ -1,0 +1,149 @@
+"""The options of `glirel extract`, in the groups in which its help shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from glirel_transformers.extraction import Alignment, Kind, OnError, Precision, Truncation
+from glirel_transformers.formats import Format
+
+_WHAT, _FILES, _MODEL, _MANY = "Entities and relations", "Input and output", "Model", "Many texts"
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input."),
+]
+Entities = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--entity",
+        "-e",
+        help="An entity of the one text given, as it stands there, with its type: 'Marie Curie=PERSON'.",
+        rich_help_panel=_WHAT,
+    ),
+]
+Relations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation",
+        "-r",
+        help="A relation to look for, alone or with the entity types that it admits: "
+        "'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON'.",
+        rich_help_panel=_WHAT,
+    ),
+]
+RelationsFile = Annotated[
+    Path | None, typer.Option(help="A file of such relations, one a line.", rich_help_panel=_WHAT)
+]
+Recognizer = Annotated[
+    str | None,
+    typer.Option(
+        help="Who finds the entities of texts that have none: 'heuristic' (capitalised words, dates, numbers), "
+        "'spacy:en_core_web_sm', 'gliner:owner/name', or any 🤗 token-classification checkpoint.",
+        rich_help_panel=_WHAT,
+    ),
+]
+RecognizerLabels = Annotated[
+    str | None,
+    typer.Option(help="Entity types that GLiNER looks for: 'person, city'.", rich_help_panel=_WHAT),
+]
+Threshold = Annotated[
+    float | None, typer.Option(help="Least probability. [default: the model's own]", rich_help_panel=_WHAT)
+]
+TopK = Annotated[
+    int | None,
+    typer.Option(
+        help="At most so many relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT
+    ),
+]
+TruncationOption = Annotated[
+    Truncation,
+    typer.Option(
+        help="A text longer than the model reads is an error, or is read in overlapping windows.",
+        rich_help_panel=_WHAT,
+    ),
+]
+AlignmentOption = Annotated[
+    Alignment | None,
+    typer.Option(
+        help="An entity that cuts a word is an error (strict), or is the whole word (expand). "
+        "[default: strict; expand with --ner]",
+        rich_help_panel=_WHAT,
+    ),
+]
+InputFormat = Annotated[
+    Kind | None,
+    typer.Option(
+        help="Read files and standard input as one text, one text a line, or one JSON object a line. "
+        "[default: jsonl for .jsonl and .ndjson, also with .gz or .xz; else text]",
+        rich_help_panel=_FILES,
+    ),
+]
+OutputFormat = Annotated[
+    Literal["table", Format] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="graphml holds the whole graph in memory; all others are written as they come. [default: from "
+        "--output's name; else table for a text on the command line or from standard input, jsonl for files]",
+        rich_help_panel=_FILES,
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write (.jsonl, .csv, .ttl, .graphml). A run that was broken off goes on there.",
+        rich_help_panel=_FILES,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin the output anew.", rich_help_panel=_FILES)]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        help="A malformed text or line ends the run with exit code 1 (stop), is left out (skip), or has its place "
+        "and the error in the output (keep). Each is reported with file and line, and counted.",
+        rich_help_panel=_FILES,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Folder or Hub repository. [default: $GLIREL_MODEL, else glirel-mini]",
+        rich_help_panel=_MODEL,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, cuda:1, mps, … [default: an accelerator, else cpu]", rich_help_panel=_MODEL),
+]
+Dtype = Annotated[
+    Precision | None,
+    typer.Option(help="Precision of the weights. [default: as the checkpoint says]", rich_help_panel=_MODEL),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        help="Texts that the model reads at once. Work is done in 16 batches at a time.",
+        min=1,
+        rich_help_panel=_MODEL,
+    ),
+]
+EngineOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        help="Work in this process, or over Ray Data in several (pip install 'glirel-transformers[ray]'): on this "
+        "machine, or on the cluster that $RAY_ADDRESS names. The output is the same.",
+        rich_help_panel=_MANY,
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(help="Processes with --engine ray, each with a model of its own.", min=1, rich_help_panel=_MANY),
+]

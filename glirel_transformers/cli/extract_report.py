@@ -1,0 +1,90 @@
+"""What `glirel extract` tells on standard error while it works."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from glirel_transformers.extraction import Chunk, Counts, Malformed, Source
+
+from .console import errors, plain
+
+
+class Report:
+    """Reports malformed items and, for more than one text and on a terminal, progress. Use it as a context manager.
+
+    Args:
+        sources: what is read; where the size of all is known, the bar shows how much of it is done.
+    """
+
+    def __init__(self, sources: list[Source]):
+        self._is_long = len(sources) > 1 or any(source.kind != "text" for source in sources)
+        self._counts = Counts()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=errors,
+            transient=True,
+            disable=not (self._is_long and errors.is_terminal),
+        )
+        self._task = self._progress.add_task("Loading", total=_total_bytes(sources))
+
+    def __enter__(self) -> Report:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self._progress.stop()
+
+    def begins(self, counts: Counts) -> None:
+        """Says what was done by earlier runs."""
+        self._counts = counts
+        if counts.texts or counts.malformed:
+            errors.print(plain(f"Going on after {summary(counts)}."))
+        self._progress.update(self._task, description=summary(counts))
+
+    def worked(self, chunk: Chunk, counts: Counts) -> None:
+        """Shows how far the work is."""
+        sys.stdout.flush()
+        self._counts += counts
+        self._progress.update(self._task, completed=chunk.num_bytes, description=summary(self._counts))
+
+    def met(self, malformed: Malformed) -> None:
+        """Reports an item with its place."""
+        if self._is_long:
+            errors.print(f"[bold red]malformed:[/bold red] {plain(str(malformed))}")
+        else:
+            errors.print(f"[bold red]error:[/bold red] {plain(malformed.error)}")
+
+
+def summary(counts: Counts) -> str:
+    """Such as `10,000 texts, 12,345 relations, 3 malformed`."""
+    parts = [counted(counts.texts, "text"), counted(counts.relations, "relation")]
+    parts += [f"{counts.malformed:,} malformed"] * bool(counts.malformed)
+    parts += [
+        f"{counted(counts.unscored_pairs, 'ordered entity pair')} too far apart for one window, and not scored"
+    ] * bool(counts.unscored_pairs)
+    return ", ".join(parts)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 text`, `2,000 texts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _total_bytes(sources: list[Source]) -> int | None:
+    """The size of all sources, if all are plain files."""
+    if any(source.path is None or source.is_compressed for source in sources):
+        return None
+    return sum(source.path.stat().st_size for source in sources if source.path is not None)

@@ -1,0 +1,174 @@
+"""The same chunks over Ray Data: several processes, on one machine or many, each with a model of its own.
+
+Ray moves descriptions of chunks (which bytes of which files), not texts: workers read the files themselves, so that
+these must lie where all workers find them, under the same names. Results come back in order, and the caller writes
+them, so that the output is that of a run in one process. A worker that dies is started again, and what it had in hand
+is done again: Ray Data's own defaults.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from .extractor import ChunkResult, ExtractionSettings, Extractor
+from .run import Engine
+from .sources import Chunk, Item, Kind, Source, read_lines, read_whole
+
+_MAX_BLOCKS = 10_000  # what Ray keeps book of; of more chunks, several are in a block
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """Items of one file, as a worker finds them again.
+
+    Args:
+        path: the file.
+        kind: how it is read.
+        offset: the first item's first byte.
+        line: the first item's line.
+        num_bytes: how many bytes there are from the first item's beginning to the last one's end.
+    """
+
+    path: str
+    kind: Kind
+    offset: int
+    line: int
+    num_bytes: int
+
+    def read(self) -> Iterator[Item]:
+        """The items."""
+        source = Source(self.kind, Path(self.path))
+        with source.open() as file:
+            if self.kind == "text":
+                yield read_whole(source, file)
+                return
+            file.seek(self.offset)
+            yield from read_lines(source, file, self.offset, self.line, self.num_bytes)
+
+
+def ray_engine(settings: ExtractionSettings, num_workers: int) -> Engine:
+    """Works in `num_workers` processes, on the cluster that `$RAY_ADDRESS` names, else on this machine.
+
+    Args:
+        settings: what is asked of every text.
+        num_workers: how many processes, each of which loads the model.
+
+    Raises:
+        ImportError: without Ray.
+        ValueError: when there is too little room for so many workers, or a source is no file (when the engine runs).
+    """
+    _import_ray()
+    return lambda chunks: _work(chunks, settings, num_workers)
+
+
+def parts_of(chunk: Chunk) -> list[FilePart]:
+    """Where a chunk's items lie."""
+    parts = []
+    for (source, kind), group in groupby(chunk.items, key=lambda item: (item.source, item.kind)):
+        items = list(group)
+        first, last = items[0], items[-1]
+        if source is None or source == "-":
+            raise ValueError("--engine ray reads files, which its workers read themselves: got a text. Leave it out.")
+        num_bytes = last.offset + last.num_bytes - first.offset
+        parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes))
+    return parts
+
+
+class _Worker:
+    """A process of Ray's: it loads the model once, and works on chunks."""
+
+    def __init__(self, settings: ExtractionSettings):
+        self.extract = Extractor(settings)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        results = []
+        for parts in batch["parts"]:
+            items = [item for part in pickle.loads(parts) for item in part.read()]
+            results.append(pickle.dumps(self.extract(items)))
+        return {"result": results}
+
+
+def _work(
+    chunks: Iterable[Chunk], settings: ExtractionSettings, num_workers: int
+) -> Iterator[tuple[Chunk, ChunkResult]]:
+    ray = _import_ray()
+    rows: list[dict[str, bytes]] = []
+    done: list[Chunk] = []  # without their items: all that is known of them here is where they end
+    for chunk in chunks:
+        rows.append({"parts": pickle.dumps(parts_of(chunk))})
+        done.append(replace(chunk, items=[]))
+    if not rows:
+        return
+    with _cluster(ray, num_workers) as resources:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.execution_options.preserve_order = True
+        dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MAX_BLOCKS)).map_batches(
+            _Worker,
+            batch_size=1,
+            batch_format="numpy",
+            fn_constructor_args=(settings,),
+            compute=ray.data.ActorPoolStrategy(size=num_workers),
+            **_share(resources, settings.device, num_workers),
+        )
+        try:
+            for chunk, row in zip(done, dataset.iter_rows(), strict=True):
+                yield chunk, pickle.loads(row["result"])
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            raise ValueError(f"A worker failed: {str(cause).strip().splitlines()[-1]}") from error
+
+
+def _share(resources: dict[str, float], device: str | None, num_workers: int) -> dict[str, float]:
+    """What of the cluster one worker takes."""
+    num_cpus = int(resources.get("CPU", 0) // num_workers)
+    if num_cpus < 1:
+        raise ValueError(f"The cluster has {resources.get('CPU', 0):.0f} CPUs, too few for {num_workers} --workers.")
+    wants_gpu = device is None or device.startswith("cuda")
+    has_gpus = resources.get("GPU", 0) >= num_workers
+    if device is not None and wants_gpu and not has_gpus:
+        raise ValueError(f"The cluster has {resources.get('GPU', 0):.0f} GPUs, too few for {num_workers} --workers.")
+    return {"num_cpus": num_cpus, "num_gpus": int(wants_gpu and has_gpus)}
+
+
+@contextmanager
+def _cluster(ray: Any, num_workers: int) -> Iterator[dict[str, float]]:
+    """The resources of the cluster in use, else of one on this machine for as long as it is needed."""
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+        return
+    address = os.environ.get("RAY_ADDRESS", "local")
+    of_this_machine: dict[str, Any] = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, num_workers)}
+    ray.init(
+        address=address,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        **(of_this_machine if address == "local" else {}),
+    )
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    # What it prints of itself is about its insides; what goes wrong comes as an exception.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ImportError("--engine ray needs Ray: pip install 'glirel-transformers[ray]'") from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray

@@ -1,0 +1,170 @@
+"""From an item to a record: a text, its entities, what is asked of it, and all else that the input says about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from glirel_transformers.relation_syntax import read_relation_lines
+from glirel_transformers.requests_glirel import read_entities
+
+from .sources import Item
+
+Record = dict[str, Any]
+
+_OUTPUT_FIELDS = ("relations", "source", "line", "error")
+"""Fields that the output needs for itself. What the input has there is kept as `input_relations`, and so on."""
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """An item that cannot be worked on.
+
+    Args:
+        item: the item.
+        error: what is wrong with it.
+    """
+
+    item: Item
+    error: str
+
+    def to_record(self) -> Record:
+        """What stands in its place in the output, where it is kept."""
+        return {**place_of(self.item), "error": self.error}
+
+    def __str__(self) -> str:
+        return f"{self.item.place}: {self.error}"
+
+
+@dataclass(frozen=True)
+class TextRequest:
+    """What is asked of one text.
+
+    Args:
+        item: what the input says.
+        fields: what the record carries through from there.
+        text: the text.
+        entities: its entities as they are given; `None` leaves them to the recogniser.
+        relation_types: what is asked of this text alone; `None` asks for what is asked of all.
+    """
+
+    item: Item
+    fields: Record
+    text: str
+    entities: Any = None
+    relation_types: Any = None
+
+    def to_record(self, relations: list[dict[str, Any]]) -> Record:
+        """The output's record: the input's own fields, text, entities, relations and place."""
+        rounded = [{**relation, "score": round(relation["score"], 6)} for relation in relations]
+        return {
+            **self.fields,
+            "text": self.text,
+            "entities": read_whole_entities(self.entities, self.text),
+            "relations": rounded,
+            **place_of(self.item),
+        }
+
+
+def read_whole_entities(entities: Any, text: str) -> list[dict[str, Any]]:
+    """Entities in one form, with all else that is said of them.
+
+    Raises:
+        ValueError, TypeError: when one cannot be read, or is not the text that it says it is.
+    """
+    read = read_entities(entities, text)
+    whole = [{**(given if isinstance(given, Mapping) else {}), **e.to_dict()} for given, e in zip(entities, read)]
+    for given, entity in zip(entities, read):
+        if isinstance(given, Mapping) and given.get("text", entity.text) != entity.text:
+            raise ValueError(
+                f"`entities[{entity.index}]` says that its text is {given['text']!r}, but the characters "
+                f"({entity.start}, {entity.end}) are {entity.text!r}. Spans are half-open and count characters."
+            )
+    return whole
+
+
+def place_of(item: Item) -> Record:
+    """Where a record comes from: its `source`, and its `line` where there are lines."""
+    place: Record = {} if item.source is None else {"source": item.source}
+    return place if item.line is None else {**place, "line": item.line}
+
+
+def read_request(item: Item) -> TextRequest:
+    """Understands an item.
+
+    A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
+    names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
+    `mentions` with word spans, is read as well: its text is the words with spaces between them.
+
+    Raises:
+        ValueError, TypeError: when it cannot be understood.
+    """
+    try:
+        text = item.raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"It is no UTF-8 text ({error.reason} at byte {error.start}).") from None
+    if item.kind != "jsonl":
+        return TextRequest(item, {}, text)
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"It is no JSON ({error.msg} at character {error.colno}).") from None
+    except RecursionError:
+        raise ValueError("Its JSON is nested too deeply.") from None
+    if not isinstance(record, dict):
+        raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {_shortened(record)}.")
+    fields = {
+        f"input_{name}" if name in _OUTPUT_FIELDS else name: value
+        for name, value in record.items()
+        if name not in ("text", "entities")
+    }
+    relation_types = _read_relation_types(record.get("relation_types"))
+    if "text" not in record and "words" in record:
+        text, entities = _read_words(record)
+        return TextRequest(item, fields, text, entities, relation_types)
+    if not isinstance(record.get("text"), str):
+        raise TypeError(
+            f"'text' must be a string: got {_shortened(record.get('text'))}. The record has {list(record)}."
+        )
+    try:
+        record["text"].encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"'text' has half a surrogate pair at character {error.start}, which is no text.") from None
+    return TextRequest(item, fields, record["text"], record.get("entities"), relation_types)
+
+
+def _read_relation_types(relation_types: Any) -> Any:
+    if isinstance(relation_types, str):
+        return read_relation_lines(relation_types)
+    if isinstance(relation_types, list) and all(isinstance(line, str) for line in relation_types):
+        return read_relation_lines(relation_types)
+    return relation_types
+
+
+def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """The text of words with spaces between them, and the entities that word spans name in it."""
+    words, mentions = record["words"], record.get("mentions")
+    if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
+        raise TypeError(f"'words' must be a list of words: got {_shortened(words)}.")
+    if not isinstance(mentions, list) or not all(isinstance(mention, Mapping) for mention in mentions):
+        raise TypeError(f"A record with 'words' needs 'mentions', a list of objects: got {_shortened(mentions)}.")
+    starts = [0]
+    for word in words:
+        starts.append(starts[-1] + len(word) + 1)
+    entities = []
+    for position, mention in enumerate(mentions):
+        start, end = mention.get("start"), mention.get("end")
+        if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(words)):
+            raise ValueError(
+                f"`mentions[{position}]` must have 'start' and 'end', half-open and in words, of which there are "
+                f"{len(words)}: got {_shortened(dict(mention))}."
+            )
+        entities.append({"start": starts[start], "end": starts[end] - 1, "label": mention.get("label")})
+    return " ".join(words), entities
+
+
+def _shortened(value: Any) -> str:
+    written = repr(value)
+    return written if len(written) <= 80 else f"{written[:77]}..."

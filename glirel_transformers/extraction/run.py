@@ -1,0 +1,189 @@
+"""The work itself: chunks go through an engine, and on to a stream or to a file that can be continued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Literal, Protocol
+
+from glirel_transformers.formats import WRITERS, Format
+
+from .extractor import ChunkResult, ExtractionSettings, Extractor
+from .output import Counts, Progress, ResumableOutput, read_records, replacing
+from .records import Malformed, Record
+from .sources import Chunk, Source, in_chunks, read_items
+
+OnError = Literal["stop", "skip", "keep"]
+"""What becomes of malformed items: the run ends there, they are left out, or a record with `error` stands for them."""
+
+Engine = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, ChunkResult]]]
+"""Takes chunks, and gives each with what became of it, in the same order."""
+
+
+class Observer(Protocol):
+    """Who is told what happens."""
+
+    def begins(self, counts: Counts) -> None:
+        """Work begins; that much was done by earlier runs."""
+
+    def worked(self, chunk: Chunk, counts: Counts) -> None:
+        """A chunk is done, and that is what it added."""
+
+    def met(self, malformed: Malformed) -> None:
+        """An item is malformed."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Args:
+        counts: how much was done, by earlier runs too.
+        stopped: the malformed item at which it ended.
+        was_complete: whether there was nothing to do.
+    """
+
+    counts: Counts
+    stopped: Malformed | None = None
+    was_complete: bool = False
+
+
+@dataclass
+class WorkedChunk:
+    """What a chunk adds to the output."""
+
+    chunk: Chunk
+    records: list[Record]
+    counts: Counts
+    malformed: list[Malformed]
+    stopped: Malformed | None
+
+
+def local_engine(settings: ExtractionSettings) -> Engine:
+    """Works in this process, on one chunk after the other.
+
+    Raises:
+        ValueError, TypeError, OSError, ImportError: when the settings do not fit, or a model cannot be loaded.
+    """
+    extract = Extractor(settings)
+    return lambda chunks: ((chunk, extract(chunk.items)) for chunk in chunks)
+
+
+def stream_records(chunks: Iterable[Chunk], engine: Engine, on_error: OnError, observer: Observer) -> RecordStream:
+    """The records of all chunks, one by one, as they come."""
+    return RecordStream(_work(chunks, engine, on_error), observer)
+
+
+class RecordStream:
+    """An iterator of records; `outcome` is what was done so far."""
+
+    def __init__(self, worked: Iterator[WorkedChunk], observer: Observer):
+        self.outcome = Outcome(Counts())
+        self._records = self._read(worked, observer)
+
+    def _read(self, worked: Iterator[WorkedChunk], observer: Observer) -> Iterator[Record]:
+        observer.begins(self.outcome.counts)
+        for done in worked:
+            yield from done.records
+            self.outcome.counts += done.counts
+            _tell(observer, done)
+            self.outcome.stopped = done.stopped
+
+    def __iter__(self) -> Iterator[Record]:
+        return self._records
+
+
+def write_resumably(
+    sources: Iterable[Source],
+    make_engine: Callable[[], Engine],
+    output: ResumableOutput,
+    on_error: OnError,
+    observer: Observer,
+) -> Outcome:
+    """Writes the records of all sources to a file, and goes on where a run before ended.
+
+    Args:
+        sources: what is read.
+        make_engine: loads the models; called only when there is something to do.
+        output: where records go.
+        on_error: what becomes of malformed items.
+        observer: who is told.
+
+    Raises:
+        ValueError: when the input is not the one that the file was begun with.
+        OSError: when the file cannot be written.
+    """
+    with output:
+        chunks = read_chunks(sources, output.chunk_size)
+        following = _skip(chunks, output.reached, output.path)
+        if output.is_complete(following):
+            assert output.finished is not None
+            return Outcome(output.finished.counts, was_complete=True)
+        engine = make_engine()
+        output.begin()
+        outcome = Outcome(output.reached.counts)
+        observer.begins(outcome.counts)
+        rest = chunks if following is None else chain([following], chunks)
+        for done in _work(rest, engine, on_error):
+            output.write(done.chunk, done.records, done.counts, is_whole=done.stopped is None)
+            outcome.counts += done.counts
+            _tell(observer, done)
+            outcome.stopped = done.stopped
+        if outcome.stopped is None:
+            output.finish()
+    return outcome
+
+
+def read_chunks(sources: Iterable[Source], size: int) -> Iterator[Chunk]:
+    """The items of all sources in chunks, read lazily."""
+    return in_chunks(read_items(sources), size)
+
+
+def render(records: Path, path: Path, output_format: Format) -> None:
+    """Writes the records of a file of JSON lines in another format, all at once or not at all."""
+    with replacing(path) as file:
+        WRITERS[output_format](read_records(records), file)
+
+
+def _skip(chunks: Iterator[Chunk], reached: Progress, path: Path) -> Chunk | None:
+    """Passes over what is done, and gives the chunk that follows."""
+    if reached.items:
+        last = next((chunk for chunk in chunks if chunk.end >= reached.items), None)
+        if last is None or (last.end, last.digest) != (reached.items, reached.digest):
+            raise ValueError(
+                f"The first {reached.items:,} texts are not those that {str(path)!r} was begun with. Give the same "
+                "input, which may have grown at its end; name another --output; or begin anew with --overwrite."
+            )
+    return next(chunks, None)
+
+
+def _work(chunks: Iterable[Chunk], engine: Engine, on_error: OnError) -> Iterator[WorkedChunk]:
+    for chunk, result in engine(chunks):
+        done = _settle(chunk, result, on_error)
+        yield done
+        if done.stopped is not None:
+            return
+
+
+def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk:
+    """What a chunk adds to the output, given what becomes of malformed items."""
+    results = result.records
+    malformed = [record for record in results if isinstance(record, Malformed)]
+    stopped = malformed[0] if malformed and on_error == "stop" else None
+    if stopped is not None:
+        results, malformed = results[: results.index(stopped)], [stopped]
+    good = [record for record in results if not isinstance(record, Malformed)]
+    counts = Counts(
+        len(good), sum(len(record["relations"]) for record in good), len(malformed), result.num_unscored_pairs
+    )
+    if on_error == "keep":
+        good = [record.to_record() if isinstance(record, Malformed) else record for record in results]
+    return WorkedChunk(chunk, good, counts, malformed, stopped)
+
+
+def _tell(observer: Observer, done: WorkedChunk) -> None:
+    for item in done.malformed:
+        observer.met(item)
+    observer.worked(done.chunk, done.counts)

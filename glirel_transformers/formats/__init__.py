@@ -1,0 +1,24 @@
+"""Records of extraction as files: JSON lines, CSV, GraphML and Turtle.
+
+A record is a dictionary with `text`, `entities` (each with `start`, `end`, `text`, `label`) and `relations` as the
+pipeline returns them; where it comes from stands in `source`, `line` and `id`, each of which may be absent. A relation
+whose `score` is `None` or absent was added by a person. All functions take any iterable of records and read it once.
+"""
+
+from .graphs import to_networkx, write_graphml
+from .lines import write_csv, write_jsonl
+from .turtle import to_rdflib, write_turtle
+from .writers import SUFFIXES, WRITERS, Format, Writer
+
+__all__ = [
+    "SUFFIXES",
+    "WRITERS",
+    "Format",
+    "Writer",
+    "to_networkx",
+    "to_rdflib",
+    "write_csv",
+    "write_graphml",
+    "write_jsonl",
+    "write_turtle",
+]

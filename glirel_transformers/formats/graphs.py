@@ -1,0 +1,83 @@
+"""A graph of entities and relations, for networkx and everything that reads GraphML (Gephi, Cytoscape, yEd)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import networkx
+
+_PLACE = {"id": "text_id", "source": "source", "line": "line"}  # readers of GraphML take `id` for the edge's own
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
+    """A directed graph: entities are nodes, merged by text and type over all records; each relation is an edge.
+
+    A node is `(text, type)`, with the attributes `label` (its text), `type` (absent where it is unknown) and
+    `mentions` (how often it was named). An edge has `label` and `relation` (the relation's name), `score` (absent
+    where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, as far as
+    the record has them.
+
+    The graph is held in memory.
+
+    Raises:
+        ImportError: without networkx.
+    """
+    try:
+        import networkx
+    except ImportError as error:
+        raise ImportError("A graph needs networkx: pip install 'glirel-transformers[graph]'") from error
+    graph = networkx.MultiDiGraph()
+    for record in records:
+        for entity in record.get("entities", ()):
+            node = node_of(entity)
+            graph.add_node(node, **_known(label=entity["text"], type=entity.get("label")))
+            graph.nodes[node]["mentions"] = graph.nodes[node].get("mentions", 0) + 1
+        place = _known(**{name: record.get(field) for field, name in _PLACE.items()})
+        for relation in record.get("relations", ()):
+            head, tail = node_of(relation["head"]), node_of(relation["tail"])
+            for node in (head, tail):
+                if "label" not in graph.nodes.get(node, {}):  # not among the record's entities
+                    graph.add_node(node, **_known(label=node[0], type=node[1]), mentions=0)
+            name = relation["relation"]
+            graph.add_edge(head, tail, label=name, relation=name, **_known(score=relation.get("score")), **place)
+    return graph
+
+
+def node_of(entity: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What makes two mentions one node: the same text and the same type."""
+    return entity["text"], entity.get("label")
+
+
+def write_graphml(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
+    """Writes the graph of [`to_networkx`] as GraphML, with nodes `n0`, `n1`, … and edges `e0`, `e1`, … in their order.
+
+    The graph is held in memory. Control characters, which XML cannot hold, are written as U+FFFD.
+
+    Raises:
+        ImportError: without networkx.
+    """
+    graph = to_networkx(records)
+    import networkx
+
+    written = networkx.MultiDiGraph()
+    names = {node: f"n{position}" for position, node in enumerate(graph)}
+    written.add_nodes_from((names[node], _for_xml(attributes)) for node, attributes in graph.nodes(data=True))
+    for position, (head, tail, attributes) in enumerate(graph.edges(data=True)):
+        written.add_edge(names[head], names[tail], key=f"e{position}", **_for_xml(attributes))
+    file.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+    for line in networkx.generate_graphml(written):
+        file.write(f"{line}\n")
+
+
+def _known(**attributes: Any) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _for_xml(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that GraphML can hold: `text_id` is text, as one record may number itself and another name itself."""
+    plain = {name: str(value) if name == "text_id" else value for name, value in attributes.items()}
+    return {name: _NOT_IN_XML.sub("�", value) if isinstance(value, str) else value for name, value in plain.items()}

@@ -1,0 +1,132 @@
+"""RDF: each relation as a triple, and beside it a statement with its score and where it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    import rdflib
+
+BASE = "urn:glirel:"
+_MAX_DESCRIBED = 100_000  # entities and relations whose description is known to be written; memory stays bounded
+
+
+class _Block(NamedTuple):
+    subject: Any
+    properties: list[tuple[Any, Any]]
+
+
+def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str = BASE) -> None:
+    """Writes Turtle, record by record and in constant memory.
+
+    An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label` and its type
+    as `rdf:type`. A relation is the triple itself, and an `rdf:Statement` with `glirel:score` (absent where a person
+    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, as far as the record has them.
+
+    Args:
+        records: the records.
+        file: a text file.
+        base: what all names of entities, types and relations begin with.
+
+    Raises:
+        ImportError: without rdflib.
+    """
+    prefixes, blocks = _describe(records, base)
+    names = _namespaces(prefixes)
+    for prefix, namespace in prefixes.items():
+        file.write(f"@prefix {prefix}: <{namespace}> .\n")
+    for subject, properties in blocks:
+        written = " ;\n    ".join(f"{name.n3(names)} {value.n3(names)}" for name, value in properties)
+        file.write(f"\n{subject.n3(names)} {written} .\n")
+
+
+def to_rdflib(records: Iterable[Mapping[str, Any]], base: str = BASE) -> rdflib.Graph:
+    """The triples that [`write_turtle`] writes, as a graph in memory.
+
+    Raises:
+        ImportError: without rdflib.
+    """
+    prefixes, blocks = _describe(records, base)
+    graph = _namespaces(prefixes).graph
+    for subject, properties in blocks:
+        for name, value in properties:
+            graph.add((subject, name, value))
+    return graph
+
+
+def _namespaces(prefixes: Mapping[str, Any]) -> Any:
+    from rdflib import Graph
+
+    manager = Graph(bind_namespaces="none").namespace_manager
+    for prefix, namespace in prefixes.items():
+        manager.bind(prefix, namespace)
+    return manager
+
+
+def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, Any], Iterator[_Block]]:
+    """Namespaces by prefix, and what is said of each subject."""
+    try:
+        from rdflib import DCTERMS, RDF, RDFS, XSD, Namespace
+    except ImportError as error:
+        raise ImportError("Turtle needs rdflib: pip install 'glirel-transformers[graph]'") from error
+    prefixes: dict[str, Any] = {"rdf": RDF, "rdfs": RDFS, "xsd": XSD, "dcterms": DCTERMS}
+    prefixes |= {name: Namespace(f"{base}{name}:") for name in ("entity", "type", "relation")}
+    return {**prefixes, "glirel": Namespace(f"{base}vocabulary:")}, _blocks(records, base)
+
+
+def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]:
+    from rdflib import RDF, RDFS, BNode, Literal, URIRef
+
+    described: set[Any] = set()
+    num_statements = 0
+
+    def describe(name: Any, label: str, kind: Any) -> Iterator[_Block]:
+        if name not in described:
+            if len(described) == _MAX_DESCRIBED:
+                described.clear()  # what is described again says the same again
+            described.add(name)
+            yield _Block(name, [(RDF.type, kind)] * (kind is not None) + [(RDFS.label, Literal(label))])
+
+    def entity(mention: Mapping[str, Any]) -> tuple[Any, str, Any]:
+        text, label = mention["text"], mention.get("label")
+        kind = None if label is None else URIRef(f"{base}type:{_escaped(label)}")
+        return URIRef(f"{base}entity:{_escaped(label or '')}:{_escaped(text)}"), text, kind
+
+    for record in records:
+        for mention in record.get("entities", ()):
+            yield from describe(*entity(mention))
+        for found in record.get("relations", ()):
+            head, tail = entity(found["head"]), entity(found["tail"])
+            yield from describe(*head)
+            yield from describe(*tail)
+            relation = URIRef(f"{base}relation:{_escaped(found['relation'])}")
+            yield from describe(relation, found["relation"], RDF.Property)
+            yield _Block(head[0], [(relation, tail[0])])
+            statement = [(RDF.type, RDF.Statement), (RDF.subject, head[0]), (RDF.predicate, relation)]
+            statement += [(RDF.object, tail[0]), *_about(record, found, base)]
+            yield _Block(BNode(f"s{num_statements}"), statement)
+            num_statements += 1
+
+
+def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> list[tuple[Any, Any]]:
+    """The score of a relation, and where it comes from."""
+    from rdflib import DCTERMS, XSD, Literal, URIRef
+
+    said = {
+        URIRef(f"{base}vocabulary:score"): None if found.get("score") is None else f"{found['score']:.6f}",
+        DCTERMS.source: record.get("source"),
+        URIRef(f"{base}vocabulary:line"): record.get("line"),
+        DCTERMS.identifier: record.get("id"),
+    }
+    (score, value), *rest = said.items()
+    about = [] if value is None else [(score, Literal(value, datatype=XSD.decimal))]
+    return about + [(name, Literal(value)) for name, value in rest if value is not None]
+
+
+def _escaped(name: str) -> str:
+    """`name` as part of an IRI: letters of all scripts stay, all else but `-._~` is percent-encoded."""
+    return re.sub(
+        r"[^\w.~-]", lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode("utf-8", "replace")), name
+    )

@@ -1,0 +1,76 @@
+"""Named endpoints for programs: `gradio_client`'s `Client(url).predict(..., api_name="/extract")`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from glirel_transformers.ner import HEURISTIC
+from glirel_transformers.requests_glirel import check_probability
+
+from . import model
+
+T = TypeVar("T")
+
+
+def extract(
+    text: str,
+    entities: list[dict[str, Any]] | None = None,
+    relation_types: list[str] | dict[str, Any] | str = "",
+    threshold: float | None = None,
+    top_k: int | None = None,
+) -> list[dict[str, Any]]:
+    """Extracts relations of any types between the entities of a text.
+
+    Args:
+        text: the text; the server's limit is 10,000 characters unless it was started with another.
+        entities: a list of {"start", "end", "label"}, half-open in characters; null lets simple rules find
+            capitalised spans, dates and numbers.
+        relation_types: a list of names, or lines such as "place of birth: PERSON -> CITY", or an object of names with
+            settings: {"place of birth": {"head": ["PERSON"], "tail": ["CITY"], "threshold": 0.4}}. At most 50.
+        threshold: least probability, from 0 to 1; null takes the model's own.
+        top_k: at most so many relations for each ordered pair; null for all.
+
+    Returns:
+        A list of {"head", "relation", "tail", "score"} by falling score, where head and tail have "start", "end",
+        "text", "label" and "index".
+    """
+    return _answer(lambda: _extract(text, entities, relation_types, threshold, top_k))
+
+
+def _extract(text: Any, entities: Any, relation_types: Any, threshold: Any, top_k: Any) -> list[dict[str, Any]]:
+    if threshold is not None:
+        check_probability(threshold, "`threshold`")
+    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
+        raise ValueError(f"`top_k` must be a whole number of at least 1, or null for all: got {top_k!r}.")
+    model.check_text(text)
+    found = model.find_entities(text) if entities is None else entities
+    return model.score(text, found, relation_types).select(threshold, top_k)
+
+
+def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]]:
+    """Finds entities in a text.
+
+    Args:
+        text: the text.
+        recognizer: "heuristic" (capitalised spans, dates, numbers; not a model), or one that the server offers.
+
+    Returns:
+        A list of {"start", "end", "label"}, half-open in characters.
+    """
+    return _answer(lambda: model.find_entities(text, recognizer))
+
+
+def register() -> None:
+    """Declares the endpoints within `gr.Blocks`."""
+    gr.api(extract, api_name="extract", concurrency_id="model", concurrency_limit=1)
+    gr.api(find_entities, api_name="find_entities", concurrency_id="model")
+
+
+def _answer(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except (ValueError, TypeError) as error:
+        raise gr.Error(str(error), print_exception=False) from error

@@ -1,0 +1,238 @@
+"""One visitor's desk: the workspace and the lock that keeps quick clicks in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+from threading import RLock
+from typing import Any
+
+from glirel_transformers.relation_syntax import read_relation_lines
+from glirel_transformers.requests_glirel import read_relation_types
+
+from . import files, model
+from .examples import Example
+from .session import ACCEPTED, ADDED, REJECTED, Session, Span, Triple, Workspace
+from .view import Row, predicted, rows
+
+
+@dataclass
+class Desk:
+    """What Gradio keeps for each visitor. Events may overlap; each takes the lock, so that none works on old values.
+
+    Args:
+        workspace: what lies on it.
+        note: what is to be said beside the text.
+    """
+
+    workspace: Workspace = field(default_factory=Workspace)
+    note: str = ""
+    open_at: int | None = None
+    lock: Any = field(default_factory=RLock, repr=False, compare=False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+        return Desk(copy(self.workspace))
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session."""
+        return self.workspace.session
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Takes the lock, and clears what was said before."""
+        with self.lock:
+            self.note, self.open_at = "", None
+            yield
+
+    def put(self, session: Session, **changes: Any) -> None:
+        """Takes a step that can be undone."""
+        self.workspace = self.workspace.then(session, **changes)
+
+    # What a visitor does
+
+    def type_text(self, text: str) -> None:
+        """Takes over the text box; typing alone is not a step to undo."""
+        session, self.note = self.session.with_text(text)
+        if session.text == self.session.text:
+            return
+        if self.session.entities or self.session.decisions:
+            self.put(session, scores=None)
+        else:
+            self.workspace = replace(self.workspace, session=session, scores=None)
+
+    def type_relations(self, lines: str) -> None:
+        """Takes over the relations; where only constraints changed, the scores stay good."""
+        session = replace(self.session, relation_lines=lines)
+        scores = self.workspace.scores
+        if scores is not None:
+            try:
+                asked = read_relation_types(read_relation_lines(lines))
+            except ValueError:
+                asked = []  # half typed; said when the relations are extracted
+            if [r.name for r in asked] == [r.name for r in scores.relation_types]:
+                scores = replace(scores, relation_types=asked)
+        self.workspace = replace(self.workspace, session=session, scores=scores)
+
+    def choose(self, threshold: float, top_k: int) -> None:
+        """Moves the sliders."""
+        session = replace(self.session, threshold=float(threshold), top_k=int(top_k))
+        self.workspace = replace(self.workspace, session=session)
+
+    def mark(self, start: int, end: int) -> None:
+        """Marks a stretch of the text and opens its form."""
+        session, self.open_at, self.note = self.session.mark(start, end, None)
+        self.put(session)
+
+    def relabel(self, position: int, label: str, everywhere: bool) -> None:
+        """Gives an entity its type."""
+        if 0 <= position < len(self.session.entities):
+            self.put(self.session.relabel(position, label.strip() or None, everywhere))
+
+    def unmark(self, position: int) -> None:
+        """Deletes an entity."""
+        if 0 <= position < len(self.session.entities):
+            self.put(self.session.unmark(position))
+
+    def find_entities(self, text: str, recognizer: str) -> None:
+        """Adds what a recogniser finds."""
+        self.type_text(text)
+        session, self.note = self.session.with_entities(model.find_entities(self.session.text, recognizer))
+        self.put(session)
+
+    def extract(self, text: str, relation_lines: str) -> None:
+        """Runs the model."""
+        self.type_text(text)
+        self.type_relations(relation_lines)
+        session = self.session
+        model.check_text(session.text)
+        entities = [{"start": e.start, "end": e.end, "label": e.label} for e in session.entities]
+        if len(entities) < 2:
+            raise ValueError("Relations hold between two entities: mark at least two in the text, or let them be found.")
+        scores = model.score(session.text, entities, session.relation_lines)
+        self.workspace = replace(
+            self.workspace, session=replace(session, has_results=True), scores=scores
+        )
+
+    def decide(self, row: int, action: str, relation: str | None = None) -> None:
+        """Accepts, rejects, renames or turns round a relation of the list."""
+        listed = rows(self.workspace)
+        if not 0 <= row < len(listed):
+            return
+        chosen: Row = listed[row]
+        triple = chosen.triple
+        if action == "accept":
+            if chosen.verdict not in (ADDED, "changed"):
+                self.put(self.session.decide(triple, ACCEPTED, chosen.score))
+        elif action == "reject" and chosen.verdict == ADDED:
+            self.put(self.session.decide(triple, ADDED, None))  # taken back
+        elif action == "reject":
+            self.put(self.session.decide(triple, REJECTED, chosen.score))
+        elif action == "swap":
+            self._change(triple, Triple(triple.tail, triple.relation, triple.head), listed, chosen.score)
+        elif action == "change" and relation:
+            self._change(triple, Triple(triple.head, relation, triple.tail), listed, chosen.score)
+
+    def _change(self, triple: Triple, new: Triple, listed: list[Row], score: float | None) -> None:
+        if new == triple:
+            return
+        if any(row.triple == new for row in listed):
+            raise ValueError("That relation is in the list already.")
+        self.put(self.session.change(triple, new, score))
+
+    def accept_all(self) -> None:
+        """Accepts whatever is not decided yet."""
+        session = self.session
+        for row in rows(self.workspace):
+            if row.verdict is None:
+                session = session.decide(row.triple, ACCEPTED, row.score)
+        self.put(session)
+
+    def add(self, head: int | None, relation: str | None, tail: int | None) -> None:
+        """Adds a relation that the model missed; head and tail are positions of entities."""
+        entities = self.session.entities
+        if head is None or tail is None or not (relation or "").strip():
+            raise ValueError("Choose a head, a relation and a tail.")
+        if head == tail:
+            raise ValueError("Head and tail are the same entity. A relation holds between two.")
+        triple = Triple(Span(*entities[head].span), str(relation).strip(), Span(*entities[tail].span))
+        if any(row.triple == triple for row in rows(self.workspace)):
+            raise ValueError("That relation is in the list already.")
+        self.put(self.session.decide(triple, ADDED, None))
+
+    def save(self, exhaustive: bool) -> None:
+        """Puts the example into the data set."""
+        model.check_text(self.session.text)
+        self.put(self.session.save(self.session.to_document(predicted(self.workspace), exhaustive)))
+
+    def take_example(self, example: Example) -> None:
+        """Puts one of the ready-made texts on the desk."""
+        session = replace(
+            self.session,
+            text=example.text,
+            entities=example.entities,
+            relation_lines=example.relation_lines,
+            decisions=(),
+            history=(),
+            has_results=False,
+        )
+        self.put(session, scores=None)
+
+    def open_example(self, number: float) -> None:
+        """Takes an example of the data set back on the desk."""
+        self.put(self.session.open(self._example(number)), scores=None)
+
+    def remove_example(self, number: float) -> None:
+        """Takes an example out of the data set."""
+        position = self._example(number)
+        examples = self.session.examples
+        self.put(replace(self.session, examples=examples[:position] + examples[position + 1 :]))
+
+    def _example(self, number: float) -> int:
+        if number is None or not 1 <= number <= len(self.session.examples):
+            raise ValueError(f"There is no example {number}: the data set has {len(self.session.examples)}.")
+        return int(number) - 1
+
+    def undo(self) -> None:
+        """Goes back a step."""
+        before = self.workspace
+        self.workspace = before.undo()
+        if self.workspace.session.text != before.session.text:
+            self.workspace = replace(self.workspace, scores=None)
+
+    def upload(self, path: str) -> None:
+        """Adds the examples of a file to the data set, and opens the last one where the desk is empty."""
+        documents = files.read(path)
+        session = self.session
+        for document in documents:
+            session = session.save(document)
+        if documents and not session.text.strip():
+            session = session.open(len(session.examples) - 1)
+        self.put(session)
+        self.note = f"{len(documents)} examples uploaded."
+
+    def restore(self, memory: Any) -> None:
+        """Takes up what the browser remembers; results are computed again."""
+        threshold = round(model.pipeline().model.config.threshold, 2)
+        if not isinstance(memory, dict):
+            self.workspace = Workspace(Session(threshold=threshold))
+            return
+        try:
+            session = Session.from_dict(memory)
+        except (KeyError, TypeError, ValueError) as error:
+            self.workspace = Workspace(Session(threshold=threshold))
+            raise ValueError(f"What this browser remembers cannot be read, and was left aside: {error}") from error
+        self.workspace = Workspace(session)
+        if session.has_results:
+            self.extract(session.text, session.relation_lines)
+
+    def run(self, action: Callable[..., None], *arguments: Any) -> str | None:
+        """Does `action` with the lock held; returns the message of an error in what the visitor gave."""
+        with self.working():
+            try:
+                action(*arguments)
+            except (ValueError, TypeError, OSError, ImportError) as error:
+                return str(error)
+        return None

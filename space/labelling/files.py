@@ -1,0 +1,86 @@
+"""A data set as a file to take away, and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from glirel_transformers.data import Document, Mention, Relation, read_documents
+from glirel_transformers.formats import write_csv, write_graphml, write_turtle
+
+
+def write(kind: str, documents: Sequence[Document]) -> dict[str, str]:
+    """A file for the browser: its `name`, its media `type` and its `content`.
+
+    Raises:
+        ValueError: when there is nothing to write.
+    """
+    if not documents:
+        raise ValueError("There is nothing to download yet. Save an example first.")
+    suffix, media_type, writer = WRITERS[kind]
+    file = io.StringIO()
+    writer(documents, file)
+    return {"name": f"relations.{suffix}", "type": media_type, "content": file.getvalue()}
+
+
+def read(path: str | os.PathLike[str]) -> list[Document]:
+    """The examples of an uploaded file, which is then removed from the server.
+
+    Raises:
+        ValueError: when it cannot be read; the message names the line.
+    """
+    reader = READERS.get(Path(path).suffix.lower())
+    try:
+        if reader is None:
+            raise ValueError(
+                f"{Path(path).name} is of no kind that holds examples: upload a file that ends in "
+                f"{' or '.join(READERS)}. Graphs hold no texts."
+            )
+        try:
+            return list(reader(path))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{Path(path).name} is no text in UTF-8.") from error
+        except ValueError as error:
+            raise ValueError(str(error).replace(os.fspath(path), Path(path).name)) from error
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def to_records(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
+    """Documents in the form of what the library extracts, for its writers of tables and graphs."""
+    for number, document in enumerate(documents, start=1):
+        text, entities = document.to_text()
+        full = [
+            {**entity, "text": text[entity["start"] : entity["end"]], "index": index}
+            for index, entity in enumerate(entities)
+        ]
+        relations = [
+            {"head": full[r.head], "relation": r.relation_type, "tail": full[r.tail], "score": None}
+            for r in document.relations
+        ]
+        yield {"id": str(number), "text": text, "entities": full, "relations": relations}
+
+
+def _write_jsonl(documents: Iterable[Document], file: Any) -> None:
+    for document in documents:
+        file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
+
+
+def _with_records(writer: Callable[..., Any]) -> Callable[[Iterable[Document], Any], None]:
+    def write_them(documents: Iterable[Document], file: Any) -> None:
+        writer(to_records(documents), file)
+
+    return write_them
+
+
+WRITERS: dict[str, tuple[str, str, Callable[[Iterable[Document], Any], None]]] = {
+    "JSONL": ("jsonl", "application/jsonl", _write_jsonl),
+    "CSV": ("csv", "text/csv", _with_records(write_csv)),
+    "GraphML": ("graphml", "application/graphml+xml", _with_records(write_graphml)),
+    "Turtle": ("ttl", "text/turtle", _with_records(write_turtle)),
+}

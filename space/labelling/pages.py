@@ -1,0 +1,191 @@
+"""Parts of the page that Gradio has no component for, as HTML. Whatever a visitor wrote is escaped here."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session
+from .view import REASONS, Row
+
+COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
+MAX_HEAT_MAP_PAIRS = 200
+_HUES = (215, 28, 150, 330, 265, 190, 95, 0, 48, 300)
+_HUE_OF = {"PERSON": 215, "ORGANIZATION": 28, "CITY": 150, "COUNTRY": 330, "LOCATION": 95, "DATE": 265, "WORK": 48}
+
+
+def escape(text: object) -> str:
+    """`text` for use in HTML; braces and dollars too, since the component's template would read them."""
+    return html.escape(str(text)).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+
+
+def hue(label: str | None) -> int:
+    """The colour of an entity type, the same wherever it is shown."""
+    if label is None:
+        return 220
+    return _HUE_OF.get(label.upper(), _HUES[sum(map(ord, label.upper())) % len(_HUES)])
+
+
+def annotator(session: Session, open_at: int | None = None, note: str = "") -> str:
+    """The text with its marks; `open_at` is the entity whose form opens."""
+    labels = [entity.label for entity in session.entities if entity.label]
+    labels += [label for label in COMMON_LABELS if label not in labels]
+    if not session.text.strip():
+        body = '<p class="gl-empty">Your text appears here, for marking.</p>'
+    else:
+        opened = "" if open_at is None else f' data-open="{open_at}"'
+        names = escape(json.dumps(list(dict.fromkeys(labels))[:12]))
+        body = (
+            f'<div class="gl-text" role="application" aria-label="Text with entities: drag to mark one" '
+            f'data-labels="{names}"{opened}>{_marked(session.text, session.entities)}</div>'
+        )
+    if note:
+        body += f'<p class="gl-note" role="status">{escape(note)}</p>'
+    return f'<div class="gl-annotator">{body}</div>'
+
+
+def _marked(text: str, entities: Sequence[Entity]) -> str:
+    """`text` with nested `mark` elements; entities lie beside or inside each other."""
+    opens = {}
+    closes: dict[int, int] = {}
+    for position, entity in enumerate(entities):
+        opens.setdefault(entity.start, []).append((position, entity))
+        closes[entity.end] = closes.get(entity.end, 0) + 1
+    parts, last = [], 0
+    for place in sorted({*opens, *closes}):
+        parts.append(escape(text[last:place]))
+        parts.append("</mark>" * closes.get(place, 0))
+        for position, entity in sorted(opens.get(place, ()), key=lambda item: -item[1].end):
+            label = escape(entity.label or "")
+            parts.append(
+                f'<mark tabindex="0" data-position="{position}" data-label="{label}" style="--hue:{hue(entity.label)}" '
+                f'title="{label or "no type"}: click to change">'
+            )
+        last = place
+    return "".join([*parts, escape(text[last:])])
+
+
+def entity_chip(text: str, label: str | None) -> str:
+    """An entity in running text."""
+    shown = f'<small>{escape(label)}</small>' if label else ""
+    return f'<span class="gl-entity" style="--hue:{hue(label)}">{escape(text)}{shown}</span>'
+
+
+def review(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """The list in which each relation is accepted, rejected or changed."""
+    if not rows:
+        return (
+            '<p class="gl-empty">Nothing to review yet. Extract relations, lower the threshold, or add a missing '
+            "relation below.</p>"
+        )
+    return f'<ul class="gl-review">{"".join(_review_row(i, row, names) for i, row in enumerate(rows))}</ul>'
+
+
+def _review_row(index: int, row: Row, names: Sequence[str]) -> str:
+    verdict = row.verdict or ""
+    options = "".join(
+        f'<option{" selected" if name == row.relation else ""}>{escape(name)}</option>'
+        for name in dict.fromkeys([*names, row.relation])
+    )
+    score = "added" if row.score is None and verdict == ADDED else "" if row.score is None else f"{row.score:.2f}"
+    words = escape(f"{row.head_text} {row.relation} {row.tail_text}")
+
+    def button(action: str, sign: str, name: str, pressed: bool | None = None) -> str:
+        state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
+        return (
+            f'<button type="button" data-action="{action}" data-row="{index}"{state} title="{name}" '
+            f'aria-label="{name}: {words}">{sign}<span>{name}</span></button>'
+        )
+
+    was = f'<small class="gl-was">was {escape(row.was)}</small>' if row.was else ""
+    accept = button("accept", "✓", "Accept", verdict in (ACCEPTED, ADDED, CHANGED))
+    reject = button("reject", "✗", "Remove" if verdict == ADDED else "Reject", verdict == REJECTED)
+    return (
+        f'<li class="gl-row gl-{verdict or "open"}"><div class="gl-triple">{entity_chip(row.head_text, row.head_label)}'
+        f'<span class="gl-arrow">→</span><select data-row="{index}" aria-label="Relation: {words}">{options}</select>'
+        f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label)}'
+        f'<span class="gl-score">{score}</span>{was}</div>'
+        f'<div class="gl-actions">{accept}{reject}{button("swap", "⇄", "Swap")}</div></li>'
+    )
+
+
+def heat_map(scores: Any, threshold: float, top_k: int | None) -> str:
+    """All scores, a row for each ordered pair; what counts as a relation is framed, the rest says why not."""
+    if scores is None or not len(scores.pair_index) or not scores.relation_types:
+        return '<p class="gl-empty">The scores of every pair and relation appear here.</p>'
+    reasons = scores.reasons(threshold, top_k)
+    best = scores.scores.amax(dim=1).argsort(descending=True).tolist()
+    head = "".join(f'<th scope="col"><span>{escape(r.name)}</span></th>' for r in scores.relation_types)
+    body = []
+    for row in best[:MAX_HEAT_MAP_PAIRS]:
+        pair = [scores.entities[int(i)].text for i in scores.pair_index[row]]
+        cells = "".join(
+            _cell(float(score), reason, f"{pair[0]} → {relation.name} → {pair[1]}")
+            for score, reason, relation in zip(scores.scores[row], reasons[row], scores.relation_types, strict=True)
+        )
+        body.append(f'<tr><th scope="row">{escape(pair[0])} <i>→</i> {escape(pair[1])}</th>{cells}</tr>')
+    note = ""
+    if len(best) > MAX_HEAT_MAP_PAIRS:
+        note = f'<p class="gl-hint">The {MAX_HEAT_MAP_PAIRS} pairs with the highest scores, of {len(best)}.</p>'
+    return (
+        f'<div class="gl-scroll" tabindex="0"><table class="gl-heat"><thead><tr><th scope="col">head → tail</th>{head}'
+        f'</tr></thead><tbody>{"".join(body)}</tbody></table></div><p class="gl-hint">A frame marks what counts as a '
+        f"relation; paler crossed cells are excluded by the entity types. Point at a cell for its score.</p>{note}"
+    )
+
+
+def _cell(score: float, reason: str | None, words: str) -> str:
+    why = "counts as a relation" if reason is None else REASONS[reason]
+    kind = "gl-yes" if reason is None else f"gl-{reason}"
+    return (
+        f'<td class="{kind}" style="--p:{100 * score:.1f}%" title="{escape(words)}: {score:.3f}, {why}">'
+        f"{score:.2f}</td>"
+    )
+
+
+def examples_list(session: Session) -> str:
+    """The data set so far, the newest first."""
+    if not session.examples:
+        return '<p class="gl-empty">No example saved yet.</p>'
+    items = []
+    for number, document in reversed(list(enumerate(session.examples))):
+        text, _ = document.to_text()
+        relations = "".join(
+            f"<li>{escape(_words(document, r.head))} → {escape(r.relation_type)} → "
+            f"{escape(_words(document, r.tail))}</li>"
+            for r in document.relations
+        )
+        history = "".join(f"<li>{escape(line)}</li>" for line in document.history)
+        items.append(
+            f'<details><summary><b>{number + 1}</b> {escape(text[:90])}{"…" if len(text) > 90 else ""} '
+            f"<small>{_count(len(document.mentions), 'entity', 'entities')}, "
+            f"{_count(len(document.relations), 'relation')}</small></summary><div><h4>Relations</h4><ul>{relations}"
+            f"</ul>{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"
+        )
+    return f'<div class="gl-examples">{"".join(items)}</div>'
+
+
+def counter(session: Session) -> str:
+    """How much is in the data set."""
+    number = len(session.examples)
+    relations = sum(len(document.relations) for document in session.examples)
+    return (
+        f'<p class="gl-counter" role="status"><b>{number}</b> {"example" if number == 1 else "examples"} saved, '
+        f"{_count(relations, 'relation')}</p>"
+    )
+
+
+def _words(document: Any, mention: int) -> str:
+    span = document.mentions[mention]
+    return " ".join(document.words[span.start : span.end])
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def status(parts: Iterable[str]) -> str:
+    """A quiet line of facts."""
+    return f'<p class="gl-status" role="status">{" · ".join(escape(part) for part in parts)}</p>'

@@ -1,0 +1,143 @@
+"""What is shown of a session: the model's relations as a person has judged them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from typing import Any
+
+from glirel_transformers.relation_syntax import read_relation_lines
+
+from .session import Entity, Session, Span, Triple, Workspace
+
+REASONS = {
+    "constraint": "types of the entities do not fit",
+    "direction": "the other direction is stronger",
+    "threshold": "below the threshold",
+    "top_k": "others are stronger for this pair",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A relation in the review list."""
+
+    triple: Triple
+    score: float | None
+    verdict: str | None
+    was: str | None
+    head_text: str
+    head_label: str | None
+    tail_text: str
+    tail_label: str | None
+
+    @property
+    def relation(self) -> str:
+        """Its name."""
+        return self.triple.relation
+
+
+def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
+    """What the model says at the thresholds chosen, best first; the scores are kept, so that it does not run again."""
+    session = workspace.session
+    if workspace.scores is None:
+        return []
+    spans = {entity.span for entity in session.entities}
+    triples = [
+        (Triple(Span(r["head"]["start"], r["head"]["end"]), r["relation"], Span(r["tail"]["start"], r["tail"]["end"])),
+         r["score"])
+        for r in workspace.scores.select(session.threshold, session.top_k or None)
+    ]
+    return [(triple, score) for triple, score in triples if triple.head in spans and triple.tail in spans]
+
+
+def rows(workspace: Workspace) -> list[Row]:
+    """The review list: what the model predicts, in its order, then what only a person knows."""
+    session = workspace.session
+    labels = {entity.span: entity.label for entity in session.entities}
+    by_triple = {decision.triple: decision for decision in session.decisions}
+    replaced = {decision.was: decision for decision in session.decisions if decision.was}
+
+    def row(triple: Triple, score: float | None) -> Row:
+        decision = by_triple.get(triple)
+        was = decision.was if decision else None
+        return Row(
+            triple,
+            score if decision is None or decision.score is None else decision.score,
+            decision.verdict if decision else None,
+            was and f"{session.surface(was.head)} → {was.relation} → {session.surface(was.tail)}",
+            session.surface(triple.head),
+            labels.get(triple.head),
+            session.surface(triple.tail),
+            labels.get(triple.tail),
+        )
+
+    listed: dict[Triple, Row] = {}
+    for triple, score in predicted(workspace):
+        shown = replaced[triple].triple if triple in replaced else triple
+        listed.setdefault(shown, row(shown, score))
+    for decision in session.decisions:
+        listed.setdefault(decision.triple, row(decision.triple, decision.score))
+    return list(listed.values())
+
+
+def relation_names(workspace: Workspace) -> list[str]:
+    """Names to choose from: those that are asked for, and those in use."""
+    try:
+        asked = list(read_relation_lines(workspace.session.relation_lines))
+    except ValueError:
+        asked = []  # half typed
+    scored = [relation.name for relation in workspace.scores.relation_types] if workspace.scores is not None else []
+    used = [decision.triple.relation for decision in workspace.session.decisions]
+    return list(dict.fromkeys([*asked, *scored, *used]))
+
+
+def entity_name(session: Session, entity: Entity) -> str:
+    """An entity in a menu; told apart where its words stand twice."""
+    surface = session.surface(entity)
+    same = [other for other in session.entities if session.surface(other) == surface]
+    place = f" #{same.index(entity) + 1}" if len(same) > 1 else ""
+    return f"{surface}{place}" + (f" ({entity.label})" if entity.label else "")
+
+
+def facts(workspace: Workspace, num_left_out: int) -> list[str]:
+    """The line above the results."""
+    session, scores = workspace.session, workspace.scores
+    if scores is None:
+        return ["No results yet: mark entities, name relations, then extract."]
+    found = len(predicted(workspace))
+    parts = [f"{found} relation{'' if found == 1 else 's'}", f"{num_left_out} left out"]
+    decided = len(session.decisions)
+    if decided:
+        parts.append(f"{decided} decided by you")
+    if scores.num_unscored_pairs:
+        parts.append(f"{scores.num_unscored_pairs} pairs lie too far apart to be scored")
+    if is_stale(workspace):
+        parts.append("Entities or relations changed: extract again")
+    return parts
+
+
+def is_stale(workspace: Workspace) -> bool:
+    """Whether the entities or the relation names are other ones than the scores are of."""
+    scores, session = workspace.scores, workspace.session
+    marked = [(entity.start, entity.end, entity.label) for entity in session.entities]
+    scored = [(entity.start, entity.end, entity.label) for entity in scores.entities]
+    try:
+        names = list(read_relation_lines(session.relation_lines))
+    except ValueError:
+        return True
+    return marked != scored or names != [relation.name for relation in scores.relation_types]
+
+
+def cells(row: Row) -> list[Any]:
+    """A line of the table."""
+    score = None if row.score is None else round(row.score, 3)
+    verdict = row.verdict or "open"
+    return [row.head_text, row.head_label or "", row.relation, row.tail_text, row.tail_label or "", score, verdict]
+
+
+def left_out_cells(cell: dict[str, Any]) -> list[Any]:
+    """A line of the table of what was left out."""
+    return [
+        cell["head"]["text"], cell["relation"], cell["tail"]["text"], round(cell["score"], 3), REASONS[cell["reason"]]
+    ]
