@@ -9,6 +9,8 @@ import typer
 
 from .console import console, errors, errors_without_traceback, is_main_process, plain
 
+_ENCODER, _TRAINING, _MACHINE = "Encoder", "Training", "Machine"
+
 Corpus = Annotated[
     list[Path],
     typer.Argument(
@@ -20,33 +22,93 @@ Corpus = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder of the run: `encoder` in it is the result.")]
 VocabSize = Annotated[
-    int, typer.Option("--vocab-size", metavar="VALUE", min=100, max=2**16, help="Sub-tokens of the tokenizer.")
+    int,
+    typer.Option(
+        "--vocab-size",
+        metavar="VALUE",
+        min=100,
+        max=2**16,
+        rich_help_panel=_ENCODER,
+        help="Sub-tokens of the tokenizer.",
+    ),
 ]
 HiddenSize = Annotated[
-    int, typer.Option("--hidden-size", metavar="VALUE", min=64, help="Width of the encoder, a multiple of 64.")
+    int,
+    typer.Option(
+        "--hidden-size",
+        metavar="VALUE",
+        min=64,
+        rich_help_panel=_ENCODER,
+        help="Width of the encoder, a multiple of 64.",
+    ),
 ]
-NumLayers = Annotated[int, typer.Option("--num-layers", metavar="VALUE", min=1, help="Layers of the encoder.")]
+NumLayers = Annotated[
+    int, typer.Option("--num-layers", metavar="VALUE", min=1, rich_help_panel=_ENCODER, help="Layers of the encoder.")
+]
 SequenceLength = Annotated[
-    int, typer.Option("--sequence-length", metavar="VALUE", min=8, help="Tokens of a training window.")
+    int,
+    typer.Option(
+        "--sequence-length", metavar="VALUE", min=8, rich_help_panel=_TRAINING, help="Tokens of a training window."
+    ),
 ]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", "-b", metavar="VALUE", min=1, help="Windows a batch, for each process.")
+    int,
+    typer.Option(
+        "--batch-size",
+        "-b",
+        metavar="VALUE",
+        min=1,
+        rich_help_panel=_TRAINING,
+        help="Windows a batch, for each process.",
+    ),
 ]
 MaxSteps = Annotated[
-    int, typer.Option("--max-steps", metavar="VALUE", min=1, help="Updates; the last third of them cools down.")
+    int,
+    typer.Option(
+        "--max-steps",
+        metavar="VALUE",
+        min=1,
+        rich_help_panel=_TRAINING,
+        help="Updates; the last third of them cools down.",
+    ),
 ]
-LearningRate = Annotated[float, typer.Option("--learning-rate", metavar="VALUE", min=0, help="Highest learning rate.")]
+LearningRate = Annotated[
+    float,
+    typer.Option("--learning-rate", metavar="VALUE", min=0, rich_help_panel=_TRAINING, help="Highest learning rate."),
+]
 MaskProbability = Annotated[
-    float, typer.Option("--mask-probability", metavar="VALUE", min=0.01, max=0.9, help="Tokens to predict.")
+    float,
+    typer.Option(
+        "--mask-probability", metavar="VALUE", min=0.01, max=0.9, rich_help_panel=_TRAINING, help="Tokens to predict."
+    ),
 ]
-HeldOut = Annotated[int, typer.Option("--held-out", metavar="VALUE", min=1, help="How many windows measure progress.")]
-SaveSteps = Annotated[int, typer.Option("--save-steps", metavar="VALUE", min=1, help="Updates between checkpoints.")]
+HeldOut = Annotated[
+    int,
+    typer.Option(
+        "--held-out", metavar="VALUE", min=1, rich_help_panel=_TRAINING, help="How many windows measure progress."
+    ),
+]
+SaveSteps = Annotated[
+    int,
+    typer.Option(
+        "--save-steps", metavar="VALUE", min=1, rich_help_panel=_TRAINING, help="Updates between checkpoints."
+    ),
+]
 EmbeddingTokens = Annotated[
-    int, typer.Option("--embedding-tokens", metavar="VALUE", min=0, help="Tokens that skip-gram reads.")
+    int,
+    typer.Option(
+        "--embedding-tokens", metavar="VALUE", min=0, rich_help_panel=_ENCODER, help="Tokens that skip-gram reads."
+    ),
 ]
-Bf16 = Annotated[bool, typer.Option("--bf16/--no-bf16", metavar="", help="Compute in bfloat16.")]
-Compile = Annotated[bool, typer.Option("--compile/--no-compile", metavar="", help="torch.compile.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="VALUE", min=0, help="Of everything that is drawn.")]
+Bf16 = Annotated[
+    bool, typer.Option("--bf16/--no-bf16", metavar="", rich_help_panel=_MACHINE, help="Compute in bfloat16.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile/--no-compile", metavar="", rich_help_panel=_MACHINE, help="torch.compile.")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="VALUE", min=0, rich_help_panel=_TRAINING, help="Of everything that is drawn.")
+]
 
 
 def pretrain(
