@@ -256,6 +256,11 @@ def _describe(chosen: Selection, settings: dict[str, Any]) -> None:
     for reason, count in chosen.left_out.items():
         errors.print(f"[yellow]note:[/yellow] {count:,} documents left out: {reason}")
     console.print(f"{len(chosen.evaluation):,} documents to evaluate on")
+    if shared := chosen.num_shared:
+        errors.print(
+            f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are trained on as well, so that the "
+            "figures and the threshold will flatter the model."
+        )
     if not chosen.evaluation:
         errors.print(
             "[yellow]note:[/yellow] No document falls into the share that is held out, so nothing is evaluated and no "

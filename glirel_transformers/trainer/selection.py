@@ -26,6 +26,12 @@ class Selection:
     evaluation: list[Document] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def num_shared(self) -> int:
+        """How many of the documents for evaluation have a text that is trained on as well."""
+        trained = {text_hash(document) for document in self.train}
+        return sum(text_hash(document) in trained for document in self.evaluation)
+
 
 def select_documents(
     files: Iterable[str | os.PathLike[str]],

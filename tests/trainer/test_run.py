@@ -39,14 +39,14 @@ def test_every_document_is_chosen_or_counted(tmp_path):
     assert len(chosen.train) + len(chosen.evaluation) + chosen.left_out.total() == len(texts)
     assert chosen.left_out["nothing is known about any pair"] == 1
     assert chosen.left_out["their source is repeated 0 times"] == 10
-    assert not {" ".join(text.words) for text in chosen.train} & {" ".join(text.words) for text in chosen.evaluation}
+    assert chosen.num_shared == 0
 
 
 def test_files_to_evaluate_on_stand_in_for_a_held_out_share(tmp_path):
     write_documents(tmp_path / "train.jsonl", numbered(100))
     write_documents(tmp_path / "eval.jsonl", numbered(7))
     chosen = select_documents([tmp_path / "train.jsonl"], [tmp_path / "eval.jsonl"])
-    assert (len(chosen.train), len(chosen.evaluation)) == (100, 7)
+    assert (len(chosen.train), len(chosen.evaluation), chosen.num_shared) == (100, 7, 7)
     both = select_documents([tmp_path / "train.jsonl"], [tmp_path / "eval.jsonl"], held_out=0.2)
     assert len(both.train) < 100
     assert len(both.evaluation) == 107 - len(both.train)
