@@ -15,7 +15,8 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
+
+from glirel_transformers.trainer.resuming import last_whole_checkpoint
 
 from .corpus import MAX_TOKENS
 
@@ -118,8 +119,8 @@ def train_encoder(
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=mask_probability),
         processing_class=tokenizer,
     )
-    checkpoints = Path(str(args.output_dir))
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    stopped = last_whole_checkpoint(args.output_dir)
+    trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
         trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False).save_pretrained(folder)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from glirel_transformers.data import Document
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
@@ -19,6 +18,7 @@ from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from .arguments import GLiRELTrainingArguments
 from .collator import RelationCollator
 from .metrics import fit_threshold
+from .resuming import last_whole_checkpoint
 from .trainer import GLiRELTrainer
 
 CHECKPOINTS, MODEL, SETTINGS = "checkpoints", "model", "run.json"  # what a run's folder holds
@@ -89,8 +89,8 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
     Raises:
         ValueError: when the run was begun with other settings.
     """
-    file, checkpoints = folder / SETTINGS, folder / CHECKPOINTS
-    if file.is_file() and checkpoints.is_dir() and get_last_checkpoint(str(checkpoints)) is not None:
+    file = folder / SETTINGS
+    if file.is_file() and last_whole_checkpoint(folder / CHECKPOINTS) is not None:
         before = json.loads(file.read_text(encoding="utf-8"))
         differing = [
             f"{name} was {before.get(name)!r} and is now {value!r}"
@@ -103,7 +103,9 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
                 "with it, or name another folder for the output."
             )
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part = file.with_suffix(".part")  # so that `run.json` is always whole
+    part.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(file)
 
 
 def train_checkpoint(
@@ -129,13 +131,12 @@ def train_checkpoint(
         patience: stop after so many evaluations without a lower loss.
         threshold_average: whose F1 the threshold is fitted for, `"micro"` or `"macro"`.
     """
-    last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
-    state = {} if last is None else json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
-    is_finished = bool(state) and _is_finished(state, args)
-    if is_finished:
-        best = state.get("best_model_checkpoint") if args.load_best_model_at_end else None
+    stopped = last_whole_checkpoint(args.output_dir)
+    finished = stopped if stopped is not None and _is_finished(stopped.state, args) else None
+    if finished is not None:
+        best = finished.state.get("best_model_checkpoint") if args.load_best_model_at_end else None
         model = GLiRELForRelationClassification.from_pretrained(
-            best if best and Path(best).is_dir() else last, dtype=torch.float32
+            best if best and Path(best).is_dir() else finished.folder, dtype=torch.float32
         )
     trainer = GLiRELTrainer(
         model=model,
@@ -145,22 +146,21 @@ def train_checkpoint(
         eval_dataset=evaluation or None,
         callbacks=[EarlyStoppingCallback(patience)] if patience and evaluation and args.load_best_model_at_end else [],
     )
-    if not is_finished:
-        trainer.train(resume_from_checkpoint=last)
+    if finished is None:
+        trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
     metrics, note = None, None
     if evaluation and trainer.is_world_process_zero():
         metrics, note = _fit(trainer.model, evaluation, collator, threshold_average)
     trainer.save_model(str(folder))
-    steps = state["global_step"] if is_finished else trainer.state.global_step
+    steps = trainer.state.global_step if finished is None else finished.state["global_step"]
     threshold = float(model.config.threshold)
     return TrainingResult(folder, steps, threshold, metrics, note, trainer.is_world_process_zero())
 
 
 def last_step(folder: Path) -> int | None:
     """The update after which the run in `folder` was last saved; `None` when it was not."""
-    checkpoints = folder / CHECKPOINTS
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    return None if last is None else int(Path(last).name.rpartition("-")[2])
+    stopped = last_whole_checkpoint(folder / CHECKPOINTS)
+    return None if stopped is None else stopped.step
 
 
 def _is_finished(state: Mapping[str, Any], args: GLiRELTrainingArguments) -> bool:

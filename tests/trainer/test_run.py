@@ -73,7 +73,13 @@ def test_a_run_with_other_settings_is_not_continued(tmp_path):
     settings = {"batch_size": 8, "max_steps": 10}
     check_same_run(tmp_path, settings, ("max_steps",))
     check_same_run(tmp_path, {**settings, "batch_size": 4}, ("max_steps",))  # nothing was trained yet
-    (tmp_path / "checkpoints" / "checkpoint-5").mkdir(parents=True)
+    for step in (5, 9, 10):
+        (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
+    assert last_step(tmp_path) is None
+    (tmp_path / "checkpoints" / "checkpoint-5" / "trainer_state.json").write_text('{"global_step": 5}')
+    (tmp_path / "checkpoints" / "checkpoint-9" / "trainer_state.json").write_text(
+        '{"global_st'
+    )  # stopped while saving
     assert last_step(tmp_path) == 5
     check_same_run(tmp_path, {"batch_size": 4, "max_steps": 20}, ("max_steps",))
     with pytest.raises(ValueError, match=r"batch_size was 4 and is now 16.*another folder"):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
 from glirel_transformers.cli import app
 from glirel_transformers.data import Document, Mention, write_documents
+from glirel_transformers.trainer.run import last_step
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -146,7 +147,8 @@ def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path
     assert process.returncode == 130
     assert "same command goes on from there" in stderr
     assert "Traceback" not in stderr
-    saved = max(int(path.name.rpartition("-")[2]) for path in (tmp_path / "run" / "checkpoints").glob("checkpoint-*"))
+    saved = last_step(tmp_path / "run")
+    assert f"saved after update {saved:,}" in stderr
     again = run_apart(*options, "--max-steps", saved + 5)
     assert again.returncode == 0, again.stderr
     assert f"({saved + 5:,} updates" in again.stdout
