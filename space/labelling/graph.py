@@ -13,7 +13,7 @@ from itertools import combinations
 
 import networkx as nx
 
-from .pages import escape, hue
+from .pages import Hues, escape
 from .view import Row
 
 NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
@@ -37,7 +37,7 @@ class Edge:
     bend: float = 0.0
 
 
-def draw(rows: Sequence[Row]) -> str:
+def draw(rows: Sequence[Row], hues: Hues) -> str:
     """The drawing of these relations; mentions with the same words and type are one node."""
     if not rows:
         return '<p class="gl-empty">The relations appear here as a graph.</p>'
@@ -51,7 +51,7 @@ def draw(rows: Sequence[Row]) -> str:
     boxes = {node: _box(node, place) for node, place in places.items()}
     taken = list(boxes.values())
     arrows = "".join(_arrow(edge, places, boxes, taken) for edge in edges)
-    nodes = "".join(_node(node, places[node]) for node in places)
+    nodes = "".join(_node(node, places[node], hues) for node in places)
     note = ""
     if len(rows) > MAX_EDGES:
         note = f'<p class="gl-hint">The {MAX_EDGES} strongest of {len(rows)} relations.</p>'
@@ -177,9 +177,7 @@ def _label_place(name: str, start: Point, control: Point, end: Point, taken: lis
     width = LABEL_LETTER * len(name) + 6
     best: tuple[float, Point, Box] | None = None
     for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
-        x, y = (
-            (1 - t) ** 2 * start[i] + 2 * t * (1 - t) * control[i] + t**2 * end[i] for i in (0, 1)
-        )
+        x, y = ((1 - t) ** 2 * start[i] + 2 * t * (1 - t) * control[i] + t**2 * end[i] for i in (0, 1))
         for lift in (0, -11, 11):
             box = (x - width / 2, y + lift - LABEL_HEIGHT / 2, x + width / 2, y + lift + LABEL_HEIGHT / 2)
             covered = sum(_overlap(box, other) for other in taken) + abs(t - 0.5) + abs(lift) / 100
@@ -196,13 +194,14 @@ def _overlap(one: Box, other: Box) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
-def _node(node: Node, place: Point) -> str:
+def _node(node: Node, place: Point, hues: Hues) -> str:
     surface, label = node
     shown = surface if len(surface) <= MAX_LETTERS else f"{surface[: MAX_LETTERS - 1]}…"
     left, top, right, _ = _box(node, place)
     kind = f'<text class="gl-kind" x="{place[0]:.1f}" y="{place[1] + 13:.1f}">{escape(label)}</text>' if label else ""
+    title = escape(f"{surface} ({label})" if label else surface)
     return (
-        f'<g class="gl-node" style="--hue:{hue(label)}"><title>{escape(surface)}{f" ({escape(label)})" if label else ""}'
-        f'</title><rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{NODE_HEIGHT}" rx="9"/>'
+        f'<g class="gl-node" style="--hue:{hues.get(label, 220)}"><title>{title}</title>'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{NODE_HEIGHT}" rx="9"/>'
         f'<text x="{place[0]:.1f}" y="{place[1] + (-2 if label else 4):.1f}">{escape(shown)}</text>{kind}</g>'
     )
