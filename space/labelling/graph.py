@@ -161,9 +161,7 @@ def _arrow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken:
 
     def crossed(bend: float) -> int:
         points = [_on_curve(curve(bend), step / 24) for step in range(1, 24)]
-        return sum(
-            left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in obstacles
-        )
+        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
 
     # Around other nodes, where a larger bow leads around them.
     start, control, end = curve(min((edge.bend, *(edge.bend + by for by in (45, -45, 85, -85))), key=crossed))
