@@ -18,14 +18,20 @@ import random
 import time
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
-from sklearn.metrics import f1_score
 
 from glirel_transformers import GLiRELForRelationClassification
 from glirel_transformers.data import is_held_out, read_documents
-from glirel_transformers.evaluation import GoldPair, background_scores, gold_pairs, score_gold_pairs
+from glirel_transformers.evaluation import (
+    GoldPair,
+    background_scores,
+    best_candidates,
+    gold_pairs,
+    macro_f1,
+    sample_candidates,
+    score_gold_pairs,
+)
 
 NUM_CANDIDATES = 25
 FEWREL = "fewrel64"  # start of the training mixture's source name of FewRel's 64 training relations
@@ -36,15 +42,6 @@ def relation_names(file: Path) -> dict[str, str]:
     with lzma.open(file, "rt") as lines:
         relations = [relation for line in lines for relation in json.loads(line)["relations"]]
     return {relation["relation_id"]: relation["relation_text"] for relation in relations}
-
-
-def macro_f1(pairs: list[GoldPair], predictions: list[str]) -> float:
-    gold = [pair.relation_type for pair in pairs]
-    return float(f1_score(gold, predictions, average="macro", labels=sorted(set(gold)), zero_division=0))
-
-
-def best(candidates: list[list[str]], scores: list[torch.Tensor]) -> list[str]:
-    return [names[int(row.argmax())] for names, row in zip(candidates, scores, strict=True)]
 
 
 def evaluate_unseen(
@@ -65,26 +62,20 @@ def evaluate_unseen(
         candidates = [types] * len(chosen)
         results[f"unseen, m = {m}"] = {
             "sentences": len(chosen),
-            "macro_f1": macro_f1(chosen, best(candidates, scores)),
-            "macro_f1_less_background": macro_f1(chosen, best(candidates, [row - prior for row in scores])),
+            "macro_f1": macro_f1(chosen, best_candidates(candidates, scores)),
+            "macro_f1_less_background": macro_f1(chosen, best_candidates(candidates, [row - prior for row in scores])),
         }
     return results
 
 
 def evaluate_seen(model: GLiRELForRelationClassification, args: argparse.Namespace, held_out: list[GoldPair]) -> dict:
-    names = sorted({pair.relation_type for pair in held_out})
-    generator = random.Random(0)
-    candidates = []
-    for pair in held_out:
-        others = generator.sample([name for name in names if name != pair.relation_type], NUM_CANDIDATES - 1)
-        types = [pair.relation_type, *others]
-        generator.shuffle(types)
-        candidates.append(types)
+    num_types = len({pair.relation_type for pair in held_out})
+    candidates = sample_candidates(held_out, NUM_CANDIDATES)
     scores = score_gold_pairs(model, held_out, candidates, args.batch_size, desc="seen")
     return {
-        f"seen, {len(names)} relations, best of {NUM_CANDIDATES}": {
+        f"seen, {num_types} relations, best of {NUM_CANDIDATES}": {
             "sentences": len(held_out),
-            "macro_f1": macro_f1(held_out, best(candidates, scores)),
+            "macro_f1": macro_f1(held_out, best_candidates(candidates, scores)),
         }
     }
 

@@ -22,18 +22,18 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pretrain import read_documents
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from tqdm.auto import tqdm
 
 from glirel_transformers.data.schema import Document, Mention, Relation
+from glirel_transformers.pretraining import read_texts
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'])")
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_sentences(files: list[str]) -> Iterator[list[str]]:
-    for document in read_documents(files):
+    for document in read_texts(files):
         for sentence in SENTENCE.split(document):
             words = WORD.findall(sentence)
             if 10 <= len(words) <= 45:

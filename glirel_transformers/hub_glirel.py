@@ -37,7 +37,7 @@ scores every ordered entity pair against every relation.{origin}
 |---|---|
 | encoder | {encoder}, {num_layers} layers of width {encoder_size} |
 | scorer | {scorer} |
-| decision threshold | {threshold} |
+| decision threshold | {threshold} |{trained}
 
 ## Usage
 
@@ -61,6 +61,9 @@ _ORIGIN = """
 
 Converted from a checkpoint of the original `glirel` package, with the same scores and under that checkpoint's licence.
 `glirel convert --reverse` writes the original format again."""
+
+
+_NAMES_IN_CARD = 10  # how many of the relation types trained on a card names
 
 
 def declare_pipeline(config: Any) -> None:
@@ -114,4 +117,14 @@ def _model_card(name: str, config: Any) -> str:
         encoder_size=encoder.hidden_size,
         scorer=config.scorer,
         threshold=config.threshold,
+        trained=_trained_on(config.trained_relation_types or []),
     )
+
+
+def _trained_on(names: list[str]) -> str:
+    """The row of a card's table that tells which relation types the model was trained on."""
+    if not names:
+        return ""
+    first = ", ".join(" ".join(name.split()).replace("|", "\\|") for name in names[:_NAMES_IN_CARD])
+    these = ":" if len(names) <= _NAMES_IN_CARD else ", such as"
+    return f"\n| trained on | {len(names):,} relation types{these} {first} |"

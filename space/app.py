@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import gradio as gr
 from labelling import api, files, graph, model, pages, view
 from labelling.desk import Desk
 from labelling.examples import EXAMPLES, RELATION_SETS
-from labelling.session import Session, Workspace
+from labelling.session import Session
 
 HERE = Path(__file__).resolve().parent / "labelling"
 TOP_K_ALL = 10
@@ -30,7 +29,7 @@ SYNTAX = (
     "`place of birth: PERSON -> CITY`. Several types: `PERSON, ORGANIZATION`; a side left empty admits any; `<->` "
     "holds in both directions alike."
 )
-TABLE = ["Head", "Head type", "Relation", "Tail", "Tail type", "Score", "Decision"]
+TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
 LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
 MAX_LEFT_OUT = 300
 # The page makes the file itself, so that nobody's data lie on the server.
@@ -59,15 +58,16 @@ class Page:
             self.desk = gr.State(Desk())
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
             gr.HTML(
-                '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> relations, '
-                "and see what holds between them. Correct it, and take the data away for training.</p></header>"
+                '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
+                "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
+                "</header>"
             )
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
                 with gr.Column(scale=5, min_width=340):
                     self._ask()
                 with gr.Column(scale=6, min_width=340):
                     self._results()
-            self._collect()
+                    self._collect()
             self.file = gr.JSON(visible="hidden")
             self._connect()
             api.register()
@@ -75,15 +75,17 @@ class Page:
     # What is on the page
 
     def _ask(self) -> None:
-        gr.HTML('<h2><b>1</b> Text</h2>')
+        gr.HTML("<h2><b>1</b> Text</h2>")
         self.example = gr.Radio(list(EXAMPLES), label="Examples", elem_id="examples", elem_classes="gl-chips")
         self.text = gr.Textbox(
             label="Text", lines=4, max_lines=14, placeholder="Paste a text, or pick an example.", elem_id="text"
         )
-        gr.HTML('<h2><b>2</b> Entities</h2><p class="gl-hint">Drag over words to mark them; click a mark to change '
-                "its type, rename or delete it. Marks may lie inside each other.</p>")
+        gr.HTML(
+            '<h2><b>2</b> Entities</h2><p class="gl-hint">Drag over words to mark them; click a mark to change '
+            "its type, rename or delete it. Marks may lie inside each other.</p>"
+        )
         self.annotator = gr.HTML(
-            pages.annotator(Session()),
+            pages.annotator(Session(), pages.palette([])),
             js_on_load=(HERE / "annotator.js").read_text(encoding="utf-8"),
             elem_id="annotator",
         )
@@ -93,12 +95,19 @@ class Page:
                 names, value=names[0], label="Find them with", scale=4, min_width=180, elem_id="recognizer"
             )
             self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
-        gr.HTML('<h2><b>3</b> Relations</h2>')
+        gr.HTML(
+            '<p class="gl-hint">Simple rules take capitalised words for names, and know dates and numbers. They are '
+            "no model: give the types yourself.</p>"
+        )
+        gr.HTML("<h2><b>3</b> Relations</h2>")
         self.relation_set = gr.Radio(
             list(RELATION_SETS), label="Ready-made sets", elem_id="sets", elem_classes="gl-chips"
         )
         self.relations = gr.Textbox(
-            label="Relations", lines=5, max_lines=14, elem_id="relations",
+            label="Relations",
+            lines=5,
+            max_lines=14,
+            elem_id="relations",
             placeholder="place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON\npart of",
         )
         gr.Markdown(SYNTAX, elem_classes="gl-hint")
@@ -108,19 +117,36 @@ class Page:
         gr.HTML("<h2>Results</h2>")
         with gr.Row(elem_classes="gl-tight"):
             self.threshold = gr.Slider(
-                0, 1, value=0.5, step=0.01, label="Threshold: least score", min_width=180, elem_id="threshold",
+                0,
+                1,
+                value=0.5,
+                step=0.01,
+                label="Threshold: least score",
+                min_width=180,
+                elem_id="threshold",
                 buttons=["reset"],
             )
             self.top_k = gr.Slider(
-                1, TOP_K_ALL, value=1, step=1, label="Relations for each pair, at most", min_width=180,
-                elem_id="top-k", buttons=["reset"],
+                1,
+                TOP_K_ALL,
+                value=1,
+                step=1,
+                label="At most, for each pair",
+                min_width=180,
+                elem_id="top-k",
+                buttons=["reset"],
             )
         self.status = gr.HTML(elem_id="status")
         with gr.Tabs():
             with gr.Tab("Table"):
                 self.table = gr.Dataframe(
-                    headers=TABLE, datatype=["str", "str", "str", "str", "str", "number", "str"], interactive=False,
-                    show_label=False, wrap=True, elem_id="table", buttons=["copy"],
+                    headers=TABLE,
+                    datatype=["str", "str", "str", "number", "str"],
+                    interactive=False,
+                    show_label=False,
+                    wrap=True,
+                    elem_id="table",
+                    buttons=["copy"],
                 )
             with gr.Tab("Graph"):
                 self.graph = gr.HTML(elem_id="graph")
@@ -129,10 +155,15 @@ class Page:
             with gr.Tab("Left out"):
                 gr.Markdown("What does not count as a relation, and why.", elem_classes="gl-hint")
                 self.left_out = gr.Dataframe(
-                    headers=LEFT_OUT, datatype=["str", "str", "str", "number", "str"], interactive=False,
-                    show_label=False, wrap=True, elem_id="left-out", buttons=["copy"],
+                    headers=LEFT_OUT,
+                    datatype=["str", "str", "str", "number", "str"],
+                    interactive=False,
+                    show_label=False,
+                    wrap=True,
+                    elem_id="left-out",
+                    buttons=["copy"],
                 )
-        gr.HTML('<h2><b>4</b> Correct</h2>')
+        gr.HTML("<h2><b>4</b> Correct</h2>")
         self.review = gr.HTML(js_on_load=(HERE / "review.js").read_text(encoding="utf-8"), elem_id="review")
         with gr.Accordion("Add a missing relation", open=False, elem_id="add"):
             with gr.Row(elem_classes="gl-tight"):
@@ -147,57 +178,75 @@ class Page:
             self.undo = gr.Button("Undo", size="sm", min_width=80, elem_id="undo")
 
     def _collect(self) -> None:
-        gr.HTML('<h2><b>5</b> Collect</h2>')
-        with gr.Row(equal_height=False, elem_classes="gl-columns"):
-            with gr.Column(scale=5, min_width=340):
-                self.exhaustive = gr.Checkbox(
-                    True, label="The list is complete: what is not in it does not hold", elem_id="exhaustive"
-                )
-                with gr.Row(elem_classes="gl-tight"):
-                    self.save = gr.Button("Save example", variant="primary", scale=2, min_width=140, elem_id="save")
-                    self.counter = gr.HTML(elem_id="counter", min_height=40)
-                gr.HTML('<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL trains a '
-                        "model (<code>glirel train</code>) and keeps everything.</p>")
-                with gr.Row(elem_classes="gl-tight gl-downloads"):
-                    self.downloads = {
-                        kind: gr.Button(kind, size="sm", min_width=80, elem_id=f"download-{kind.lower()}")
-                        for kind in files.WRITERS
-                    }
-                    self.upload = gr.UploadButton(
-                        "Upload", size="sm", min_width=80, file_types=list(files.READERS), elem_id="upload"
-                    )
-            with gr.Column(scale=6, min_width=340):
-                self.examples = gr.HTML(elem_id="saved")
-                with gr.Row(elem_classes="gl-tight", visible=False) as self.saved_actions:
-                    self.number = gr.Number(
-                        1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number"
-                    )
-                    self.open = gr.Button("Open", size="sm", min_width=80, elem_id="open-example")
-                    self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
+        gr.HTML("<h2><b>5</b> Collect</h2>")
+        self.exhaustive = gr.Checkbox(
+            True, label="The list is complete: what is not in it does not hold", elem_id="exhaustive"
+        )
+        with gr.Row(elem_classes="gl-tight"):
+            self.save = gr.Button("Save example", variant="primary", min_width=140, elem_id="save")
+            self.counter = gr.HTML(elem_id="counter")
+        self.examples = gr.HTML(elem_id="saved")
+        with gr.Row(elem_classes="gl-tight", visible=False) as self.saved_actions:
+            self.number = gr.Number(1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number")
+            self.open = gr.Button("Open", size="sm", min_width=80, elem_id="open-example")
+            self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
+        gr.HTML(
+            '<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL keeps everything and '
+            "trains a model: <code>glirel train</code>.</p>"
+        )
+        with gr.Row(elem_classes="gl-tight"):
+            self.downloads = {
+                kind: gr.Button(f"↓ {kind}", size="sm", min_width=84, elem_id=f"download-{kind.lower()}")
+                for kind in files.WRITERS
+            }
+            self.upload = gr.UploadButton(
+                "↑ Upload", size="sm", min_width=84, file_types=list(files.READERS), elem_id="upload"
+            )
 
     # What happens
 
     def _connect(self) -> None:
         self.shown = [
-            self.annotator, self.status, self.table, self.graph, self.heat_map, self.left_out, self.review, self.head,
-            self.relation, self.tail, self.counter, self.examples, self.saved_actions, self.undo, self.memory,
+            self.annotator,
+            self.status,
+            self.table,
+            self.graph,
+            self.heat_map,
+            self.left_out,
+            self.review,
+            self.head,
+            self.relation,
+            self.tail,
+            self.counter,
+            self.examples,
+            self.saved_actions,
+            self.undo,
+            self.memory,
         ]
         self.typed = [self.text, self.relations, self.threshold, self.top_k]
         everything = [*self.typed, *self.shown]
 
         def on(event: Any, action: Callable[..., Any], inputs: Any = (), outputs: Any = None, **options: Any) -> Any:
             return event(
-                action, [self.desk, *inputs], self.shown if outputs is None else outputs, show_progress="hidden",
-                api_visibility="private", **options,
+                action,
+                [self.desk, *inputs],
+                self.shown if outputs is None else outputs,
+                show_progress="hidden",
+                api_visibility="private",
+                **options,
             )
 
         self.blocks.load(
             self._restore, [self.desk, self.memory], everything, show_progress="hidden", api_visibility="private"
         )
-        on(self.text.input, self._does(Desk.type_text), [self.text], trigger_mode="always_last")
-        on(self.relations.input, self._does(Desk.type_relations), [self.relations], trigger_mode="always_last")
-        for slider in (self.threshold, self.top_k):
-            on(slider.change, self._does(Desk.choose), [self.threshold, self.top_k], trigger_mode="always_last")
+        # `change` and not `input`, which a paste by the mouse does not raise.
+        for typed, action, known in (
+            ([self.text], Desk.type_text, lambda session: (session.text,)),
+            ([self.relations], Desk.type_relations, lambda session: (session.relation_lines,)),
+            ([self.threshold, self.top_k], Desk.choose, lambda session: (session.threshold, session.top_k)),
+        ):
+            for component in typed:
+                on(component.change, self._takes_over(action, known), typed, trigger_mode="always_last")
         on(self.example.input, self._pick_example, [self.example], everything)
         on(self.relation_set.input, self._pick_relations, [self.relation_set], everything)
         on(self.annotator.mark, self._on_mark, trigger_mode="multiple")
@@ -212,13 +261,19 @@ class Page:
         on(self.remove.click, self._does(Desk.remove_example), [self.number])
         on(self.upload.upload, self._upload, [self.upload], everything)
         asked = [self.text, self.relations]
-        for button, action, inputs in (
+        for button, work, inputs in (
             (self.extract, Desk.extract, asked),
             (self.find, Desk.find_entities, [self.text, self.recognizer]),
         ):
             button.click(
-                self._does(action), [self.desk, *inputs], self.shown, api_visibility="private",
-                show_progress="minimal", show_progress_on=[self.status], concurrency_id="model", concurrency_limit=1,
+                self._does(work),
+                [self.desk, *inputs],
+                self.shown,
+                api_visibility="private",
+                show_progress="minimal",
+                show_progress_on=[self.status],
+                concurrency_id="model",
+                concurrency_limit=1,
             )
         for kind, button in self.downloads.items():
             on(button.click, self._writes(kind), outputs=[self.file]).then(
@@ -230,6 +285,16 @@ class Page:
 
         def event(desk: Desk, *arguments: Any) -> list[Any]:
             return self._after(desk, desk.run(action, desk, *arguments))
+
+        return event
+
+    def _takes_over(
+        self, action: Callable[..., None], known: Callable[[Session], tuple[Any, ...]]
+    ) -> Callable[..., Any]:
+        """As [`_does`], but nothing where the page only shows what the desk has."""
+
+        def event(desk: Desk, *values: Any) -> Any:
+            return gr.skip() if values == known(desk.session) else self._after(desk, desk.run(action, desk, *values))
 
         return event
 
@@ -298,15 +363,16 @@ class Page:
             top_k = None if session.top_k >= TOP_K_ALL else session.top_k
             left_out = scores.left_out(session.threshold, top_k) if scores is not None else []
             names = view.relation_names(workspace)
+            hues = pages.palette(entity.label for entity in session.entities)
             entities = [(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)]
             return [
-                pages.annotator(session, desk.open_at, desk.note),
+                pages.annotator(session, hues, desk.open_at, desk.note),
                 pages.status([problem] if problem else view.facts(workspace, len(left_out))),
                 [[*view.cells(row)] for row in listed],
-                graph.draw(held),
+                graph.draw(held, hues),
                 pages.heat_map(scores, session.threshold, top_k),
                 [view.left_out_cells(cell) for cell in left_out[:MAX_LEFT_OUT]],
-                pages.review(listed, names),
+                pages.review(listed, names, hues),
                 gr.Dropdown(entities, value=None),
                 gr.Dropdown(names, value=None),
                 gr.Dropdown(entities, value=None),

@@ -167,6 +167,9 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
         ),
         ({"coreference_label": " "}, "`coreference_label` must be the name of a relation type"),
         ({"coreference_label": 3}, "`coreference_label` must be the name of a relation type.*got 3"),
+        ({"trained_relation_types": ["spouse", " "]}, "`trained_relation_types` must hold names.*got also ' '"),
+        ({"trained_relation_types": ["a", "b", "b"]}, "`trained_relation_types` repeats 'b'"),
+        ({"trained_relation_types": "spouse"}, "`?trained_relation_types`?"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
@@ -186,6 +189,12 @@ def test_the_encoder_owns_the_vocabulary():
     config = GLiRELConfig(encoder_config=BertConfig(vocab_size=77))
     assert config.get_text_config() is config.encoder_config
     assert config.get_text_config().vocab_size == 77
+
+
+def test_the_relation_types_trained_on_are_kept_in_their_order(tmp_path, small):
+    assert GLiRELConfig(encoder_config=small).trained_relation_types is None
+    GLiRELConfig(encoder_config=small, trained_relation_types=["spouse", "author"]).save_pretrained(tmp_path)
+    assert GLiRELConfig.from_pretrained(tmp_path).trained_relation_types == ["spouse", "author"]
 
 
 def test_saved_type_of_weights_survives(tmp_path, small):

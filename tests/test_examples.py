@@ -46,19 +46,3 @@ def test_synthesised_texts_are_documents_that_name_what_was_taken(corpus, tmp_pa
         assert {relation.head, relation.tail} == {0, 1}
         assert " ".join(document.words).lower().count(f" {relation.relation_type} ") == 0
         assert not {"river", "was", "born", "in"} & set(relation.relation_type.split())
-
-
-@pytest.mark.slow
-def test_pretraining_makes_an_encoder_and_goes_on_where_it_stopped(corpus, tmp_path):
-    from transformers import AutoModel, AutoTokenizer
-
-    options = ["--corpus", corpus, "--output", tmp_path, "--vocab-size", 400, "--hidden-size", 64, "--num-layers", 1]
-    options += ["--sequence-length", 16, "--batch-size", 4, "--no-bf16", "--no-compile", "--held-out", 4]
-    run("pretrain.py", *options, "--max-steps", 2, "--save-steps", 2)
-    run("pretrain.py", *options, "--max-steps", 4, "--save-steps", 2)
-    state = json.loads((tmp_path / "checkpoints" / "checkpoint-4" / "trainer_state.json").read_text())
-    assert state["global_step"] == 4
-    encoder, tokenizer = (c.from_pretrained(tmp_path / "encoder") for c in (AutoModel, AutoTokenizer))
-    ids = tokenizer("the city of oslo", return_tensors="pt")["input_ids"]
-    assert ids[0, 0] == tokenizer.cls_token_id
-    assert encoder(ids).last_hidden_state.shape == (1, ids.shape[1], 64)

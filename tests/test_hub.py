@@ -263,6 +263,19 @@ def test_the_model_card_has_a_usage_block(model, tmp_path):
     compile(usage, "README.md", "exec")
 
 
+def test_the_model_card_names_what_was_trained_on(build_model, tmp_path):
+    names = [f"relation {i}" for i in range(1200)]
+    for count, row in (
+        (0, None),
+        (2, "| trained on | 2 relation types: relation 0, relation 1 |"),
+        (1200, "relation 9 |"),
+    ):
+        build_model("bert", trained_relation_types=names[:count]).save_pretrained(tmp_path / str(count))
+        text = (tmp_path / str(count) / "README.md").read_text(encoding="utf-8")
+        assert row in text if row else "trained on" not in text
+    assert "| trained on | 1,200 relation types, such as relation 0, " in text
+
+
 def test_the_usage_block_runs(model, tmp_path, monkeypatch):
     model.save_pretrained(tmp_path / "my-glirel")
     usage = (tmp_path / "my-glirel" / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]

@@ -117,6 +117,10 @@ class GLiRELConfig(PreTrainedConfig):
         coreference_classifier (`bool`, defaults to `False`):
             Whether an FFN of its own scores every pair as coreferent, in the output's `coreference_logits`. The
             published package has it; no prediction uses it, and the loss does not train it.
+        trained_relation_types (`list[str]`, *optional*):
+            Names of the relation types that the model was trained on, the most frequent first; those of a later
+            training come after those of earlier ones. No computation uses them, and any other names can be asked for.
+            `None` where they are not known.
         original_config (`dict`, *optional*):
             Settings of the original package's checkpoint that this model was converted from, as they were; some of
             them have no meaning here. Read by `glirel convert --reverse` only.
@@ -163,6 +167,7 @@ class GLiRELConfig(PreTrainedConfig):
     threshold: float = 0.5
     coreference_label: str | None = None
     coreference_classifier: bool = False
+    trained_relation_types: list[str] | None = None
     original_config: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -243,6 +248,12 @@ class GLiRELConfig(PreTrainedConfig):
                 f"`coreference_label` must be the name of a relation type, such as 'SELF', or None: "
                 f"got {self.coreference_label!r}."
             )
+        names = self.trained_relation_types or []
+        if unnamed := [name for name in names if not isinstance(name, str) or not name.strip()]:
+            raise ValueError(f"`trained_relation_types` must hold names of relation types: got also {unnamed[0]!r}.")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"`trained_relation_types` repeats {twice!r}. Name each type once.")
 
     def _require(self, name: str, low: float, high: float, *, integer: bool = False) -> None:
         value = getattr(self, name)

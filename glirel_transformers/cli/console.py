@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +26,8 @@ def errors_without_traceback() -> Iterator[None]:
 def plain(text: str) -> str:
     """`text` with nothing in it that rich would read as a style."""
     return text.replace("[", r"\[")
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that speaks; `accelerate launch` and `torchrun` number them."""
+    return int(os.environ.get("RANK", "0")) == 0

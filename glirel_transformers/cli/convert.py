@@ -19,7 +19,14 @@ def convert_checkpoint(
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
 ) -> None:
-    """Convert a checkpoint of the original glirel package, or write one."""
+    """Convert a checkpoint of the original glirel package, or write one.
+
+    For example:
+
+        glirel convert jackboyla/glirel-large-v0 glirel-large
+
+        glirel convert glirel-large glirel-original --reverse
+    """
     from transformers.utils import logging
 
     from glirel_transformers.conversion import convert, revert

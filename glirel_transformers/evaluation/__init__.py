@@ -1,5 +1,30 @@
 """Protocols that score a model on annotated documents."""
 
-from .protocols import GoldPair, background_scores, gold_pairs, score_gold_pairs
+from .extraction import Evaluation, evaluate_extraction, group_relation_types
+from .plot import plot_f1_by_threshold
+from .protocols import (
+    GoldPair,
+    background_scores,
+    best_candidates,
+    gold_pairs,
+    macro_f1,
+    sample_candidates,
+    score_gold_pairs,
+)
+from .thresholds import Fit, ThresholdCounts
 
-__all__ = ["GoldPair", "background_scores", "gold_pairs", "score_gold_pairs"]
+__all__ = [
+    "Evaluation",
+    "Fit",
+    "GoldPair",
+    "ThresholdCounts",
+    "background_scores",
+    "best_candidates",
+    "evaluate_extraction",
+    "gold_pairs",
+    "group_relation_types",
+    "macro_f1",
+    "plot_f1_by_threshold",
+    "sample_candidates",
+    "score_gold_pairs",
+]

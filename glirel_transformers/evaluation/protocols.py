@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from glirel_transformers.data.schema import Document
+from glirel_transformers.extras import require_extra
 
 
 class GoldPair(NamedTuple):
@@ -79,3 +81,47 @@ def background_scores(
     """
     scores = score_gold_pairs(model, pairs, [relation_types] * len(pairs), batch_size, desc="background")
     return torch.stack(scores).mean(0)
+
+
+def sample_candidates(pairs: Sequence[GoldPair], number: int, seed: int = 0) -> list[list[str]]:
+    """For each pair its own relation type among others of `pairs`, drawn at random, in random order.
+
+    Args:
+        pairs: what is to be classified.
+        number: how many types compete, the right one included.
+        seed: of what is drawn.
+
+    Raises:
+        ValueError: when `pairs` have fewer types.
+    """
+    names = sorted({pair.relation_type for pair in pairs})
+    if not 2 <= number <= len(names):
+        raise ValueError(
+            f"{number} candidates cannot be drawn from {len(names)} relation types. Choose 2 to {len(names)}."
+        )
+    generator = random.Random(seed)
+    candidates = []
+    for pair in pairs:
+        others = generator.sample([name for name in names if name != pair.relation_type], number - 1)
+        types = [pair.relation_type, *others]
+        generator.shuffle(types)
+        candidates.append(types)
+    return candidates
+
+
+def best_candidates(candidates: Sequence[Sequence[str]], scores: Sequence[Tensor]) -> list[str]:
+    """The candidate with the highest score, for each pair."""
+    return [names[int(row.argmax())] for names, row in zip(candidates, scores, strict=True)]
+
+
+def macro_f1(pairs: Sequence[GoldPair], predictions: Sequence[str]) -> float:
+    """Mean F1 of the relation types that occur in `pairs`.
+
+    Raises:
+        ImportError: when scikit-learn is not installed.
+    """
+    require_extra("train", "sklearn")
+    from sklearn.metrics import f1_score
+
+    gold = [pair.relation_type for pair in pairs]
+    return float(f1_score(gold, predictions, average="macro", labels=sorted(set(gold)), zero_division=0))

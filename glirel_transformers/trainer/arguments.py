@@ -25,6 +25,8 @@ class GLiRELTrainingArguments(TrainingArguments):
             embeddings are not trained either (among them those of `[REL]` and `[SEP]`, which keep their first values
             in a fresh model).
         max_per_relation: how many relations of one type an epoch holds at most, see [`RelationSampler`].
+        record_relation_types: whether the model's configuration keeps the names of the types it is trained on, in
+            `trained_relation_types`. `False` suits thousands of synthetic names.
 
     Raises:
         ValueError: when one of these is negative.
@@ -39,6 +41,9 @@ class GLiRELTrainingArguments(TrainingArguments):
     )
     max_per_relation: int | None = field(
         default=None, metadata={"help": "How many relations of one type an epoch holds at most."}
+    )
+    record_relation_types: bool = field(
+        default=True, metadata={"help": "Keep the names of the types trained on in the model's configuration."}
     )
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "The scheduler type to use."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps, or below 1 their share of all steps."})

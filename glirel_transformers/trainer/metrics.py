@@ -69,8 +69,8 @@ def summarize(counts: Iterable[Tensor]) -> dict[str, float]:
     rows = [row for row in counts if row[1] or row[2]]
     table = torch.stack(rows) if rows else torch.zeros(0, 3, dtype=torch.double)
     in_gold = table[table[:, 2] > 0]
-    micro = _scores(table.sum(0, keepdim=True))[0]
-    macro = _scores(in_gold).mean(0) if len(in_gold) else torch.zeros(3)
+    micro = precision_recall_f1(table.sum(0, keepdim=True))[0]
+    macro = precision_recall_f1(in_gold).mean(0) if len(in_gold) else torch.zeros(3)
     names = ("precision", "recall", "f1")
     return {
         f"{average}_{name}": float(value)
@@ -160,8 +160,8 @@ def _batches(documents: Any, collator: RelationCollator, batch_size: int) -> Ite
         yield collator([dataset[i] for i in order[first : first + batch_size]])
 
 
-def _scores(counts: Tensor) -> Tensor:
-    """Precision, recall and F1 `(types, 3)` of counts `(types, 3)`; 0 where a denominator is."""
+def precision_recall_f1(counts: Tensor) -> Tensor:
+    """Precision, recall and F1 `(…, 3)` of counts `(…, 3)`: right, predicted and gold; 0 where a denominator is."""
     hits, predicted, gold = counts.unbind(-1)
     precision, recall = hits / predicted.clamp(min=1), hits / gold.clamp(min=1)
     return torch.stack([precision, recall, 2 * hits / (predicted + gold).clamp(min=1)], dim=-1)

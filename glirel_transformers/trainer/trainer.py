@@ -33,6 +33,9 @@ class GLiRELTrainer(Trainer):
     as the one that was stopped would have. Every checkpoint, and what `save_model` and `push_to_hub` write, holds the
     tokenizer and all code.
 
+    Training writes the names of the types trained on into `model.config.trained_relation_types`, after those that are
+    there already (see `args.record_relation_types`).
+
     Evaluation reports the loss and micro and macro precision, recall and F1 at `model.config.threshold`
     ([`RelationMetrics`]).
 
@@ -91,6 +94,15 @@ class GLiRELTrainer(Trainer):
             eval_dataset=eval_dataset,
             **kwargs,
         )
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on."""
+        if self.args.record_relation_types and self.train_dataset is not None:
+            config = self.model.config
+            counts = count_relation_types(example.document for example in self.train_dataset)
+            names = dict.fromkeys([*(config.trained_relation_types or []), *counts])
+            config.trained_relation_types = [name for name in names if name != config.coreference_label]
+        return super().train(*args, **kwargs)
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """AdamW (or `args.optim`) with two groups for the encoder and two for the rest: decayed, and biases and norms.

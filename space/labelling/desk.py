@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -18,22 +17,23 @@ from .session import ACCEPTED, ADDED, REJECTED, Session, Span, Triple, Workspace
 from .view import Row, predicted, rows
 
 
-@dataclass
 class Desk:
     """What Gradio keeps for each visitor. Events may overlap; each takes the lock, so that none works on old values.
 
-    Args:
+    Attributes:
         workspace: what lies on it.
         note: what is to be said beside the text.
+        open_at: the entity whose form is to open.
     """
 
-    workspace: Workspace = field(default_factory=Workspace)
-    note: str = ""
-    open_at: int | None = None
-    lock: Any = field(default_factory=RLock, repr=False, compare=False)
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        self.workspace = workspace or Workspace()
+        self.note = ""
+        self.open_at: int | None = None
+        self.lock = RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
-        return Desk(copy(self.workspace))
+        return Desk(self.workspace)  # whose values never change
 
     @property
     def session(self) -> Session:
@@ -110,11 +110,11 @@ class Desk:
         model.check_text(session.text)
         entities = [{"start": e.start, "end": e.end, "label": e.label} for e in session.entities]
         if len(entities) < 2:
-            raise ValueError("Relations hold between two entities: mark at least two in the text, or let them be found.")
+            raise ValueError(
+                "Relations hold between two entities: mark at least two in the text, or let them be found."
+            )
         scores = model.score(session.text, entities, session.relation_lines)
-        self.workspace = replace(
-            self.workspace, session=replace(session, has_results=True), scores=scores
-        )
+        self.workspace = replace(self.workspace, session=replace(session, has_results=True), scores=scores)
 
     def decide(self, row: int, action: str, relation: str | None = None) -> None:
         """Accepts, rejects, renames or turns round a relation of the list."""

@@ -46,8 +46,8 @@ EXAMPLES = {
         "discoverer or inventor: SUBSTANCE -> PERSON",
     ),
     "Company news": _example(
-        "Spotify was founded in Stockholm in 2006 by Daniel Ek and Martin Lorentzon. In 2019 the company bought Gimlet "
-        "Media, a podcast producer based in Brooklyn.",
+        "Spotify was founded in Stockholm in 2006 by Daniel Ek and Martin Lorentzon. In 2019 the company bought "
+        "Gimlet Media, a podcast producer based in Brooklyn.",
         [
             ("Spotify", "ORGANIZATION"),
             ("Stockholm", "CITY"),
@@ -61,8 +61,8 @@ EXAMPLES = {
         "subsidiary: ORGANIZATION -> ORGANIZATION\ninception: ORGANIZATION -> DATE",
     ),
     "Science": _example(
-        "Insulin is a hormone that is produced by the beta cells of the pancreas. It was isolated at the University of "
-        "Toronto in 1921 by Frederick Banting and Charles Best.",
+        "Insulin is a hormone that is produced by the beta cells of the pancreas. It was isolated at the University "
+        "of Toronto in 1921 by Frederick Banting and Charles Best.",
         [
             ("Insulin", "SUBSTANCE"),
             ("hormone", "CLASS"),
@@ -93,8 +93,8 @@ EXAMPLES = {
         "place of death: PERSON -> CITY",
     ),
     "Sport": _example(
-        "Lionel Messi left Barcelona in 2021 and signed for Paris Saint-Germain. A year later he won the World Cup with "
-        "Argentina in Qatar.",
+        "Lionel Messi left Barcelona in 2021 and signed for Paris Saint-Germain. A year later he won the World Cup "
+        "with Argentina in Qatar.",
         [
             ("Lionel Messi", "PERSON"),
             ("Barcelona", "TEAM"),

@@ -7,10 +7,11 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glirel_transformers.data import Document, Mention, Relation, read_documents
+from glirel_transformers.data import Document, Relation, read_documents
 from glirel_transformers.formats import write_csv, write_graphml, write_turtle
 
 
@@ -80,7 +81,47 @@ def _with_records(writer: Callable[..., Any]) -> Callable[[Iterable[Document], A
 
 WRITERS: dict[str, tuple[str, str, Callable[[Iterable[Document], Any], None]]] = {
     "JSONL": ("jsonl", "application/jsonl", _write_jsonl),
-    "CSV": ("csv", "text/csv", _with_records(write_csv)),
+    "CSV": ("csv", "text/csv", _with_records(partial(write_csv, with_text=True))),
     "GraphML": ("graphml", "application/graphml+xml", _with_records(write_graphml)),
     "Turtle": ("ttl", "text/turtle", _with_records(write_turtle)),
+}
+
+
+def _read_csv(path: str | os.PathLike[str]) -> Iterator[Document]:
+    """Examples from rows of relations; entities that take part in none are not in such a file."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if missing := _CSV_COLUMNS - set(rows.fieldnames or ()):
+            raise ValueError(
+                f"The CSV file lacks the columns {sorted(missing)}. Upload one that was downloaded here, or JSONL."
+            )
+        of_texts: dict[str, list[dict[str, str]]] = {}
+        for number, row in enumerate(rows, start=2):
+            if not all(row[column] for column in _CSV_COLUMNS):
+                raise ValueError(f"Line {number} of the CSV file has an empty field: got {row}.")
+            of_texts.setdefault(row["text"], []).append(row)
+    for text, relations in of_texts.items():
+        spans = {side: [(int(r[f"{side}_start"]), int(r[f"{side}_end"])) for r in relations] for side in _SIDES}
+        labels = {
+            span: row[f"{side}_label"] or None
+            for side in _SIDES
+            for span, row in zip(spans[side], relations, strict=True)
+        }
+        order = {span: index for index, span in enumerate(sorted(labels))}
+        yield Document.from_text(
+            text,
+            [{"start": start, "end": end, "label": labels[start, end]} for start, end in order],
+            [
+                Relation(order[head], order[tail], row["relation"])
+                for head, tail, row in zip(spans["head"], spans["tail"], relations, strict=True)
+            ],
+            source="labelled",
+        )
+
+
+_SIDES = ("head", "tail")
+_CSV_COLUMNS = {"text", "relation", *(f"{side}_{end}" for side in _SIDES for end in ("start", "end"))}
+READERS: dict[str, Callable[[str | os.PathLike[str]], Iterator[Document]]] = {
+    ".jsonl": read_documents,
+    ".csv": _read_csv,
 }

@@ -38,7 +38,7 @@ def recognizers() -> dict[str, str]:
         from spacy.util import get_installed_models
 
         names |= {f"spaCy {model}": f"spacy:{model}" for model in get_installed_models()}
-    return names | {"Simple rules: capitalised words, dates, numbers (not a model)": HEURISTIC}
+    return names | {"Simple rules (not a model)": HEURISTIC}
 
 
 @lru_cache(maxsize=4)

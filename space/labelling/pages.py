@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session
 from .view import REASONS, Row
 
+Hues = Mapping[str | None, int]
 COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
 MAX_HEAT_MAP_PAIRS = 200
-_HUES = (215, 28, 150, 330, 265, 190, 95, 0, 48, 300)
-_HUE_OF = {"PERSON": 215, "ORGANIZATION": 28, "CITY": 150, "COUNTRY": 330, "LOCATION": 95, "DATE": 265, "WORK": 48}
+_HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 
 
 def escape(text: object) -> str:
@@ -21,14 +21,18 @@ def escape(text: object) -> str:
     return html.escape(str(text)).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
 
 
-def hue(label: str | None) -> int:
-    """The colour of an entity type, the same wherever it is shown."""
-    if label is None:
-        return 220
-    return _HUE_OF.get(label.upper(), _HUES[sum(map(ord, label.upper())) % len(_HUES)])
+def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
+    """A hue for each entity type: the common ones always have the same, the others what is free."""
+    hues: dict[str | None, int] = {label: _HUES[i] for i, label in enumerate(COMMON_LABELS)}
+    present = {label for label in labels if label}
+    others = sorted(present - set(hues))
+    taken = {hues[label] for label in present if label in hues}
+    free = [hue for hue in _HUES[::-1] if hue not in taken] or list(_HUES)
+    hues |= {label: free[i % len(free)] for i, label in enumerate(others)}
+    return hues | {None: 220}
 
 
-def annotator(session: Session, open_at: int | None = None, note: str = "") -> str:
+def annotator(session: Session, hues: Hues, open_at: int | None = None, note: str = "") -> str:
     """The text with its marks; `open_at` is the entity whose form opens."""
     labels = [entity.label for entity in session.entities if entity.label]
     labels += [label for label in COMMON_LABELS if label not in labels]
@@ -39,16 +43,16 @@ def annotator(session: Session, open_at: int | None = None, note: str = "") -> s
         names = escape(json.dumps(list(dict.fromkeys(labels))[:12]))
         body = (
             f'<div class="gl-text" role="application" aria-label="Text with entities: drag to mark one" '
-            f'data-labels="{names}"{opened}>{_marked(session.text, session.entities)}</div>'
+            f'data-labels="{names}"{opened}>{_marked(session.text, session.entities, hues)}</div>'
         )
     if note:
         body += f'<p class="gl-note" role="status">{escape(note)}</p>'
     return f'<div class="gl-annotator">{body}</div>'
 
 
-def _marked(text: str, entities: Sequence[Entity]) -> str:
+def _marked(text: str, entities: Sequence[Entity], hues: Hues) -> str:
     """`text` with nested `mark` elements; entities lie beside or inside each other."""
-    opens = {}
+    opens: dict[int, list[tuple[int, Entity]]] = {}
     closes: dict[int, int] = {}
     for position, entity in enumerate(entities):
         opens.setdefault(entity.start, []).append((position, entity))
@@ -60,33 +64,33 @@ def _marked(text: str, entities: Sequence[Entity]) -> str:
         for position, entity in sorted(opens.get(place, ()), key=lambda item: -item[1].end):
             label = escape(entity.label or "")
             parts.append(
-                f'<mark tabindex="0" data-position="{position}" data-label="{label}" style="--hue:{hue(entity.label)}" '
-                f'title="{label or "no type"}: click to change">'
+                f'<mark tabindex="0" data-position="{position}" data-label="{label}" '
+                f'style="--hue:{hues[entity.label]}" title="{label or "no type"}: click to change">'
             )
         last = place
     return "".join([*parts, escape(text[last:])])
 
 
-def entity_chip(text: str, label: str | None) -> str:
+def entity_chip(text: str, label: str | None, hues: Hues) -> str:
     """An entity in running text."""
-    shown = f'<small>{escape(label)}</small>' if label else ""
-    return f'<span class="gl-entity" style="--hue:{hue(label)}">{escape(text)}{shown}</span>'
+    shown = f"<small>{escape(label)}</small>" if label else ""
+    return f'<span class="gl-entity" style="--hue:{hues.get(label, 220)}">{escape(text)}{shown}</span>'
 
 
-def review(rows: Sequence[Row], names: Sequence[str]) -> str:
+def review(rows: Sequence[Row], names: Sequence[str], hues: Hues) -> str:
     """The list in which each relation is accepted, rejected or changed."""
     if not rows:
         return (
             '<p class="gl-empty">Nothing to review yet. Extract relations, lower the threshold, or add a missing '
             "relation below.</p>"
         )
-    return f'<ul class="gl-review">{"".join(_review_row(i, row, names) for i, row in enumerate(rows))}</ul>'
+    return f'<ul class="gl-review">{"".join(_review_row(i, row, names, hues) for i, row in enumerate(rows))}</ul>'
 
 
-def _review_row(index: int, row: Row, names: Sequence[str]) -> str:
+def _review_row(index: int, row: Row, names: Sequence[str], hues: Hues) -> str:
     verdict = row.verdict or ""
     options = "".join(
-        f'<option{" selected" if name == row.relation else ""}>{escape(name)}</option>'
+        f"<option{' selected' if name == row.relation else ''}>{escape(name)}</option>"
         for name in dict.fromkeys([*names, row.relation])
     )
     score = "added" if row.score is None and verdict == ADDED else "" if row.score is None else f"{row.score:.2f}"
@@ -103,9 +107,10 @@ def _review_row(index: int, row: Row, names: Sequence[str]) -> str:
     accept = button("accept", "✓", "Accept", verdict in (ACCEPTED, ADDED, CHANGED))
     reject = button("reject", "✗", "Remove" if verdict == ADDED else "Reject", verdict == REJECTED)
     return (
-        f'<li class="gl-row gl-{verdict or "open"}"><div class="gl-triple">{entity_chip(row.head_text, row.head_label)}'
+        f'<li class="gl-row gl-{verdict or "open"}"><div class="gl-triple">'
+        f"{entity_chip(row.head_text, row.head_label, hues)}"
         f'<span class="gl-arrow">→</span><select data-row="{index}" aria-label="Relation: {words}">{options}</select>'
-        f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label)}'
+        f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label, hues)}'
         f'<span class="gl-score">{score}</span>{was}</div>'
         f'<div class="gl-actions">{accept}{reject}{button("swap", "⇄", "Swap")}</div></li>'
     )
@@ -159,7 +164,7 @@ def examples_list(session: Session) -> str:
         )
         history = "".join(f"<li>{escape(line)}</li>" for line in document.history)
         items.append(
-            f'<details><summary><b>{number + 1}</b> {escape(text[:90])}{"…" if len(text) > 90 else ""} '
+            f"<details><summary><b>{number + 1}</b> {escape(text[:90])}{'…' if len(text) > 90 else ''} "
             f"<small>{_count(len(document.mentions), 'entity', 'entities')}, "
             f"{_count(len(document.relations), 'relation')}</small></summary><div><h4>Relations</h4><ul>{relations}"
             f"</ul>{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"

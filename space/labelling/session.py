@@ -175,15 +175,15 @@ class Session:
         session = replace(self, decisions=tuple(d for d in self.decisions if d.triple not in (triple, new)))
         return session if new == origin else session.decide(new, CHANGED, score, origin)
 
+    def describe_triple(self, triple: Triple) -> str:
+        """A relation in words."""
+        return f"{self.surface(triple.head)} → {triple.relation} → {self.surface(triple.tail)}"
+
     def describe(self, decision: Decision) -> str:
         """A decision as a line of its history."""
-
-        def words(triple: Triple) -> str:
-            return f"{self.surface(triple.head)} → {triple.relation} → {self.surface(triple.tail)}"
-
-        was = f", was {words(decision.was)}" if decision.was else ""
+        was = f", was {self.describe_triple(decision.was)}" if decision.was else ""
         score = "" if decision.score is None else f" ({decision.score:.2f})"
-        return f"{words(decision.triple)}{was}{score}"
+        return f"{self.describe_triple(decision.triple)}{was}{score}"
 
     # The data set
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
 from typing import Any
 
 from glirel_transformers.relation_syntax import read_relation_lines
@@ -44,8 +43,12 @@ def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
         return []
     spans = {entity.span for entity in session.entities}
     triples = [
-        (Triple(Span(r["head"]["start"], r["head"]["end"]), r["relation"], Span(r["tail"]["start"], r["tail"]["end"])),
-         r["score"])
+        (
+            Triple(
+                Span(r["head"]["start"], r["head"]["end"]), r["relation"], Span(r["tail"]["start"], r["tail"]["end"])
+            ),
+            r["score"],
+        )
         for r in workspace.scores.select(session.threshold, session.top_k or None)
     ]
     return [(triple, score) for triple, score in triples if triple.head in spans and triple.tail in spans]
@@ -63,9 +66,9 @@ def rows(workspace: Workspace) -> list[Row]:
         was = decision.was if decision else None
         return Row(
             triple,
-            score if decision is None or decision.score is None else decision.score,
+            None if was else score,
             decision.verdict if decision else None,
-            was and f"{session.surface(was.head)} → {was.relation} → {session.surface(was.tail)}",
+            f"{session.describe_triple(was)} ({decision.score:.2f})" if decision and was else None,
             session.surface(triple.head),
             labels.get(triple.head),
             session.surface(triple.tail),
@@ -133,11 +136,15 @@ def cells(row: Row) -> list[Any]:
     """A line of the table."""
     score = None if row.score is None else round(row.score, 3)
     verdict = row.verdict or "open"
-    return [row.head_text, row.head_label or "", row.relation, row.tail_text, row.tail_label or "", score, verdict]
+    return [row.head_text, row.relation, row.tail_text, score, verdict]
 
 
 def left_out_cells(cell: dict[str, Any]) -> list[Any]:
     """A line of the table of what was left out."""
     return [
-        cell["head"]["text"], cell["relation"], cell["tail"]["text"], round(cell["score"], 3), REASONS[cell["reason"]]
+        cell["head"]["text"],
+        cell["relation"],
+        cell["tail"]["text"],
+        round(cell["score"], 3),
+        REASONS[cell["reason"]],
     ]

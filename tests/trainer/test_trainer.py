@@ -38,6 +38,18 @@ def test_the_defaults_are_those_of_the_paper(tmp_path):
     assert "adamw" in str(args.optim.value)
 
 
+def test_the_checkpoint_records_what_it_was_trained_on(make_model, documents, tmp_path):
+    model = make_model()
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), train_dataset=documents[:2]).train()
+    assert model.config.trained_relation_types == ["spouse", "capital", "employer", "place of birth"]
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), train_dataset=documents).train()
+    assert model.config.trained_relation_types == ["spouse", "capital", "employer", "place of birth", "colleague"]
+    other = make_model()
+    settings = arguments(tmp_path, max_steps=1, record_relation_types=False)
+    GLiRELTrainer(other, settings, train_dataset=documents).train()
+    assert other.config.trained_relation_types is None
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

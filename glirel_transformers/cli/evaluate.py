@@ -1,0 +1,254 @@
+"""`glirel evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from .console import console, errors, errors_without_traceback, plain
+from .tables import averages_table
+
+if TYPE_CHECKING:
+    from glirel_transformers.data import Document
+    from glirel_transformers.evaluation import Evaluation
+
+_ASK, _SHOW = "What is asked", "What is shown"
+
+Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model.")]
+Data = Annotated[
+    list[Path],
+    typer.Argument(metavar="DATA", exists=True, dir_okay=False, help="Files of annotated documents."),
+]
+RelationTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation",
+        "-r",
+        help="A relation type to ask for. Repeatable. [default: all that occur in DATA]",
+        rich_help_panel=_ASK,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", min=0, max=1, help="Least probability. [default: the model's]", rich_help_panel=_ASK),
+]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(
+        "--group-size",
+        min=1,
+        help="Relation types asked for at once, the others in further passes. [default: as many as take half of the "
+        "tokens that the model reads]",
+        rich_help_panel=_ASK,
+    ),
+]
+Candidates = Annotated[
+    int | None,
+    typer.Option(
+        "--candidates",
+        min=2,
+        help="Also classify: the pair is given, and its relation type competes with so many less one others of DATA.",
+        rich_help_panel=_ASK,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Read the first documents only, for a quick look.", rich_help_panel=_ASK),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Texts read at once.", rich_help_panel=_ASK)]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Such as cuda:0 or cpu. [default: an accelerator, if any]", rich_help_panel=_ASK),
+]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float16"] | None,
+    typer.Option("--dtype", help="Precision. [default: the model's]", rich_help_panel=_ASK),
+]
+Sort = Annotated[
+    Literal["support", "f1", "name"],
+    typer.Option("--sort", help="Order of the relation types.", rich_help_panel=_SHOW),
+]
+Top = Annotated[
+    int | None,
+    typer.Option("--top", min=0, help="Show so many relation types. [default: all]", rich_help_panel=_SHOW),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", dir_okay=False, help="Draw F1 against the threshold, such as f1.png.", rich_help_panel=_SHOW
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", dir_okay=False, help="Write everything as JSON as well.", rich_help_panel=_SHOW),
+]
+
+
+def evaluate(
+    ctx: typer.Context,
+    checkpoint: Checkpoint,
+    data: Data,
+    relation: RelationTypes = None,
+    threshold: Threshold = None,
+    group_size: GroupSize = None,
+    candidates: Candidates = None,
+    limit: Limit = None,
+    batch_size: BatchSize = 8,
+    device: Device = None,
+    dtype: Dtype = None,
+    sort: Sort = "support",
+    top: Top = None,
+    plot: Plot = None,
+    output: Output = None,
+) -> None:
+    """Score a model on annotated documents.
+
+    Every ordered pair of mentions is asked for every relation type, as `glirel extract` asks, in windows where a text
+    is long. A decision is right when pair and type are. What cannot be scored counts as missed, and is counted.
+
+    For example:
+
+        glirel evaluate runs/mine/model test.jsonl --top 20 --plot f1.png
+
+        glirel evaluate runs/mine/model test.jsonl -r spouse -r employer --threshold 0.4 -o scores.json
+    """
+    with errors_without_traceback():
+        result, report = _run(dict(ctx.params))
+    _show(report, sort, top)
+    _show_notes(result)
+
+
+def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
+    """What is found, and the same as JSON values; files that were asked for are written."""
+    from glirel_transformers.data import read_documents
+    from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
+    from glirel_transformers.extras import require_extra
+    from glirel_transformers.loading import load_pipeline
+
+    if settings["plot"] is not None:
+        require_extra("benchmark", "matplotlib")
+    if settings["candidates"] is not None:
+        require_extra("train", "sklearn")
+    documents = [document for file in settings["data"] for document in read_documents(file)][: settings["limit"]]
+    extract = load_pipeline(settings["checkpoint"], settings["device"], settings["dtype"])
+    options = {name: settings[name] for name in ("threshold", "group_size", "batch_size")}
+    result = evaluate_extraction(extract, documents, settings["relation"] or None, **options)
+    report = _figures(result)
+    if settings["candidates"] is not None:
+        report["classification"] = _classify(extract.model, documents, settings["candidates"], settings["batch_size"])
+    if settings["output"] is not None:
+        everything = {"settings": settings, **report, "curve": _curve(result)}
+        text = json.dumps(everything, indent=2, ensure_ascii=False, default=str)
+        settings["output"].write_text(f"{text}\n", encoding="utf-8")
+    if settings["plot"] is not None:
+        plot_f1_by_threshold(result.counts, settings["plot"], Path(settings["checkpoint"]).name)
+    return result, report
+
+
+def _figures(result: Evaluation) -> dict[str, Any]:
+    """Everything that is found, as JSON values."""
+    from glirel_transformers.trainer.metrics import precision_recall_f1
+
+    counts = result.counts.by_type()
+    scores = precision_recall_f1(counts).tolist()
+    per_type = [
+        {
+            "relation_type": name,
+            "support": int(row[2]),
+            "predicted": int(row[1]),
+            "precision": p,
+            "recall": r,
+            "f1": f1,
+        }
+        for name, row, (p, r, f1) in zip(result.relation_types, counts, scores, strict=True)
+    ]
+    names = ("num_documents", "num_pairs", "num_unscored_pairs", "num_missed_relations", "num_unasked_relations")
+    return {
+        **{name: getattr(result, name) for name in (*names, "num_unknown_pairs")},
+        "num_groups": len(result.groups),
+        "threshold": result.counts.threshold,
+        "averages": result.counts.averages(),
+        "best_on_these_data": {average: result.counts.best(average)._asdict() for average in ("micro", "macro")},
+        "relation_types": per_type,
+    }
+
+
+def _curve(result: Evaluation) -> dict[str, list[float]]:
+    """F1 at every tenth threshold."""
+    counts = result.counts
+    curves = {average: counts.curve(average)[9::10].tolist() for average in ("micro", "macro")}
+    return {"threshold": counts.thresholds[9::10].tolist(), **curves}
+
+
+def _classify(model: Any, documents: list[Document], number: int, batch_size: int) -> dict[str, Any]:
+    """Best of `number` relation types, for pairs that are given."""
+    from glirel_transformers.evaluation import (
+        best_candidates,
+        gold_pairs,
+        macro_f1,
+        sample_candidates,
+        score_gold_pairs,
+    )
+
+    pairs = gold_pairs(documents)
+    candidates = sample_candidates(pairs, number)
+    predictions = best_candidates(candidates, score_gold_pairs(model, pairs, candidates, batch_size, desc="classify"))
+    right = sum(pair.relation_type == prediction for pair, prediction in zip(pairs, predictions, strict=True))
+    return {
+        "candidates": number,
+        "num_pairs": len(pairs),
+        "accuracy": right / len(pairs),
+        "macro_f1": macro_f1(pairs, predictions),
+    }
+
+
+def _show(report: dict[str, Any], sort: str, top: int | None) -> None:
+    rows = report["relation_types"]
+    rows = sorted(rows, key=lambda row: row["relation_type"] if sort == "name" else -row[sort])
+    if top != 0:
+        table = Table("relation type")
+        for name in ("support", "precision", "recall", "F1"):
+            table.add_column(name, justify="right")
+        for row in rows[:top]:
+            figures = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
+            table.add_row(plain(row["relation_type"]), f"{row['support']:,}", *figures)
+        console.print(table)
+    if top is not None and top < len(rows):
+        console.print(f"{len(rows) - top:,} more relation types are counted and not shown.")
+    threshold = report["threshold"]
+    console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
+    for average, fit in report["best_on_these_data"].items():
+        console.print(
+            f"Best threshold for {average} F1, fitted on these very data: {fit['threshold']:.3f}, which gives "
+            f"{fit['f1']:.3f}"
+        )
+    if "classification" in report:
+        found = report["classification"]
+        console.print(
+            f"Best of {found['candidates']}, {found['num_pairs']:,} pairs given: macro-F1 {found['macro_f1']:.3f}, "
+            f"accuracy {found['accuracy']:.3f}"
+        )
+    console.print(
+        f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs, {len(rows):,} relation types"
+        + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
+    )
+
+
+def _show_notes(result: Evaluation) -> None:
+    """What counts nowhere, or as missed unseen."""
+    notes = {
+        f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
+        "relations between such count as missed.": result.num_unscored_pairs,
+        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and count nowhere.": (
+            result.num_unasked_relations
+        ),
+        f"{result.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
+        "is unknown, and they count nowhere.": result.num_unknown_pairs,
+    }
+    for text, count in notes.items():
+        if count:
+            errors.print(f"[yellow]note:[/yellow] {text}")

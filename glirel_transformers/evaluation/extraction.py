@@ -1,0 +1,178 @@
+"""Relation extraction: every pair of mentions is asked for every relation type, and decided by a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers.utils import logging
+
+from glirel_transformers.data import Document, count_relation_types
+from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
+from glirel_transformers.scores_glirel import RelationScores
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+from glirel_transformers.trainer.collator import make_labels
+
+from .thresholds import ThresholdCounts
+
+
+@dataclass
+class Evaluation:
+    """What an evaluation found.
+
+    Args:
+        relation_types: what was asked for.
+        groups: the same, as it was asked for: each group beside each text.
+        counts: of decisions, at all thresholds.
+        num_documents: texts read.
+        num_pairs: ordered pairs of their mentions.
+        num_unscored_pairs: of these, pairs that the model does not form for at least one group: too far apart, or in
+            no window. Relations between them count as missed.
+        num_missed_relations: gold relations between such pairs.
+        num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
+        num_unknown_pairs: pairs without a relation in documents that are not exhaustive, which count nowhere.
+    """
+
+    relation_types: list[str]
+    groups: list[list[str]]
+    counts: ThresholdCounts = field(repr=False)
+    num_documents: int = 0
+    num_pairs: int = 0
+    num_unscored_pairs: int = 0
+    num_missed_relations: int = 0
+    num_unasked_relations: int = 0
+    num_unknown_pairs: int = 0
+
+
+def evaluate_extraction(
+    extract: RelationExtractionPipeline,
+    documents: Sequence[Document],
+    relation_types: Sequence[str] | None = None,
+    *,
+    threshold: float | None = None,
+    group_size: int | None = None,
+    batch_size: int = 8,
+) -> Evaluation:
+    """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
+
+    Args:
+        extract: the pipeline.
+        documents: annotated texts.
+        relation_types: what is asked for; by default all types that occur in `documents`, the most frequent first.
+        threshold: from which a relation counts as predicted; by default the model's own.
+        group_size: how many relation types are asked for at once, see [`group_relation_types`].
+        batch_size: windows read at once.
+
+    Raises:
+        ValueError: when there is no document, or no relation type to ask for.
+    """
+    in_gold = count_relation_types(documents)
+    types = list(in_gold if relation_types is None else relation_types)
+    if not documents or not types:
+        raise ValueError(
+            f"There is nothing to evaluate on: got {len(documents)} documents with relations of {len(in_gold)} types. "
+            "Give annotated documents, and relation types that occur in them."
+        )
+    groups = group_relation_types(extract.tokenizer, types, group_size)
+    used = extract.model.config.threshold if threshold is None else threshold
+    result = Evaluation(types, groups, ThresholdCounts(len(types), used))
+    result.num_documents = len(documents)
+    result.num_pairs = sum(len(document.mentions) * (len(document.mentions) - 1) for document in documents)
+    result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
+    result.num_unknown_pairs = sum(_num_unknown_pairs(document) for document in documents)
+    unscored: dict[int, int] = {}
+    numbers = {name: number for number, name in enumerate(types)}
+    for position, group, scores in _read(extract, documents, groups, batch_size):
+        document = documents[position]
+        labels = make_labels(document, group, scores.pair_index)
+        result.counts.add(scores.scores, labels, torch.tensor([numbers[name] for name in group]))
+        unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
+        result.num_missed_relations += _count_missed(result.counts, document, group, scores.pair_index, numbers)
+    result.num_unscored_pairs = sum(unscored.values())
+    return result
+
+
+def group_relation_types(
+    tokenizer: GLiRELTokenizer, relation_types: Sequence[str], group_size: int | None = None
+) -> list[list[str]]:
+    """Divides relation types, in their order, into groups that are asked for one after the other.
+
+    Args:
+        tokenizer: of the model.
+        relation_types: all of them.
+        group_size: how many a group has at most. By default as many as take half of the tokens that the model reads,
+            so that the other half is left for the text.
+    """
+    budget = tokenizer.model_max_length // 2
+    groups: list[list[str]] = []
+    tokens = 0
+    for name in relation_types:
+        cost = len(
+            tokenizer.read_prompt([name]).token_ids
+        )  # with the few tokens that enclose a prompt: on the safe side
+        is_full = bool(groups) and (tokens + cost > budget if group_size is None else len(groups[-1]) == group_size)
+        if not groups or is_full:
+            groups.append([])
+            tokens = 0
+        groups[-1].append(name)
+        tokens += cost
+    return groups
+
+
+def _read(
+    extract: RelationExtractionPipeline, documents: Sequence[Document], groups: list[list[str]], batch_size: int
+) -> Iterator[tuple[int, list[str], RelationScores]]:
+    """Each document beside each group: its position, the group, and the scores."""
+    texts = [document.to_text() for document in documents]
+    with (
+        _without_warnings_of_unscored_pairs(),
+        tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress,
+    ):
+        for group in groups:
+            items = ({"text": text, "entities": entities} for text, entities in texts)
+            found = extract(
+                items, relation_types=group, truncation="window", return_scores=True, batch_size=batch_size
+            )
+            for position, scores in enumerate(found):
+                progress.update()
+                yield position, group, scores
+
+
+def _count_missed(
+    counts: ThresholdCounts, document: Document, group: list[str], pair_index: Tensor, numbers: dict[str, int]
+) -> int:
+    """Counts the document's relations between mentions that were not paired."""
+    scored = set(map(tuple, pair_index.tolist()))
+    asked = set(group)
+    missed = {(r.head, r.tail, r.relation_type) for r in document.relations if r.relation_type in asked}
+    missed = {relation for relation in missed if relation[:2] not in scored}
+    for *_, name in missed:
+        counts.add_unscored(numbers[name])
+    return len(missed)
+
+
+def _num_unknown_pairs(document: Document) -> int:
+    if document.exhaustive:
+        return 0
+    related = {(relation.head, relation.tail) for relation in document.relations}
+    return len(document.mentions) * (len(document.mentions) - 1) - len(related)
+
+
+@contextmanager
+def _without_warnings_of_unscored_pairs() -> Iterator[None]:
+    """The pipeline warns of them text by text; here they are counted."""
+    logger: Any = logging.get_logger("glirel_transformers.pipeline_glirel")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+__all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]

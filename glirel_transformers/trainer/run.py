@@ -1,0 +1,181 @@
+"""A whole training run: from a model and documents to a checkpoint with a fitted threshold, resumable."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback
+
+from glirel_transformers.data import Document
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+
+from .arguments import GLiRELTrainingArguments
+from .collator import RelationCollator
+from .metrics import fit_threshold
+from .resuming import last_whole_checkpoint
+from .trainer import GLiRELTrainer
+
+CHECKPOINTS, MODEL, SETTINGS = "checkpoints", "model", "run.json"  # what a run's folder holds
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run gave.
+
+    Args:
+        folder: the checkpoint.
+        steps: how many updates the run has behind it, those before it was resumed included.
+        threshold: the checkpoint's decision threshold.
+        metrics: on the documents for evaluation, at that threshold; `None` when there are none.
+        note: why the threshold was not fitted, though there are documents for it; else `None`.
+        is_main_process: whether this process is the one that reports.
+    """
+
+    folder: Path
+    steps: int
+    threshold: float
+    metrics: dict[str, float] | None
+    note: str | None
+    is_main_process: bool
+
+
+def starting_model(
+    encoder: str | None, model: str | None, *, max_length: int | None = None, **settings: Any
+) -> GLiRELForRelationClassification:
+    """A fresh head on `encoder`, or the GLiREL checkpoint `model` to continue from, in float32.
+
+    Args:
+        encoder: folder or Hub repository of an encoder.
+        model: folder or Hub repository of a GLiREL checkpoint.
+        max_length: tokens that a fresh model reads.
+        settings: fields of [`GLiRELConfig`] for a fresh model; those that are `None` keep their default.
+
+    Raises:
+        ValueError: when a checkpoint to continue from is given settings of its own.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    if encoder is not None:
+        return GLiRELForRelationClassification.from_encoder(encoder, model_max_length=max_length, **given)
+    if given or max_length is not None:
+        names = ", ".join([*given, *(["max_length"] if max_length is not None else [])])
+        raise ValueError(f"A model to continue from keeps its own settings; leave out {names}, or give an encoder.")
+    return GLiRELForRelationClassification.from_pretrained(model, dtype=torch.float32)
+
+
+def negative_weights(counts: Counter[str], negatives: str, max_per_relation: int | None) -> dict[str, float]:
+    """How often each type is asked for in vain, for [`RelationCollator`].
+
+    With `"frequency"`, a type is asked for in vain about as often, in proportion, as it is right. Else the model would
+    learn that frequent types tend to be right and rare ones wrong, whatever the text says.
+    """
+    cap = max_per_relation or max(counts.values(), default=1)
+    return {name: min(count, cap) if negatives == "frequency" else 1 for name, count in counts.items()}
+
+
+def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequence[str]) -> None:
+    """Notes the settings of a run in its folder, or compares them with those of the run that it would go on with.
+
+    Args:
+        folder: of the run.
+        settings: JSON values.
+        changeable: names of settings that may differ when a run goes on.
+
+    Raises:
+        ValueError: when the run was begun with other settings.
+    """
+    file = folder / SETTINGS
+    if file.is_file() and last_whole_checkpoint(folder / CHECKPOINTS) is not None:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        differing = [
+            f"{name} was {before.get(name)!r} and is now {value!r}"
+            for name, value in settings.items()
+            if name not in changeable and before.get(name) != value
+        ]
+        if differing:
+            raise ValueError(
+                f"{folder} holds a run with other settings: {'; '.join(differing)}. Repeat the first command to go on "
+                "with it, or name another folder for the output."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")  # so that `run.json` is always whole
+    part.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def train_checkpoint(
+    model: GLiRELForRelationClassification,
+    train: Sequence[Document],
+    evaluation: Sequence[Document],
+    collator: RelationCollator,
+    args: GLiRELTrainingArguments,
+    folder: Path,
+    *,
+    patience: int | None = None,
+    threshold_average: str = "micro",
+) -> TrainingResult:
+    """Trains, goes on where an earlier run in `args.output_dir` stopped, fits the threshold, and saves.
+
+    Args:
+        model: where training starts.
+        train: documents to train on.
+        evaluation: documents to evaluate on and to fit the threshold on; there may be none.
+        collator: makes the batches.
+        args: of the trainer.
+        folder: where the checkpoint is written.
+        patience: stop after so many evaluations without a lower loss.
+        threshold_average: whose F1 the threshold is fitted for, `"micro"` or `"macro"`.
+    """
+    stopped = last_whole_checkpoint(args.output_dir)
+    finished = stopped if stopped is not None and _is_finished(stopped.state, args) else None
+    if finished is not None:
+        best = finished.state.get("best_model_checkpoint") if args.load_best_model_at_end else None
+        model = GLiRELForRelationClassification.from_pretrained(
+            best if best and Path(best).is_dir() else finished.folder, dtype=torch.float32
+        )
+    trainer = GLiRELTrainer(
+        model=model,
+        args=args,
+        data_collator=collator,
+        train_dataset=train,
+        eval_dataset=evaluation or None,
+        callbacks=[EarlyStoppingCallback(patience)] if patience and evaluation and args.load_best_model_at_end else [],
+    )
+    if finished is None:
+        trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
+    metrics, note = None, None
+    if evaluation and trainer.is_world_process_zero():
+        metrics, note = _fit(trainer.model, evaluation, collator, threshold_average)
+    trainer.save_model(str(folder))
+    steps = trainer.state.global_step if finished is None else finished.state["global_step"]
+    threshold = float(model.config.threshold)
+    return TrainingResult(folder, steps, threshold, metrics, note, trainer.is_world_process_zero())
+
+
+def last_step(folder: Path) -> int | None:
+    """The update after which the run in `folder` was last saved; `None` when it was not."""
+    stopped = last_whole_checkpoint(folder / CHECKPOINTS)
+    return None if stopped is None else stopped.step
+
+
+def _is_finished(state: Mapping[str, Any], args: GLiRELTrainingArguments) -> bool:
+    if args.max_steps > 0:
+        return state["global_step"] >= args.max_steps
+    return (state["epoch"] or 0) >= args.num_train_epochs
+
+
+def _fit(
+    model: Any, evaluation: Sequence[Document], collator: RelationCollator, average: str
+) -> tuple[dict[str, float] | None, str | None]:
+    """The metrics at the best threshold, which `model` then has; or why there is none. Training is not lost for it."""
+    if not any(document.relations for document in evaluation):
+        return None, "no relation holds in the documents kept for evaluation"
+    try:
+        return fit_threshold(model, evaluation, collator, average=average), None
+    except ValueError as error:
+        return None, str(error)

@@ -1,0 +1,105 @@
+"""Which documents of some files are trained on, and which are evaluated on."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from glirel_transformers.data import Document, is_held_out, read_documents, text_hash
+
+HELD_OUT = 0.05  # share of the documents that is kept for evaluation, where no files are
+
+
+@dataclass
+class Selection:
+    """Documents for a training run.
+
+    Args:
+        train: what is trained on; a document may stand there several times.
+        evaluation: what is evaluated on, the shortest first.
+        left_out: how many documents are in neither, for each reason.
+    """
+
+    train: list[Document] = field(default_factory=list)
+    evaluation: list[Document] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_shared(self) -> int:
+        """How many of the documents for evaluation have a text that is trained on as well."""
+        trained = {text_hash(document) for document in self.train}
+        return sum(text_hash(document) in trained for document in self.evaluation)
+
+
+def select_documents(
+    files: Iterable[str | os.PathLike[str]],
+    evaluation_files: Sequence[str | os.PathLike[str]] = (),
+    *,
+    held_out: float | None = None,
+    evaluation_limit: int | None = None,
+    repeats: Mapping[str, float] | None = None,
+) -> Selection:
+    """Reads files of documents and divides them, always in the same way: by hashes of their texts.
+
+    Args:
+        files: what is trained on, in any format that [`read_documents`] knows.
+        evaluation_files: what is evaluated on.
+        held_out: share of the documents of `files` that is evaluated on as well, and not trained on. By default 0.05,
+            or 0 with `evaluation_files`.
+        evaluation_limit: how many documents are evaluated on at most.
+        repeats: how often an epoch visits the documents whose source begins so; see [`number_of_copies`].
+
+    Raises:
+        ValueError: when a line cannot be read, or nothing is left to train on.
+    """
+    repeats = repeats or {}
+    share = (0.0 if evaluation_files else HELD_OUT) if held_out is None else held_out
+    chosen = Selection()
+    for document in _with_signal(files, chosen.left_out):
+        if repeat_factor(document, repeats) == 0:
+            chosen.left_out["their source is repeated 0 times"] += 1
+        elif is_held_out(document, share):
+            chosen.evaluation.append(document)
+        else:
+            copies = number_of_copies(document, repeats)
+            chosen.left_out["their source is repeated less than once"] += copies == 0
+            chosen.train += [document] * copies
+    chosen.evaluation += _with_signal(evaluation_files, chosen.left_out)
+    if not chosen.train:
+        reasons = "; ".join(f"{count:,} because {reason}" for reason, count in chosen.left_out.items() if count)
+        raise ValueError(
+            f"There is no document to train on: {len(chosen.evaluation):,} are for evaluation, and left out are "
+            f"{reasons or 'none'}. Give more documents, or hold out a smaller share than {share:g}."
+        )
+    kept = sorted(chosen.evaluation, key=text_hash)[:evaluation_limit]
+    chosen.left_out["so many are not needed to evaluate"] += len(chosen.evaluation) - len(kept)
+    chosen.evaluation = sorted(kept, key=lambda document: len(document.words))
+    chosen.left_out += Counter()  # without zeros
+    return chosen
+
+
+def has_signal(document: Document) -> bool:
+    """Whether anything is known about any pair."""
+    return len(document.mentions) > 1 and (document.exhaustive or bool(document.relations))
+
+
+def repeat_factor(document: Document, repeats: Mapping[str, float]) -> float:
+    """How often an epoch shall visit a document: the factor of the first prefix of its source, else 1."""
+    return next((factor for prefix, factor in repeats.items() if (document.source or "").startswith(prefix)), 1.0)
+
+
+def number_of_copies(document: Document, repeats: Mapping[str, float]) -> int:
+    """How often an epoch visits a document; a fraction is taken by hash, so that it is always the same documents."""
+    factor = repeat_factor(document, repeats)
+    return int(factor) + (text_hash(document) * 7919 % 1 < factor % 1)
+
+
+def _with_signal(files: Iterable[str | os.PathLike[str]], left_out: Counter[str]) -> Iterable[Document]:
+    for file in files:
+        for document in read_documents(file):
+            if has_signal(document):
+                yield document
+            else:
+                left_out["nothing is known about any pair"] += 1

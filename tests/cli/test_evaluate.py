@@ -1,0 +1,109 @@
+"""`glirel evaluate`."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from glirel_transformers.cli import app
+from glirel_transformers.data import Document, Mention, Relation, write_documents
+
+
+@pytest.fixture
+def data(tmp_path):
+    documents = [
+        Document(
+            ["Marie", "Curie", "was", "born", "in", "Warsaw"],
+            [Mention(0, 2), Mention(5, 6)],
+            [Relation(0, 1, "place of birth"), Relation(0, 1, "city [of birth]")],
+        ),
+        Document(["Ada", "met", "Alan"], [Mention(0, 1), Mention(2, 3)], [Relation(0, 1, "met")], exhaustive=False),
+    ]
+    write_documents(tmp_path / "test.jsonl", documents * 3)
+    return tmp_path / "test.jsonl"
+
+
+@pytest.fixture
+def run(build_model, data, tmp_path):
+    """Runs `glirel evaluate <a tiny model> DATA ...`."""
+    build_model("bert").save_pretrained(tmp_path / "model")
+
+    def call(*arguments, file=data):
+        return CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(file), *map(str, arguments)])
+
+    return call
+
+
+def test_it_prints_tables_and_writes_all_as_json(run, tmp_path):
+    result = run("--output", tmp_path / "scores.json", "--threshold", 0.4)
+    assert result.exit_code == 0, result.output
+    for text in ("place of birth", "city [of birth]", "micro", "macro", "At the threshold 0.400", "6 documents"):
+        assert text in result.stdout
+    assert "fitted on these very data" in result.stdout
+    assert "3 pairs of documents that are not exhaustive have no relation" in " ".join(result.stderr.split())
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert scores["threshold"] == 0.4
+    assert {row["relation_type"]: row["support"] for row in scores["relation_types"]} == {
+        "place of birth": 3,
+        "city [of birth]": 3,
+        "met": 3,
+    }
+    assert len(scores["curve"]["threshold"]) == len(scores["curve"]["micro"]) == 99
+    assert scores["best_on_these_data"]["micro"]["f1"] >= scores["averages"]["micro_f1"]
+
+
+def test_rows_are_sorted_and_those_not_shown_are_counted(run):
+    by_name = run("--sort", "name", "--top", 1)
+    assert "city [of birth]" in by_name.stdout
+    assert "place of birth" not in by_name.stdout
+    assert "2 more relation types are counted and not shown" in by_name.stdout
+    assert run("--sort", "f1").exit_code == 0
+
+
+def test_chosen_types_in_groups(run):
+    result = run("-r", "met", "-r", "spouse", "--group-size", 1)
+    assert result.exit_code == 0, result.output
+    assert "2 relation types in 2 groups" in result.stdout
+    assert "6 relations are of types that were not asked for" in " ".join(result.stderr.split())
+
+
+def test_classification_of_given_pairs(run):
+    pytest.importorskip("sklearn")
+    result = run("--candidates", 3)
+    assert result.exit_code == 0, result.output
+    assert "Best of 3, 9 pairs given: macro-F1" in result.stdout
+
+
+def test_a_plot_is_drawn_or_its_package_is_named(run, tmp_path):
+    result = run("--plot", tmp_path / "f1.png")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        assert result.exit_code == 1
+        assert "pip install 'glirel-transformers[benchmark]'" in result.stderr
+    else:
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / "f1.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--candidates", "9"], 1, "9 candidates cannot be drawn from 3 relation types. Choose 2 to 3."),
+        (["-r", "met", "-r", "met"], 1, "repeats 'met'"),
+        (["--threshold", "2"], 2, "less than or equal to 1"),
+        (["--sort", "size"], 2, "size"),
+    ],
+)
+def test_errors_are_one_line(run, options, code, message):
+    result = run(*options)
+    assert result.exit_code == code, result.output
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_line_that_cannot_be_read_is_named(run, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"words": 3}\n')
+    result = run(file=tmp_path / "bad.jsonl")
+    assert result.exit_code == 1
+    assert "bad.jsonl, line 1" in result.stderr

@@ -1,0 +1,91 @@
+"""Every command's help, and shell completion."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from glirel_transformers.cli import app, train_options
+from glirel_transformers.configuration_glirel import _CHOICES
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = list(typer.main.get_command(app).commands)
+
+
+def test_the_commands_that_are_promised_are_there():
+    assert {"extract", "train", "evaluate", "pretrain", "info", "convert"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "extract"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_help_shows_how_the_command_is_used(command, option):
+    result = CliRunner().invoke(app, [command, option], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    assert result.exit_code == 0
+    assert re.search(rf"^ +glirel {command} ", result.stdout, re.MULTILINE), result.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "pretrain", "info"])
+def test_no_option_is_cut_on_a_narrow_screen(command):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    assert not [line for line in result.stdout.splitlines() if "--" in line and "…" in line.split("  ")[0]]
+    names = [name for parameter in typer.main.get_command(app).commands[command].params for name in parameter.opts]
+    for name in names:
+        assert not name.startswith("--") or name in result.stdout
+
+
+def test_choices_are_those_of_the_configuration():
+    for field, option in (
+        ("scorer", train_options.Scorer),
+        ("loss_function", train_options.Loss),
+        ("subtoken_pooling", train_options.SubtokenPooling),
+        ("relation_representation", train_options.RelationRepresentation),
+        ("mention_representation", train_options.MentionRepresentation),
+    ):
+        literal, _ = get_args(get_args(option)[0])
+        assert get_args(literal) == _CHOICES[field]
+
+
+def test_defaults_are_those_of_the_trainer(tmp_path):
+    """The paper's, which `GLiRELTrainingArguments` states."""
+    import inspect
+
+    from glirel_transformers.cli.train import train
+    from glirel_transformers.trainer import GLiRELTrainingArguments
+
+    assert get_type_hints(train)
+    args = GLiRELTrainingArguments(output_dir=str(tmp_path))
+    defaults = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}
+    for name in ("learning_rate", "encoder_learning_rate", "weight_decay", "encoder_weight_decay", "max_steps"):
+        assert defaults[name] == getattr(args, name)
+    assert defaults["batch_size"] == args.per_device_train_batch_size
+
+
+def complete(words, shell="bash"):
+    """What the shell is offered for `words`."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "_GLIREL_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    command = [sys.executable, "-m", "glirel_transformers.cli"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120).stdout.split()
+
+
+def test_commands_and_choices_are_completed():
+    assert complete("glirel tr") == ["train"]
+    assert complete("glirel train --scorer dot_") == ["dot_thresh", "dot_norm"]
+    assert "--eval-steps" in complete("glirel train --eval")
+
+
+def test_completion_can_be_installed():
+    result = CliRunner().invoke(app, ["--help"])
+    assert "--install-completion" in result.stdout
+    assert "--show-completion" in result.stdout

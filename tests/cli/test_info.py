@@ -1,0 +1,53 @@
+"""`glirel info`."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from glirel_transformers.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["info", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(build_model, tmp_path):
+    names = [f"relation [{i}]" for i in range(50)]
+    model = build_model("bert", trained_relation_types=names, num_pair_refinement_layers=1, entity_markers=True)
+    model.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_it_prints_facts_limits_and_names(folder):
+    result = run(folder)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    for fact in ("bert, 2 layers of width 32", "1 of pairs", "128 tokens", "not named in the model card", "0.500"):
+        assert fact in text
+    assert "relation [39], and 10 more (--json lists all)" in text
+    assert "none: read in windows" in text
+    assert "each mention takes two more tokens" in text
+
+
+def test_json_holds_everything(folder):
+    result = run(folder, "--json")
+    found = json.loads(result.stdout)
+    assert len(found["trained_relation_types"]) == 50
+    assert found["max_tokens"] == 128
+
+
+def test_the_embedded_model_is_the_default(monkeypatch):
+    monkeypatch.delenv("GLIREL_MODEL", raising=False)
+    result = run()
+    assert result.exit_code == 0
+    assert "glirel-mini" in result.stdout
+    assert "Trained on 366 relation types" in result.stdout
+
+
+def test_errors_are_one_line_with_the_cure(make_original):
+    result = run(make_original())
+    assert result.exit_code == 1
+    assert "glirel convert" in result.stderr
+    assert "Traceback" not in result.output

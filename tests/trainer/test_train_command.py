@@ -1,0 +1,154 @@
+"""`glirel train`, as a user runs it: through the command, in a process of its own where that matters."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
+from glirel_transformers.cli import app
+from glirel_transformers.data import Document, Mention, write_documents
+from glirel_transformers.trainer.run import last_step
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "glirel_transformers.cli", "train", *map(str, arguments)]
+
+
+def run_apart(*arguments):
+    return subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+@pytest.fixture
+def labelled(documents, tmp_path):
+    """A file of four labelled documents."""
+    write_documents(tmp_path / "labelled.jsonl", documents)
+    return tmp_path / "labelled.jsonl"
+
+
+@pytest.fixture
+def checkpoint(make_model, tmp_path):
+    make_model(scorer="dot_norm", trained_relation_types=["author"]).save_pretrained(tmp_path / "before")
+    return tmp_path / "before"
+
+
+@pytest.mark.slow
+def test_it_trains_resumes_and_continues(encoder_folder, documents, tmp_path):
+    many = [
+        Document([*one.words, f"r{i % 10}", f"r{i // 10}"], one.mentions, one.relations, source=f"set{i % 2}")
+        for i in range(25)
+        for one in documents
+    ]
+    silent = Document(["Ada", "Alan"], [Mention(0, 1), Mention(1, 2)], [], exhaustive=False)
+    write_documents(tmp_path / "train.jsonl.xz", [*many, silent])
+    data = [tmp_path / "train.jsonl.xz", "--output", tmp_path / "run", "--held-out", "0.2"]
+    options = [*data, "--eval-steps", "2", "--max-per-relation", "20", "--repeat", "set0=2", "--repeat", "set1=0.5"]
+    fresh = ["--encoder", encoder_folder, "--scorer", "dot_norm", "--hidden-size", "16", "--no-bf16"]
+    first = run_apart(*fresh, *options, "--max-steps", "2")
+    assert first.returncode == 0, first.stderr[-3000:]
+    assert "1 documents left out: nothing is known about any pair" in first.stderr
+    assert "relations of 5 types to train on" in first.stdout
+    second = run_apart(*fresh, *options, "--max-steps", "4")
+    assert second.returncode == 0, second.stderr[-3000:]
+    assert "(4 updates, threshold 0." in second.stdout
+    assert "glirel evaluate" in second.stdout
+    state = json.loads((tmp_path / "run" / "checkpoints" / "checkpoint-4" / "trainer_state.json").read_text())
+    assert [entry["step"] for entry in state["log_history"] if "eval_loss" in entry] == [2, 4]
+    model = GLiRELForRelationClassification.from_pretrained(tmp_path / "run" / "model")
+    assert (model.config.scorer, model.config.hidden_size) == ("dot_norm", 16)
+    assert model.config.threshold != 0.5
+    other = run_apart(*fresh, *options, "--max-steps", "4", "--seed", "1")
+    assert other.returncode == 1
+    assert "seed was 0 and is now 1" in other.stderr
+
+
+def test_a_few_labelled_examples_continue_a_model(labelled, checkpoint, tmp_path):
+    result = run(
+        labelled, "--model", checkpoint, "-o", tmp_path / "run", "--max-steps", 2, "--no-bf16", "--held-out", 0
+    )
+    assert result.exit_code == 0, result.output
+    assert "nothing is evaluated and no threshold is fitted" in result.stderr
+    assert "glirel extract" in result.stdout
+    config = GLiRELConfig.from_pretrained(tmp_path / "run" / "model")
+    assert (config.scorer, config.threshold) == ("dot_norm", 0.5)
+    expected = ["author", "employer", "spouse", "capital", "colleague", "place of birth"]
+    assert config.trained_relation_types == expected
+
+
+def test_epochs_and_a_file_to_evaluate_on(labelled, checkpoint, tmp_path):
+    options = ["--epochs", 2, "--batch-size", 2, "--no-bf16", "--eval", labelled, "--no-record-types"]
+    result = run(labelled, "-m", checkpoint, "-o", tmp_path / "run", *options)
+    assert result.exit_code == 0, result.output
+    assert "(4 updates, threshold 0." in result.stdout
+    assert "macro" in result.stdout
+    assert "4 of the documents to evaluate on are trained on as well" in result.stderr
+    assert GLiRELConfig.from_pretrained(tmp_path / "run" / "model").trained_relation_types == ["author"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--scorer", "dot"], 1, "keeps its own settings; leave out scorer, or give an encoder"),
+        (["--encoder", "somewhere"], 1, "--encoder starts a fresh model and --model continues one"),
+        (["--repeat", "fewrel"], 1, "--repeat is 'fewrel'. Write SOURCE=FACTOR"),
+        (["--held-out", "1"], 1, "There is no document to train on"),
+        (["--scorer", "dots"], 2, "dots"),
+        (["--batch-size", "0"], 2, "greater than or"),
+    ],
+)
+def test_wrong_options_are_one_line(labelled, checkpoint, tmp_path, options, code, message):
+    result = run(labelled, "--model", checkpoint, "--output", tmp_path / "run", *options)
+    assert result.exit_code == code, result.output
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_wrong_data_are_one_line_that_names_the_line(checkpoint, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"words": ["a"], "mentions": [], "relations": []}\n{"words": []}\n')
+    result = run(tmp_path / "bad.jsonl", "--model", checkpoint, "--output", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "bad.jsonl, line 2" in result.stderr
+
+
+def test_a_model_that_is_not_there_is_one_line(labelled, tmp_path):
+    for kind in ("--model", "--encoder"):
+        result = run(labelled, kind, "./nowhere", "--output", tmp_path / "run")
+        assert result.exit_code == 1
+        assert "./nowhere" in result.stderr
+        assert "Traceback" not in result.output
+
+
+@pytest.mark.slow
+def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path):
+    options = [labelled, "--model", checkpoint, "--output", tmp_path / "run", "--no-bf16", "--eval-steps", 5]
+    process = subprocess.Popen(
+        command(*options, "--max-steps", 100_000), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "checkpoints" / "checkpoint-10").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    saved = last_step(tmp_path / "run")
+    assert f"saved after update {saved:,}" in stderr
+    again = run_apart(*options, "--max-steps", saved + 5)
+    assert again.returncode == 0, again.stderr
+    assert f"({saved + 5:,} updates" in again.stdout
