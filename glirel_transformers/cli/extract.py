@@ -206,10 +206,9 @@ def _write(
     report.close()
     done = summary(outcome.counts)
     if outcome.stopped is not None:
-        told = (
-            f"Stopped: {done} before it are in {records}. Mend it and go on with the same command, or with --on-error "
-        )
-        errors.print(plain(f"{told}skip or keep."))
+        before = summary(replace(outcome.counts, malformed=0))
+        errors.print(plain(f"Stopped there: {records} has what comes before, {before}."))
+        errors.print("Mend it and go on with the same command, or go on with --on-error skip or keep.")
     elif outcome.was_complete and is_lines:
         errors.print(plain(f"{path} is complete: {done}. Nothing is left to do."))
     else:

@@ -18,6 +18,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from glirel_transformers.extras import require_extra
+
 from .extractor import ChunkResult, ExtractionSettings, Extractor
 from .run import Engine
 from .sources import Chunk, Item, Kind, Source, read_lines, read_whole
@@ -186,10 +188,9 @@ def _import_ray() -> Any:
     # What it prints of itself is about its insides; what goes wrong comes as an exception.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ImportError("--engine ray needs Ray: pip install 'glirel-transformers[ray]'") from error
+    require_extra("ray", "ray")
+    import ray
+    import ray.data
+
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from glirel_transformers.extras import require_extra
+
 if TYPE_CHECKING:
     import networkx
 
@@ -26,10 +28,9 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
     Raises:
         ImportError: without networkx.
     """
-    try:
-        import networkx
-    except ImportError as error:
-        raise ImportError("A graph needs networkx: pip install 'glirel-transformers[graph]'") from error
+    require_extra("graph", "networkx")
+    import networkx
+
     graph = networkx.MultiDiGraph()
     for record in records:
         for entity in record.get("entities", ()):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from glirel_transformers.extras import require_extra
+
 if TYPE_CHECKING:
     import rdflib
 
@@ -67,10 +69,9 @@ def _namespaces(prefixes: Mapping[str, Any]) -> Any:
 
 def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, Any], Iterator[_Block]]:
     """Namespaces by prefix, and what is said of each subject."""
-    try:
-        from rdflib import DCTERMS, RDF, RDFS, XSD, Namespace
-    except ImportError as error:
-        raise ImportError("Turtle needs rdflib: pip install 'glirel-transformers[graph]'") from error
+    require_extra("graph", "rdflib")
+    from rdflib import DCTERMS, RDF, RDFS, XSD, Namespace
+
     prefixes: dict[str, Any] = {"rdf": RDF, "rdfs": RDFS, "xsd": XSD, "dcterms": DCTERMS}
     prefixes |= {name: Namespace(f"{base}{name}:") for name in ("entity", "type", "relation")}
     return {**prefixes, "glirel": Namespace(f"{base}vocabulary:")}, _blocks(records, base)
