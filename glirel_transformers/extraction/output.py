@@ -2,8 +2,8 @@
 
 Beside the file lies its journal, `out.jsonl.progress.json`: how many items were read and how many bytes written up to
 the last whole chunk, and the settings. A chunk is written, then the journal is replaced, so that the journal never
-claims more than there is. What the file holds beyond it is taken off when the run goes on, and worked on again: a chunk
-that is not whole and, where a run was killed in the very moment of writing, what of it had come to the file.
+claims more than there is. What the file holds beyond it is taken off when the run goes on, and worked on again: a
+chunk that is not whole and, where a run was killed in the very moment of writing, what of it had come to the file.
 """
 
 from __future__ import annotations

@@ -95,6 +95,7 @@ def test_pairs_that_no_window_holds_are_counted_instead_of_warned_of(build, capl
         result = extract(items_of([far, far]))
     assert result.num_unscored_pairs == 4
     assert [record["relations"] for record in result.records] == [[], []]
+    assert extract(items_of([far, BAD[5], far])).num_unscored_pairs == 4  # once each, although the chunk was run twice
     assert not caplog.records
 
 
