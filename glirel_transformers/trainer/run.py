@@ -13,6 +13,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from glirel_transformers.data import Document
+from glirel_transformers.loading import check_checkpoint
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
@@ -57,7 +58,7 @@ def starting_model(
         settings: fields of [`GLiRELConfig`] for a fresh model; those that are `None` keep their default.
 
     Raises:
-        ValueError: when a checkpoint to continue from is given settings of its own.
+        ValueError: when a checkpoint to continue from is given settings of its own, or is none.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     if encoder is not None:
@@ -65,6 +66,8 @@ def starting_model(
     if given or max_length is not None:
         names = ", ".join([*given, *(["max_length"] if max_length is not None else [])])
         raise ValueError(f"A model to continue from keeps its own settings; leave out {names}, or give an encoder.")
+    if model is not None and Path(model).is_dir():
+        check_checkpoint(model)
     return GLiRELForRelationClassification.from_pretrained(model, dtype=torch.float32)
 
 

@@ -102,6 +102,20 @@ def test_errors_are_one_line(run, options, code, message):
     assert "Traceback" not in result.output
 
 
+def test_what_is_no_checkpoint_is_told_what_it_is(encoder_folder, data, tmp_path):
+    result = CliRunner().invoke(app, ["evaluate", str(encoder_folder("bert")), str(data)])
+    assert result.exit_code == 1
+    assert "is a bert model and no GLiREL model" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_damaged_weights_are_one_line(run, tmp_path):
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    result = run()
+    assert result.exit_code == 1
+    assert "The weights cannot be read" in result.stderr
+
+
 def test_a_line_that_cannot_be_read_is_named(run, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"words": 3}\n')
     result = run(file=tmp_path / "bad.jsonl")
