@@ -104,6 +104,7 @@ def test_a_finished_run_is_not_trained_further_and_can_be_prolonged(make_model, 
 
     first, again, further = run(2), run(2), run(3)
     assert (first.steps, again.steps, further.steps) == (2, 2, 3)
+    assert (first.was_finished, again.was_finished, further.was_finished) == (False, True, False)
     assert first.metrics == again.metrics
     assert first.threshold == again.threshold != 0.5
     assert last_step(tmp_path) == 3
