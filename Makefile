@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+SCREENSHOTS ?= $(or $(TMPDIR),/tmp)/glirel-screenshots
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
@@ -12,9 +14,10 @@ export HF_HUB_OFFLINE := 1
 export HF_EVALUATE_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+export GRADIO_ANALYTICS_ENABLED := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ruff-check ruff-format mypy format wheel clean
+.PHONY: help setup demo space test test-browser lint ruff-check ruff-format mypy format wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +27,18 @@ setup: $(VENV)/.installed-dev  ## create .venv with the package, pinned, and the
 demo: $(VENV)/.installed-base  ## extract relations from three texts with the embedded model
 	$(BIN)/python examples/demo.py
 
-test: lint  ## lint, check types and run all tests, slow ones included; more options in PYTEST_ARGS
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+space: $(VENV)/.installed-space  ## start the labelling page on the embedded model; offline
+	$(BIN)/python space/app.py
+
+test: lint  ## lint, check types and run all tests but the browser's; more options in PYTEST_ARGS
+	$(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.installed-browser  ## drive the labelling page in Chromium; pictures go to SCREENSHOTS
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		$(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes --no-install-recommends \
+			chromium fonts-dejavu-core fonts-liberation; }
+	GLIREL_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+	@echo "Pictures of every state: $(SCREENSHOTS)"
 
 lint: ruff-check ruff-format mypy  ## ruff (lint and format) and mypy
 
@@ -68,4 +81,12 @@ $(VENV)/.installed-base: $(VENV)/.installed-torch pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed-torch pyproject.toml
 	$(PIP_INSTALL) --build-constraint constraints.txt --editable ".[dev]"
+	@touch $@ $(VENV)/.installed-base $(VENV)/.installed-space
+
+$(VENV)/.installed-space: $(VENV)/.installed-torch pyproject.toml
+	$(PIP_INSTALL) --build-constraint constraints.txt --editable ".[space]"
 	@touch $@ $(VENV)/.installed-base
+
+$(VENV)/.installed-browser: $(VENV)/.installed-torch pyproject.toml
+	$(PIP_INSTALL) --build-constraint constraints.txt --editable ".[dev,browser]"
+	@touch $@ $(VENV)/.installed-base $(VENV)/.installed-space $(VENV)/.installed-dev

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -13,11 +14,11 @@ def relations_table(relations: Sequence[dict[str, Any]], title: str | None = Non
     table = Table("head", "relation", "tail", title=title, title_justify="left", title_style="")
     table.add_column("score", justify="right")
     for relation in relations:
-        table.add_row(
-            _name(relation["head"]), relation["relation"], _name(relation["tail"]), f"{relation['score']:.2f}"
-        )
+        head, tail = _name(relation["head"]), _name(relation["tail"])
+        table.add_row(head, escape(relation["relation"]), tail, f"{relation['score']:.2f}")
     return table
 
 
 def _name(entity: dict[str, Any]) -> str:
-    return entity["text"] if entity["label"] is None else f"{entity['text']} [dim]{entity['label']}[/dim]"
+    text = escape(entity["text"])
+    return text if entity["label"] is None else f"{text} [dim]{escape(entity['label'])}[/dim]"

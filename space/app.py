@@ -59,7 +59,8 @@ class Page:
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
             gr.HTML(
                 '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
-                "relations, and see what holds between them. Correct it, and take the data away for training.</p></header>"
+                "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
+                "</header>"
             )
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
                 with gr.Column(scale=5, min_width=340):

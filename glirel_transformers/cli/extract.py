@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from glirel_transformers.extraction import (
     Outcome,
     ResumableOutput,
     Source,
+    existing_path,
     find_sources,
     local_engine,
     read_chunks,
@@ -57,7 +60,7 @@ def extract(
     dtype: options.Dtype = None,
     batch_size: options.BatchSize = 32,
     engine: options.EngineOption = "local",
-    workers: options.Workers = 2,
+    workers: options.Workers = None,
 ) -> None:
     """Extract relations between the entities of a text, or of a whole corpus.
 
@@ -93,6 +96,8 @@ def extract(
             dtype=dtype,
             device=device,
         )
+        if workers is not None and engine != "ray":
+            raise ValueError("--workers are processes of --engine ray: say that as well, or leave them out.")
         sources = find_sources(inputs, input_format)
         _check_against_output(sources, inputs, output)
         sources, settings = _with_entities(sources, settings, entity)
@@ -102,7 +107,7 @@ def extract(
                 return local_engine(settings)
             from glirel_transformers.extraction.ray_engine import ray_engine
 
-            return ray_engine(settings, workers)
+            return ray_engine(settings, workers or 2)
 
         chosen = _choose_format(output_format, output, sources)
         with Report(sources) as report:
@@ -133,7 +138,8 @@ def _check_against_output(sources: list[Source], inputs: list[str], output: Path
         if source.path is not None and source.path.resolve() == target:
             raise ValueError(f"{str(output)!r} is an input. Name another --output.")
     for name in inputs:
-        if name != "-" and len(name) < 4096 and Path(name).is_dir() and Path(name).resolve() in target.parents:
+        path = existing_path(name)
+        if path is not None and path.resolve() in target.parents:
             raise ValueError(
                 f"--output {str(output)!r} lies in the input folder {name!r}. Name a place outside of it."
             )
@@ -192,6 +198,7 @@ def _write(
     is_lines = output_format == "jsonl"
     records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
     shaping = {**settings.shaping(), "on_error": on_error}
+    WRITERS[output_format]([], io.StringIO())  # what it needs should be missed now, not when all is done
     target = ResumableOutput(records, shaping, settings.chunk_size, overwrite)
     if not is_lines and not overwrite and path.exists() and not target.journal.exists():
         raise ValueError(f"{str(path)!r} is there already. Name another --output, or begin anew with --overwrite.")
@@ -256,7 +263,7 @@ def _interruptible(output: Path | None) -> Iterator[None]:
         errors.print(f"\nInterrupted.{go_on}")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # who reads our output has seen enough
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         raise typer.Exit(0) from None
 
 

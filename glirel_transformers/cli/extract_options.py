@@ -14,7 +14,10 @@ _WHAT, _FILES, _MODEL, _MANY = "Entities and relations", "Input and output", "Mo
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input."),
+    typer.Argument(
+        metavar="INPUT...",
+        help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input.",
+    ),
 ]
 Entities = Annotated[
     list[str] | None,
@@ -144,6 +147,8 @@ EngineOption = Annotated[
     ),
 ]
 Workers = Annotated[
-    int,
-    typer.Option(help="Processes with --engine ray, each with a model of its own.", min=1, rich_help_panel=_MANY),
+    int | None,
+    typer.Option(
+        help="Processes with --engine ray, each with a model of its own. [default: 2]", min=1, rich_help_panel=_MANY
+    ),
 ]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from glirel_transformers.loading import load_pipeline, model_name
+from glirel_transformers.requests_glirel import check_probability, read_relation_types
 
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
@@ -35,6 +36,9 @@ class ExtractionSettings:
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default as the checkpoint says.
         device: where the models run; by default the first accelerator there is, else the CPU.
+
+    Raises:
+        ValueError, TypeError: for what the pipeline would refuse.
     """
 
     relation_types: Any = None
@@ -51,6 +55,11 @@ class ExtractionSettings:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        read_relation_types(self.relation_types or [])
+        if self.threshold is not None:
+            check_probability(self.threshold, "`threshold`")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {self.top_k!r}.")
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be a whole number of at least 1: got {self.batch_size!r}.")
         if self.ner_labels and self.ner is None:
@@ -115,8 +124,6 @@ class Extractor:
                 raise
             reason = str(error).splitlines()[0]
             raise ValueError(f"The device {settings.device!r} cannot be used: {reason}") from error
-        # An empty text needs no model: this checks the settings, before the first text does.
-        self._pipeline({"text": "", "entities": [], "relation_types": settings.relation_types or []}, **self._options)
         if settings.ner is not None:
             from glirel_transformers.ner import load_entity_recognizer
 

@@ -109,17 +109,23 @@ def _place(edges: Iterable[Edge]) -> tuple[dict[Node, Point], float, float]:
 
 
 def _layout(part: nx.Graph) -> dict[Node, Point]:
-    """Distances that leave room for the longest name between two nodes; wider than high, as screens are."""
+    """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, as columns are."""
+    for one, other, data in part.edges(data=True):
+        data["weight"] = (_width(one) + _width(other)) / 2 + LABEL_LETTER * data["letters"] + 48
     if len(part) == 2:
-        (first, second), letters = part.nodes, max(data["letters"] for _, _, data in part.edges(data=True))
-        gap = (_width(first) + _width(second)) / 2 + LABEL_LETTER * letters + 48
-        return {first: (0.0, 0.0), second: (gap, 0.0)}
-    size = 90 + 62 * math.sqrt(len(part) + part.number_of_edges())
-    raw = nx.kamada_kawai_layout(part, scale=1.0)
-    return {node: (float(x) * size * 1.35, float(y) * size * 0.8) for node, (x, y) in raw.items()}
+        (first, second, data) = next(iter(part.edges(data=True)))
+        return {first: (0.0, 0.0), second: (data["weight"], 0.0)}
+    raw = {node: (float(x), float(y)) for node, (x, y) in nx.kamada_kawai_layout(part, weight="weight").items()}
+    fits = sorted(
+        data["weight"] / (math.dist(raw[one], raw[other]) or 1.0) for one, other, data in part.edges(data=True)
+    )
+    scale = fits[len(fits) // 2] * 0.85
+    width = scale * (max(x for x, _ in raw.values()) - min(x for x, _ in raw.values())) or 1.0
+    squeeze = min(1.0, 560 / width)
+    return {node: (x * scale * squeeze, y * scale * min(1.25, 0.9 / squeeze)) for node, (x, y) in raw.items()}
 
 
-def _spread(places: dict[Node, Point], gap: float = 26.0) -> dict[Node, Point]:
+def _spread(places: dict[Node, Point], gap: float = 46.0) -> dict[Node, Point]:
     """Pushes boxes apart until none overlap."""
     places = dict(places)
     for _ in range(200):
@@ -144,12 +150,22 @@ def _spread(places: dict[Node, Point], gap: float = 26.0) -> dict[Node, Point]:
 
 def _arrow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken: list[Box]) -> str:
     """A bowed arrow from border to border, and its name where it hides the least."""
-    (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
-    length = math.hypot(x2 - x1, y2 - y1) or 1.0
-    middle = ((x1 + x2) / 2 - (y2 - y1) / length * edge.bend, (y1 + y2) / 2 + (x2 - x1) / length * edge.bend)
-    start, end = _border(boxes[edge.tail], middle), _border(boxes[edge.head], middle)
-    control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
-    label = _label_place(edge.name, start, control, end, taken)
+    others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
+
+    def curve(bend: float) -> tuple[Point, Point, Point]:
+        (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
+        length = math.hypot(x2 - x1, y2 - y1) or 1.0
+        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
+        control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
+        return _border(boxes[edge.tail], middle), control, _border(boxes[edge.head], middle)
+
+    def crossed(bend: float) -> int:
+        points = [_on_curve(curve(bend), step / 24) for step in range(1, 24)]
+        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
+
+    # Around other nodes, where a larger bow leads around them.
+    start, control, end = curve(min((edge.bend, *(edge.bend + by for by in (45, -45, 85, -85))), key=crossed))
+    label = _label_place(edge.name, (start, control, end), taken)
     score = "added by hand" if edge.score is None else f"score {edge.score:.3f}"
     title = escape(f"{edge.tail[0]} → {edge.name} → {edge.head[0]}: {score}")
     strength = 1.0 if edge.score is None else 0.35 + 0.65 * edge.score
@@ -159,6 +175,13 @@ def _arrow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken:
         f'<path class="gl-line" d="{path}" style="opacity:{strength:.2f}" marker-end="url(#gl-tip)"/>'
         f'<text x="{label[0]:.1f}" y="{label[1]:.1f}">{escape(edge.name)}</text></g>'
     )
+
+
+def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
+    """A point of a quadratic Bézier curve."""
+    (x1, y1), (xc, yc), (x2, y2) = curve
+    before, beside, after = (1 - t) ** 2, 2 * t * (1 - t), t**2
+    return before * x1 + beside * xc + after * x2, before * y1 + beside * yc + after * y2
 
 
 def _border(box: Box, towards: Point) -> Point:
@@ -172,12 +195,12 @@ def _border(box: Box, towards: Point) -> Point:
     return (x + dx * scale, y + dy * scale) if scale < math.inf else (x, y)
 
 
-def _label_place(name: str, start: Point, control: Point, end: Point, taken: list[Box]) -> Point:
+def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box]) -> Point:
     """The place along the arrow where its name covers least of what is there already."""
     width = LABEL_LETTER * len(name) + 6
     best: tuple[float, Point, Box] | None = None
     for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
-        x, y = ((1 - t) ** 2 * start[i] + 2 * t * (1 - t) * control[i] + t**2 * end[i] for i in (0, 1))
+        x, y = _on_curve(curve, t)
         for lift in (0, -11, 11):
             box = (x - width / 2, y + lift - LABEL_HEIGHT / 2, x + width / 2, y + lift + LABEL_HEIGHT / 2)
             covered = sum(_overlap(box, other) for other in taken) + abs(t - 0.5) + abs(lift) / 100

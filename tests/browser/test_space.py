@@ -1,0 +1,382 @@
+"""The Space in a real browser, as a person uses it: `make test-browser`.
+
+Screenshots of every state go to the folder `$GLIREL_SCREENSHOTS`, for people to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: `make test-browser` installs it"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+# Quiet: a browser that looks nothing up by itself.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 400, "height": 850}}
+TEXT = "Ada Lovelace 😀 was born in London. Charles Babbage {x} taught at the University of Cambridge, she wrote."
+RELATIONS = "place of birth: PERSON -> CITY\neducated at: PERSON -> ORGANIZATION\nspouse: PERSON <-> PERSON"
+# The rectangle of the first occurrence of some words within one text node.
+RECTANGLE = """([selector, words]) => {
+  const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    const start = node.textContent.indexOf(words);
+    if (start < 0) continue;
+    const range = document.createRange();
+    range.setStart(node, start);
+    range.setEnd(node, start + words.length);
+    const all = range.getClientRects();
+    const [first, last] = [all[0], all[all.length - 1]];
+    return [first.left, first.top + first.height / 2, last.right, last.top + last.height / 2];
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page, started as the README says."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("space") / "log"
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, str(ROOT / "space" / "app.py")], env=environment, stdout=output, stderr=output
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(url, timeout=2).read()
+                break
+            except OSError:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"The page did not start: {log.read_text()}")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as runner:
+        chromium = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A person at the page."""
+
+    def __init__(self, page: Any, name: str) -> None:
+        self.page, self.name, self.shots = page, name, 0
+
+    def open(self, url: str) -> Visitor:
+        self.page.goto(url)
+        self.wait_for("#status .gl-status")
+        return self
+
+    def wait_for(self, selector: str, text: str | None = None) -> None:
+        place = self.page.locator(selector)
+        (place.filter(has_text=text) if text else place).first.wait_for(timeout=20_000)
+
+    def shoot(self, state: str) -> None:
+        folder = Path(os.environ.get("GLIREL_SCREENSHOTS", ""))
+        if folder.name:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.shots += 1
+            self.page.wait_for_timeout(250)  # for animations
+            self.page.screenshot(path=folder / f"{self.name}-{self.shots:02}-{state}.png", full_page=True)
+
+    def drag(self, words: str, selector: str = ".gl-text") -> None:
+        """Drags the mouse over these words."""
+        self.page.locator(selector).first.scroll_into_view_if_needed()
+        left, top, right, bottom = self.page.evaluate(RECTANGLE, [selector, words])
+        mouse = self.page.mouse
+        mouse.move(left + 1, top)
+        mouse.down()
+        mouse.move((left + right) / 2, (top + bottom) / 2, steps=4)
+        mouse.move(right - 1, bottom, steps=4)
+        mouse.up()
+
+    def mark(self, words: str, label: str) -> None:
+        """Marks these words, and types their type."""
+        self.drag(words)
+        self.wait_for(".gl-form input[name=label]")
+        self.page.keyboard.type(label)
+        self.page.keyboard.press("Enter")
+        self.wait_for(f'.gl-text mark[data-label="{label}"]', words)
+
+    def marks(self) -> list[tuple[str, str]]:
+        return [(mark.inner_text(), mark.get_attribute("data-label")) for mark in self.page.locator("mark").all()]
+
+    def extract(self) -> None:
+        self.page.click("#extract")
+        self.wait_for("#status", "left out")
+
+    def rows(self) -> list[str]:
+        return [row.inner_text() for row in self.page.locator("#review li").all()]
+
+    def download(self, kind: str, folder: Path) -> Path:
+        with self.page.expect_download() as download:
+            self.page.click(f"#download-{kind}")
+        target = folder / download.value.suggested_filename
+        download.value.save_as(target)
+        return target
+
+    def upload(self, file: Path) -> None:
+        with self.page.expect_file_chooser() as chooser:
+            self.page.click("#upload")
+        chooser.value.set_files(file)
+
+
+@pytest.fixture
+def visit(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
+    """`visit("phone")`: a new visitor at the page. Nothing may go wrong in the console or leave this machine."""
+    contexts: list[Any] = []
+    troubles: list[str] = []
+
+    def listen(message: Any) -> None:
+        if message.type == "error":
+            troubles.append(message.text)
+
+    def check(asked: Any) -> None:
+        if not asked.url.startswith((address, address.replace("http", "ws"), "blob:", "data:")):
+            troubles.append(f"a request left the machine: {asked.url}")
+
+    def make(viewport: str = "desktop", theme: str = "light", **options: Any) -> Visitor:
+        context = browser.new_context(viewport=VIEWPORTS[viewport], accept_downloads=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", listen)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", check)
+        name = request.node.originalname.removeprefix("test_")
+        return Visitor(page, f"{name}-{viewport}-{theme}").open(f"{address}/?__theme={theme}")
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_mark_extract_correct_collect(visit, viewport, tmp_path):
+    person = visit(viewport)
+    page = person.page
+    person.shoot("empty")
+    page.fill("#text textarea", TEXT)
+    person.wait_for(".gl-text", "Ada Lovelace")
+    person.drag("Ada Lovelace")
+    person.wait_for(".gl-form input[name=label]")
+    person.shoot("marking")
+    page.keyboard.type("PERSON")
+    page.keyboard.press("Enter")
+    person.wait_for('mark[data-label="PERSON"]')
+    person.mark("London", "CITY")
+    person.mark("arles Babb", "PERSON")  # whole words are marked
+    person.mark("University of Cambridge", "ORGANIZATION")
+    expected = [("Ada Lovelace", "PERSON"), ("London", "CITY"), ("Charles Babbage", "PERSON")]
+    assert person.marks() == [*expected, ("University of Cambridge", "ORGANIZATION")]
+    assert page.inner_text(".gl-text").strip() == TEXT
+
+    page.fill("#relations textarea", RELATIONS)
+    page.wait_for_timeout(300)
+    person.extract()
+    person.shoot("extracted")
+    before = len(person.rows())
+    page.locator("#threshold input[type=number]").fill("0.95")
+    page.keyboard.press("Tab")
+    page.wait_for_function(f"document.querySelectorAll('#review li').length < {max(before, 1)}")
+    page.locator("#threshold input[type=number]").fill("0.05")
+    page.keyboard.press("Tab")
+    page.wait_for_function(f"document.querySelectorAll('#review li').length >= {max(before, 1)}")
+    for tab in ("Graph", "Heat map", "Left out"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(400)
+        person.shoot(tab.lower().replace(" ", "-"))
+    page.get_by_role("tab", name="Table").click()
+
+    page.locator("#review [data-action=reject]").first.click()
+    person.wait_for("#review .gl-rejected")
+    rejected = page.locator("#review .gl-rejected .gl-entity").first.inner_text()
+    page.locator("#review li:not(.gl-rejected) select").first.select_option("spouse")
+    person.wait_for("#review .gl-changed", "was")
+    page.get_by_text("Add a missing relation").first.click()
+    for side, position in (("head", 0), ("tail", 2)):
+        page.locator(f"#add-{side} input").click()
+        page.locator("ul[role=listbox] li").nth(position).click()
+    page.locator("#add-relation input").fill("colleague of")
+    page.keyboard.press("Enter")
+    page.click("#add-relation-button")
+    person.wait_for("#review .gl-added", "colleague of")
+    person.shoot("corrected")
+    page.click("#save")
+    person.wait_for("#counter", "1 example saved")
+    person.shoot("saved")
+
+    saved = person.download("jsonl", tmp_path)
+    (document,) = [json.loads(line) for line in saved.read_text(encoding="utf-8").splitlines()]
+    assert document["text"] == TEXT
+    assert {"spouse", "colleague of"} <= {relation["relation_type"] for relation in document["relations"]}
+    assert any(line.startswith("rejected: ") for line in document["history"])
+    for kind, sign in (("csv", "colleague of"), ("graphml", "<graphml"), ("turtle", "@prefix")):
+        assert sign in person.download(kind, tmp_path).read_text(encoding="utf-8")
+
+    rows = person.rows()
+    page.reload()
+    person.wait_for("#counter", "1 example saved")
+    person.wait_for("#review .gl-added", "colleague of")
+    assert page.input_value("#text textarea") == TEXT
+    assert page.input_value("#relations textarea") == RELATIONS
+    assert person.marks()[:3] == expected
+    assert person.rows() == rows
+    assert rejected in page.locator("#review .gl-rejected .gl-entity").first.inner_text()
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[viewport]["width"]
+
+    other = visit(viewport)  # another visitor sees nothing of it, until the file is uploaded
+    assert "0 examples" in other.page.inner_text("#counter")
+    assert other.page.input_value("#text textarea") == ""
+    other.upload(saved)
+    other.wait_for("#counter", "1 example saved")
+    other.wait_for(".gl-text", "Ada Lovelace")
+    assert other.page.input_value("#text textarea") == TEXT
+    assert other.marks()[:3] == expected
+    other.shoot("uploaded")
+    assert (
+        other.download("jsonl", tmp_path).read_text(encoding="utf-8")
+        == json.dumps(document, ensure_ascii=False) + "\n"
+    )
+
+
+def test_marks_are_nested_renamed_and_deleted(visit):
+    person = visit()
+    page = person.page
+    page.fill("#text textarea", "The University of Warsaw lies in Warsaw.")
+    person.wait_for(".gl-text", "University")
+    person.mark("University of Warsaw", "ORGANIZATION")
+    person.mark("Warsaw", "CITY")  # within the university
+    assert person.marks() == [("University of Warsaw", "ORGANIZATION"), ("Warsaw", "CITY")]
+    assert page.locator("mark mark").inner_text() == "Warsaw"
+    page.locator("mark mark").click()
+    page.fill(".gl-form input[name=label]", "TOWN")
+    page.keyboard.press("Enter")
+    person.wait_for('mark[data-label="TOWN"]')
+    person.shoot("nested")
+    page.locator("mark mark").click()
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_function("document.querySelectorAll('mark').length === 1")
+    page.click("#undo")
+    person.wait_for('mark[data-label="TOWN"]')
+    mark = page.locator("mark").first
+    mark.focus()
+    page.keyboard.press("Delete")
+    page.wait_for_function("document.querySelectorAll('mark').length === 1")
+
+
+def test_a_mark_across_the_end_of_another_is_refused_in_words(visit):
+    person = visit()
+    page = person.page
+    page.fill("#text textarea", "Marie Curie Sklodowska worked.")
+    person.wait_for(".gl-text", "Marie")
+    person.mark("Marie Curie", "PERSON")
+    box = page.locator("mark").first.bounding_box()
+    *_, right, bottom = page.evaluate(RECTANGLE, [".gl-text", "Sklodowska"])
+    page.mouse.move(box["x"] + 60, box["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(right - 1, bottom, steps=6)
+    page.mouse.up()
+    person.wait_for(".gl-note", "overlap in part")
+    person.shoot("overlap")
+    assert person.marks() == [("Marie Curie", "PERSON")]
+
+
+def test_messages_say_what_is_missing(visit):
+    person = visit()
+    page = person.page
+    page.click("#extract")
+    person.wait_for("#status", "There is no text")
+    page.fill("#text textarea", "Marie Curie was born in Warsaw.")
+    page.click("#extract")
+    person.wait_for("#status", "mark at least two")
+    page.click("#find")
+    person.wait_for('mark[data-label="NAME"]', "Warsaw")
+    page.fill("#relations textarea", "place of birth PERSON -> CITY")
+    page.click("#extract")
+    person.wait_for("#status", "Line 1 has an arrow but no")
+    person.shoot("message")
+    page.click("#download-jsonl")
+    page.get_by_text("There is nothing to download yet").first.wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_every_example_is_shown_as_table_graph_and_heat_map(visit, viewport, theme):
+    person = visit(viewport, theme)
+    page = person.page
+    for name in page.locator("#examples label").all_inner_texts():
+        page.locator("#examples").get_by_text(name).click()
+        page.wait_for_function("document.querySelectorAll('mark').length >= 6")
+        page.locator("#threshold input[type=number]").fill("0.3")
+        page.keyboard.press("Tab")
+        person.extract()
+        page.get_by_role("tab", name="Graph").click()
+        person.shoot(name.lower().replace(" ", "-"))
+        shown = page.locator("#graph .gl-edge").count()
+        assert shown == len(person.rows())
+        page.get_by_role("tab", name="Heat map").click()
+        assert page.locator("#heat-map td").count() >= 4 * 30
+        assert page.locator("#heat-map .gl-yes").count() == shown
+        assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[viewport]["width"]
+
+
+def test_a_finger_marks_too(visit):
+    person = visit("phone", has_touch=True, is_mobile=True)
+    page = person.page
+    page.fill("#text textarea", "Marie Curie was born in Warsaw.")
+    person.wait_for(".gl-text", "Marie")
+    page.locator(".gl-text").tap()
+    page.evaluate(
+        """() => {  // what the handles of a selection do
+          const range = document.createRange();
+          range.setStart(document.querySelector(".gl-text").firstChild, 24);
+          range.setEnd(document.querySelector(".gl-text").firstChild, 30);
+          const selection = window.getSelection();
+          selection.removeAllRanges();
+          selection.addRange(range);
+        }"""
+    )
+    person.wait_for(".gl-form input[name=label]")
+    person.shoot("touch")
+    page.locator(".gl-choices button", has_text="CITY").tap()
+    person.wait_for('mark[data-label="CITY"]', "Warsaw")

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from glirel_transformers.extraction.records import read_request, read_whole_entities
+from glirel_transformers.extraction.sources import Item
+
+
+def request_of(record, kind="jsonl"):
+    raw = record if isinstance(record, bytes) else json.dumps(record).encode()
+    return read_request(Item(kind, "in.jsonl", 3, 0, raw, len(raw)))
+
+
+def test_all_fields_are_carried_through():
+    record = {
+        "id": "a",
+        "text": "Ada met Bob.",
+        "entities": [{"start": 0, "end": 3, "label": "PERSON", "wiki": "Q7259"}, [8, 11]],
+        "relations": ["gold"],
+        "source": "a book",
+        "relation_types": ["spouse"],
+    }
+    relation = {"head": {}, "relation": "spouse", "tail": {}, "score": 0.12345678}
+    assert request_of(record).to_record([relation]) == {
+        "id": "a",
+        "input_relations": ["gold"],
+        "input_source": "a book",
+        "relation_types": ["spouse"],
+        "text": "Ada met Bob.",
+        "entities": [
+            {"start": 0, "end": 3, "text": "Ada", "label": "PERSON", "index": 0, "wiki": "Q7259"},
+            {"start": 8, "end": 11, "text": "Bob", "label": None, "index": 1},
+        ],
+        "relations": [{**relation, "score": 0.123457}],
+        "source": "in.jsonl",
+        "line": 3,
+    }
+
+
+def test_the_training_format_is_read():
+    record = {
+        "words": ["Ada", "Lovelace", "met", "Bob", "."],
+        "mentions": [{"start": 0, "end": 2, "label": "PERSON"}, {"start": 3, "end": 4}],
+        "relations": [],
+    }
+    request = request_of(record)
+    assert request.text == "Ada Lovelace met Bob ."
+    entities = read_whole_entities(request.entities, request.text)
+    assert [(entity["text"], entity["label"]) for entity in entities] == [("Ada Lovelace", "PERSON"), ("Bob", None)]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (
+            ["spouse", "place of birth: PERSON -> CITY"],
+            {"spouse": {}, "place of birth": {"head": ["PERSON"], "tail": ["CITY"]}},
+        ),
+        ("spouse\nplace of birth", {"spouse": {}, "place of birth": {}}),
+        ({"spouse": {"symmetric": True}}, {"spouse": {"symmetric": True}}),
+        (None, None),
+    ],
+)
+def test_relation_types_are_names_lines_or_settings(given, read):
+    assert request_of({"text": "a b", "entities": [], "relation_types": given}).relation_types == read
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (b"{'text': 1}", r"no JSON \(Expecting property name .* at character 2"),
+        (b'{"text": "\xff"}', r"no UTF-8 text \(invalid start byte at byte 10\)"),
+        (b"[" * 100_000, "nested too deeply"),
+        ([1, 2], "must be a JSON object"),
+        ({"entities": []}, r"'text' must be a string: got None. The record has \['entities'\]"),
+        ({"text": "half \ud83d", "entities": []}, "half a surrogate pair at character 5"),
+        (
+            {"words": ["Ada"], "mentions": [{"start": 0, "end": 2}]},
+            r"`mentions\[0\]` must have .* of which there are 1",
+        ),
+        ({"words": ["Ada"]}, "needs 'mentions'"),
+        ({"words": "Ada", "mentions": []}, "list of words"),
+        ({"text": "a b", "relation_types": ["x -> y"]}, "has an arrow"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(record, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        request_of(record)
+
+
+def test_an_entity_must_be_the_text_that_it_says_it_is():
+    with pytest.raises(ValueError, match=r"says that its text is 'Bob', but the characters \(0, 3\) are 'Ada'"):
+        read_whole_entities([{"start": 0, "end": 3, "text": "Bob"}], "Ada met Bob.")
+
+
+def test_a_text_is_itself():
+    request = request_of("Łódź".encode(), "lines")
+    assert (request.text, request.entities) == ("Łódź", None)

@@ -1,0 +1,62 @@
+import csv
+import io
+import json
+
+from glirel_transformers.formats import write_csv, write_jsonl
+
+
+def test_csv_has_a_row_for_each_relation(records):
+    file = io.StringIO(newline="")
+    write_csv(records, file)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+    assert [(row["head"], row["relation"], row["tail"], row["score"]) for row in rows if not row["error"]] == [
+        (relation["head"]["text"], relation["relation"], relation["tail"]["text"], str(relation["score"] or ""))
+        for record in records
+        for relation in record.get("relations", [])
+    ]
+    assert rows[0] == {
+        "id": "7",
+        "source": "a.jsonl",
+        "line": "1",
+        "head": "Marie Curie",
+        "head_label": "PERSON",
+        "head_start": "0",
+        "head_end": "11",
+        "relation": "place of birth",
+        "tail": "Warsaw",
+        "tail_label": "CITY",
+        "tail_start": "24",
+        "tail_end": "30",
+        "score": "0.97",
+        "error": "",
+    }
+    assert [(row["line"], row["head"]) for row in rows if row["error"]] == [("2", "")]
+
+
+def test_csv_can_hold_the_text(records):
+    file = io.StringIO(newline="")
+    write_csv(records, file, with_text=True)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+    assert [row["text"] for row in rows] == [records[0]["text"]] * 2 + [""] + [records[3]["text"]] * 2
+
+
+def test_lines_are_written_as_records_come(records):
+    for write in (write_csv, write_jsonl):
+        file = io.StringIO(newline="")
+        lengths = []
+
+        def stream(file=file, lengths=lengths):
+            for record in records:
+                yield record
+                lengths.append(len(file.getvalue()))
+
+        write(stream(), file)
+        assert len(set(lengths)) >= 3
+
+
+def test_json_lines_are_the_records(records):
+    file = io.StringIO()
+    write_jsonl([*records, {"odd": "half \ud83d"}], file)
+    lines = file.getvalue().encode().splitlines()
+    assert [json.loads(line) for line in lines] == [*records, {"odd": "half \ud83d"}]
+    assert "Łódź".encode() in lines[3]
