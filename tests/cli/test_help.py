@@ -22,7 +22,7 @@ def test_the_commands_that_are_promised_are_there():
     assert {"extract", "train", "evaluate", "pretrain", "info", "convert"} <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "extract"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_help_shows_how_the_command_is_used(command, option):
     result = CliRunner().invoke(app, [command, option], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
@@ -30,7 +30,7 @@ def test_every_help_shows_how_the_command_is_used(command, option):
     assert re.search(rf"^ +glirel {command} ", result.stdout, re.MULTILINE), result.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "pretrain", "info"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_is_cut_on_a_narrow_screen(command):
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert not [line for line in result.stdout.splitlines() if "--" in line and "…" in line.split("  ")[0]]
