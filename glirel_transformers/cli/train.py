@@ -120,7 +120,7 @@ def train(
             explain_how_to_go_on(output)
             raise typer.Exit(130) from None
     if result.is_main_process:
-        report(result, data[0])
+        report(result)
 
 
 def _run(settings: dict[str, Any]) -> TrainingResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,9 @@ def explain_how_to_go_on(output: Path) -> None:
     errors.print(plain(f"Stopped. {saved} same command {again}."))
 
 
-def report(result: TrainingResult, data: Path) -> None:
+def report(result: TrainingResult) -> None:
     """Says what came out, and what can be done with it."""
+    folder = shlex.quote(str(result.folder))
     if result.was_finished:
         errors.print(
             "[yellow]note:[/yellow] This run was finished before, and nothing was trained now. A larger --max-steps "
@@ -70,8 +72,8 @@ def report(result: TrainingResult, data: Path) -> None:
     console.print(
         plain(
             "Next:\n"
-            f"  glirel evaluate {result.folder} {data}\n"
+            f"  glirel evaluate {folder} test.jsonl   # documents that it was not trained on\n"
             f'  glirel extract "Marie Curie was born in Warsaw." -e "Marie Curie" -e Warsaw -r "place of birth" '
-            f"-m {result.folder}"
+            f"-m {folder}"
         )
     )

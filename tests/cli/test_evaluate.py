@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
-from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.data import Document, Mention, Relation, read_documents, text_hash, write_documents
 
 
 @pytest.fixture
@@ -65,6 +65,12 @@ def test_chosen_types_in_groups(run):
     assert result.exit_code == 0, result.output
     assert "2 relation types in 2 groups" in result.stdout
     assert "6 relations are of types that were not asked for" in " ".join(result.stderr.split())
+
+
+def test_only_what_training_held_out_is_read(run, data):
+    _, larger = sorted({text_hash(document) for document in read_documents(data)})
+    assert "3 documents" in run("--held-out", larger).stdout
+    assert "nothing to evaluate on: got 0 documents" in run("--held-out", 0).stderr
 
 
 def test_classification_of_given_pairs(run):
