@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from glirel_transformers import __version__
 from glirel_transformers.cli import app, train_options
 from glirel_transformers.configuration_glirel import _CHOICES
 
@@ -20,6 +21,11 @@ COMMANDS = list(typer.main.get_command(app).commands)
 
 def test_the_commands_that_are_promised_are_there():
     assert {"extract", "train", "evaluate", "pretrain", "info", "convert"} <= set(COMMANDS)
+
+
+def test_without_a_command_help_and_version_are_shown():
+    assert "glirel extract" in CliRunner().invoke(app, []).output
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"glirel-transformers {__version__}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
