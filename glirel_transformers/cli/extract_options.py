@@ -108,8 +108,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin the output a
 OnErrorOption = Annotated[
     OnError,
     typer.Option(
-        help="A malformed text or line ends the run with exit code 1 (stop), is left out (skip), or has its place "
-        "and the error in the output (keep). Each is reported with file and line, and counted.",
+        help="A malformed text or line ends the run with exit code 1 (stop), is left out (skip), or stands "
+        "in the output with its place and the error (keep). Each is reported with file and line, and counted.",
         rich_help_panel=_FILES,
     ),
 ]

@@ -31,8 +31,9 @@ class Malformed:
     error: str
 
     def to_record(self) -> Record:
-        """What stands in its place in the output, where it is kept."""
-        return {**place_of(self.item), "error": self.error}
+        """What stands in its place in the output, where it is kept: its place, its line (or text) and the error."""
+        raw = self.item.raw.decode("utf-8", errors="replace")
+        return {**place_of(self.item), "input": raw, "error": self.error}
 
     def __str__(self) -> str:
         return f"{self.item.place}: {self.error}"

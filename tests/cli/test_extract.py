@@ -171,7 +171,8 @@ def test_malformed_lines_are_counted_and_decided_upon(on_error, ids, run, corpus
     records = records_of(result.stdout)
     assert [record.get("id") for record in records] == ids
     if on_error == "keep":
-        assert set(records[2]) == {"source", "line", "error"}
+        assert set(records[2]) == {"source", "line", "input", "error"}
+        assert records[2]["input"] == bad
 
 
 def test_a_complete_run_does_nothing_and_other_settings_are_refused(run, corpus):

@@ -86,7 +86,7 @@ def test_malformed_lines_are_left_out_or_kept(on_error, kept, run, write_corpus,
     assert ids(tmp_path / "out.jsonl") == [*kept, *range(1, 12), *kept, *range(13, 29), *kept]
     if on_error == "keep":
         first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
-        assert first == {"source": f"{tmp_path}/corpus.jsonl", "line": 1, "error": "no JSON"}
+        assert first == {"source": f"{tmp_path}/corpus.jsonl", "line": 1, "input": "bad", "error": "no JSON"}
 
 
 def test_a_stream_reads_one_chunk_at_a_time(write_corpus, make_engine, observer):
