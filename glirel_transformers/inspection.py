@@ -17,7 +17,7 @@ from safetensors import safe_open
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .configuration_glirel import GLiRELConfig
-from .loading import check_checkpoint, model_name, weight_files
+from .loading import check_checkpoint, model_name, naming_the_missing, weight_files
 from .tokenization_glirel import GLiRELTokenizer, Words
 
 # Where a checkpoint does not say what it was trained on, these stand for typical names.
@@ -123,7 +123,8 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     """
     name = model_name(name)
     patterns = ["*.json", "*.safetensors", "README.md", "*.onnx"]
-    folder = Path(name) if Path(name).is_dir() else Path(snapshot_download(name, allow_patterns=patterns))
+    with naming_the_missing(name):
+        folder = Path(name) if Path(name).is_dir() else Path(snapshot_download(name, allow_patterns=patterns))
     check_checkpoint(folder, name)
     files = weight_files(folder)
     config = GLiRELConfig.from_pretrained(folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,20 @@ def model_name(model: str | None = None) -> str:
         if name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise OSError(f"There is no folder {name!r}. Name a folder, or a Hub repository as 'owner/name'.")
     return name
+
+
+@contextmanager
+def naming_the_missing(name: str) -> Iterator[None]:
+    """Within it, a Hub repository that cannot be reached is an `OSError` in one line, with the name and the cure."""
+    try:
+        yield
+    except OSError as error:
+        if Path(name).is_dir():
+            raise
+        raise OSError(
+            f"There is no folder {name!r}, and no Hub repository of that name can be reached. Check the name; with "
+            "HF_HUB_OFFLINE=1 only what was downloaded before is found."
+        ) from error
 
 
 def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) -> None:
@@ -90,5 +106,6 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
     name = model_name(model)
     if Path(name).is_dir():
         check_checkpoint(name)
-    model_object = GLiRELForRelationClassification.from_pretrained(name, **settings)
+    with naming_the_missing(name):
+        model_object = GLiRELForRelationClassification.from_pretrained(name, **settings)
     return RelationExtractionPipeline(model_object, **({} if device is None else {"device": device}))

@@ -54,8 +54,8 @@ HeldOut = Annotated[
         "--held-out",
         min=0,
         max=1,
-        help="Share of DATA that is evaluated on and not trained on, told by a hash of the text. [default: 0.05, or 0 "
-        "with --eval]",
+        help="Share of DATA that is evaluated on and not trained on, told by a hash of the text. [default: 0.05; 0 "
+        "with --eval, or with fewer than 20 documents]",
     ),
 ]
 EvaluationLimit = Annotated[int, _DATA("--eval-limit", min=1, help="Documents to evaluate on at most.")]

@@ -14,7 +14,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from glirel_transformers.data import Document
-from glirel_transformers.loading import check_checkpoint
+from glirel_transformers.loading import check_checkpoint, model_name, naming_the_missing
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
@@ -70,9 +70,11 @@ def starting_model(
     if given or max_length is not None:
         names = ", ".join([*given, *(["max_length"] if max_length is not None else [])])
         raise ValueError(f"A model to continue from keeps its own settings; leave out {names}, or give an encoder.")
-    if model is not None and Path(model).is_dir():
-        check_checkpoint(model)
-    return GLiRELForRelationClassification.from_pretrained(model, dtype=torch.float32)
+    name = model_name(model)
+    if Path(name).is_dir():
+        check_checkpoint(name)
+    with naming_the_missing(name):
+        return GLiRELForRelationClassification.from_pretrained(name, dtype=torch.float32)
 
 
 def negative_weights(counts: Counter[str], negatives: str, max_per_relation: int | None) -> dict[str, float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from glirel_transformers.data import Document, is_held_out, read_documents, text_hash
 
 HELD_OUT = 0.05  # share of the documents that is kept for evaluation, where no files are
+_FEW = 20  # of fewer documents none is kept for evaluation: it would be missed, and tell nothing
 
 
 @dataclass
@@ -47,7 +48,7 @@ def select_documents(
         files: what is trained on, in any format that [`read_documents`] knows.
         evaluation_files: what is evaluated on.
         held_out: share of the documents of `files` that is evaluated on as well, and not trained on. By default 0.05,
-            or 0 with `evaluation_files`.
+            or 0 with `evaluation_files` and where there are fewer than 20 documents.
         evaluation_limit: how many documents are evaluated on at most.
         repeats: how often an epoch visits the documents whose source begins so; see [`number_of_copies`].
 
@@ -55,9 +56,11 @@ def select_documents(
         ValueError: when a line cannot be read, or nothing is left to train on.
     """
     repeats = repeats or {}
-    share = (0.0 if evaluation_files else HELD_OUT) if held_out is None else held_out
     chosen = Selection()
-    for document in _with_signal(files, chosen.left_out):
+    documents = list(_with_signal(files, chosen.left_out))
+    by_default = 0.0 if evaluation_files or len(documents) < _FEW else HELD_OUT
+    share = by_default if held_out is None else held_out
+    for document in documents:
         if repeat_factor(document, repeats) == 0:
             chosen.left_out["their source is repeated 0 times"] += 1
         elif is_held_out(document, share):

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.data import Document, Mention, Relation, is_held_out, write_documents
 from glirel_transformers.trainer import GLiRELTrainingArguments, RelationCollator
 from glirel_transformers.trainer.run import (
     check_same_run,
@@ -40,6 +40,18 @@ def test_every_document_is_chosen_or_counted(tmp_path):
     assert chosen.left_out["nothing is known about any pair"] == 1
     assert chosen.left_out["their source is repeated 0 times"] == 10
     assert chosen.num_shared == 0
+
+
+def test_of_few_documents_none_is_held_out_unless_asked(tmp_path):
+    texts = numbered(60)
+    held_out = [text for text in texts if is_held_out(text)]
+    assert held_out
+    write_documents(tmp_path / "few.jsonl", held_out[:1])
+    assert select_documents([tmp_path / "few.jsonl"]).train == held_out[:1]
+    with pytest.raises(ValueError, match="There is no document to train on"):
+        select_documents([tmp_path / "few.jsonl"], held_out=0.05)
+    write_documents(tmp_path / "all.jsonl", texts)
+    assert len(select_documents([tmp_path / "all.jsonl"]).evaluation) == len(held_out)
 
 
 def test_files_to_evaluate_on_stand_in_for_a_held_out_share(tmp_path):
