@@ -17,13 +17,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `labelling`, wherever this file is started from
 
 import gradio as gr
-from labelling import api, files, graph, model, pages, view
+from labelling import api, files, graph, memory, model, pages, view
 from labelling.desk import Desk
 from labelling.examples import EXAMPLES, RELATION_SETS
 from labelling.session import Session
 
 HERE = Path(__file__).resolve().parent / "labelling"
-TOP_K_ALL = 10
+MAX_TOP_K = 10
 SYNTAX = (
     "One relation a line, in any words. To admit certain entity types only, put them after a colon: "
     "`place of birth: PERSON -> CITY`. Several types: `PERSON, ORGANIZATION`; a side left empty admits any; `<->` "
@@ -31,7 +31,6 @@ SYNTAX = (
 )
 TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
 LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
-MAX_LEFT_OUT = 300
 # The page makes the file itself, so that nobody's data lie on the server.
 DOWNLOAD = """(file) => {
   if (!file) return;
@@ -60,7 +59,8 @@ class Page:
             gr.HTML(
                 '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
                 "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
-                "</header>"
+                "</header>",
+                js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
             )
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
                 with gr.Column(scale=5, min_width=340):
@@ -128,7 +128,7 @@ class Page:
             )
             self.top_k = gr.Slider(
                 1,
-                TOP_K_ALL,
+                MAX_TOP_K,
                 value=1,
                 step=1,
                 label="At most, for each pair",
@@ -190,6 +190,7 @@ class Page:
             self.number = gr.Number(1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number")
             self.open = gr.Button("Open", size="sm", min_width=80, elem_id="open-example")
             self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
+            self.remove_all = gr.Button("Remove all", size="sm", min_width=80, elem_id="remove-all")
         gr.HTML(
             '<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL keeps everything and '
             "trains a model: <code>glirel train</code>.</p>"
@@ -259,6 +260,7 @@ class Page:
         on(self.undo.click, self._undo, outputs=everything, trigger_mode="multiple")
         on(self.open.click, self._open, [self.number], everything)
         on(self.remove.click, self._does(Desk.remove_example), [self.number])
+        on(self.remove_all.click, self._does(Desk.remove_all))
         on(self.upload.upload, self._upload, [self.upload], everything)
         asked = [self.text, self.relations]
         for button, work, inputs in (
@@ -308,21 +310,21 @@ class Page:
 
     def _on_relabel(self, desk: Desk, event: gr.EventData) -> list[Any]:
         return self._after(
-            desk, desk.run(desk.relabel, int(event.position), str(event.label)[:60], bool(event.everywhere))
+            desk, desk.run(desk.relabel, str(event.span), str(event.label)[:60], bool(event.everywhere))
         )
 
     def _on_unmark(self, desk: Desk, event: gr.EventData) -> list[Any]:
-        return self._after(desk, desk.run(desk.unmark, int(event.position)))
+        return self._after(desk, desk.run(desk.unmark, str(event.span)))
 
     def _on_decide(self, desk: Desk, event: gr.EventData) -> list[Any]:
         relation = event._data.get("relation") if event.action == "change" else None
-        return self._after(desk, desk.run(desk.decide, int(event.row), str(event.action), relation))
+        return self._after(desk, desk.run(desk.decide, str(event.row), str(event.action), relation))
 
     def _pick_example(self, desk: Desk, name: str) -> list[Any]:
         return self._everything(desk, desk.run(desk.take_example, EXAMPLES[name]))
 
     def _pick_relations(self, desk: Desk, name: str) -> list[Any]:
-        return self._everything(desk, desk.run(desk.type_relations, RELATION_SETS[name]))
+        return self._everything(desk, desk.run(desk.take_relations, RELATION_SETS[name]))
 
     def _undo(self, desk: Desk) -> list[Any]:
         return self._everything(desk, desk.run(desk.undo))
@@ -354,34 +356,36 @@ class Page:
         return [session.text, session.relation_lines, session.threshold, session.top_k, *shown]
 
     def _show(self, desk: Desk, problem: str | None = None) -> list[Any]:
-        """Values of `self.shown`."""
+        """Values of `self.shown`; what the page shows already is not sent again, which would wipe a choice begun."""
         with desk.lock:
             workspace, session = desk.workspace, desk.session
             listed = view.rows(workspace)
             held = [row for row in listed if row.verdict != "rejected"]
-            scores = workspace.scores
-            top_k = None if session.top_k >= TOP_K_ALL else session.top_k
-            left_out = scores.left_out(session.threshold, top_k) if scores is not None else []
+            left_out = view.left_out(workspace)
             names = view.relation_names(workspace)
             hues = pages.palette(entity.label for entity in session.entities)
             entities = [(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)]
-            return [
-                pages.annotator(session, hues, desk.open_at, desk.note),
-                pages.status([problem] if problem else view.facts(workspace, len(left_out))),
-                [[*view.cells(row)] for row in listed],
+            values = [
+                pages.annotator(session, hues, desk.open_at, desk.note, desk.turn),
+                pages.status([problem] if problem else view.facts(workspace, left_out.number)),
+                [view.cells(row) for row in listed],
                 graph.draw(held, hues),
-                pages.heat_map(scores, session.threshold, top_k),
-                [view.left_out_cells(cell) for cell in left_out[:MAX_LEFT_OUT]],
+                pages.heat_map(workspace.scores, left_out.reasons),
+                left_out.strongest,
                 pages.review(listed, names, hues),
-                gr.Dropdown(entities, value=None),
-                gr.Dropdown(names, value=None),
-                gr.Dropdown(entities, value=None),
+                gr.update(choices=entities, value=None),
+                gr.update(choices=names),
+                gr.update(choices=entities, value=None),
                 pages.counter(session),
                 pages.examples_list(session),
-                gr.Row(visible=bool(session.examples)),
-                gr.Button(interactive=bool(workspace.past)),
-                session.to_dict(),
+                gr.update(visible=bool(session.examples)),
+                gr.update(interactive=bool(workspace.past)),
+                memory.to_dict(session),
             ]
+            before, desk.shown = desk.shown, values
+            if not before:
+                return values
+            return [gr.skip() if value == old else value for value, old in zip(values, before, strict=True)]
 
 
 def main() -> None:
