@@ -55,7 +55,9 @@ class Page:
     def __init__(self) -> None:
         with gr.Blocks(title="Relations in your text", delete_cache=(3600, 3600)) as self.blocks:
             self.desk = gr.State(Desk())
+            # Two, so that the data set, which may be large, is written only when it changes.
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
+            self.data_set = gr.BrowserState(None, storage_key="glirel-labelling-examples", secret="glirel-labelling")
             gr.HTML(
                 '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
                 "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
@@ -220,10 +222,19 @@ class Page:
             self.tail,
             self.counter,
             self.examples,
+            self.data_set,
             self.saved_actions,
             self.undo,
             self.memory,
         ]
+        special: dict[Any, Callable[[Any], Any]] = {
+            self.head: lambda choices: gr.update(choices=choices, value=None),
+            self.relation: lambda choices: gr.update(choices=choices),
+            self.tail: lambda choices: gr.update(choices=choices, value=None),
+            self.saved_actions: lambda visible: gr.update(visible=visible),
+            self.undo: lambda interactive: gr.update(interactive=interactive),
+        }
+        self.updates = [special.get(component, lambda value: value) for component in self.shown]
         self.typed = [self.text, self.relations, self.threshold, self.top_k]
         everything = [*self.typed, *self.shown]
 
@@ -238,7 +249,11 @@ class Page:
             )
 
         self.blocks.load(
-            self._restore, [self.desk, self.memory], everything, show_progress="hidden", api_visibility="private"
+            self._restore,
+            [self.desk, self.memory, self.data_set],
+            everything,
+            show_progress="hidden",
+            api_visibility="private",
         )
         # `change` and not `input`, which a paste by the mouse does not raise.
         for typed, action, known in (
@@ -335,8 +350,8 @@ class Page:
     def _upload(self, desk: Desk, path: str) -> list[Any]:
         return self._everything(desk, desk.run(desk.upload, path))
 
-    def _restore(self, desk: Desk, memory: Any) -> list[Any]:
-        return self._everything(desk, desk.run(desk.restore, memory))
+    def _restore(self, desk: Desk, remembered: Any, examples: Any) -> list[Any]:
+        return self._everything(desk, desk.run(desk.restore, remembered, examples))
 
     def _writes(self, kind: str) -> Callable[[Desk], Any]:
         def event(desk: Desk) -> Any:
@@ -373,19 +388,27 @@ class Page:
                 pages.heat_map(workspace.scores, left_out.reasons),
                 left_out.strongest,
                 pages.review(listed, names, hues),
-                gr.update(choices=entities, value=None),
-                gr.update(choices=names),
-                gr.update(choices=entities, value=None),
-                pages.counter(session),
-                pages.examples_list(session),
-                gr.update(visible=bool(session.examples)),
-                gr.update(interactive=bool(workspace.past)),
-                memory.to_dict(session),
+                entities,
+                names,
+                entities,
+                *self._collected(desk),
+                bool(session.examples),
+                bool(workspace.past),
+                memory.desk_to_dict(session),
             ]
-            before, desk.shown = desk.shown, values
-            if not before:
-                return values
-            return [gr.skip() if value == old else value for value, old in zip(values, before, strict=True)]
+            before, desk.shown = desk.shown or [None] * len(values), values
+        return [
+            gr.skip() if value == old else update(value)
+            for value, old, update in zip(values, before, self.updates, strict=True)
+        ]
+
+    def _collected(self, desk: Desk) -> tuple[Any, ...]:
+        """The parts that show the data set, made anew only when it has changed."""
+        session = desk.session
+        if desk.collected is None or desk.collected[0] is not session.examples:
+            shown = (pages.counter(session), pages.examples_list(session), memory.examples_to_list(session))
+            desk.collected = (session.examples, shown)
+        return desk.collected[1]
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ class Desk:
         open_at: the entity whose form is to open.
         turn: counts the events, so that a form can open twice at the same entity.
         shown: what the page shows, so that only what is new is sent.
+        collected: the data set, and what the page shows of it.
     """
 
     def __init__(self, workspace: Workspace | None = None) -> None:
@@ -35,6 +36,7 @@ class Desk:
         self.open_at: int | None = None
         self.turn = 0
         self.shown: list[Any] = []
+        self.collected: tuple[Any, tuple[Any, ...]] | None = None
         self.lock = RLock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
@@ -248,13 +250,14 @@ class Desk:
         self.put(session, scores=self.workspace.scores if session.text == self.session.text else None)
         self.note = f"{len(documents)} example{'' if len(documents) == 1 else 's'} uploaded."
 
-    def restore(self, remembered: Any) -> None:
+    def restore(self, remembered: Any, examples: Any = None) -> None:
         """Takes up what the browser remembers; results are computed again."""
         threshold = round(model.pipeline().model.config.threshold, 2)
         self.workspace = Workspace(Session(threshold=threshold))
-        if not isinstance(remembered, dict):
-            return
-        session, problems = memory.from_dict({"threshold": threshold, **remembered})
+        known = dict(remembered) if isinstance(remembered, dict) else {}
+        if examples is not None:
+            known["examples"] = examples
+        session, problems = memory.from_dict({"threshold": threshold, **known})
         self.workspace = Workspace(session)
         if session.has_results:
             self.extract(session.text, session.relation_lines)

@@ -18,8 +18,19 @@ T = TypeVar("T")
 
 def to_dict(session: Session) -> dict[str, Any]:
     """The session as JSON values."""
+    return {**desk_to_dict(session), "examples": examples_to_list(session)}
+
+
+def desk_to_dict(session: Session) -> dict[str, Any]:
+    """The session without its examples."""
     values = asdict(replace(session, examples=()))
-    return {**values, "examples": [document.to_dict() for document in session.examples]}
+    del values["examples"]
+    return values
+
+
+def examples_to_list(session: Session) -> list[dict[str, Any]]:
+    """The examples of the session."""
+    return [document.to_dict() for document in session.examples]
 
 
 def used(session: Session) -> float:
