@@ -245,16 +245,26 @@ class Page:
                 self.shown if outputs is None else outputs,
                 show_progress="hidden",
                 api_visibility="private",
+                concurrency_id="desk",  # one after the other, so that what the page gets last is the latest
+                concurrency_limit=1,
                 **options,
             )
 
-        self.blocks.load(
-            self._restore,
-            [self.desk, self.memory, self.data_set],
-            everything,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        def on_model(event: Any, work: Callable[..., None], inputs: Any = ()) -> Any:
+            asked = event(
+                lambda desk, *arguments: desk.run_model(work, desk, *arguments),
+                [self.desk, *inputs],
+                None,
+                api_visibility="private",
+                show_progress="minimal",
+                show_progress_on=[self.status],
+                concurrency_id="model",
+                concurrency_limit=1,
+            )
+            return on(asked.then, lambda desk: self._after(desk, desk.problem))
+
+        restored = on(self.blocks.load, self._restore, [self.memory, self.data_set], everything)
+        on_model(restored.then, Desk.extract_again)
         # `change` and not `input`, which a paste by the mouse does not raise.
         for typed, action, known in (
             ([self.text], Desk.type_text, lambda session: (session.text,)),
@@ -277,21 +287,8 @@ class Page:
         on(self.remove.click, self._does(Desk.remove_example), [self.number])
         on(self.remove_all.click, self._does(Desk.remove_all))
         on(self.upload.upload, self._upload, [self.upload], everything)
-        asked = [self.text, self.relations]
-        for button, work, inputs in (
-            (self.extract, Desk.extract, asked),
-            (self.find, Desk.find_entities, [self.text, self.recognizer]),
-        ):
-            button.click(
-                self._does(work),
-                [self.desk, *inputs],
-                self.shown,
-                api_visibility="private",
-                show_progress="minimal",
-                show_progress_on=[self.status],
-                concurrency_id="model",
-                concurrency_limit=1,
-            )
+        on_model(self.extract.click, Desk.extract, [self.text, self.relations])
+        on_model(self.find.click, Desk.find_entities, [self.text, self.recognizer])
         for kind, button in self.downloads.items():
             on(button.click, self._writes(kind), outputs=[self.file]).then(
                 None, self.file, None, js=DOWNLOAD, api_visibility="private"

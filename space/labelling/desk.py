@@ -25,6 +25,7 @@ class Desk:
         workspace: what lies on it.
         note: what is to be said beside the text.
         open_at: the entity whose form is to open.
+        problem: what was wrong when the model was asked last.
         turn: counts the events, so that a form can open twice at the same entity.
         shown: what the page shows, so that only what is new is sent.
         collected: the data set, and what the page shows of it.
@@ -35,6 +36,7 @@ class Desk:
         self.note = ""
         self.open_at: int | None = None
         self.turn = 0
+        self.problem: str | None = None
         self.shown: list[Any] = []
         self.collected: tuple[Any, tuple[Any, ...]] | None = None
         self.lock = RLock()
@@ -129,15 +131,20 @@ class Desk:
 
     def find_entities(self, text: str, recognizer: str) -> None:
         """Adds what a recogniser finds."""
-        self.type_text(text)
-        session, self.note = self.session.with_entities(model.find_entities(self.session.text, recognizer))
-        self.put(session)
+        with self.lock:
+            self.type_text(text)
+        found = model.find_entities(text, recognizer)
+        with self.lock:
+            if self.session.text == text:
+                session, self.note = self.session.with_entities(found)
+                self.put(session)
 
     def extract(self, text: str, relation_lines: str) -> None:
-        """Runs the model."""
-        self.type_text(text)
-        self.type_relations(relation_lines)
-        session = self.session
+        """Runs the model, with the lock open meanwhile."""
+        with self.lock:
+            self.type_text(text)
+            self.type_relations(relation_lines)
+            session = self.session
         model.check_text(session.text)
         entities = [{"start": e.start, "end": e.end, "label": e.label} for e in session.entities]
         if len(entities) < 2:
@@ -145,7 +152,16 @@ class Desk:
                 "Relations hold between two entities: mark at least two in the text, or let them be found."
             )
         scores = model.score(session.text, entities, session.relation_lines)
-        self.workspace = replace(self.workspace, session=replace(session, has_results=True), scores=scores)
+        with self.lock:
+            if self.session.text == session.text:
+                now = replace(self.session, has_results=True)
+                self.workspace = replace(self.workspace, session=now, scores=scores)
+                self._constrain()
+
+    def extract_again(self) -> None:
+        """Computes the results that the browser does not remember."""
+        if self.session.has_results:
+            self.extract(self.session.text, self.session.relation_lines)
 
     def decide(self, key: str, action: str, relation: str | None = None) -> None:
         """Accepts, rejects, renames or turns round a relation of the list.
@@ -251,7 +267,7 @@ class Desk:
         self.note = f"{len(documents)} example{'' if len(documents) == 1 else 's'} uploaded."
 
     def restore(self, remembered: Any, examples: Any = None) -> None:
-        """Takes up what the browser remembers; results are computed again."""
+        """Takes up what the browser remembers; [`extract_again`] computes its results."""
         threshold = round(model.pipeline().model.config.threshold, 2)
         self.workspace = Workspace(Session(threshold=threshold))
         known = dict(remembered) if isinstance(remembered, dict) else {}
@@ -259,8 +275,6 @@ class Desk:
             known["examples"] = examples
         session, problems = memory.from_dict({"threshold": threshold, **known})
         self.workspace = Workspace(session)
-        if session.has_results:
-            self.extract(session.text, session.relation_lines)
         if problems:
             raise ValueError(
                 f"Part of what this browser remembers cannot be read, and was left aside: {'; '.join(problems[:5])}"
@@ -269,8 +283,18 @@ class Desk:
     def run(self, action: Callable[..., None], *arguments: Any) -> str | None:
         """Does `action` with the lock held; returns the message of an error in what the visitor gave."""
         with self.working():
-            try:
-                action(*arguments)
-            except (ValueError, TypeError, OSError, ImportError) as error:
-                return str(error)
-        return None
+            return _attempt(action, *arguments)
+
+    def run_model(self, action: Callable[..., None], *arguments: Any) -> None:
+        """As [`run`], for what takes long: the lock is not held, and the message is kept in `problem`."""
+        with self.working():
+            self.problem = None
+        self.problem = _attempt(action, *arguments)
+
+
+def _attempt(action: Callable[..., None], *arguments: Any) -> str | None:
+    try:
+        action(*arguments)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        return str(error)
+    return None
