@@ -106,7 +106,7 @@ class Session:
         Returns:
             The session, the position of the new entity in it, and what is to be said to the visitor.
         """
-        words = [span for span in _words(self.text) if span[0] < end and start < span[1]]
+        words = [span for span in _words(self.text) if span[0] < end and start < span[1] and start < end]
         if not words:
             return self, None, "There is no word to mark."
         new = Entity(words[0][0], words[-1][1], label)
@@ -290,7 +290,7 @@ def _move(decision: Decision, moved: Mapping[Span, Span]) -> Decision | None:
 
 
 def _shift(old: str, new: str) -> Callable[[int, int], Span | None]:
-    """Where a span of `old` is in `new`: before, behind or around what was changed; `None` where that cut it."""
+    """Where a span of `old` is in `new`, or what a deletion left of it; `None` where it was cut."""
     limit = min(len(old), len(new))
     prefix = next((i for i in range(limit) if old[i] != new[i]), limit)
     suffix = next((i for i in range(limit - prefix) if old[-1 - i] != new[-1 - i]), limit - prefix)
@@ -301,6 +301,11 @@ def _shift(old: str, new: str) -> Callable[[int, int], Span | None]:
             return Span(start, end)
         if start >= len(old) - suffix:
             return Span(start + longer, end + longer)
-        return Span(start, end + longer) if start < prefix and end > len(old) - suffix else None
+        if start < prefix and end > len(old) - suffix:
+            return Span(start, end + longer)
+        if prefix + suffix < len(new):
+            return None
+        left = Span(min(start, prefix), min(end, prefix) if end <= len(old) - suffix else end + longer)
+        return left if left.start < left.end else None
 
     return move
