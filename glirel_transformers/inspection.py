@@ -5,7 +5,6 @@ No weights are loaded.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +17,7 @@ from safetensors import safe_open
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .configuration_glirel import GLiRELConfig
-from .hub_glirel import ORIGINAL_FILE
-from .loading import model_name
+from .loading import check_checkpoint, model_name, weight_files
 from .tokenization_glirel import GLiRELTokenizer, Words
 
 # Where a checkpoint does not say what it was trained on, these stand for typical names.
@@ -126,7 +124,8 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     name = model_name(name)
     patterns = ["*.json", "*.safetensors", "README.md", "*.onnx"]
     folder = Path(name) if Path(name).is_dir() else Path(snapshot_download(name, allow_patterns=patterns))
-    files = _weights(name, folder)
+    check_checkpoint(folder, name)
+    files = weight_files(folder)
     config = GLiRELConfig.from_pretrained(folder)
     tokenizer = GLiRELTokenizer.from_pretrained(folder)
     parameters, stored = _count_parameters(files)
@@ -180,37 +179,6 @@ def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_wo
     enclosing = tokenizer.num_tokens(tokenizer.read_prompt([]), Words([], [], [0]), 0)
     left = tokenizer.model_max_length - enclosing - math.ceil(num_words * per_word)
     return max(int(left / per_name), 0)
-
-
-def _weights(name: str, folder: Path) -> list[Path]:
-    """The files of weights.
-
-    Raises:
-        ValueError: when the folder is no checkpoint of this package.
-    """
-    files = [file for file in sorted(folder.glob("*.safetensors")) if file.name != ORIGINAL_FILE]
-    file = folder / "config.json"
-    if not file.is_file():
-        if (folder / "glirel_config.json").is_file():
-            raise ValueError(
-                f"{name!r} is in the original package's format. Convert it once: glirel convert {name} NEW_FOLDER"
-            )
-        if not any(folder.glob("*.onnx")):
-            raise ValueError(
-                f"{name!r} has no config.json, so it is no checkpoint. Name the folder that `glirel train` or "
-                "`save_pretrained` wrote; for a run, that is the `model` in it."
-            )
-    if not files and any(folder.rglob("*.onnx")):
-        raise ValueError(f"{name!r} is an ONNX export. Name the checkpoint that it was exported from.")
-    model_type = json.loads(file.read_text(encoding="utf-8")).get("model_type")
-    if model_type != GLiRELConfig.model_type:
-        raise ValueError(
-            f"{name!r} is a {model_type} model and no GLiREL model. To give an encoder a head, train one: glirel "
-            f"train DATA --encoder {name} --output runs/mine"
-        )
-    if not files:
-        raise ValueError(f"{name!r} has a configuration and no weights (*.safetensors). Copy the checkpoint again.")
-    return files
 
 
 def _count_parameters(files: Sequence[Path]) -> tuple[dict[str, int], dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,47 @@ def model_name(model: str | None = None) -> str:
     return name
 
 
+def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) -> None:
+    """Checks that a folder is a checkpoint of this package, before anything is loaded from it.
+
+    Args:
+        folder: what is checked.
+        name: what errors call it; by default its path.
+
+    Raises:
+        ValueError: when it is not; the message says what it is and what to do.
+    """
+    folder = Path(folder)
+    name = name or str(folder)
+    file, files = folder / "config.json", weight_files(folder)
+    if not file.is_file() and (folder / "glirel_config.json").is_file():
+        raise ValueError(
+            f"{name!r} is in the original package's format. Convert it once: glirel convert {name} NEW_FOLDER"
+        )
+    if not files and any(folder.rglob("*.onnx")):
+        raise ValueError(f"{name!r} is an ONNX export. Name the checkpoint that it was exported from.")
+    if not file.is_file():
+        raise ValueError(
+            f"{name!r} has no config.json, so it is no checkpoint. Name the folder that `glirel train` or "
+            "`save_pretrained` wrote; for a run, that is the `model` in it."
+        )
+    model_type = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    if model_type != "glirel":
+        raise ValueError(
+            f"{name!r} is a {model_type} model and no GLiREL model. To give an encoder a head, train one: glirel "
+            f"train DATA --encoder {name} --output runs/mine"
+        )
+    if not files:
+        raise ValueError(f"{name!r} has a configuration and no weights (*.safetensors). Copy the checkpoint again.")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights of a checkpoint, but what a converted one keeps for the way back."""
+    from .hub_glirel import ORIGINAL_FILE
+
+    return [file for file in sorted(folder.glob("*.safetensors")) if file.name != ORIGINAL_FILE]
+
+
 def load_pipeline(model: str | None = None, device: str | None = None, dtype: str | None = None) -> Any:
     """The pipeline of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
 
@@ -36,6 +78,7 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
 
     Raises:
         OSError: when there is no such model.
+        ValueError: when the folder is no checkpoint of this package.
     """
     from transformers.utils import logging
 
@@ -44,5 +87,8 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
 
     logging.disable_progress_bar()
     settings = {} if dtype is None else {"dtype": dtype}
-    model_object = GLiRELForRelationClassification.from_pretrained(model_name(model), **settings)
+    name = model_name(model)
+    if Path(name).is_dir():
+        check_checkpoint(name)
+    model_object = GLiRELForRelationClassification.from_pretrained(name, **settings)
     return RelationExtractionPipeline(model_object, **({} if device is None else {"device": device}))

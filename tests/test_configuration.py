@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from conftest import FAMILIES, make_encoder_config
+from tiny import FAMILIES, make_encoder_config
 from transformers import AutoConfig, BertConfig
 
 from glirel_transformers import GLiRELConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import fill_with_noise
+from tiny import fill_with_noise
 from transformers import DebertaV2Config, DebertaV2Model
 from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 

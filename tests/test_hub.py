@@ -13,8 +13,8 @@ import pytest
 import torch
 import transformers.modeling_utils
 import transformers.utils.hub
-from conftest import ENTITIES, RELATION_TYPES, TEXTS
 from huggingface_hub import ModelCard
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from transformers import AutoTokenizer, pipeline
 
 from glirel_transformers import GLiRELForRelationClassification, GLiRELModel, RelationExtractionPipeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import FAMILIES, RELATION_TYPES
+from tiny import FAMILIES, RELATION_TYPES
 from torch import nn
 
 from glirel_transformers import GLiRELModel, RelationExtractionPipeline

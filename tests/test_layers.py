@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from conftest import make_encoder_config
+from tiny import make_encoder_config
 from torch import nn
 
 from glirel_transformers import GLiRELConfig

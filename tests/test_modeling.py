@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ENTITIES, FAMILIES, MAX_TOKENS, RELATION_TYPES, TEXTS, fill_with_noise, make_encoder_config
+from tiny import ENTITIES, FAMILIES, MAX_TOKENS, RELATION_TYPES, TEXTS, fill_with_noise, make_encoder_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 

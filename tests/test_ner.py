@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from conftest import make_base_tokenizer, make_encoder_config
+from tiny import make_base_tokenizer, make_encoder_config
 from transformers import BertForTokenClassification
 
 from glirel_transformers.ner import HEURISTIC, load_entity_recognizer

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from conftest import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from transformers import pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.pt_utils import KeyDataset

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.requests_glirel import read_relation_types

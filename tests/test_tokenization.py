@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer
+from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer
 from transformers import AutoTokenizer
 
 from glirel_transformers import GLiRELTokenizer

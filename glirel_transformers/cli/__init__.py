@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from glirel_transformers import __version__
 
 from .convert import convert_checkpoint
 from .evaluate import evaluate
@@ -12,11 +16,34 @@ from .pretrain import pretrain
 from .train import train
 
 app = typer.Typer(
-    help="Zero-shot relation extraction.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"glirel-transformers {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Zero-shot relation extraction: between the entities of a text, for any relation names.
+
+    Try it:
+
+        glirel extract "Marie Curie was born in Warsaw." -e "Marie Curie=PERSON" -e Warsaw=CITY -r "place of birth"
+
+    Each command explains itself: `glirel extract --help`.
+    """
+
+
 app.command()(extract)
 app.command()(train)
 app.command()(evaluate)

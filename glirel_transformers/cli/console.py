@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from safetensors import SafetensorError
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -20,6 +21,12 @@ def errors_without_traceback() -> Iterator[None]:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
         errors.print(f"[bold red]error:[/bold red] {plain(str(error))}")
+        raise typer.Exit(1) from None
+    except SafetensorError as error:
+        errors.print(
+            f"[bold red]error:[/bold red] The weights cannot be read: {plain(str(error))}. The file is truncated, or "
+            "the pointer to a large file that was not fetched. Copy the checkpoint again."
+        )
         raise typer.Exit(1) from None
 
 

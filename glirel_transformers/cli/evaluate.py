@@ -55,6 +55,16 @@ Candidates = Annotated[
         rich_help_panel=_ASK,
     ),
 ]
+HeldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--held-out",
+        min=0,
+        max=1,
+        help="Read only the share of DATA that `glirel train` holds out with the same number, such as its 0.05.",
+        rich_help_panel=_ASK,
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Read the first documents only, for a quick look.", rich_help_panel=_ASK),
@@ -96,6 +106,7 @@ def evaluate(
     threshold: Threshold = None,
     group_size: GroupSize = None,
     candidates: Candidates = None,
+    held_out: HeldOut = None,
     limit: Limit = None,
     batch_size: BatchSize = 8,
     device: Device = None,
@@ -124,7 +135,7 @@ def evaluate(
 
 def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     """What is found, and the same as JSON values; files that were asked for are written."""
-    from glirel_transformers.data import read_documents
+    from glirel_transformers.data import is_held_out, read_documents
     from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
     from glirel_transformers.extras import require_extra
     from glirel_transformers.loading import load_pipeline
@@ -133,7 +144,10 @@ def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
         require_extra("benchmark", "matplotlib")
     if settings["candidates"] is not None:
         require_extra("train", "sklearn")
-    documents = [document for file in settings["data"] for document in read_documents(file)][: settings["limit"]]
+    documents = [document for file in settings["data"] for document in read_documents(file)]
+    if settings["held_out"] is not None:
+        documents = [document for document in documents if is_held_out(document, settings["held_out"])]
+    documents = documents[: settings["limit"]]
     extract = load_pipeline(settings["checkpoint"], settings["device"], settings["dtype"])
     options = {name: settings[name] for name in ("threshold", "group_size", "batch_size")}
     result = evaluate_extraction(extract, documents, settings["relation"] or None, **options)

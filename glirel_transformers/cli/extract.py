@@ -21,6 +21,7 @@ from glirel_transformers.extraction import (
     Outcome,
     ResumableOutput,
     Source,
+    existing_path,
     find_sources,
     local_engine,
     read_chunks,
@@ -137,7 +138,8 @@ def _check_against_output(sources: list[Source], inputs: list[str], output: Path
         if source.path is not None and source.path.resolve() == target:
             raise ValueError(f"{str(output)!r} is an input. Name another --output.")
     for name in inputs:
-        if name != "-" and len(name) < 4096 and Path(name).is_dir() and Path(name).resolve() in target.parents:
+        path = existing_path(name)
+        if path is not None and path.resolve() in target.parents:
             raise ValueError(
                 f"--output {str(output)!r} lies in the input folder {name!r}. Name a place outside of it."
             )

@@ -14,7 +14,10 @@ _WHAT, _FILES, _MODEL, _MANY = "Entities and relations", "Input and output", "Mo
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input."),
+    typer.Argument(
+        metavar="INPUT...",
+        help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input.",
+    ),
 ]
 Entities = Annotated[
     list[str] | None,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from . import train_options as options
-from .console import console, errors, errors_without_traceback, is_main_process, plain
-from .tables import averages_table
+from .console import console, errors_without_traceback, is_main_process
+from .train_report import describe, explain_how_to_go_on, report
 
 if TYPE_CHECKING:
     from glirel_transformers.trainer.run import TrainingResult
@@ -46,7 +45,6 @@ _HEAD = (
     "coreference_label",
     "shared_relation_positions",
 )
-_MANY_PASSES = 300  # beyond so many passes over the documents, a note says so
 
 
 def train(
@@ -119,10 +117,10 @@ def train(
         try:
             result = _run(settings)
         except KeyboardInterrupt:
-            _explain_how_to_go_on(output)
+            explain_how_to_go_on(output)
             raise typer.Exit(130) from None
     if result.is_main_process:
-        _report(result, data[0])
+        report(result)
 
 
 def _run(settings: dict[str, Any]) -> TrainingResult:
@@ -131,7 +129,14 @@ def _run(settings: dict[str, Any]) -> TrainingResult:
 
     from glirel_transformers.extras import require_extra
     from glirel_transformers.loading import model_name
-    from glirel_transformers.trainer.run import MODEL, check_same_run, starting_model, train_checkpoint
+    from glirel_transformers.trainer.run import (
+        CONTENTS,
+        MODEL,
+        check_same_run,
+        digest_of,
+        starting_model,
+        train_checkpoint,
+    )
     from glirel_transformers.trainer.selection import select_documents
 
     logging.disable_progress_bar()  # of loading and saving; training has its own
@@ -142,7 +147,9 @@ def _run(settings: dict[str, Any]) -> TrainingResult:
         settings["model"] = model_name(settings["model"])
     repeats = dict(map(parse_repeat, settings["repeat"] or []))
     if is_main_process():
-        check_same_run(settings["output"], json.loads(json.dumps(settings, default=str)), _CHANGEABLE)
+        contents = digest_of([*settings["data"], *(settings["eval_files"] or ())])
+        noted = json.loads(json.dumps({**settings, CONTENTS: contents}, default=str))
+        check_same_run(settings["output"], noted, _CHANGEABLE)
     set_seed(settings["seed"])
     chosen = select_documents(
         settings["data"],
@@ -157,7 +164,7 @@ def _run(settings: dict[str, Any]) -> TrainingResult:
         max_length=settings["max_length"],
         **{name: settings[name] for name in _HEAD},
     )
-    _describe(chosen, settings)
+    describe(chosen, settings)
     return train_checkpoint(
         model,
         chosen.train,
@@ -246,60 +253,4 @@ def _training_arguments(settings: dict[str, Any], evaluates: bool) -> Any:
         metric_for_best_model="eval_loss" if evaluates else None,
         report_to=["tensorboard"],
         seed=settings["seed"],
-    )
-
-
-def _describe(chosen: Selection, settings: dict[str, Any]) -> None:
-    """Says what is trained and evaluated on, and what is not."""
-    if not is_main_process():
-        return
-    for reason, count in chosen.left_out.items():
-        errors.print(f"[yellow]note:[/yellow] {count:,} documents left out: {reason}")
-    console.print(f"{len(chosen.evaluation):,} documents to evaluate on")
-    if shared := chosen.num_shared:
-        errors.print(
-            f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are trained on as well, so that the "
-            "figures and the threshold will flatter the model."
-        )
-    if not chosen.evaluation:
-        errors.print(
-            "[yellow]note:[/yellow] No document falls into the share that is held out, so nothing is evaluated and no "
-            "threshold is fitted. Give --eval FILE, or a larger --held-out."
-        )
-    if settings["epochs"] is None:
-        passes = settings["max_steps"] * settings["batch_size"] * settings["accumulate"] / len(chosen.train)
-        if passes > _MANY_PASSES:
-            errors.print(
-                f"[yellow]note:[/yellow] {settings['max_steps']:,} updates visit each document about {passes:,.0f} "
-                "times. With so few documents, --max-steps 100 or --epochs 20 is usually enough."
-            )
-
-
-def _explain_how_to_go_on(output: Path) -> None:
-    from glirel_transformers.trainer.run import last_step
-
-    if not is_main_process():
-        return
-    step = last_step(output)
-    saved = "Nothing was saved yet; the" if step is None else f"It was saved after update {step:,}. The"
-    again = "starts anew" if step is None else "goes on from there"
-    errors.print(plain(f"Stopped. {saved} same command {again}."))
-
-
-def _report(result: TrainingResult, data: Path) -> None:
-    """Says what came out, and what can be done with it."""
-    if result.metrics is not None:
-        console.print(averages_table(result.metrics, "On the documents kept for evaluation, which the threshold fits"))
-    if result.note is not None:
-        errors.print(f"[yellow]note:[/yellow] The threshold was not fitted: {plain(result.note)}")
-    console.print(
-        plain(f"The model is in {result.folder} ({result.steps:,} updates, threshold {result.threshold:.3f}).")
-    )
-    console.print(
-        plain(
-            "Next:\n"
-            f"  glirel evaluate {result.folder} {data}\n"
-            f'  glirel extract "Marie Curie was born in Warsaw." -e "Marie Curie" -e Warsaw -r "place of birth" '
-            f"-m {result.folder}"
-        )
     )

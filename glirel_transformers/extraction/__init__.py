@@ -14,7 +14,7 @@ from .run import (
     stream_records,
     write_resumably,
 )
-from .sources import Chunk, Item, Kind, Source, find_sources, read_items
+from .sources import Chunk, Item, Kind, Source, existing_path, find_sources, read_items
 
 __all__ = [
     "Alignment",
@@ -34,6 +34,7 @@ __all__ = [
     "ResumableOutput",
     "Source",
     "Truncation",
+    "existing_path",
     "find_sources",
     "local_engine",
     "read_chunks",

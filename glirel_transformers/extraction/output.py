@@ -142,8 +142,13 @@ class ResumableOutput:
         data = "".join(f"{to_json(record)}\n" for record in records).encode()
         try:
             self._append(data)
-        except BaseException:  # a full disk, or Ctrl-C: no half line stays
+        except BaseException as error:  # a full disk, or Ctrl-C: no half line stays
             self._truncate(self.reached.bytes)
+            if isinstance(error, OSError):
+                raise OSError(
+                    f"{str(self.path)!r} cannot be written: {error.strerror or error}. What is there is whole: when "
+                    "that is mended, the same command goes on."
+                ) from error
             raise
         after = Progress(chunk.end, self.reached.bytes + len(data), chunk.digest, self.reached.counts + counts)
         if is_whole and chunk.num_items == self.chunk_size:

@@ -85,17 +85,33 @@ def parts_of(chunk: Chunk) -> list[FilePart]:
 
 
 class _Worker:
-    """A process of Ray's: it loads the model once, and works on chunks."""
+    """A process of Ray's: it loads the model once, and works on chunks.
+
+    What the user can mend is a result like others, which the caller raises: Ray would tell of its insides instead.
+    """
 
     def __init__(self, settings: ExtractionSettings):
-        self.extract = Extractor(settings)
+        try:
+            self.extract: Extractor | Exception = Extractor(settings)
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            self.extract = _without_cause(error)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        results = []
-        for parts in batch["parts"]:
-            items = [item for part in pickle.loads(parts) for item in part.read()]
-            results.append(pickle.dumps(self.extract(items)))
-        return {"result": results}
+        return {"result": [pickle.dumps(self._work(pickle.loads(parts))) for parts in batch["parts"]]}
+
+    def _work(self, parts: list[FilePart]) -> ChunkResult | Exception:
+        if isinstance(self.extract, Exception):
+            return self.extract
+        try:
+            return self.extract([item for part in parts for item in part.read()])
+        except (ValueError, TypeError, OSError) as error:
+            return _without_cause(error)
+
+
+def _without_cause(error: Exception) -> Exception:
+    """An error of the same kind that says the same, and can be sent to another process."""
+    kinds = (ImportError, OSError, TypeError, ValueError)
+    return next(kind for kind in kinds if isinstance(error, kind))(str(error))
 
 
 def _work(
@@ -124,7 +140,10 @@ def _work(
         )
         try:
             for chunk, row in zip(done, dataset.iter_rows(), strict=True):
-                yield chunk, pickle.loads(row["result"])
+                result = pickle.loads(row["result"])
+                if isinstance(result, Exception):
+                    raise result
+                yield chunk, result
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             raise ValueError(f"A worker failed: {str(cause).strip().splitlines()[-1]}") from error

@@ -120,7 +120,7 @@ def find_sources(inputs: Sequence[str], kind: Kind | None = None) -> list[Source
     """
     sources: list[Source] = []
     for name in inputs:
-        path = _existing_path(name)
+        path = existing_path(name)
         if name == STDIN:
             sources.append(Source(kind or "text"))
         elif path is None:
@@ -134,7 +134,8 @@ def find_sources(inputs: Sequence[str], kind: Kind | None = None) -> list[Source
     return sources
 
 
-def _existing_path(name: str) -> Path | None:
+def existing_path(name: str) -> Path | None:
+    """The file or folder of that name, if there is one."""
     try:
         path = Path(name)
         return path if path.exists() else None

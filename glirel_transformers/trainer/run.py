@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from glirel_transformers.data import Document
+from glirel_transformers.loading import check_checkpoint
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
@@ -22,6 +24,7 @@ from .resuming import last_whole_checkpoint
 from .trainer import GLiRELTrainer
 
 CHECKPOINTS, MODEL, SETTINGS = "checkpoints", "model", "run.json"  # what a run's folder holds
+CONTENTS = "contents"  # the setting that holds the digests of the data
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class TrainingResult:
         metrics: on the documents for evaluation, at that threshold; `None` when there are none.
         note: why the threshold was not fitted, though there are documents for it; else `None`.
         is_main_process: whether this process is the one that reports.
+        was_finished: whether the run was finished before, so that nothing was trained.
     """
 
     folder: Path
@@ -43,6 +47,7 @@ class TrainingResult:
     metrics: dict[str, float] | None
     note: str | None
     is_main_process: bool
+    was_finished: bool = False
 
 
 def starting_model(
@@ -57,7 +62,7 @@ def starting_model(
         settings: fields of [`GLiRELConfig`] for a fresh model; those that are `None` keep their default.
 
     Raises:
-        ValueError: when a checkpoint to continue from is given settings of its own.
+        ValueError: when a checkpoint to continue from is given settings of its own, or is none.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     if encoder is not None:
@@ -65,6 +70,8 @@ def starting_model(
     if given or max_length is not None:
         names = ", ".join([*given, *(["max_length"] if max_length is not None else [])])
         raise ValueError(f"A model to continue from keeps its own settings; leave out {names}, or give an encoder.")
+    if model is not None and Path(model).is_dir():
+        check_checkpoint(model)
     return GLiRELForRelationClassification.from_pretrained(model, dtype=torch.float32)
 
 
@@ -93,7 +100,7 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
     if file.is_file() and last_whole_checkpoint(folder / CHECKPOINTS) is not None:
         before = json.loads(file.read_text(encoding="utf-8"))
         differing = [
-            f"{name} was {before.get(name)!r} and is now {value!r}"
+            f"{name} was {before.get(name)!r} and is now {value!r}" if name != CONTENTS else "the files have changed"
             for name, value in settings.items()
             if name not in changeable and before.get(name) != value
         ]
@@ -106,6 +113,16 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
     part = file.with_suffix(".part")  # so that `run.json` is always whole
     part.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(file)
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """A short digest of what files hold, for the setting `contents` of [`check_same_run`]."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def train_checkpoint(
@@ -154,7 +171,8 @@ def train_checkpoint(
     trainer.save_model(str(folder))
     steps = trainer.state.global_step if finished is None else finished.state["global_step"]
     threshold = float(model.config.threshold)
-    return TrainingResult(folder, steps, threshold, metrics, note, trainer.is_world_process_zero())
+    is_main_process = trainer.is_world_process_zero()
+    return TrainingResult(folder, steps, threshold, metrics, note, is_main_process, finished is not None)
 
 
 def last_step(folder: Path) -> int | None:

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
-from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.data import Document, Mention, Relation, read_documents, text_hash, write_documents
 
 
 @pytest.fixture
@@ -67,6 +67,12 @@ def test_chosen_types_in_groups(run):
     assert "6 relations are of types that were not asked for" in " ".join(result.stderr.split())
 
 
+def test_only_what_training_held_out_is_read(run, data):
+    _, larger = sorted({text_hash(document) for document in read_documents(data)})
+    assert "3 documents" in run("--held-out", larger).stdout
+    assert "nothing to evaluate on: got 0 documents" in run("--held-out", 0).stderr
+
+
 def test_classification_of_given_pairs(run):
     pytest.importorskip("sklearn")
     result = run("--candidates", 3)
@@ -100,6 +106,20 @@ def test_errors_are_one_line(run, options, code, message):
     assert result.exit_code == code, result.output
     assert message in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
+
+
+def test_what_is_no_checkpoint_is_told_what_it_is(encoder_folder, data, tmp_path):
+    result = CliRunner().invoke(app, ["evaluate", str(encoder_folder("bert")), str(data)])
+    assert result.exit_code == 1
+    assert "is a bert model and no GLiREL model" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_damaged_weights_are_one_line(run, tmp_path):
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    result = run()
+    assert result.exit_code == 1
+    assert "The weights cannot be read" in result.stderr
 
 
 def test_a_line_that_cannot_be_read_is_named(run, tmp_path):

@@ -305,6 +305,13 @@ def raise_(error):
     raise error
 
 
+def test_a_long_text_is_no_path(run):
+    text = f"{TEXT} {'found work ' * 40}"
+    result = run(*ENTITIES, *RELATION, "-o", "out.jsonl", text=text)
+    assert result.exit_code == 0, result.output
+    assert records_of(Path("out.jsonl").read_text())[0]["text"] == text
+
+
 def test_wrong_usage_exits_with_2(run):
     assert run(*ENTITIES, *RELATION, "--format", "xml").exit_code == 2
     assert run(*ENTITIES, *RELATION, "--batch-size", "0").exit_code == 2

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from glirel_transformers import __version__
 from glirel_transformers.cli import app, train_options
 from glirel_transformers.configuration_glirel import _CHOICES
 
@@ -22,7 +23,12 @@ def test_the_commands_that_are_promised_are_there():
     assert {"extract", "train", "evaluate", "pretrain", "info", "convert"} <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "extract"])
+def test_without_a_command_help_and_version_are_shown():
+    assert "glirel extract" in CliRunner().invoke(app, []).output
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"glirel-transformers {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_help_shows_how_the_command_is_used(command, option):
     result = CliRunner().invoke(app, [command, option], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
@@ -30,7 +36,7 @@ def test_every_help_shows_how_the_command_is_used(command, option):
     assert re.search(rf"^ +glirel {command} ", result.stdout, re.MULTILINE), result.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "pretrain", "info"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_is_cut_on_a_narrow_screen(command):
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert not [line for line in result.stdout.splitlines() if "--" in line and "…" in line.split("  ")[0]]

@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,15 @@ def test_two_workers_give_the_bytes_of_one_process_and_go_on_with_its_work(setti
     write(tmp_path / "both.jsonl", sources, ray_engine(settings, 2))
     assert (tmp_path / "both.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
     assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_what_a_worker_cannot_do_is_said_as_in_one_process(settings, write_corpus, tmp_path, capfd):
+    pytest.importorskip("ray")
+    chunks = read_chunks(find_sources([str(write_corpus(20))]), 16)
+    with pytest.raises(OSError, match=r"There is no folder '\./nowhere'"):
+        list(ray_engine(replace(settings, model="./nowhere"), 1)(chunks))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def workers():

@@ -134,7 +134,7 @@ def test_no_half_line_stays_when_a_write_breaks_off(path, error):
             raise error
 
         output._append = half
-        with pytest.raises(type(error)):
+        with pytest.raises(type(error), match="the same command goes on" if isinstance(error, OSError) else None):
             write(output, 8)
     assert numbers(path) == [0, 1, 2, 3]
     assert ResumableOutput(path, SETTINGS, SIZE).reached.items == 4

@@ -88,6 +88,19 @@ def test_a_few_labelled_examples_continue_a_model(labelled, checkpoint, tmp_path
     assert config.trained_relation_types == expected
 
 
+def test_more_examples_in_the_same_file_are_another_run(labelled, checkpoint, tmp_path):
+    command = [labelled, "--model", checkpoint, "-o", tmp_path / "run", "--max-steps", 1, "--no-bf16", "--held-out", 0]
+    assert run(*command).exit_code == 0
+    again = run(*command)
+    assert again.exit_code == 0
+    assert "finished before, and nothing was trained now" in again.stderr
+    lines = labelled.read_text(encoding="utf-8")
+    labelled.write_text(lines + lines.splitlines()[0] + "\n", encoding="utf-8")
+    more = run(*command)
+    assert more.exit_code == 1
+    assert "the files have changed" in more.stderr
+
+
 def test_epochs_and_a_file_to_evaluate_on(labelled, checkpoint, tmp_path):
     options = ["--epochs", 2, "--batch-size", 2, "--no-bf16", "--eval", labelled, "--no-record-types"]
     result = run(labelled, "-m", checkpoint, "-o", tmp_path / "run", *options)

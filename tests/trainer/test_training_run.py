@@ -67,6 +67,8 @@ def test_negatives_follow_frequency_up_to_a_cap():
 def test_a_model_to_continue_from_keeps_its_settings(tmp_path):
     with pytest.raises(ValueError, match="keeps its own settings; leave out scorer, max_length"):
         starting_model(None, str(tmp_path), scorer="dot", dropout=None, max_length=64)
+    with pytest.raises(ValueError, match="so it is no checkpoint"):
+        starting_model(None, str(tmp_path))
 
 
 def test_a_run_with_other_settings_is_not_continued(tmp_path):
@@ -102,6 +104,7 @@ def test_a_finished_run_is_not_trained_further_and_can_be_prolonged(make_model, 
 
     first, again, further = run(2), run(2), run(3)
     assert (first.steps, again.steps, further.steps) == (2, 2, 3)
+    assert (first.was_finished, again.was_finished, further.was_finished) == (False, True, False)
     assert first.metrics == again.metrics
     assert first.threshold == again.threshold != 0.5
     assert last_step(tmp_path) == 3

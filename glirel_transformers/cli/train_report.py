@@ -1,0 +1,79 @@
+"""What `glirel train` says before, after, and when it is stopped."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import console, errors, is_main_process, plain
+from .tables import averages_table
+
+if TYPE_CHECKING:
+    from glirel_transformers.trainer.run import TrainingResult
+    from glirel_transformers.trainer.selection import Selection
+
+_MANY_PASSES = 300  # beyond so many passes over the documents, a note says so
+
+
+def describe(chosen: Selection, settings: dict[str, Any]) -> None:
+    """Says what is trained and evaluated on, and what is not."""
+    if not is_main_process():
+        return
+    for reason, count in chosen.left_out.items():
+        errors.print(f"[yellow]note:[/yellow] {count:,} documents left out: {reason}")
+    console.print(f"{len(chosen.evaluation):,} documents to evaluate on")
+    if shared := chosen.num_shared:
+        errors.print(
+            f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are trained on as well, so that the "
+            "figures and the threshold will flatter the model."
+        )
+    if not chosen.evaluation:
+        errors.print(
+            "[yellow]note:[/yellow] No document falls into the share that is held out, so nothing is evaluated and no "
+            "threshold is fitted. Give --eval FILE, or a larger --held-out."
+        )
+    if settings["epochs"] is None:
+        passes = settings["max_steps"] * settings["batch_size"] * settings["accumulate"] / len(chosen.train)
+        if passes > _MANY_PASSES:
+            errors.print(
+                f"[yellow]note:[/yellow] {settings['max_steps']:,} updates visit each document about {passes:,.0f} "
+                "times. With so few documents, --max-steps 100 or --epochs 20 is usually enough."
+            )
+
+
+def explain_how_to_go_on(output: Path) -> None:
+    """Says how far a run came that was stopped."""
+    from glirel_transformers.trainer.run import last_step
+
+    if not is_main_process():
+        return
+    step = last_step(output)
+    saved = "Nothing was saved yet; the" if step is None else f"It was saved after update {step:,}. The"
+    again = "starts anew" if step is None else "goes on from there"
+    errors.print(plain(f"Stopped. {saved} same command {again}."))
+
+
+def report(result: TrainingResult) -> None:
+    """Says what came out, and what can be done with it."""
+    folder = shlex.quote(str(result.folder))
+    if result.was_finished:
+        errors.print(
+            "[yellow]note:[/yellow] This run was finished before, and nothing was trained now. A larger --max-steps "
+            "or --epochs prolongs it."
+        )
+    if result.metrics is not None:
+        console.print(averages_table(result.metrics, "On the documents kept for evaluation, which the threshold fits"))
+    if result.note is not None:
+        errors.print(f"[yellow]note:[/yellow] The threshold was not fitted: {plain(result.note)}")
+    console.print(
+        plain(f"The model is in {result.folder} ({result.steps:,} updates, threshold {result.threshold:.3f}).")
+    )
+    console.print(
+        plain(
+            "Next:\n"
+            f"  glirel evaluate {folder} test.jsonl   # documents that it was not trained on\n"
+            f'  glirel extract "Marie Curie was born in Warsaw." -e "Marie Curie" -e Warsaw -r "place of birth" '
+            f"-m {folder}"
+        )
+    )
