@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ Hues = Mapping[str | None, int]
 COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
 MAX_HEAT_MAP_PAIRS = 200
 MAX_SHOWN_EXAMPLES = 100
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 KEYS = (
     "Text with entities. Arrow keys choose words, with Shift more of them, and Enter marks them. On a mark, Enter "
     "changes it and Delete removes it."
@@ -23,8 +25,13 @@ _HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 
 
 def escape(text: object) -> str:
-    """`text` for use in HTML; braces and dollars too, since the component's template would read them."""
-    return html.escape(str(text)).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+    """`text` for use in HTML, as many characters as before, so that offsets in it stay what they are.
+
+    Braces and dollars are escaped too, since the component's template would read them; control characters are shown
+    as U+FFFD, since browsers drop some.
+    """
+    plain = _NOT_IN_XML.sub("\ufffd", str(text))
+    return html.escape(plain).translate({ord(sign): f"&#{ord(sign)};" for sign in "{}$\r"})
 
 
 def palette(labels: Iterable[str | None]) -> dict[str | None, int]:

@@ -248,6 +248,9 @@ class Session:
     def open(self, number: int) -> Session:
         """An example of the data set, to look at it or go on with it; its relations count as accepted."""
         document = self.examples[number]
+        if document.text is not None:  # text boxes know one kind of line end
+            lines = document.text.replace("\r\n", "\n").replace("\r", "\n")
+            document = replace(document, text=lines)
         text, entities = document.to_text()
         spans = [Span(entity["start"], entity["end"]) for entity in entities]
         decisions = tuple(
