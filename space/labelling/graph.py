@@ -197,7 +197,7 @@ def _arrow(
     if edge.tail == edge.head:
         path, label = _loop(edge, boxes[edge.tail], taken)
     else:  # around other nodes, where a larger bow leads around them
-        bends = (edge.bend, *(edge.bend + by for by in (45, -45, 85, -85)))
+        bends = (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120)))
         free = next((bend for bend in bends if not crossed(bend)), None)
         start, control, end = curve(min(bends, key=crossed) if free is None else free)
         label = _label_place(edge.name, (start, control, end), taken, len(boxes))
