@@ -72,7 +72,7 @@ class Page:
                     self._collect()
             self.file = gr.JSON(visible="hidden")
             self._connect()
-            api.register()
+            api.register(self.blocks)
 
     # What is on the page
 
@@ -408,8 +408,8 @@ class Page:
         return desk.collected[1]
 
 
-def main() -> None:
-    """Starts the page; on a Hugging Face Space, and locally."""
+def launch(**options: Any) -> gr.Blocks:
+    """Starts the page; `options` are those of `gr.Blocks.launch`."""
     model.pipeline()
     page = Page()
     page.blocks.queue(max_size=64, default_concurrency_limit=4)
@@ -423,8 +423,10 @@ def main() -> None:
         footer_links=["api"],
         run_history=False,
         blocked_paths=[str(Path(__file__).resolve().parent)],
+        **options,
     )
+    return page.blocks
 
 
 if __name__ == "__main__":
-    main()
+    launch()
