@@ -17,13 +17,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for `labelling`, wherever this file is started from
 
 import gradio as gr
-from labelling import api, files, graph, model, pages, view
+from labelling import api, files, graph, memory, model, pages, view
 from labelling.desk import Desk
 from labelling.examples import EXAMPLES, RELATION_SETS
 from labelling.session import Session
 
 HERE = Path(__file__).resolve().parent / "labelling"
-TOP_K_ALL = 10
+MAX_TOP_K = 10
 SYNTAX = (
     "One relation a line, in any words. To admit certain entity types only, put them after a colon: "
     "`place of birth: PERSON -> CITY`. Several types: `PERSON, ORGANIZATION`; a side left empty admits any; `<->` "
@@ -31,7 +31,6 @@ SYNTAX = (
 )
 TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
 LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
-MAX_LEFT_OUT = 300
 # The page makes the file itself, so that nobody's data lie on the server.
 DOWNLOAD = """(file) => {
   if (!file) return;
@@ -56,11 +55,14 @@ class Page:
     def __init__(self) -> None:
         with gr.Blocks(title="Relations in your text", delete_cache=(3600, 3600)) as self.blocks:
             self.desk = gr.State(Desk())
+            # Two, so that the data set, which may be large, is written only when it changes.
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
+            self.data_set = gr.BrowserState(None, storage_key="glirel-labelling-examples", secret="glirel-labelling")
             gr.HTML(
                 '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
                 "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
-                "</header>"
+                "</header>",
+                js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
             )
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
                 with gr.Column(scale=5, min_width=340):
@@ -70,7 +72,7 @@ class Page:
                     self._collect()
             self.file = gr.JSON(visible="hidden")
             self._connect()
-            api.register()
+            api.register(self.blocks)
 
     # What is on the page
 
@@ -128,7 +130,7 @@ class Page:
             )
             self.top_k = gr.Slider(
                 1,
-                TOP_K_ALL,
+                MAX_TOP_K,
                 value=1,
                 step=1,
                 label="At most, for each pair",
@@ -190,6 +192,7 @@ class Page:
             self.number = gr.Number(1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number")
             self.open = gr.Button("Open", size="sm", min_width=80, elem_id="open-example")
             self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
+            self.remove_all = gr.Button("Remove all", size="sm", min_width=80, elem_id="remove-all")
         gr.HTML(
             '<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL keeps everything and '
             "trains a model: <code>glirel train</code>.</p>"
@@ -219,10 +222,19 @@ class Page:
             self.tail,
             self.counter,
             self.examples,
+            self.data_set,
             self.saved_actions,
             self.undo,
             self.memory,
         ]
+        special: dict[Any, Callable[[Any], Any]] = {
+            self.head: lambda choices: gr.update(choices=choices, value=None),
+            self.relation: lambda choices: gr.update(choices=choices),
+            self.tail: lambda choices: gr.update(choices=choices, value=None),
+            self.saved_actions: lambda visible: gr.update(visible=visible),
+            self.undo: lambda interactive: gr.update(interactive=interactive),
+        }
+        self.updates = [special.get(component, lambda value: value) for component in self.shown]
         self.typed = [self.text, self.relations, self.threshold, self.top_k]
         everything = [*self.typed, *self.shown]
 
@@ -233,12 +245,26 @@ class Page:
                 self.shown if outputs is None else outputs,
                 show_progress="hidden",
                 api_visibility="private",
+                concurrency_id="desk",  # one after the other, so that what the page gets last is the latest
+                concurrency_limit=1,
                 **options,
             )
 
-        self.blocks.load(
-            self._restore, [self.desk, self.memory], everything, show_progress="hidden", api_visibility="private"
-        )
+        def on_model(event: Any, work: Callable[..., None], inputs: Any = ()) -> Any:
+            asked = event(
+                lambda desk, *arguments: desk.run_model(work, desk, *arguments),
+                [self.desk, *inputs],
+                None,
+                api_visibility="private",
+                show_progress="minimal",
+                show_progress_on=[self.status],
+                concurrency_id="model",
+                concurrency_limit=1,
+            )
+            return on(asked.then, lambda desk: self._after(desk, desk.problem))
+
+        restored = on(self.blocks.load, self._restore, [self.memory, self.data_set], everything)
+        on_model(restored.then, Desk.extract_again)
         # `change` and not `input`, which a paste by the mouse does not raise.
         for typed, action, known in (
             ([self.text], Desk.type_text, lambda session: (session.text,)),
@@ -259,22 +285,10 @@ class Page:
         on(self.undo.click, self._undo, outputs=everything, trigger_mode="multiple")
         on(self.open.click, self._open, [self.number], everything)
         on(self.remove.click, self._does(Desk.remove_example), [self.number])
+        on(self.remove_all.click, self._does(Desk.remove_all))
         on(self.upload.upload, self._upload, [self.upload], everything)
-        asked = [self.text, self.relations]
-        for button, work, inputs in (
-            (self.extract, Desk.extract, asked),
-            (self.find, Desk.find_entities, [self.text, self.recognizer]),
-        ):
-            button.click(
-                self._does(work),
-                [self.desk, *inputs],
-                self.shown,
-                api_visibility="private",
-                show_progress="minimal",
-                show_progress_on=[self.status],
-                concurrency_id="model",
-                concurrency_limit=1,
-            )
+        on_model(self.extract.click, Desk.extract, [self.text, self.relations])
+        on_model(self.find.click, Desk.find_entities, [self.text, self.recognizer])
         for kind, button in self.downloads.items():
             on(button.click, self._writes(kind), outputs=[self.file]).then(
                 None, self.file, None, js=DOWNLOAD, api_visibility="private"
@@ -308,21 +322,21 @@ class Page:
 
     def _on_relabel(self, desk: Desk, event: gr.EventData) -> list[Any]:
         return self._after(
-            desk, desk.run(desk.relabel, int(event.position), str(event.label)[:60], bool(event.everywhere))
+            desk, desk.run(desk.relabel, str(event.span), str(event.label)[:60], bool(event.everywhere))
         )
 
     def _on_unmark(self, desk: Desk, event: gr.EventData) -> list[Any]:
-        return self._after(desk, desk.run(desk.unmark, int(event.position)))
+        return self._after(desk, desk.run(desk.unmark, str(event.span)))
 
     def _on_decide(self, desk: Desk, event: gr.EventData) -> list[Any]:
         relation = event._data.get("relation") if event.action == "change" else None
-        return self._after(desk, desk.run(desk.decide, int(event.row), str(event.action), relation))
+        return self._after(desk, desk.run(desk.decide, str(event.row), str(event.action), relation))
 
     def _pick_example(self, desk: Desk, name: str) -> list[Any]:
         return self._everything(desk, desk.run(desk.take_example, EXAMPLES[name]))
 
     def _pick_relations(self, desk: Desk, name: str) -> list[Any]:
-        return self._everything(desk, desk.run(desk.type_relations, RELATION_SETS[name]))
+        return self._everything(desk, desk.run(desk.take_relations, RELATION_SETS[name]))
 
     def _undo(self, desk: Desk) -> list[Any]:
         return self._everything(desk, desk.run(desk.undo))
@@ -333,8 +347,8 @@ class Page:
     def _upload(self, desk: Desk, path: str) -> list[Any]:
         return self._everything(desk, desk.run(desk.upload, path))
 
-    def _restore(self, desk: Desk, memory: Any) -> list[Any]:
-        return self._everything(desk, desk.run(desk.restore, memory))
+    def _restore(self, desk: Desk, remembered: Any, examples: Any) -> list[Any]:
+        return self._everything(desk, desk.run(desk.restore, remembered, examples))
 
     def _writes(self, kind: str) -> Callable[[Desk], Any]:
         def event(desk: Desk) -> Any:
@@ -354,38 +368,48 @@ class Page:
         return [session.text, session.relation_lines, session.threshold, session.top_k, *shown]
 
     def _show(self, desk: Desk, problem: str | None = None) -> list[Any]:
-        """Values of `self.shown`."""
+        """Values of `self.shown`; what the page shows already is not sent again, which would wipe a choice begun."""
         with desk.lock:
             workspace, session = desk.workspace, desk.session
             listed = view.rows(workspace)
             held = [row for row in listed if row.verdict != "rejected"]
-            scores = workspace.scores
-            top_k = None if session.top_k >= TOP_K_ALL else session.top_k
-            left_out = scores.left_out(session.threshold, top_k) if scores is not None else []
+            left_out = view.left_out(workspace)
             names = view.relation_names(workspace)
             hues = pages.palette(entity.label for entity in session.entities)
             entities = [(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)]
-            return [
-                pages.annotator(session, hues, desk.open_at, desk.note),
-                pages.status([problem] if problem else view.facts(workspace, len(left_out))),
-                [[*view.cells(row)] for row in listed],
+            values = [
+                pages.annotator(session, hues, desk.open_at, desk.note, desk.turn),
+                pages.status([problem] if problem else view.facts(workspace, left_out.number)),
+                [view.cells(row) for row in listed],
                 graph.draw(held, hues),
-                pages.heat_map(scores, session.threshold, top_k),
-                [view.left_out_cells(cell) for cell in left_out[:MAX_LEFT_OUT]],
+                pages.heat_map(workspace.scores, left_out.reasons),
+                left_out.strongest,
                 pages.review(listed, names, hues),
-                gr.Dropdown(entities, value=None),
-                gr.Dropdown(names, value=None),
-                gr.Dropdown(entities, value=None),
-                pages.counter(session),
-                pages.examples_list(session),
-                gr.Row(visible=bool(session.examples)),
-                gr.Button(interactive=bool(workspace.past)),
-                session.to_dict(),
+                entities,
+                names,
+                entities,
+                *self._collected(desk),
+                bool(session.examples),
+                bool(workspace.past),
+                memory.desk_to_dict(session),
             ]
+            before, desk.shown = desk.shown or [None] * len(values), values
+        return [
+            gr.skip() if value == old else update(value)
+            for value, old, update in zip(values, before, self.updates, strict=True)
+        ]
+
+    def _collected(self, desk: Desk) -> tuple[Any, ...]:
+        """The parts that show the data set, made anew only when it has changed."""
+        session = desk.session
+        if desk.collected is None or desk.collected[0] is not session.examples:
+            shown = (pages.counter(session), pages.examples_list(session), memory.examples_to_list(session))
+            desk.collected = (session.examples, shown)
+        return desk.collected[1]
 
 
-def main() -> None:
-    """Starts the page; on a Hugging Face Space, and locally."""
+def launch(**options: Any) -> gr.Blocks:
+    """Starts the page; `options` are those of `gr.Blocks.launch`."""
     model.pipeline()
     page = Page()
     page.blocks.queue(max_size=64, default_concurrency_limit=4)
@@ -399,8 +423,10 @@ def main() -> None:
         footer_links=["api"],
         run_history=False,
         blocked_paths=[str(Path(__file__).resolve().parent)],
+        **options,
     )
+    return page.blocks
 
 
 if __name__ == "__main__":
-    main()
+    launch()

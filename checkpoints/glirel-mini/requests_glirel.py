@@ -127,7 +127,7 @@ def _read_side(name: str, side: str, settings: Mapping[str, Any]) -> frozenset[s
     labels = settings.get(side)
     if labels is None:
         return None
-    labels = [labels] if isinstance(labels, str) else list(labels)
+    labels = [labels] if isinstance(labels, str) else list(labels) if isinstance(labels, Iterable) else []
     if not labels or not all(isinstance(label, str) for label in labels):
         raise ValueError(
             f"`{side}` of relation type {name!r} must list the entity types it admits: got {settings[side]!r}. Leave "

@@ -207,6 +207,8 @@ class Document:
             required = allowed - {"label", "entity", "relation_id"}
             for position, fields in enumerate(record[kind]):
                 _check_fields(f"{kind}[{position}]", fields, required, allowed)
+                _check_types(f"{kind}[{position}].", fields)
+        _check_types("", record)
         exhaustive = record.get("exhaustive")
         return cls(
             words=list(record["words"]),
@@ -239,6 +241,26 @@ def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
     if rest := text[position:].strip():
         raise ValueError(f"`text` goes on after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
     return spans
+
+
+# Fields of a record and the type of each; `None` stands for a field that was left out.
+_TYPES = {
+    **dict.fromkeys(("start", "end", "head", "tail", "entity"), int),
+    **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text"), str),
+    "exhaustive": bool,
+}
+
+
+def _check_types(where: str, record: Mapping[str, Any]) -> None:
+    for name, value in record.items():
+        expected = _TYPES.get(name)
+        if value is None or expected is None:
+            continue
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+            raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {value!r}.")
+    history = record.get("history") or ()
+    if isinstance(history, str) or not all(isinstance(line, str) for line in history):
+        raise TypeError(f"`{where}history` must be a list of strings: got {history!r}.")
 
 
 def _check_fields(where: str, record: Mapping[str, Any], required: set[str], allowed: set[str]) -> None:

@@ -5,6 +5,10 @@
 const field = () => element.querySelector(".gl-text");
 const length = (string) => Array.from(string).length;
 let touched = false;
+let dragging = false; // since the mouse went down in the text
+let down = [0, 0]; // where it went down
+let chosen = null; // first and last of the words that the keyboard chose
+let back = null; // the mark to which the keyboard returns
 let timer = null;
 
 function selectedOffsets() {
@@ -39,7 +43,7 @@ function closeForm() {
 function openForm(mark) {
   closeForm();
   const known = JSON.parse(field().dataset.labels);
-  const position = Number(mark.dataset.position);
+  const span = mark.dataset.span;
   const form = document.createElement("form");
   form.className = "gl-form";
   form.setAttribute("role", "dialog");
@@ -58,7 +62,8 @@ function openForm(mark) {
   form.querySelector(".gl-everywhere").hidden = !current || same < 2;
   const send = (label) => {
     closeForm();
-    trigger("relabel", { position, label, everywhere: form.elements.everywhere.checked });
+    back = span;
+    trigger("relabel", { span, label, everywhere: form.elements.everywhere.checked });
   };
   for (const label of known) {
     const button = document.createElement("button");
@@ -73,11 +78,13 @@ function openForm(mark) {
   });
   form.querySelector(".gl-delete").addEventListener("click", () => {
     closeForm();
-    trigger("unmark", { position });
+    trigger("unmark", { span });
   });
   form.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (event.key === "Escape") closeForm();
+    if (event.key !== "Escape") return;
+    closeForm();
+    element.querySelector(`mark[data-span="${span}"]`)?.focus({ preventScroll: true });
   });
   element.querySelector(".gl-annotator").append(form);
   const box = element.getBoundingClientRect();
@@ -85,24 +92,38 @@ function openForm(mark) {
   const left = Math.min(place.left - box.left, box.width - form.offsetWidth - 8);
   form.style.left = `${Math.max(0, left)}px`;
   form.style.top = `${place.bottom - box.top + 6}px`;
+  form.scrollIntoView({ block: "nearest" });
   input.focus({ preventScroll: true });
   input.select();
 }
 
+// A double click marks a word. On a mark it is a click on it; words within a mark are marked by dragging.
 element.addEventListener("mouseup", (event) => {
+  dragging = false;
   if (event.target.closest(".gl-form")) return;
   // The browser clears an old selection after this event: wait until it has.
   setTimeout(() => {
-    if (markSelection()) return;
     const mark = event.target.closest("mark");
+    const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 3;
+    if ((moved || !mark) && markSelection()) return;
     if (mark) openForm(mark);
     else closeForm();
   });
 });
 
-// A drag may end outside.
+// A drag may end outside; one that only passes over the text marks nothing.
+document.addEventListener("mousedown", (event) => {
+  dragging = Boolean(field()?.contains(event.target));
+  down = [event.clientX, event.clientY];
+  chosen = null;
+  if (!element.contains(event.target)) closeForm();
+});
 document.addEventListener("mouseup", (event) => {
-  if (!element.contains(event.target) && !event.target.closest?.("input, textarea, button")) setTimeout(markSelection);
+  if (dragging && !element.contains(event.target)) setTimeout(markSelection);
+  dragging = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeForm();
 });
 
 // A finger selects with handles, and no event says that it is done: wait until the selection rests.
@@ -112,15 +133,46 @@ document.addEventListener("selectionchange", () => {
   if (touched) timer = setTimeout(() => { if (markSelection()) touched = false; }, 900);
 });
 
+// The keyboard chooses words: a range of the text's words is shown as the selection.
+function choose(event) {
+  const words = Array.from(field().textContent.matchAll(/[\p{L}\p{N}]+(?:[-_’'][\p{L}\p{N}]+)*/gu));
+  if (!words.length) return;
+  const step = event.key === "ArrowRight" ? 1 : -1;
+  const last = chosen ? chosen.last + step : 0;
+  if (last < 0 || last >= words.length) return;
+  chosen = { first: event.shiftKey && chosen ? chosen.first : last, last };
+  const ends = [Math.min(chosen.first, chosen.last), Math.max(chosen.first, chosen.last)].map((i) => words[i]);
+  const range = document.createRange();
+  range.setStart(...placeOf(ends[0].index));
+  range.setEnd(...placeOf(ends[1].index + ends[1][0].length));
+  const selection = window.getSelection();
+  selection.removeAllRanges();
+  selection.addRange(range);
+}
+
+// The text node that holds an offset of the text, in UTF-16 units, and the offset within it.
+function placeOf(offset) {
+  const walker = document.createTreeWalker(field(), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); offset -= node.length) if (offset <= node.length) return [node, offset];
+  return [field(), field().childNodes.length];
+}
+
 element.addEventListener("keydown", (event) => {
   const mark = event.target.closest("mark");
-  if (!mark) return;
-  if (event.key === "Enter" || event.key === " ") {
+  if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    if (!event.target.closest(".gl-text")) return;
+    event.preventDefault();
+    choose(event);
+  } else if (event.key === "Enter" && chosen) {
+    event.preventDefault();
+    chosen = null;
+    markSelection();
+  } else if (mark && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
     openForm(mark);
-  } else if (event.key === "Delete" || event.key === "Backspace") {
+  } else if (mark && (event.key === "Delete" || event.key === "Backspace")) {
     event.preventDefault();
-    trigger("unmark", { position: Number(mark.dataset.position) });
+    trigger("unmark", { span: mark.dataset.span });
   }
 });
 
@@ -128,4 +180,6 @@ watch("value", () => {
   const open = field()?.dataset.open;
   const mark = open ? element.querySelector(`mark[data-position="${open}"]`) : null;
   if (mark) openForm(mark);
+  else if (back) element.querySelector(`mark[data-span="${back}"]`)?.focus({ preventScroll: true });
+  back = null;
 });

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.utils import get_function_description
 
 from glirel_transformers.ner import HEURISTIC
 from glirel_transformers.requests_glirel import check_probability
@@ -63,10 +64,24 @@ def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]
     return _answer(lambda: model.find_entities(text, recognizer))
 
 
-def register() -> None:
-    """Declares the endpoints within `gr.Blocks`."""
-    gr.api(extract, api_name="extract", concurrency_id="model", concurrency_limit=1)
-    gr.api(find_entities, api_name="find_entities", concurrency_id="model")
+def register(blocks: gr.Blocks) -> None:
+    """Declares the endpoints within `blocks`; all other events have no name by which programs could call them."""
+    for event in blocks.fns.values():
+        event.api_name = None
+    for function in (extract, find_entities):
+        summary, parameters, returns = get_function_description(function)
+        known = set(blocks.fns)
+        gr.api(function, api_name=function.__name__, concurrency_id="model", concurrency_limit=1)
+        (event,) = (event for key, event in blocks.fns.items() if key not in known)
+        names = list(parameters)
+        for component, name in zip(event.inputs, names, strict=True):
+            component.label = name
+            component._api_info = {**component.api_info(), "additional_description": parameters[name]}
+        described = "\n".join(f"- `{name}`: {parameters[name]}" for name in names)
+        event.api_description = f"{summary}\n\n{described}\n\nReturns: {' '.join(returns)}"
+        (answer,) = event.outputs
+        answer.label = "answer"
+        answer._api_info = {**answer.api_info(), "description": " ".join(returns)}
 
 
 def _answer(work: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,16 @@ def read(path: str | os.PathLike[str]) -> list[Document]:
                 f"{' or '.join(READERS)}. Graphs hold no texts."
             )
         try:
-            return list(reader(path))
+            documents = list(reader(path))
         except UnicodeDecodeError as error:
             raise ValueError(f"{Path(path).name} is no text in UTF-8.") from error
         except ValueError as error:
             raise ValueError(str(error).replace(os.fspath(path), Path(path).name)) from error
+        except (AttributeError, csv.Error, RecursionError) as error:
+            raise ValueError(f"{Path(path).name} cannot be read as examples: {error}") from error
+        if not documents:
+            raise ValueError(f"{Path(path).name} holds no examples.")
+        return documents
     finally:
         Path(path).unlink(missing_ok=True)
 
@@ -95,30 +100,44 @@ def _read_csv(path: str | os.PathLike[str]) -> Iterator[Document]:
             raise ValueError(
                 f"The CSV file lacks the columns {sorted(missing)}. Upload one that was downloaded here, or JSONL."
             )
-        of_texts: dict[str, list[dict[str, str]]] = {}
-        for number, row in enumerate(rows, start=2):
+        of_texts: dict[str, list[tuple[Span, str, Span]]] = {}
+        labels: dict[str, dict[Span, str | None]] = {}
+        for number, row in enumerate(rows, start=1):
             if not all(row[column] for column in _CSV_COLUMNS):
-                raise ValueError(f"Line {number} of the CSV file has an empty field: got {row}.")
-            of_texts.setdefault(row["text"], []).append(row)
+                raise ValueError(f"Relation {number} of the CSV file has an empty field: got {row}.")
+            text = row["text"]
+            head, tail = (_read_span(row, side, number) for side in _SIDES)
+            of_texts.setdefault(text, []).append((head, row["relation"], tail))
+            labels.setdefault(text, {}).update(
+                {head: row.get("head_label") or None, tail: row.get("tail_label") or None}
+            )
     for text, relations in of_texts.items():
-        spans = {side: [(int(r[f"{side}_start"]), int(r[f"{side}_end"])) for r in relations] for side in _SIDES}
-        labels = {
-            span: row[f"{side}_label"] or None
-            for side in _SIDES
-            for span, row in zip(spans[side], relations, strict=True)
-        }
-        order = {span: index for index, span in enumerate(sorted(labels))}
+        order = {span: index for index, span in enumerate(sorted(labels[text], key=lambda span: (span[0], -span[1])))}
         yield Document.from_text(
             text,
-            [{"start": start, "end": end, "label": labels[start, end]} for start, end in order],
-            [
-                Relation(order[head], order[tail], row["relation"])
-                for head, tail, row in zip(spans["head"], spans["tail"], relations, strict=True)
-            ],
+            [{"start": start, "end": end, "label": labels[text][start, end]} for start, end in order],
+            [Relation(order[head], order[tail], relation) for head, relation, tail in dict.fromkeys(relations)],
             source="labelled",
         )
 
 
+def _read_span(row: Mapping[str, str], side: str, number: int) -> Span:
+    fields = row[f"{side}_start"], row[f"{side}_end"]
+    if not all(field.strip().isdecimal() for field in fields):
+        raise ValueError(
+            f"The {side} of relation {number} of the CSV file is at {fields}. `{side}_start` and `{side}_end` are "
+            "whole numbers: the first character and the one after the last."
+        )
+    start, end = map(int, fields)
+    if not start < end <= len(row["text"]):
+        raise ValueError(
+            f"The {side} of relation {number} of the CSV file is at ({start}, {end}), in a text of "
+            f"{len(row['text'])} characters. Spans are half-open and not empty."
+        )
+    return start, end
+
+
+Span = tuple[int, int]  # in characters
 _SIDES = ("head", "tail")
 _CSV_COLUMNS = {"text", "relation", *(f"{side}_{end}" for side in _SIDES for end in ("start", "end"))}
 READERS: dict[str, Callable[[str | os.PathLike[str]], Iterator[Document]]] = {

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, product
 
 import networkx as nx
 
@@ -20,6 +21,11 @@ NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
 LABEL_LETTER, LABEL_HEIGHT = 6.4, 16
 MARGIN = 24
 MAX_EDGES = 60
+# Where along an arrow its name may stand, and how far above or below: the middle is best.
+LABEL_PLACES = sorted(
+    product((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82), (0, -11, 11, -20, 20, -30, 30)),
+    key=lambda place: abs(place[0] - 0.5) + abs(place[1]) / 100,
+)
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -28,7 +34,7 @@ Node = tuple[str, str | None]  # surface and type
 
 @dataclass
 class Edge:
-    """An arrow between two nodes; `bend` is how far it bows, in pixels."""
+    """An arrow between two nodes; `bend` is how far it bows, in pixels, or how high a loop is."""
 
     tail: Node
     head: Node
@@ -42,27 +48,39 @@ def draw(rows: Sequence[Row], hues: Hues) -> str:
     if not rows:
         return '<p class="gl-empty">The relations appear here as a graph.</p>'
     chosen = sorted(rows, key=lambda row: -(2.0 if row.score is None else row.score))[:MAX_EDGES]
-    edges = [
-        Edge((row.head_text, row.head_label), (row.tail_text, row.tail_label), row.relation, row.score)
-        for row in chosen
-    ]
-    _bend(edges)
-    places, width, height = _place(edges)
-    boxes = {node: _box(node, place) for node, place in places.items()}
-    taken = list(boxes.values())
-    arrows = "".join(_arrow(edge, places, boxes, taken) for edge in edges)
-    nodes = "".join(_node(node, places[node], hues) for node in places)
+    edges = tuple(
+        ((row.head_text, row.head_label), (row.tail_text, row.tail_label), row.relation, row.score) for row in chosen
+    )
     note = ""
     if len(rows) > MAX_EDGES:
         note = f'<p class="gl-hint">The {MAX_EDGES} strongest of {len(rows)} relations.</p>'
+    labels = {label for (_, head), (_, tail), *_ in edges for label in (head, tail)}
+    return _draw(edges, tuple((label, hues.get(label, 220)) for label in sorted(labels, key=str))) + note
+
+
+@lru_cache(maxsize=32)  # most of what visitors do changes nothing in it
+def _draw(
+    relations: tuple[tuple[Node, Node, str, float | None], ...], hues: tuple[tuple[str | None, int], ...]
+) -> str:
+    edges = [Edge(*relation) for relation in relations]
+    _bend(edges)
+    places = _place(edges)
+    boxes = {node: _box(node, place) for node, place in places.items()}
+    taken = list(boxes.values())
+    passed: list[Point] = []
+    arrows = "".join(_arrow(edge, places, boxes, taken, passed) for edge in edges)
+    nodes = "".join(_node(node, places[node], dict(hues)) for node in places)
+    left, top = (min(box[side] for box in (*taken, *passed)) - MARGIN for side in (0, 1))
+    right, bottom = (max(box[side - 2] for box in (*(t[2:] for t in taken), *passed)) + MARGIN for side in (2, 3))
+    width, height = max(right - left, 320.0), bottom - top
     return (
-        f'<div class="gl-scroll gl-graph" tabindex="0"><svg viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<div class="gl-scroll gl-graph" tabindex="0"><svg viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" '
         f'style="max-width:{width:.0f}px;min-width:{min(width, 560):.0f}px" role="img" '
         f'aria-label="Graph of {len(edges)} relations between {len(places)} entities">'
         '<defs><marker id="gl-tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path d="M0 0L10 5L0 10z"/></marker></defs>'
         f"{arrows}{nodes}</svg></div>"
-        f'<p class="gl-hint">Point at an arrow for its score.</p>{note}'
+        '<p class="gl-hint">Point at an arrow for its score.</p>'
     )
 
 
@@ -75,7 +93,10 @@ def _bend(edges: Sequence[Edge]) -> None:
         first = parallel[0]
         for position, edge in enumerate(parallel):
             bow = (position - (len(parallel) - 1) / 2) * 44
-            edge.bend = bow if (edge.tail, edge.head) == (first.tail, first.head) else -bow
+            if edge.tail == edge.head:
+                edge.bend = 44.0 + 24 * position
+            else:
+                edge.bend = bow if (edge.tail, edge.head) == (first.tail, first.head) else -bow
 
 
 def _width(node: Node) -> float:
@@ -87,31 +108,36 @@ def _box(node: Node, place: Point) -> Box:
     return place[0] - half, place[1] - NODE_HEIGHT / 2, place[0] + half, place[1] + NODE_HEIGHT / 2
 
 
-def _place(edges: Iterable[Edge]) -> tuple[dict[Node, Point], float, float]:
-    """Where the nodes stand, and the size of the drawing; unconnected parts stand below each other."""
+def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
+    """Where the nodes stand; unconnected parts stand below each other."""
     graph = nx.Graph()
     for edge in edges:
+        graph.add_nodes_from((edge.tail, edge.head))
+        if edge.tail == edge.head:
+            continue
         graph.add_edge(edge.tail, edge.head)
         longest = max(graph.edges[edge.tail, edge.head].get("letters", 0), len(edge.name))
         graph.edges[edge.tail, edge.head]["letters"] = longest
     places: dict[Node, Point] = {}
-    top, width = float(MARGIN), 0.0
+    top = 0.0
     for component in sorted(nx.connected_components(graph), key=len, reverse=True):
         part = graph.subgraph(sorted(component, key=str))
         local = _spread(_layout(part))
+        bow = max(abs(edge.bend) for edge in edges if edge.tail in component)
         left = min(_box(node, place)[0] for node, place in local.items())
         upper = min(_box(node, place)[1] for node, place in local.items())
         for node, (x, y) in local.items():
-            places[node] = (x - left + MARGIN, y - upper + top)
-        top = max(_box(node, places[node])[3] for node in local) + 64
-        width = max(width, max(_box(node, places[node])[2] for node in local) + MARGIN)
-    return places, max(width, 320.0), top - 64 + MARGIN
+            places[node] = (x - left, y - upper + top + bow)
+        top = max(_box(node, places[node])[3] for node in local) + 64 + bow
+    return places
 
 
 def _layout(part: nx.Graph) -> dict[Node, Point]:
     """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, as columns are."""
     for one, other, data in part.edges(data=True):
         data["weight"] = (_width(one) + _width(other)) / 2 + LABEL_LETTER * data["letters"] + 48
+    if len(part) == 1:
+        return dict.fromkeys(part, (0.0, 0.0))
     if len(part) == 2:
         (first, second, data) = next(iter(part.edges(data=True)))
         return {first: (0.0, 0.0), second: (data["weight"], 0.0)}
@@ -127,12 +153,12 @@ def _layout(part: nx.Graph) -> dict[Node, Point]:
 
 def _spread(places: dict[Node, Point], gap: float = 46.0) -> dict[Node, Point]:
     """Pushes boxes apart until none overlap."""
-    places = dict(places)
-    for _ in range(200):
+    places, widths = dict(places), {node: _width(node) for node in places}
+    for _ in range(400):
         moved = False
         for one, other in combinations(places, 2):
             (ax, ay), (bx, by) = places[one], places[other]
-            push_x = (_width(one) + _width(other)) / 2 + gap - abs(ax - bx)
+            push_x = (widths[one] + widths[other]) / 2 + gap - abs(ax - bx)
             push_y = NODE_HEIGHT + gap - abs(ay - by)
             if push_x <= 0 or push_y <= 0:
                 continue
@@ -148,8 +174,13 @@ def _spread(places: dict[Node, Point], gap: float = 46.0) -> dict[Node, Point]:
     return places
 
 
-def _arrow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken: list[Box]) -> str:
-    """A bowed arrow from border to border, and its name where it hides the least."""
+def _arrow(
+    edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken: list[Box], passed: list[Point]
+) -> str:
+    """A bowed arrow from border to border, and its name where it hides the least.
+
+    The name joins what is `taken` (the boxes of the nodes come first), points of the arrow what is `passed`.
+    """
     others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
 
     def curve(bend: float) -> tuple[Point, Point, Point]:
@@ -163,18 +194,34 @@ def _arrow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken:
         points = [_on_curve(curve(bend), step / 24) for step in range(1, 24)]
         return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
 
-    # Around other nodes, where a larger bow leads around them.
-    start, control, end = curve(min((edge.bend, *(edge.bend + by for by in (45, -45, 85, -85))), key=crossed))
-    label = _label_place(edge.name, (start, control, end), taken)
+    if edge.tail == edge.head:
+        path, label = _loop(edge, boxes[edge.tail], taken)
+    else:  # around other nodes, where a larger bow leads around them
+        bends = (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120)))
+        free = next((bend for bend in bends if not crossed(bend)), None)
+        start, control, end = curve(min(bends, key=crossed) if free is None else free)
+        label = _label_place(edge.name, (start, control, end), taken, len(boxes))
+        path = f"M{start[0]:.1f} {start[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {end[0]:.1f} {end[1]:.1f}"
+        passed.extend(_on_curve((start, control, end), step / 10) for step in range(11))
     score = "added by hand" if edge.score is None else f"score {edge.score:.3f}"
     title = escape(f"{edge.tail[0]} → {edge.name} → {edge.head[0]}: {score}")
     strength = 1.0 if edge.score is None else 0.35 + 0.65 * edge.score
-    path = f"M{start[0]:.1f} {start[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {end[0]:.1f} {end[1]:.1f}"
     return (
         f'<g class="gl-edge" tabindex="0"><title>{title}</title><path class="gl-hit" d="{path}"/>'
         f'<path class="gl-line" d="{path}" style="opacity:{strength:.2f}" marker-end="url(#gl-tip)"/>'
         f'<text x="{label[0]:.1f}" y="{label[1]:.1f}">{escape(edge.name)}</text></g>'
     )
+
+
+def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
+    """An arrow from a node to itself, above it, and the place of its name."""
+    x, y = (box[0] + box[2]) / 2, box[1] - 4
+    high = y - edge.bend / 0.75  # a curve reaches three quarters of the way to its control points
+    path = f"M{x - 14:.1f} {y:.1f}C{x - 50:.1f} {high:.1f} {x + 50:.1f} {high:.1f} {x + 14:.1f} {y:.1f}"
+    half = LABEL_LETTER * len(edge.name) / 2 + 3
+    label = (x, y - edge.bend)
+    taken.append((x - half, label[1] - LABEL_HEIGHT / 2, x + half, label[1] + LABEL_HEIGHT / 2))
+    return path, label
 
 
 def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
@@ -195,17 +242,20 @@ def _border(box: Box, towards: Point) -> Point:
     return (x + dx * scale, y + dy * scale) if scale < math.inf else (x, y)
 
 
-def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box]) -> Point:
-    """The place along the arrow where its name covers least of what is there already."""
-    width = LABEL_LETTER * len(name) + 6
+def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box], num_nodes: int) -> Point:
+    """The place along the arrow where its name covers least of what is there already, nodes least of all."""
+    half = LABEL_LETTER * len(name) / 2 + 3
     best: tuple[float, Point, Box] | None = None
-    for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
+    for t, lift in LABEL_PLACES:
         x, y = _on_curve(curve, t)
-        for lift in (0, -11, 11):
-            box = (x - width / 2, y + lift - LABEL_HEIGHT / 2, x + width / 2, y + lift + LABEL_HEIGHT / 2)
-            covered = sum(_overlap(box, other) for other in taken) + abs(t - 0.5) + abs(lift) / 100
-            if best is None or covered < best[0]:
-                best = covered, (x, y + lift), box
+        box = (x - half, y + lift - LABEL_HEIGHT / 2, x + half, y + lift + LABEL_HEIGHT / 2)
+        covered = sum(
+            _overlap(box, other) * (4 if position < num_nodes else 1) for position, other in enumerate(taken)
+        )
+        if best is None or covered < best[0]:
+            best = covered, (x, y + lift), box
+        if not covered:
+            break
     assert best is not None
     taken.append(best[2])
     return best[1]

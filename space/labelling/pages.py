@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from . import memory
 from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session
 from .view import REASONS, Row
 
 Hues = Mapping[str | None, int]
 COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
 MAX_HEAT_MAP_PAIRS = 200
+MAX_SHOWN_EXAMPLES = 100
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+KEYS = (
+    "Text with entities. Arrow keys choose words, with Shift more of them, and Enter marks them. On a mark, Enter "
+    "changes it and Delete removes it."
+)
 _HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 
 
 def escape(text: object) -> str:
-    """`text` for use in HTML; braces and dollars too, since the component's template would read them."""
-    return html.escape(str(text)).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+    """`text` for use in HTML, as many characters as before, so that offsets in it stay what they are.
+
+    Braces and dollars are escaped too, since the component's template would read them; control characters are shown
+    as U+FFFD, since browsers drop some.
+    """
+    plain = _NOT_IN_XML.sub("\ufffd", str(text))
+    return html.escape(plain).translate({ord(sign): f"&#{ord(sign)};" for sign in "{}$\r"})
 
 
 def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
@@ -32,17 +45,17 @@ def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
     return hues | {None: 220}
 
 
-def annotator(session: Session, hues: Hues, open_at: int | None = None, note: str = "") -> str:
-    """The text with its marks; `open_at` is the entity whose form opens."""
+def annotator(session: Session, hues: Hues, open_at: int | None = None, note: str = "", turn: int = 0) -> str:
+    """The text with its marks; `open_at` is the entity whose form opens, anew at each `turn`."""
     labels = [entity.label for entity in session.entities if entity.label]
     labels += [label for label in COMMON_LABELS if label not in labels]
     if not session.text.strip():
         body = '<p class="gl-empty">Your text appears here, for marking.</p>'
     else:
-        opened = "" if open_at is None else f' data-open="{open_at}"'
+        opened = "" if open_at is None else f' data-open="{open_at}" data-turn="{turn}"'
         names = escape(json.dumps(list(dict.fromkeys(labels))[:12]))
         body = (
-            f'<div class="gl-text" role="application" aria-label="Text with entities: drag to mark one" '
+            f'<div class="gl-text" tabindex="0" role="application" aria-label="{KEYS}" '
             f'data-labels="{names}"{opened}>{_marked(session.text, session.entities, hues)}</div>'
         )
     if note:
@@ -64,8 +77,9 @@ def _marked(text: str, entities: Sequence[Entity], hues: Hues) -> str:
         for position, entity in sorted(opens.get(place, ()), key=lambda item: -item[1].end):
             label = escape(entity.label or "")
             parts.append(
-                f'<mark tabindex="0" data-position="{position}" data-label="{label}" '
-                f'style="--hue:{hues[entity.label]}" title="{label or "no type"}: click to change">'
+                f'<mark tabindex="0" data-position="{position}" data-span="{entity.start}-{entity.end}" '
+                f'data-label="{label}" style="--hue:{hues.get(entity.label, 220)}" '
+                f'title="{label or "no type"}: click to change">'
             )
         last = place
     return "".join([*parts, escape(text[last:])])
@@ -84,22 +98,22 @@ def review(rows: Sequence[Row], names: Sequence[str], hues: Hues) -> str:
             '<p class="gl-empty">Nothing to review yet. Extract relations, lower the threshold, or add a missing '
             "relation below.</p>"
         )
-    return f'<ul class="gl-review">{"".join(_review_row(i, row, names, hues) for i, row in enumerate(rows))}</ul>'
+    return f'<ul class="gl-review">{"".join(_review_row(row, names, hues) for row in rows)}</ul>'
 
 
-def _review_row(index: int, row: Row, names: Sequence[str], hues: Hues) -> str:
+def _review_row(row: Row, names: Sequence[str], hues: Hues) -> str:
     verdict = row.verdict or ""
     options = "".join(
         f"<option{' selected' if name == row.relation else ''}>{escape(name)}</option>"
         for name in dict.fromkeys([*names, row.relation])
     )
     score = "added" if row.score is None and verdict == ADDED else "" if row.score is None else f"{row.score:.2f}"
-    words = escape(f"{row.head_text} {row.relation} {row.tail_text}")
+    words, key = escape(f"{row.head_text} {row.relation} {row.tail_text}"), escape(row.key)
 
     def button(action: str, sign: str, name: str, pressed: bool | None = None) -> str:
         state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
         return (
-            f'<button type="button" data-action="{action}" data-row="{index}"{state} title="{name}" '
+            f'<button type="button" data-action="{action}" data-row="{key}"{state} title="{name}" '
             f'aria-label="{name}: {words}">{sign}<span>{name}</span></button>'
         )
 
@@ -109,18 +123,17 @@ def _review_row(index: int, row: Row, names: Sequence[str], hues: Hues) -> str:
     return (
         f'<li class="gl-row gl-{verdict or "open"}"><div class="gl-triple">'
         f"{entity_chip(row.head_text, row.head_label, hues)}"
-        f'<span class="gl-arrow">→</span><select data-row="{index}" aria-label="Relation: {words}">{options}</select>'
+        f'<span class="gl-arrow">→</span><select data-row="{key}" aria-label="Relation: {words}">{options}</select>'
         f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label, hues)}'
         f'<span class="gl-score">{score}</span>{was}</div>'
         f'<div class="gl-actions">{accept}{reject}{button("swap", "⇄", "Swap")}</div></li>'
     )
 
 
-def heat_map(scores: Any, threshold: float, top_k: int | None) -> str:
+def heat_map(scores: Any, reasons: Sequence[Sequence[str | None]]) -> str:
     """All scores, a row for each ordered pair; what counts as a relation is framed, the rest says why not."""
     if scores is None or not len(scores.pair_index) or not scores.relation_types:
         return '<p class="gl-empty">The scores of every pair and relation appear here.</p>'
-    reasons = scores.reasons(threshold, top_k)
     best = scores.scores.amax(dim=1).argsort(descending=True).tolist()
     head = "".join(f'<th scope="col"><span>{escape(r.name)}</span></th>' for r in scores.relation_types)
     body = []
@@ -155,7 +168,7 @@ def examples_list(session: Session) -> str:
     if not session.examples:
         return '<p class="gl-empty">No example saved yet.</p>'
     items = []
-    for number, document in reversed(list(enumerate(session.examples))):
+    for number, document in list(enumerate(session.examples))[-MAX_SHOWN_EXAMPLES:][::-1]:
         text, _ = document.to_text()
         relations = "".join(
             f"<li>{escape(_words(document, r.head))} → {escape(r.relation_type)} → "
@@ -169,16 +182,24 @@ def examples_list(session: Session) -> str:
             f"{_count(len(document.relations), 'relation')}</small></summary><div><h4>Relations</h4><ul>{relations}"
             f"</ul>{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"
         )
-    return f'<div class="gl-examples">{"".join(items)}</div>'
+    hidden = len(session.examples) - len(items)
+    note = f'<p class="gl-hint">The newest {len(items)}; {hidden} more are in the data set.</p>' if hidden else ""
+    return f'<div class="gl-examples">{"".join(items)}</div>{note}'
 
 
 def counter(session: Session) -> str:
     """How much is in the data set."""
-    number = len(session.examples)
+    number, used = len(session.examples), memory.used(session)
+    warning = ""
+    if used > 0.7:
+        warning = (
+            f'<p class="gl-note" role="alert">{min(100, round(100 * used))}% of what a browser remembers is in use. '
+            "Download the data set as JSONL soon, then remove its examples here and begin another.</p>"
+        )
     relations = sum(len(document.relations) for document in session.examples)
     return (
         f'<p class="gl-counter" role="status"><b>{number}</b> {"example" if number == 1 else "examples"} saved, '
-        f"{_count(relations, 'relation')}</p>"
+        f"{_count(relations, 'relation')}</p>{warning}"
     )
 
 

@@ -6,15 +6,16 @@ another run of the model, other thresholds and entities that are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from glirel_transformers.data import Document, Relation
 from glirel_transformers.tokenization_glirel import split_words
 
 ACCEPTED, REJECTED, ADDED, CHANGED = "accepted", "rejected", "added", "changed"
-MAX_UNDO = 100
+_words = lru_cache(maxsize=8)(split_words)
 
 
 class Span(NamedTuple):
@@ -82,16 +83,21 @@ class Session:
         """Another text; entities stay where the text around them only moved. Returns also what is to be said."""
         if text == self.text:
             return self, ""
-        kept, lost = [], []
-        shift = _shift(self.text, text)
+        session = replace(self, text=text, entities=(), decisions=(), has_results=False)
+        moved: dict[Span, Span] = {}
+        move, lost = _shift(self.text, text), []
         for entity in self.entities:
-            start = shift(entity.start, entity.end)
-            if start is None:
-                lost.append(self.text[entity.start : entity.end])
-            else:
-                kept.append(replace(entity, start=start, end=start + entity.end - entity.start))
-        session = replace(self, text=text, entities=tuple(kept), decisions=(), history=(), has_results=False)
-        note = f"No longer in the text, so no longer marked: {', '.join(lost)}." if lost and kept else ""
+            span = move(entity.start, entity.end)
+            size = len(session.entities)
+            if span is not None:  # where letters were typed at its end, it has grown to the whole word
+                session, position, _ = session.mark(*span, entity.label)
+                if len(session.entities) > size and position is not None:
+                    moved[entity.span] = session.entities[position].span
+            if len(session.entities) == size:
+                lost.append(self.surface(entity))
+        decisions = tuple(d for d in (_move(decision, moved) for decision in self.decisions) if d is not None)
+        session = replace(session, decisions=decisions, history=self.history if moved else ())
+        note = f"No longer in the text, so no longer marked: {', '.join(lost)}." if lost and moved else ""
         return session, note
 
     def mark(self, start: int, end: int, label: str | None) -> tuple[Session, int | None, str]:
@@ -100,7 +106,7 @@ class Session:
         Returns:
             The session, the position of the new entity in it, and what is to be said to the visitor.
         """
-        words = [span for span in split_words(self.text) if span[0] < end and start < span[1]]
+        words = [span for span in _words(self.text) if span[0] < end and start < span[1] and start < end]
         if not words:
             return self, None, "There is no word to mark."
         new = Entity(words[0][0], words[-1][1], label)
@@ -148,7 +154,9 @@ class Session:
                 continue
             session, position, _ = session.mark(start, end, entity["label"])
             added += position is not None
-        return session, f"{added} entities found." if added else "No further entities found."
+        if not added:
+            return session, "No further entities found."
+        return session, f"{added} {'entity' if added == 1 else 'entities'} found."
 
     def surface(self, item: Entity | Span) -> str:
         """The text of an entity or a span."""
@@ -169,11 +177,12 @@ class Session:
         """Puts another relation, or the other direction, in the place of one."""
         before = next((d for d in self.decisions if d.triple == triple), None)
         if before is not None and before.verdict == ADDED:
-            session = replace(self, decisions=tuple(d for d in self.decisions if d is not before))
-            return session.decide(new, ADDED, None)
+            return self.decide(triple, ADDED, None).decide(new, ADDED, None)
         origin = triple if before is None or before.was is None else before.was
         session = replace(self, decisions=tuple(d for d in self.decisions if d.triple not in (triple, new)))
-        return session if new == origin else session.decide(new, CHANGED, score, origin)
+        if new == origin:
+            return replace(session, history=(*self.history, f"changed back: {self.describe_triple(new)}"))
+        return session.decide(new, CHANGED, score, origin)
 
     def describe_triple(self, triple: Triple) -> str:
         """A relation in words."""
@@ -219,13 +228,29 @@ class Session:
         )
 
     def save(self, document: Document) -> Session:
-        """Adds an example to the data set; one of the same text and entities is replaced."""
-        others = tuple(e for e in self.examples if (e.text, e.mentions) != (document.text, document.mentions))
-        return replace(self, examples=(*others, document))
+        """Adds an example to the data set, or puts it in the place of the one with the same text and entities.
+
+        Where only one example has this text, its entities may be other ones: they were corrected.
+        """
+        same = [at for at, example in enumerate(self.examples) if list(example.words) == list(document.words)]
+        exact = [at for at in same if spans_of(self.examples[at]) == spans_of(document)]
+        if not (place := exact or (same if len(same) == 1 else [])):
+            return replace(self, examples=(*self.examples, document))
+        saved = with_identifiers(document, self.examples[place[0]])
+        examples = [*self.examples[: place[0]], saved, *self.examples[place[0] + 1 :]]
+        return replace(self, examples=tuple(examples))
+
+    def merge(self, documents: Iterable[Document]) -> Session:
+        """Adds the examples of a file; one with the same words and entities takes the place of the older one."""
+        merged = {(tuple(e.words), tuple(spans_of(e))): e for e in [*self.examples, *documents]}
+        return replace(self, examples=tuple(merged.values()))
 
     def open(self, number: int) -> Session:
         """An example of the data set, to look at it or go on with it; its relations count as accepted."""
         document = self.examples[number]
+        if document.text is not None:  # text boxes know one kind of line end
+            lines = document.text.replace("\r\n", "\n").replace("\r", "\n")
+            document = replace(document, text=lines)
         text, entities = document.to_text()
         spans = [Span(entity["start"], entity["end"]) for entity in entities]
         decisions = tuple(
@@ -236,64 +261,54 @@ class Session:
             self, text=text, entities=marked, decisions=decisions, history=tuple(document.history), has_results=False
         )
 
-    # To the browser's memory and back
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        fields = asdict(replace(self, examples=()))
-        return {**fields, "examples": [document.to_dict() for document in self.examples]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Session:
-        """The session that [`to_dict`] wrote."""
-
-        def triple(fields: Any) -> Triple | None:
-            return fields and Triple(Span(*fields[0]), fields[1], Span(*fields[2]))
-
-        return cls(
-            **{
-                **values,
-                "entities": tuple(Entity(**fields) for fields in values["entities"]),
-                "decisions": tuple(
-                    Decision(**{**fields, "triple": triple(fields["triple"]), "was": triple(fields["was"])})
-                    for fields in values["decisions"]
-                ),
-                "history": tuple(values["history"]),
-                "examples": tuple(Document.from_dict(fields) for fields in values["examples"]),
-            }
-        )
+def spans_of(document: Document) -> list[tuple[int, int]]:
+    """Where an example's entities are, in words."""
+    return [(mention.start, mention.end) for mention in document.mentions]
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """A session, the sessions before it, and the scores of the last run, which a reload may lose."""
-
-    session: Session = field(default_factory=Session)
-    past: tuple[Session, ...] = ()
-    scores: Any = None  # RelationScores
-
-    def then(self, session: Session, **changes: Any) -> Workspace:
-        """The next step, which can be undone."""
-        if session == self.session:
-            return replace(self, **changes)
-        return replace(self, session=session, past=(*self.past, self.session)[-MAX_UNDO:], **changes)
-
-    def undo(self) -> Workspace:
-        """The step before; the scores stay where they still fit."""
-        if not self.past:
-            return self
-        return replace(self, session=self.past[-1], past=self.past[:-1])
+def with_identifiers(document: Document, old: Document) -> Document:
+    """`document` with what the page does not show of an older version of it: coreference, identifiers, the source."""
+    numbers = {(m.start, m.end): m.entity for m in old.mentions}
+    spans, old_spans = spans_of(document), spans_of(old)
+    identifiers = {(old_spans[r.head], old_spans[r.tail], r.relation_type): r.relation_id for r in old.relations}
+    return replace(
+        document,
+        mentions=[replace(m, entity=numbers.get((m.start, m.end))) for m in document.mentions],
+        relations=[
+            replace(r, relation_id=identifiers.get((spans[r.head], spans[r.tail], r.relation_type)))
+            for r in document.relations
+        ],
+        source=old.source,
+    )
 
 
-def _shift(old: str, new: str) -> Any:
-    """Where a span of `old` starts in `new`: before or behind what was changed, if it is wholly there."""
+def _move(decision: Decision, moved: Mapping[Span, Span]) -> Decision | None:
+    """A decision after the spans have moved; `None` where one of them is gone."""
+    triples = [decision.triple] if decision.was is None else [decision.triple, decision.was]
+    if not all(triple.head in moved and triple.tail in moved for triple in triples):
+        return None
+    triple, *was = (Triple(moved[t.head], t.relation, moved[t.tail]) for t in triples)
+    return replace(decision, triple=triple, was=was[0] if was else None)
+
+
+def _shift(old: str, new: str) -> Callable[[int, int], Span | None]:
+    """Where a span of `old` is in `new`, or what a deletion left of it; `None` where it was cut."""
     limit = min(len(old), len(new))
     prefix = next((i for i in range(limit) if old[i] != new[i]), limit)
     suffix = next((i for i in range(limit - prefix) if old[-1 - i] != new[-1 - i]), limit - prefix)
+    longer = len(new) - len(old)
 
-    def start_of(start: int, end: int) -> int | None:
+    def move(start: int, end: int) -> Span | None:
         if end <= prefix:
-            return start
-        return start + len(new) - len(old) if start >= len(old) - suffix else None
+            return Span(start, end)
+        if start >= len(old) - suffix:
+            return Span(start + longer, end + longer)
+        if start < prefix and end > len(old) - suffix:
+            return Span(start, end + longer)
+        if prefix + suffix < len(new):
+            return None
+        left = Span(min(start, prefix), min(end, prefix) if end <= len(old) - suffix else end + longer)
+        return left if left.start < left.end else None
 
-    return start_of
+    return move

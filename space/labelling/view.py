@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from glirel_transformers.relation_syntax import read_relation_lines
 
-from .session import Entity, Session, Span, Triple, Workspace
+from .session import Decision, Entity, Session, Span, Triple
+from .workspace import Workspace
 
 REASONS = {
     "constraint": "types of the entities do not fit",
@@ -15,6 +18,8 @@ REASONS = {
     "threshold": "below the threshold",
     "top_k": "others are stronger for this pair",
 }
+MAX_LISTED = 200
+MAX_LEFT_OUT = 300
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,22 @@ class Row:
     tail_label: str | None
 
     @property
+    def key(self) -> str:
+        """Tells the row apart from all others, also after the list was drawn anew."""
+        head, relation, tail = self.triple
+        return f"{head.start}-{head.end} {tail.start}-{tail.end} {relation}"
+
+    @property
     def relation(self) -> str:
         """Its name."""
         return self.triple.relation
 
 
 def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
-    """What the model says at the thresholds chosen, best first; the scores are kept, so that it does not run again."""
+    """What the model says at the thresholds chosen, best first, and as many as a person can look through.
+
+    The scores are kept, so that the model does not run again.
+    """
     session = workspace.session
     if workspace.scores is None:
         return []
@@ -49,9 +63,9 @@ def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
             ),
             r["score"],
         )
-        for r in workspace.scores.select(session.threshold, session.top_k or None)
+        for r in workspace.scores.select(session.threshold, session.top_k)
     ]
-    return [(triple, score) for triple, score in triples if triple.head in spans and triple.tail in spans]
+    return [(triple, score) for triple, score in triples if triple.head in spans and triple.tail in spans][:MAX_LISTED]
 
 
 def rows(workspace: Workspace) -> list[Row]:
@@ -63,12 +77,11 @@ def rows(workspace: Workspace) -> list[Row]:
 
     def row(triple: Triple, score: float | None) -> Row:
         decision = by_triple.get(triple)
-        was = decision.was if decision else None
         return Row(
             triple,
-            None if was else score,
+            None if decision and decision.was else score,
             decision.verdict if decision else None,
-            f"{session.describe_triple(was)} ({decision.score:.2f})" if decision and was else None,
+            _was(session, decision) if decision else None,
             session.surface(triple.head),
             labels.get(triple.head),
             session.surface(triple.tail),
@@ -82,6 +95,46 @@ def rows(workspace: Workspace) -> list[Row]:
     for decision in session.decisions:
         listed.setdefault(decision.triple, row(decision.triple, decision.score))
     return list(listed.values())
+
+
+def _was(session: Session, decision: Decision) -> str | None:
+    if decision.was is None:
+        return None
+    score = "" if decision.score is None else f" ({decision.score:.2f})"
+    return f"{session.describe_triple(decision.was)}{score}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is no relation, and why.
+
+    Args:
+        reasons: for each pair and relation type, as `RelationScores.reasons` gives them.
+        number: how many there are.
+        strongest: lines of the table: of those with the highest scores.
+    """
+
+    reasons: list[list[str | None]]
+    number: int
+    strongest: list[list[Any]]
+
+
+def left_out(workspace: Workspace) -> LeftOut:
+    """What the thresholds and constraints leave out; only the strongest in words, since there may be 100,000."""
+    scores, session = workspace.scores, workspace.session
+    if scores is None or not scores.scores.numel():
+        return LeftOut([], 0, [])
+    reasons = scores.reasons(session.threshold, session.top_k)
+    is_left_out = torch.tensor([[reason is not None for reason in row] for row in reasons])
+    number = int(is_left_out.sum())
+    order = scores.scores.masked_fill(~is_left_out, -1.0).flatten().argsort(descending=True, stable=True)
+    strongest = []
+    for cell in order[: min(number, MAX_LEFT_OUT)].tolist():
+        row, column = divmod(cell, scores.scores.shape[1])
+        head, tail = (scores.entities[position].text for position in scores.pair_index[row].tolist())
+        score = round(scores.scores[row, column].item(), 3)
+        strongest.append([head, scores.relation_types[column].name, tail, score, REASONS[reasons[row][column] or ""]])
+    return LeftOut(reasons, number, strongest)
 
 
 def relation_names(workspace: Workspace) -> list[str]:
@@ -113,6 +166,8 @@ def facts(workspace: Workspace, num_left_out: int) -> list[str]:
     decided = len(session.decisions)
     if decided:
         parts.append(f"{decided} decided by you")
+    if found == MAX_LISTED:
+        parts[0] = f"the {MAX_LISTED} strongest relations: raise the threshold to see where they end"
     if scores.num_unscored_pairs:
         parts.append(f"{scores.num_unscored_pairs} pairs lie too far apart to be scored")
     if is_stale(workspace):
@@ -137,14 +192,3 @@ def cells(row: Row) -> list[Any]:
     score = None if row.score is None else round(row.score, 3)
     verdict = row.verdict or "open"
     return [row.head_text, row.relation, row.tail_text, score, verdict]
-
-
-def left_out_cells(cell: dict[str, Any]) -> list[Any]:
-    """A line of the table of what was left out."""
-    return [
-        cell["head"]["text"],
-        cell["relation"],
-        cell["tail"]["text"],
-        round(cell["score"], 3),
-        REASONS[cell["reason"]],
-    ]

@@ -1,0 +1,125 @@
+"""A session as JSON values, for the browser's memory, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any, TypeVar
+
+from glirel_transformers.data import Document
+
+from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Session, Span, Triple
+
+# Browsers keep at least 2.5 million characters for a page; the memory is encrypted, which makes four of three.
+MAX_BYTES = 1_800_000
+T = TypeVar("T")
+
+
+def to_dict(session: Session) -> dict[str, Any]:
+    """The session as JSON values."""
+    return {**desk_to_dict(session), "examples": examples_to_list(session)}
+
+
+def desk_to_dict(session: Session) -> dict[str, Any]:
+    """The session without its examples."""
+    values = asdict(replace(session, examples=()))
+    del values["examples"]
+    return values
+
+
+def examples_to_list(session: Session) -> list[dict[str, Any]]:
+    """The examples of the session."""
+    return [document.to_dict() for document in session.examples]
+
+
+def used(session: Session) -> float:
+    """How much of the browser's memory a session takes; it holds up to 1."""
+    return len(json.dumps(to_dict(session), ensure_ascii=False).encode(errors="replace")) / MAX_BYTES
+
+
+def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
+    """The session that [`to_dict`] wrote, in this version or another.
+
+    Unknown fields are passed over and missing ones take their defaults. What does not fit is left out, so that the
+    rest is not lost with it.
+
+    Returns:
+        The session, and what could not be read.
+    """
+    problems: list[str] = []
+
+    def read(name: str, what: Callable[[Any], T], default: T) -> T:
+        if name not in values:
+            return default
+        try:
+            return what(values[name])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"{name}: {error}")
+            return default
+
+    text = read("text", _string, "")
+    no_entities: tuple[Entity, ...] = ()
+    no_decisions: tuple[Decision, ...] = ()
+    no_lines: tuple[str, ...] = ()
+    entities = read("entities", lambda items: _entities(items, text), no_entities)
+    spans = {entity.span for entity in entities}
+    session = Session(
+        text=text,
+        entities=entities,
+        relation_lines=read("relation_lines", _string, ""),
+        threshold=read("threshold", lambda value: min(1.0, max(0.0, float(value))), Session.threshold),
+        top_k=read("top_k", lambda value: max(1, int(value)), Session.top_k),
+        has_results=read("has_results", bool, False),
+        decisions=read("decisions", lambda items: tuple(_decision(item, spans) for item in items), no_decisions),
+        history=read("history", lambda items: tuple(map(_string, items)), no_lines),
+        examples=tuple(_documents(values.get("examples"), problems)),
+    )
+    return session, problems
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {value!r}")
+    return value
+
+
+def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(cls)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _entities(items: Iterable[Any], text: str) -> tuple[Entity, ...]:
+    session = Session(text=text)
+    for item in items:
+        entity = Entity(**_known(Entity, item))
+        label = None if entity.label is None else _string(entity.label)
+        session, position, problem = session.mark(entity.start, entity.end, label)
+        if position is None:
+            raise ValueError(problem)
+    return session.entities
+
+
+def _decision(item: Mapping[str, Any], spans: set[Span]) -> Decision:
+    decision = Decision(**_known(Decision, item))
+    triple = _triple(decision.triple, spans)
+    was = None if decision.was is None else _triple(decision.was, spans)
+    if decision.verdict not in (ACCEPTED, REJECTED, ADDED, CHANGED):
+        raise ValueError(f"there is no verdict {decision.verdict!r}")
+    return Decision(triple, decision.verdict, None if decision.score is None else float(decision.score), was)
+
+
+def _triple(item: Any, spans: set[Span]) -> Triple:
+    head, relation, tail = item
+    triple = Triple(Span(*head), _string(relation), Span(*tail))
+    if not {triple.head, triple.tail} <= spans:
+        raise ValueError(f"there is no entity at {tuple(triple.head)} or {tuple(triple.tail)}")
+    return triple
+
+
+def _documents(items: Any, problems: list[str]) -> Iterable[Document]:
+    for number, item in enumerate(items if isinstance(items, list) else [], start=1):
+        try:
+            yield Document.from_dict(_known(Document, item))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            problems.append(f"example {number}: {error}")

@@ -1,0 +1,184 @@
+import csv
+import io
+import json
+import math
+
+import networkx
+import pytest
+from labelling import files
+from labelling.desk import Desk
+from labelling.session import ADDED, Session, Triple
+
+from glirel_transformers.data import Document, Mention, Relation, load_documents
+from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, RelationCollator
+
+TEXT = 'Marie  "Curie" 😀,\nborn in Warsaw; she married Pierre é Curie.'
+
+
+def document(exhaustive=True):
+    session = Session(text=TEXT)
+    for surface, label in (('Marie  "Curie', "PERSON"), ("Warsaw", None), ("Pierre é Curie", "PERSON, <b>")):
+        start = TEXT.index(surface)
+        session, position, _ = session.mark(start, start + len(surface), label)
+        assert position is not None
+    marie, warsaw, pierre = (entity.span for entity in session.entities)
+    session = session.decide(Triple(marie, 'born, "in"', warsaw), ADDED, None)
+    session = session.decide(Triple(pierre, "spouse\u00a0😀", marie), ADDED, None)
+    return session.to_document([], exhaustive)
+
+
+def plain():
+    return Document(
+        ["Ada", "met", "Bob"], [Mention(0, 1, "P", 3), Mention(2, 3)], [Relation(0, 1, "met", "P1")], False
+    )
+
+
+def put(tmp_path, content, name="relations.jsonl"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_jsonl_loses_nothing(tmp_path):
+    documents = [document(), document(exhaustive=False), plain()]
+    file = files.write("JSONL", documents)
+    assert (file["name"], file["type"]) == ("relations.jsonl", "application/jsonl")
+    path = put(tmp_path, file["content"])
+    assert files.read(path) == documents
+    assert not path.exists()
+
+
+def test_csv_keeps_every_relation(tmp_path):
+    first = document()
+    file = files.write("CSV", [first, plain()])
+    assert len(list(csv.DictReader(io.StringIO(file["content"], newline="")))) == 3
+    one, other = files.read(put(tmp_path, file["content"], "relations.csv"))
+    assert (one.text, list(one.mentions)) == (TEXT, list(first.mentions))
+    assert set(one.relations) == set(first.relations)
+    assert (other.text, other.relations) == ("Ada met Bob", [Relation(0, 1, "met")])
+
+
+def test_graphs_are_read_by_others(tmp_path):
+    rdflib = pytest.importorskip("rdflib")
+    graph = networkx.read_graphml(put(tmp_path, files.write("GraphML", [document(), plain()])["content"], "g.graphml"))
+    assert {data["label"] for _, data in graph.nodes(data=True)} == {
+        'Marie  "Curie',
+        "Warsaw",
+        "Pierre é Curie",
+        "Ada",
+        "Bob",
+    }
+    assert sorted(data["relation"] for *_, data in graph.edges(data=True)) == ['born, "in"', "met", "spouse\u00a0😀"]
+    triples = rdflib.Graph().parse(data=files.write("Turtle", [document(), plain()])["content"], format="turtle")
+    assert {"Warsaw", "Pierre é Curie", "Bob"} <= {str(value) for value in triples.objects()}
+
+
+@pytest.mark.parametrize("kind", files.WRITERS)
+def test_nothing_is_downloaded_before_something_is_saved(kind):
+    with pytest.raises(ValueError, match="Save an example first"):
+        files.write(kind, [])
+
+
+CSV = "text,relation,head_start,head_end,tail_start,tail_end\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", "", "a.jsonl holds no examples"),
+        ("a.jsonl", "\n\n", "a.jsonl holds no examples"),
+        ("a.jsonl", "hello", "a.jsonl, line 1: Expecting value"),
+        ("a.jsonl", "5", "a.jsonl, line 1"),
+        ("a.jsonl", "[]", "a.jsonl, line 1"),
+        ("a.jsonl", '{"words": ["a"]}', "a.jsonl, line 1: `document` lacks"),
+        ("a.jsonl", json.dumps(plain().to_dict()) + '\n{"words": 5}', "a.jsonl, line 2"),
+        ("a.jsonl", json.dumps({**plain().to_dict(), "text": 5}), "a.jsonl"),
+        ("a.jsonl", json.dumps({**plain().to_dict(), "mentions": 5}), "a.jsonl"),
+        ("a.jsonl", json.dumps({**plain().to_dict(), "text": "else"}), "does not hold the words"),
+        ("a.jsonl", b"\xff\xfe\x00", "a.jsonl is no text in UTF-8"),
+        ("a.jsonl", "[" * 100_000, "a.jsonl"),
+        ("a.csv", "", "lacks the columns"),
+        ("a.csv", "a,b\n1,2\n", "lacks the columns"),
+        ("a.csv", CSV, "a.csv holds no examples"),
+        ("a.csv", CSV + "Ada met Bob,met,0,3,8\n", "Relation 1 of the CSV file has an empty field"),
+        ("a.csv", CSV + "Ada met Bob,met,0,x,8,11\n", r"head of relation 1 .* whole numbers"),
+        ("a.csv", CSV + "Ada met Bob,met,0,3,8,12\n", r"tail of relation 1 .* at \(8, 12\), in a text of 11"),
+        ("a.csv", CSV + "Ada met Bob,met,3,3,8,11\n", "half-open"),
+        ("a.csv", CSV + "Ada met Bob,met,0,2,8,11\n", "word boundaries"),
+        ("a.csv", CSV + "Ada met Bob,met,0,3,0,3\n", "joins mention 0 to itself"),
+        ("a.csv", CSV + '"' + "x" * 200_000 + '",met,0,3,8,11\n', "a.csv cannot be read"),
+        ("a.ttl", "x", "a.ttl is of no kind that holds examples"),
+        ("a", "x", r"upload a file that ends in \.jsonl or \.csv"),
+    ],
+)
+def test_files_that_cannot_be_read_say_why_and_are_removed(tmp_path, name, content, message):
+    path = put(tmp_path, content, name)
+    with pytest.raises((ValueError, TypeError), match=message) as error:
+        files.read(path)
+    assert str(tmp_path) not in str(error.value)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mentions": [{"start": 0.5, "end": 1}, {"start": 2, "end": 3}]},
+        {"mentions": [{"start": 0, "end": 1, "label": 5}, {"start": 2, "end": 3}]},
+        {"history": [5]},
+        {"history": "x"},
+        {"source": 5},
+        {"exhaustive": "yes"},
+        {"words": [5, "met", "Bob"]},
+    ],
+)
+def test_wrong_types_do_not_reach_the_page(tmp_path, fields):
+    path = put(tmp_path, json.dumps({**plain().to_dict(), **fields}))
+    with pytest.raises(ValueError, match=r"relations\.jsonl, line 1"):
+        files.read(path)
+
+
+def test_an_upload_is_merged_and_opened(desk, tmp_path):
+    empty = Desk()
+    content = files.write("JSONL", [document(), plain()])["content"]
+    assert empty.run(empty.upload, str(put(tmp_path, content))) is None
+    assert empty.note == "2 examples uploaded."
+    assert (empty.session.text, len(empty.session.examples)) == ("Ada met Bob", 2)
+    assert empty.run(empty.upload, str(put(tmp_path, content))) is None
+    assert len(empty.session.examples) == 2
+    text = desk.session.text
+    assert desk.run(desk.upload, str(put(tmp_path, content))) is None
+    assert (desk.session.text, len(desk.session.examples)) == (text, 2)
+    assert desk.workspace.scores is not None
+
+
+def test_line_ends_of_other_systems_cost_no_mark():
+    text = "Ada\r\nmet\r\nBob"
+    session = Session().merge([Document.from_text(text, [{"start": 0, "end": 3}, {"start": 10, "end": 13}], [])])
+    opened = session.open(0)
+    assert opened.text == "Ada\nmet\nBob"
+    assert [opened.surface(entity) for entity in opened.entities] == ["Ada", "Bob"]
+
+
+def test_the_download_trains_a_model(desk, build_model, tmp_path):
+    """Label, download, train."""
+    desk.run(desk.accept_all)
+    desk.run(desk.save, True)
+    desk.run(desk.type_text, "Ada met Bob in London.")
+    for start, end in ((0, 3), (8, 11), (15, 21)):
+        desk.run(desk.mark, start, end)
+    desk.run(desk.add, 0, "spouse", 1)
+    desk.run(desk.save, True)
+    path = put(tmp_path, files.write("JSONL", desk.session.examples)["content"])
+    dataset = load_documents(path)
+    assert len(dataset) == 2
+    model = build_model("bert", dropout=0.0, scorer="dot_norm")
+    settings = {"report_to": [], "save_strategy": "no", "logging_steps": 10, "disable_tqdm": True, "use_cpu": True}
+    arguments = GLiRELTrainingArguments(
+        str(tmp_path / "out"), max_steps=60, learning_rate=3e-3, encoder_learning_rate=3e-3, **settings
+    )
+    collator = RelationCollator(model.tokenizer, ["capital of"], random_drop=0.0, max_relation_types=8)
+    trainer = GLiRELTrainer(model, arguments, collator, train_dataset=dataset)
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert all(math.isfinite(loss) for loss in losses)
+    assert losses[-1] < 0.8 * losses[0]
