@@ -18,7 +18,7 @@ from .pages import Hues, escape
 from .view import Row
 
 NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
-LABEL_LETTER, LABEL_HEIGHT = 6.4, 16
+LABEL_LETTER, LABEL_HEIGHT, KIND_LETTER = 6.4, 16, 7.0
 MARGIN = 24
 MAX_EDGES = 60
 # Where along an arrow its name may stand, and how far above or below: the middle is best.
@@ -100,7 +100,7 @@ def _bend(edges: Sequence[Edge]) -> None:
 
 
 def _width(node: Node) -> float:
-    return max(64.0, 24 + LETTER * min(len(node[0]), MAX_LETTERS))
+    return max(64.0, 24 + LETTER * min(len(node[0]), MAX_LETTERS), 16 + KIND_LETTER * len(node[1] or ""))
 
 
 def _box(node: Node, place: Point) -> Box:
@@ -122,7 +122,7 @@ def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
     top = 0.0
     for component in sorted(nx.connected_components(graph), key=len, reverse=True):
         part = graph.subgraph(sorted(component, key=str))
-        local = _spread(_layout(part))
+        local = _spread(_layout(part), part)
         bow = max(abs(edge.bend) for edge in edges if edge.tail in component)
         left = min(_box(node, place)[0] for node, place in local.items())
         upper = min(_box(node, place)[1] for node, place in local.items())
@@ -151,14 +151,16 @@ def _layout(part: nx.Graph) -> dict[Node, Point]:
     return {node: (x * scale * squeeze, y * scale * min(1.25, 0.9 / squeeze)) for node, (x, y) in raw.items()}
 
 
-def _spread(places: dict[Node, Point], gap: float = 46.0) -> dict[Node, Point]:
-    """Pushes boxes apart until none overlap."""
+def _spread(places: dict[Node, Point], part: nx.Graph, gap: float = 46.0) -> dict[Node, Point]:
+    """Pushes boxes apart until none overlap, and side by side there is room for a name between them."""
     places, widths = dict(places), {node: _width(node) for node in places}
     for _ in range(400):
         moved = False
         for one, other in combinations(places, 2):
             (ax, ay), (bx, by) = places[one], places[other]
-            push_x = (widths[one] + widths[other]) / 2 + gap - abs(ax - bx)
+            joined = part.get_edge_data(one, other)
+            apart = joined["weight"] if joined else (widths[one] + widths[other]) / 2 + gap
+            push_x = apart - abs(ax - bx)
             push_y = NODE_HEIGHT + gap - abs(ay - by)
             if push_x <= 0 or push_y <= 0:
                 continue
