@@ -61,68 +61,66 @@ EXAMPLES = {
         "subsidiary: ORGANIZATION -> ORGANIZATION\ninception: ORGANIZATION -> DATE",
     ),
     "Science": _example(
-        "Insulin is a hormone that is produced by the beta cells of the pancreas. It was isolated at the University "
-        "of Toronto in 1921 by Frederick Banting and Charles Best.",
+        "Alexander Fleming discovered penicillin in 1928 at St Mary's Hospital in London. Ernst Chain, who was born "
+        "in Berlin, later made it a medicine at the University of Oxford.",
         [
-            ("Insulin", "SUBSTANCE"),
-            ("hormone", "CLASS"),
-            ("beta cells", "CELL"),
-            ("pancreas", "ORGAN"),
-            ("University of Toronto", "ORGANIZATION"),
-            ("1921", "DATE"),
-            ("Frederick Banting", "PERSON"),
-            ("Charles Best", "PERSON"),
+            ("Alexander Fleming", "PERSON"),
+            ("penicillin", "SUBSTANCE"),
+            ("1928", "DATE"),
+            ("St Mary's Hospital", "ORGANIZATION"),
+            ("London", "CITY"),
+            ("Ernst Chain", "PERSON"),
+            ("Berlin", "CITY"),
+            ("University of Oxford", "ORGANIZATION"),
         ],
-        "subclass of: SUBSTANCE -> CLASS\npart of: CELL -> ORGAN\ndiscoverer or inventor: SUBSTANCE -> PERSON\n"
-        "employer: PERSON -> ORGANIZATION",
+        "discoverer or inventor: SUBSTANCE -> PERSON\nwork location: PERSON -> CITY\nplace of birth: PERSON -> CITY\n"
+        "location: ORGANIZATION -> CITY",
     ),
     "History": _example(
-        "The Inn, a tributary of the Danube, rises in Switzerland. In 1809 Andreas Hofer led the Tyrolean Rebellion "
-        "against Bavaria, and was executed in Mantua the year after.",
+        "In 1815 Napoleon was defeated by the Duke of Wellington at Waterloo, a town in Belgium. He died on Saint "
+        "Helena, an island in the Atlantic Ocean.",
         [
-            ("Inn", "RIVER"),
-            ("Danube", "RIVER"),
-            ("Switzerland", "COUNTRY"),
-            ("1809", "DATE"),
-            ("Andreas Hofer", "PERSON"),
-            ("Tyrolean Rebellion", "EVENT"),
-            ("Bavaria", "COUNTRY"),
-            ("Mantua", "CITY"),
+            ("1815", "DATE"),
+            ("Napoleon", "PERSON"),
+            ("Duke of Wellington", "PERSON"),
+            ("Waterloo", "CITY"),
+            ("Belgium", "COUNTRY"),
+            ("Saint Helena", "LOCATION"),
+            ("Atlantic Ocean", "LOCATION"),
         ],
-        "mouth of the watercourse: RIVER -> RIVER\ncountry: -> COUNTRY\nparticipant in: PERSON -> EVENT\n"
-        "place of death: PERSON -> CITY",
+        "country: CITY -> COUNTRY\nplace of death: PERSON -> CITY, LOCATION\n"
+        "located in or next to body of water: LOCATION -> LOCATION\nopponent: PERSON <-> PERSON",
     ),
     "Sport": _example(
-        "Lionel Messi left Barcelona in 2021 and signed for Paris Saint-Germain. A year later he won the World Cup "
-        "with Argentina in Qatar.",
+        "Lionel Messi left Barcelona in 2021 and signed for Paris Saint-Germain, a team in Ligue 1. A year later he "
+        "won the World Cup with Argentina.",
         [
             ("Lionel Messi", "PERSON"),
             ("Barcelona", "TEAM"),
             ("2021", "DATE"),
             ("Paris Saint-Germain", "TEAM"),
             ("Paris", "CITY"),
+            ("Ligue 1", "LEAGUE"),
             ("World Cup", "EVENT"),
             ("Argentina", "TEAM"),
-            ("Qatar", "COUNTRY"),
         ],
-        "member of sports team: PERSON -> TEAM\nparticipating team: EVENT -> TEAM\ncountry: EVENT -> COUNTRY\n"
+        "member of sports team: PERSON -> TEAM\nleague: TEAM -> LEAGUE\nparticipating team: EVENT -> TEAM\n"
         "headquarters location: TEAM -> CITY",
     ),
     "Medicine": _example(
-        "Aspirin is used to treat fever and headache, but it may cause bleeding of the stomach. It was first sold in "
-        "1899 by Bayer, a company in Leverkusen.",
+        "Ibuprofen treats pain and fever. It was found by Stewart Adams, who worked for Boots in Nottingham. Boots "
+        "was founded by John Boot.",
         [
-            ("Aspirin", "DRUG"),
+            ("Ibuprofen", "DRUG"),
+            ("pain", "CONDITION"),
             ("fever", "CONDITION"),
-            ("headache", "CONDITION"),
-            ("bleeding of the stomach", "CONDITION"),
-            ("stomach", "ORGAN"),
-            ("1899", "DATE"),
-            ("Bayer", "ORGANIZATION"),
-            ("Leverkusen", "CITY"),
+            ("Stewart Adams", "PERSON"),
+            ("Boots", "ORGANIZATION"),
+            ("Nottingham", "CITY"),
+            ("John Boot", "PERSON"),
         ],
-        "medical condition treated: DRUG -> CONDITION\nhas effect: DRUG -> CONDITION\n"
-        "manufacturer: DRUG -> ORGANIZATION\nheadquarters location: ORGANIZATION -> CITY",
+        "medical condition treated: DRUG -> CONDITION\nmanufacturer: DRUG -> ORGANIZATION\n"
+        "founded by: ORGANIZATION -> PERSON\nheadquarters location: ORGANIZATION -> CITY",
     ),
 }
 
