@@ -71,6 +71,7 @@ class Page:
                     self._results()
                     self._collect()
             self.file = gr.JSON(visible="hidden")
+            self.revision = gr.Number(0, visible="hidden")  # of the desk, that the boxes show
             self._connect()
             api.register(self.blocks)
 
@@ -235,8 +236,7 @@ class Page:
             self.undo: lambda interactive: gr.update(interactive=interactive),
         }
         self.updates = [special.get(component, lambda value: value) for component in self.shown]
-        self.typed = [self.text, self.relations, self.threshold, self.top_k]
-        everything = [*self.typed, *self.shown]
+        everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
 
         def on(event: Any, action: Callable[..., Any], inputs: Any = (), outputs: Any = None, **options: Any) -> Any:
             return event(
@@ -272,7 +272,8 @@ class Page:
             ([self.threshold, self.top_k], Desk.choose, lambda session: (session.threshold, session.top_k)),
         ):
             for component in typed:
-                on(component.change, self._takes_over(action, known), typed, trigger_mode="always_last")
+                inputs = [self.revision, *typed]
+                on(component.change, self._takes_over(action, known), inputs, trigger_mode="always_last")
         on(self.example.input, self._pick_example, [self.example], everything)
         on(self.relation_set.input, self._pick_relations, [self.relation_set], everything)
         on(self.annotator.mark, self._on_mark, trigger_mode="multiple")
@@ -287,8 +288,8 @@ class Page:
         on(self.remove.click, self._does(Desk.remove_example), [self.number])
         on(self.remove_all.click, self._does(Desk.remove_all))
         on(self.upload.upload, self._upload, [self.upload], everything)
-        on_model(self.extract.click, Desk.extract, [self.text, self.relations])
-        on_model(self.find.click, Desk.find_entities, [self.text, self.recognizer])
+        on_model(self.extract.click, Desk.extract, [self.revision, self.text, self.relations])
+        on_model(self.find.click, Desk.find_entities, [self.revision, self.text, self.recognizer])
         for kind, button in self.downloads.items():
             on(button.click, self._writes(kind), outputs=[self.file]).then(
                 None, self.file, None, js=DOWNLOAD, api_visibility="private"
@@ -305,10 +306,12 @@ class Page:
     def _takes_over(
         self, action: Callable[..., None], known: Callable[[Session], tuple[Any, ...]]
     ) -> Callable[..., Any]:
-        """As [`_does`], but nothing where the page only shows what the desk has."""
+        """As [`_does`], but nothing where the page shows what the desk has, or what it had before it was changed."""
 
-        def event(desk: Desk, *values: Any) -> Any:
-            return gr.skip() if values == known(desk.session) else self._after(desk, desk.run(action, desk, *values))
+        def event(desk: Desk, revision: float, *values: Any) -> Any:
+            if revision != desk.revision or values == known(desk.session):
+                return gr.skip()
+            return self._after(desk, desk.run(action, desk, *values))
 
         return event
 
@@ -364,8 +367,10 @@ class Page:
 
     def _everything(self, desk: Desk, problem: str | None) -> list[Any]:
         shown = self._after(desk, problem)
-        session = desk.session
-        return [session.text, session.relation_lines, session.threshold, session.top_k, *shown]
+        with desk.lock:
+            desk.revision += 1
+            session = desk.session
+            return [desk.revision, session.text, session.relation_lines, session.threshold, session.top_k, *shown]
 
     def _show(self, desk: Desk, problem: str | None = None) -> list[Any]:
         """Values of `self.shown`; what the page shows already is not sent again, which would wipe a choice begun."""

@@ -26,6 +26,8 @@ class Desk:
         note: what is to be said beside the text.
         open_at: the entity whose form is to open.
         problem: what was wrong when the model was asked last.
+        revision: counts how often the desk itself changed what stands in the boxes for text and relations. What comes
+            from a page that does not show the latest is out of date, and is passed over.
         turn: counts the events, so that a form can open twice at the same entity.
         shown: what the page shows, so that only what is new is sent.
         collected: the data set, and what the page shows of it.
@@ -35,6 +37,7 @@ class Desk:
         self.workspace = workspace or Workspace()
         self.note = ""
         self.open_at: int | None = None
+        self.revision = 0
         self.turn = 0
         self.problem: str | None = None
         self.shown: list[Any] = []
@@ -129,21 +132,24 @@ class Desk:
         spans = [f"{entity.start}-{entity.end}" for entity in self.session.entities]
         return spans.index(span) if span in spans else None
 
-    def find_entities(self, text: str, recognizer: str) -> None:
+    def find_entities(self, revision: float, text: str, recognizer: str) -> None:
         """Adds what a recogniser finds."""
         with self.lock:
-            self.type_text(text)
+            if revision == self.revision:
+                self.type_text(text)
+            text = self.session.text
         found = model.find_entities(text, recognizer)
         with self.lock:
             if self.session.text == text:
                 session, self.note = self.session.with_entities(found)
                 self.put(session)
 
-    def extract(self, text: str, relation_lines: str) -> None:
-        """Runs the model, with the lock open meanwhile."""
+    def extract(self, revision: float, text: str, relation_lines: str) -> None:
+        """Runs the model, with the lock open meanwhile; text and relations count where they are of this `revision`."""
         with self.lock:
-            self.type_text(text)
-            self.type_relations(relation_lines)
+            if revision == self.revision:
+                self.type_text(text)
+                self.type_relations(relation_lines)
             session = self.session
         model.check_text(session.text)
         entities = [{"start": e.start, "end": e.end, "label": e.label} for e in session.entities]
@@ -161,7 +167,7 @@ class Desk:
     def extract_again(self) -> None:
         """Computes the results that the browser does not remember."""
         if self.session.has_results:
-            self.extract(self.session.text, self.session.relation_lines)
+            self.extract(self.revision, self.session.text, self.session.relation_lines)
 
     def decide(self, key: str, action: str, relation: str | None = None) -> None:
         """Accepts, rejects, renames or turns round a relation of the list.

@@ -51,6 +51,6 @@ def desk(tiny_pipeline: CountingPipeline) -> Desk:
         desk.run(desk.mark, start, start + len(surface))
         desk.run(desk.relabel, f"{start}-{start + len(surface)}", label, False)
     desk.run(desk.choose, 0.0, 3)
-    desk.run_model(desk.extract, TEXT, LINES)
+    desk.run_model(desk.extract, desk.revision, TEXT, LINES)
     assert desk.problem is None
     return desk

@@ -179,7 +179,7 @@ def test_what_a_person_says_survives_another_run(desk):
     desk.run(desk.decide, key, "accept")
     desk.run(desk.choose, 1.0, 1)
     assert verdicts(desk) == {key: "accepted"}
-    desk.run_model(desk.extract, desk.session.text, "spouse")
+    desk.run_model(desk.extract, desk.revision, desk.session.text, "spouse")
     assert verdicts(desk)[key] == "accepted"
 
 
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said(desk, tmp_path):
         ("Line 1 has an arrow", desk.session.text, "a PERSON -> CITY"),
     ):
         other = deepcopy(desk)
-        other.run_model(other.extract, text, lines)
+        other.run_model(other.extract, other.revision, text, lines)
         assert problem in other.problem
 
 
@@ -253,7 +253,7 @@ def test_no_more_is_kept_than_a_browser_remembers(desk, monkeypatch):
     monkeypatch.setattr(memory, "MAX_BYTES", 100)
     before = desk.workspace
     desk.run(desk.type_text, "Ada met Bob.")
-    desk.run(desk.find_entities, "Ada met Bob.", "heuristic")
+    desk.run(desk.find_entities, desk.revision, "Ada met Bob.", "heuristic")
     assert "Download the data set as JSONL" in desk.run(desk.save, True)
     assert desk.session.examples == before.session.examples
     assert desk.run(desk.remove_all) is None
@@ -292,7 +292,11 @@ def test_a_reload_brings_everything_back(desk):
 def test_overlapping_events_lose_nothing(desk):
     keys = [row.key for row in view.rows(desk.workspace)]
     threads = [threading.Thread(target=desk.run, args=(desk.decide, key, "accept")) for key in keys]
-    threads.append(threading.Thread(target=desk.run_model, args=(desk.extract, desk.session.text, "spouse\nworks in")))
+    threads.append(
+        threading.Thread(
+            target=desk.run_model, args=(desk.extract, desk.revision, desk.session.text, "spouse\nworks in")
+        )
+    )
     threads += [threading.Thread(target=desk.run, args=(desk.choose, value / 10, 5)) for value in range(5)]
     for thread in threads:
         thread.start()
@@ -310,7 +314,7 @@ def test_scores_of_an_older_text_are_dropped(desk, monkeypatch):
 
     scores = desk.workspace.scores
     monkeypatch.setattr(model, "score", slow)
-    desk.run_model(desk.extract, desk.session.text, desk.session.relation_lines)
+    desk.run_model(desk.extract, desk.revision, desk.session.text, desk.session.relation_lines)
     assert desk.session.text == "Ada met Bob."
     assert desk.workspace.scores is None
 
@@ -330,3 +334,17 @@ def test_menus_tell_entities_and_relations_apart(desk):
     assert [view.entity_name(session, entity) for entity in session.entities] == ["Ada #1 (P)", "Ada #2"]
     desk.run(desk.add, 0, "rival of", 1)
     assert view.relation_names(desk.workspace) == ["place of birth", "spouse", "works in", "rival of"]
+
+
+def test_boxes_that_do_not_show_the_latest_are_passed_over(desk):
+    """A click may come before the page shows the example that was picked before."""
+    shown = desk.revision
+    desk.run(desk.take_example, EXAMPLES["Biography"])
+    desk.revision += 1  # as the page does when it sends the text
+    desk.run_model(desk.extract, shown, "", "")
+    assert desk.session.text == EXAMPLES["Biography"].text
+    assert desk.session.has_results
+    desk.run(desk.find_entities, shown, "", "heuristic")
+    assert desk.session.text == EXAMPLES["Biography"].text
+    desk.run_model(desk.extract, desk.revision, "Typed since.", "spouse")
+    assert desk.session.text == "Typed since."
