@@ -1,0 +1,177 @@
+"""What stands on the page, from top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from . import files, model, pages
+from .desk import Desk
+from .examples import EXAMPLES, RELATION_SETS
+from .session import Session
+
+HERE = Path(__file__).resolve().parent
+MAX_TOP_K = 10
+SYNTAX = (
+    "One relation a line, in any words. To admit certain entity types only, put them after a colon: "
+    "`place of birth: PERSON -> CITY`. Several types: `PERSON, ORGANIZATION`; a side left empty admits any; `<->` "
+    "holds in both directions alike."
+)
+TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
+LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
+
+
+class Layout:
+    """The components."""
+
+    def __init__(self) -> None:
+        with gr.Blocks(title="Relations in your text", delete_cache=(3600, 3600)) as self.blocks:
+            self.desk = gr.State(Desk())
+            # Two, so that the data set, which may be large, is written only when it changes.
+            self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
+            self.data_set = gr.BrowserState(None, storage_key="glirel-labelling-examples", secret="glirel-labelling")
+            gr.HTML(
+                '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
+                "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
+                "</header>",
+                js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
+            )
+            with gr.Row(equal_height=False, elem_classes="gl-columns"):
+                with gr.Column(scale=5, min_width=340):
+                    self._ask()
+                with gr.Column(scale=6, min_width=340):
+                    self._results()
+                    self._collect()
+            self.file = gr.JSON(visible="hidden")
+            self.revision = gr.Number(0, visible="hidden")  # of the desk, that the boxes show
+
+    def _ask(self) -> None:
+        gr.HTML("<h2><b>1</b> Text</h2>")
+        self.example = gr.Radio(list(EXAMPLES), label="Examples", elem_id="examples", elem_classes="gl-chips")
+        self.text = gr.Textbox(
+            label="Text", lines=4, max_lines=14, placeholder="Paste a text, or pick an example.", elem_id="text"
+        )
+        gr.HTML(
+            '<h2><b>2</b> Entities</h2><p class="gl-hint">Drag over words to mark them; click a mark to change '
+            "its type, rename or delete it. Marks may lie inside each other.</p>"
+        )
+        self.annotator = gr.HTML(
+            pages.annotator(Session(), pages.palette([])),
+            js_on_load=(HERE / "annotator.js").read_text(encoding="utf-8"),
+            elem_id="annotator",
+        )
+        names = list(model.recognizers())
+        with gr.Row(elem_classes="gl-tight"):
+            self.recognizer = gr.Dropdown(
+                names, value=names[0], label="Find them with", scale=4, min_width=180, elem_id="recognizer"
+            )
+            self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
+        gr.HTML(
+            '<p class="gl-hint">Simple rules take capitalised words for names, and know dates and numbers. They are '
+            "no model: give the types yourself.</p>"
+        )
+        gr.HTML("<h2><b>3</b> Relations</h2>")
+        self.relation_set = gr.Radio(
+            list(RELATION_SETS), label="Ready-made sets", elem_id="sets", elem_classes="gl-chips"
+        )
+        self.relations = gr.Textbox(
+            label="Relations",
+            lines=5,
+            max_lines=14,
+            elem_id="relations",
+            placeholder="place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON\npart of",
+        )
+        gr.Markdown(SYNTAX, elem_classes="gl-hint")
+        self.extract = gr.Button("Extract relations", variant="primary", size="lg", elem_id="extract")
+
+    def _results(self) -> None:
+        gr.HTML("<h2>Results</h2>")
+        with gr.Row(elem_classes="gl-tight"):
+            self.threshold = gr.Slider(
+                0,
+                1,
+                value=0.5,
+                step=0.01,
+                label="Threshold: least score",
+                min_width=180,
+                elem_id="threshold",
+                buttons=["reset"],
+            )
+            self.top_k = gr.Slider(
+                1,
+                MAX_TOP_K,
+                value=1,
+                step=1,
+                label="At most, for each pair",
+                min_width=180,
+                elem_id="top-k",
+                buttons=["reset"],
+            )
+        self.status = gr.HTML(elem_id="status")
+        with gr.Tabs():
+            with gr.Tab("Table"):
+                self.table = gr.Dataframe(
+                    headers=TABLE,
+                    datatype=["str", "str", "str", "number", "str"],
+                    interactive=False,
+                    show_label=False,
+                    wrap=True,
+                    elem_id="table",
+                    buttons=["copy"],
+                )
+            with gr.Tab("Graph"):
+                self.graph = gr.HTML(elem_id="graph")
+            with gr.Tab("Heat map"):
+                self.heat_map = gr.HTML(elem_id="heat-map")
+            with gr.Tab("Left out"):
+                gr.Markdown("What does not count as a relation, and why.", elem_classes="gl-hint")
+                self.left_out = gr.Dataframe(
+                    headers=LEFT_OUT,
+                    datatype=["str", "str", "str", "number", "str"],
+                    interactive=False,
+                    show_label=False,
+                    wrap=True,
+                    elem_id="left-out",
+                    buttons=["copy"],
+                )
+        gr.HTML("<h2><b>4</b> Correct</h2>")
+        self.review = gr.HTML(js_on_load=(HERE / "review.js").read_text(encoding="utf-8"), elem_id="review")
+        with gr.Accordion("Add a missing relation", open=False, elem_id="add"):
+            with gr.Row(elem_classes="gl-tight"):
+                self.head = gr.Dropdown([], label="Head", min_width=140, elem_id="add-head")
+                self.relation = gr.Dropdown(
+                    [], label="Relation", min_width=140, allow_custom_value=True, elem_id="add-relation"
+                )
+                self.tail = gr.Dropdown([], label="Tail", min_width=140, elem_id="add-tail")
+            self.add = gr.Button("Add relation", size="sm", elem_id="add-relation-button")
+        with gr.Row(elem_classes="gl-tight"):
+            self.accept_all = gr.Button("Accept all", size="sm", min_width=100, elem_id="accept-all")
+            self.undo = gr.Button("Undo", size="sm", min_width=80, elem_id="undo")
+
+    def _collect(self) -> None:
+        gr.HTML("<h2><b>5</b> Collect</h2>")
+        self.exhaustive = gr.Checkbox(
+            True, label="The list is complete: what is not in it does not hold", elem_id="exhaustive"
+        )
+        with gr.Row(elem_classes="gl-tight"):
+            self.save = gr.Button("Save example", variant="primary", min_width=140, elem_id="save")
+            self.counter = gr.HTML(elem_id="counter")
+        self.examples = gr.HTML(elem_id="saved")
+        with gr.Row(elem_classes="gl-tight", visible=False) as self.saved_actions:
+            self.number = gr.Number(1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number")
+            self.open = gr.Button("Open", size="sm", min_width=80, elem_id="open-example")
+            self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
+            self.remove_all = gr.Button("Remove all", size="sm", min_width=80, elem_id="remove-all")
+        gr.HTML(
+            '<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL keeps everything and '
+            "trains a model: <code>glirel train</code>.</p>"
+        )
+        with gr.Row(elem_classes="gl-tight"):
+            self.downloads = {
+                kind: gr.Button(f"↓ {kind}", size="sm", min_width=84, elem_id=f"download-{kind.lower()}")
+                for kind in files.WRITERS
+            }
+            self.upload = gr.UploadButton(
+                "↑ Upload", size="sm", min_width=84, file_types=list(files.READERS), elem_id="upload"
+            )
