@@ -231,6 +231,8 @@ def test_mark_extract_correct_collect(visit, viewport, tmp_path):
     rejected = page.locator("#review .gl-rejected .gl-entity").first.inner_text()
     page.locator("#review li:not(.gl-rejected) select").first.select_option("spouse")
     person.wait_for("#review .gl-changed", "was")
+    person.page.wait_for_timeout(300)
+    assert page.locator("#review .gl-changed select").input_value() == "spouse"
     page.get_by_text("Add a missing relation").first.click()
     for side, position in (("head", 0), ("tail", 2)):
         page.locator(f"#add-{side} input").click()
