@@ -33,7 +33,7 @@ def export_checkpoint(
         glirel export runs/mine/model mine-onnx --optimize
 
     Both are run over thirteen shapes, and their largest differences printed. Where one is above 1e-4 (in float16,
-    2e-2), nothing is written and the exit code is 1.
+    5e-2), nothing is written and the exit code is 1.
     """
     from transformers.utils import logging
 
