@@ -64,6 +64,7 @@ def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_all_options_together(model_folder, tmp_path):
+    pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     result = run(model_folder, tmp_path / "onnx", "--dtype", "float16", "--optimize", "--opset", "21")
     assert result.exit_code == 0, result.output
     result = run(model_folder, tmp_path / "onnx", "--overwrite")

@@ -19,7 +19,7 @@ from tiny import ENTITIES, RELATION_TYPES, TEXTS
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
 from glirel_transformers.export import export
-from glirel_transformers.export.exporter import load_reference
+from glirel_transformers.export.reference import load_reference
 from glirel_transformers.loading import check_checkpoint
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
