@@ -13,13 +13,12 @@ from glirel_transformers import __version__
 from glirel_transformers.extras import require_extra
 
 from .folder import check_output, write_card, write_sidecars, written_whole
-from .graph import save_graph, to_onnx, to_program
+from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
 from .optimization import fuse
 from .reference import load_reference
 from .validation import BOUNDS, ONNX_FILE, Validation, validate
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
-DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 
 
 def export(
@@ -124,9 +123,7 @@ def export_with_report(
 def _check_settings(opset: int, dtype: str) -> None:
     from onnx.defs import onnx_opset_version
 
-    from .graph import LOWEST_OPSET, highest_opset
-
-    highest = min(onnx_opset_version(), highest_opset())
+    highest = min(onnx_opset_version(), HIGHEST_OPSET)
     if not LOWEST_OPSET <= opset <= highest:
         raise ValueError(
             f"`opset` must be from {LOWEST_OPSET} to {highest} with the packages installed: got {opset}. Leave it at "

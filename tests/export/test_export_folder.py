@@ -160,9 +160,9 @@ def test_an_export_is_overwritten_when_asked_for(exported, build_model, tmp_path
     assert (target / "model.onnx").read_bytes() != (folder / "model.onnx").read_bytes()
 
 
-@pytest.mark.parametrize("opset", [17, 99])
+@pytest.mark.parametrize("opset", [17, 23, 99])
 def test_an_opset_that_is_not_supported_is_an_error(shared_model, tmp_path, opset):
-    with pytest.raises(ValueError, match=f"`opset` must be from 18 to .*: got {opset}"):
+    with pytest.raises(ValueError, match=f"`opset` must be from 18 to 22 .*: got {opset}"):
         export(shared_model, tmp_path / "onnx", opset=opset)
 
 
