@@ -1,0 +1,133 @@
+"""A checkpoint as an ONNX graph that is proven to compute the same, in a folder that needs nothing else."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glirel_transformers import __version__
+from glirel_transformers.extras import require_extra
+
+from .folder import check_output, write_card, write_sidecars, written_whole
+from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
+from .optimization import fuse
+from .reference import load_reference
+from .validation import BOUNDS, ONNX_FILE, Validation, validate
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
+
+
+def export(
+    model: Any,
+    output: str | os.PathLike[str],
+    *,
+    opset: int = DEFAULT_OPSET,
+    dtype: str = "float32",
+    optimize: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Exports a model to ONNX, compares the export with the model, and writes a folder that is whole.
+
+    All axes are dynamic, and neither a threshold nor a top-k is in the graph. The folder holds `model.onnx` (weights
+    beside it only above 2 GB), configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is
+    written unless the comparison passes.
+
+    Args:
+        model: a [`GLiRELForRelationClassification`], which stays as it is, or a folder or Hub repository with one.
+        output: folder to write.
+        opset: version of the ONNX operators.
+        dtype: `"float32"`, or `"float16"` for GPUs; scores come out in float32 either way.
+        optimize: whether to fuse operators into ONNX Runtime's own, for CPUs in float32 and for CUDA in float16. Other
+            runtimes cannot read the graph then.
+        overwrite: whether an export that is already there is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ImportError: when a package of the extra `onnx` is missing.
+        OSError: when there is no such model, or `output` is not empty.
+        TypeError: when `model` is no such model.
+        ValueError: when a setting is not supported, or the export computes other scores than the model.
+
+    Example:
+        >>> from glirel_transformers.export import export
+        >>> folder = export("checkpoints/glirel-mini", "glirel-mini-onnx")
+    """
+    return export_with_report(model, output, opset=opset, dtype=dtype, optimize=optimize, overwrite=overwrite)[0]
+
+
+def export_program(model: Any) -> torch.export.ExportedProgram:
+    """A model as a `torch.export` program in float32, by the same configuration: same inputs, same dynamic axes.
+
+    Args:
+        model: as [`export`] takes it.
+
+    Returns:
+        The program. Its `module()` gives a dictionary with `logits`; `torch.export.save(program, "model.pt2")` writes
+        it. Neither needs this package.
+
+    Raises:
+        ImportError: when a package of the extra `onnx` is missing.
+        OSError, TypeError, ValueError: as [`export`].
+    """
+    require_extra("onnx", "optimum")
+    from .config import exporter_config
+
+    reference = load_reference(model)
+    return to_program(reference, exporter_config(reference.config))
+
+
+def export_with_report(
+    model: Any,
+    output: str | os.PathLike[str],
+    *,
+    opset: int = DEFAULT_OPSET,
+    dtype: str = "float32",
+    optimize: bool = False,
+    overwrite: bool = False,
+) -> tuple[Path, Validation]:
+    """As [`export`], and returns the comparison as well."""
+    require_extra("onnx", *PACKAGES)
+    from .config import exporter_config
+
+    target = Path(output)
+    _check_settings(opset, dtype)
+    check_output(target, overwrite)
+    reference = load_reference(model)
+    config = exporter_config(reference.config)
+    traced = reference if dtype == "float32" else copy.deepcopy(reference).to(getattr(torch, dtype))
+    with written_whole(target.absolute()) as folder:
+        graph = to_onnx(traced, config, opset).model
+        del traced
+        if optimize:
+            fuse(graph, "cpu" if dtype == "float32" else "cuda")
+        graph.metadata_props.update(
+            {"dtype": dtype, "optimized": str(optimize).lower(), "glirel_transformers": __version__}
+        )
+        save_graph(graph, folder / ONNX_FILE)
+        del graph
+        report = validate(reference, folder)
+        if not report.passed:
+            raise ValueError(f"{report.failure()} Nothing was written.")
+        write_sidecars(folder, reference, dtype)
+        settings = {"dtype": dtype, "opset": opset, "is_optimized": optimize}
+        write_card(folder, reference, target.absolute().name, (config.inputs, config.outputs), settings, report)
+    return target, report
+
+
+def _check_settings(opset: int, dtype: str) -> None:
+    from onnx.defs import onnx_opset_version
+
+    highest = min(onnx_opset_version(), HIGHEST_OPSET)
+    if not LOWEST_OPSET <= opset <= highest:
+        raise ValueError(
+            f"`opset` must be from {LOWEST_OPSET} to {highest} with the packages installed: got {opset}. Leave it at "
+            f"{DEFAULT_OPSET} unless your runtime needs another."
+        )
+    if dtype not in BOUNDS:
+        raise ValueError(f"`dtype` must be one of {', '.join(map(repr, BOUNDS))}: got {dtype!r}.")
