@@ -31,7 +31,7 @@ space: $(VENV)/.installed-space  ## start the labelling page on the embedded mod
 	$(BIN)/python space/app.py
 
 test: lint  ## lint, check types and run all tests but the browser's; more options in PYTEST_ARGS
-	$(BIN)/python -m pytest -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto -m "not browser" $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.installed-browser  ## drive the labelling page in Chromium; pictures go to SCREENSHOTS
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
