@@ -1,0 +1,153 @@
+"""From a model to a graph: the module that is traced, `torch.export` programs, and ONNX.
+
+`torch.export` unrolls an LSTM over the words of the sample. In an ONNX graph the LSTM operator takes its place, which
+reads each text within its own length in both directions; in a `torch.export` program, a loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .config import GLiRELExporterConfig
+
+
+class Scores(nn.Module):
+    """A model that takes the tensors of its configuration's `inputs` and gives those of its `outputs`.
+
+    What a model returns beside scores are inputs again, which a graph cannot name twice. Scores are always in single
+    precision.
+    """
+
+    def __init__(self, model: Any, config: GLiRELExporterConfig):
+        super().__init__()
+        self.model = model
+        self.names = tuple(config.outputs)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        word_token_spans: Tensor,
+        word_mask: Tensor,
+        relation_token_spans: Tensor,
+        relation_mask: Tensor,
+        mention_word_spans: Tensor,
+        mention_mask: Tensor,
+        pair_index: Tensor,
+        pair_mask: Tensor,
+        position_ids: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        # By name, and each named above: torch.export loses track of arguments that are gathered as **kwargs.
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            word_token_spans=word_token_spans,
+            word_mask=word_mask,
+            relation_token_spans=relation_token_spans,
+            relation_mask=relation_mask,
+            mention_word_spans=mention_word_spans,
+            mention_mask=mention_mask,
+            pair_index=pair_index,
+            pair_mask=pair_mask,
+            position_ids=position_ids,
+        )
+        return {name: outputs[name].float() for name in self.names}
+
+
+class OnnxWordLSTM(nn.Module):
+    """The ONNX operator LSTM with the weights of a [`WordLSTM`]; only to be traced, for it computes nothing."""
+
+    def __init__(self, lstm: Any):
+        super().__init__()
+        self.hidden_size: int = lstm.forward_lstm.hidden_size
+        directions = (lstm.forward_lstm, lstm.backward_lstm)
+        weights = {
+            "input_weight": [self._reorder(one.weight_ih_l0) for one in directions],
+            "hidden_weight": [self._reorder(one.weight_hh_l0) for one in directions],
+            "bias": [torch.cat([self._reorder(one.bias_ih_l0), self._reorder(one.bias_hh_l0)]) for one in directions],
+        }
+        for name, tensors in weights.items():
+            self.register_buffer(name, torch.stack(tensors))
+
+    @staticmethod
+    def _reorder(rows: Tensor) -> Tensor:
+        """From torch's order of the gates (input, forget, cell, output) to that of ONNX (input, output, forget, cell)."""
+        of_input, of_forget, of_cell, of_output = rows.detach().chunk(4)
+        return torch.cat([of_input, of_output, of_forget, of_cell])
+
+    def forward(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
+        # As in eager mode one more word is always there, and dropped: the operator refuses a sequence without any.
+        states = functional.pad(word_states, (0, 0, 0, 1)).transpose(0, 1)
+        num_words, num_batch, _ = states.shape
+        (output,) = torch.onnx.ops.symbolic_multi_out(
+            "::LSTM",
+            (states, self.input_weight, self.hidden_weight, self.bias, word_mask.sum(dim=1, dtype=torch.int32)),
+            {"direction": "bidirectional", "hidden_size": self.hidden_size},
+            dtypes=(states.dtype,),
+            shapes=((num_words, 2, num_batch, self.hidden_size),),
+        )
+        return output[:-1].permute(2, 0, 1, 3).flatten(2)
+
+
+@contextmanager
+def _onnx_lstm(model: Any) -> Iterator[None]:
+    """Puts the ONNX operator in the place of the model's LSTM, where it has one."""
+    base, original = model.glirel, model.glirel.lstm
+    if original is not None:
+        base.lstm = OnnxWordLSTM(original)
+    try:
+        yield
+    finally:
+        base.lstm = original
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps to itself what torch's exporter says about packages that are not needed and about its own code."""
+    noisy = [logging.getLogger("torch.onnx._internal.exporter._registration"), logging.getLogger("onnxscript")]
+    levels = [logger.level for logger in noisy]
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _trace(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+    shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in config.inputs.items()}
+    with torch.no_grad():
+        return torch.export.export(
+            Scores(model, config), (), config.generate_dummy_inputs(), dynamic_shapes=shapes, strict=False
+        )
+
+
+def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:
+    """The model as an ONNX graph (`torch.onnx.ONNXProgram`), with its axes named.
+
+    Args:
+        model: in evaluation mode, on a CPU.
+        config: of its export.
+        opset: version of the ONNX operators.
+    """
+    with _quiet(), _onnx_lstm(model):
+        return torch.onnx.export(
+            _trace(model, config),
+            dynamo=True,
+            input_names=list(config.inputs),
+            output_names=list(config.outputs),
+            dynamic_shapes=config.inputs,
+            opset_version=opset,
+            verbose=False,
+        )

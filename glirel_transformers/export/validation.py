@@ -1,0 +1,219 @@
+"""Whether an export computes what the model computes: both over shapes that differ in every axis.
+
+Differences are those of scores before the sigmoid, `|exported − eager| / max(1, |eager|)`: scores of any size are
+rounded in proportion to it, and a probability then differs by less than a quarter of what is stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from glirel_transformers.extras import require_extra
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ONNX_FILE = "model.onnx"
+BOUNDS = {
+    # Two hundred times the rounding of float32, which a reordered sum stays well below.
+    "float32": 1e-4,
+    # float16 rounds to 2⁻¹¹ = 5e-4, after every operation; this is what forty such roundings add up to. A probability
+    # then differs by less than 0.005.
+    "float16": 2e-2,
+}
+_LONGEST = 512  # tokens of the longest input that is tried
+_PADDING = -6e4  # what a score of padding is below, in either precision: its probability is 0
+
+# batch, tokens, words, mentions, pairs, relations. The sample of the trace is (2, 23, 11, 5, 7, 3).
+_SIZES: dict[str, tuple[int, ...]] = {
+    "1 everywhere": (1, 1, 1, 1, 1, 1),
+    "as traced": (2, 23, 11, 5, 7, 3),
+    "one text": (1, 24, 12, 4, 6, 2),
+    "one pair, one relation": (3, 30, 9, 2, 1, 1),
+    "all smaller": (1, 9, 4, 2, 2, 2),
+    "larger batch": (7, 23, 11, 5, 7, 3),
+    "more tokens": (2, 96, 11, 5, 7, 3),
+    "more words": (2, 90, 60, 5, 7, 3),
+    "more mentions and pairs": (2, 40, 20, 17, 272, 3),
+    "more relations": (2, 80, 8, 3, 6, 33),
+    "all larger": (4, 101, 57, 13, 41, 19),
+    "no pair": (2, 23, 11, 1, 0, 3),
+    "longest": (2, 0, 50, 11, 110, 8),
+}
+
+
+@dataclass(frozen=True)
+class ShapeResult:
+    """What one shape gave.
+
+    Args:
+        name: of the shape.
+        sizes: of its axes.
+        difference: the largest, in proportion (see the module).
+        absolute_difference: the largest of scores before the sigmoid.
+        probability_difference: the largest of scores after it.
+    """
+
+    name: str
+    sizes: dict[str, int]
+    difference: float
+    absolute_difference: float
+    probability_difference: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How an export compares with its model.
+
+    Args:
+        shapes: what every shape gave.
+        dtype: precision of the export, `"float32"` or `"float16"`.
+        bound: what `difference` must not exceed.
+    """
+
+    shapes: list[ShapeResult]
+    dtype: str
+    bound: float
+
+    @property
+    def difference(self) -> float:
+        """The largest of all shapes; NaN where the export gave one."""
+        return max((shape.difference for shape in self.shapes), key=lambda value: (value != value, value))
+
+    @property
+    def passed(self) -> bool:
+        """Whether no difference exceeds the bound."""
+        return self.difference <= self.bound
+
+    def check(self) -> None:
+        """Checks that the validation passed.
+
+        Raises:
+            ValueError: when it did not; the message names the shape that is worst.
+        """
+        if self.passed:
+            return
+        worst = next(shape for shape in self.shapes if not shape.difference <= self.bound)
+        worst = max(self.shapes, key=lambda shape: shape.difference) if worst.difference == worst.difference else worst
+        raise ValueError(
+            f"The export computes other scores than the model: they differ by {worst.difference:.2g} (in proportion) "
+            f"for the shape {worst.name!r} {worst.sizes}, and at most {self.bound:g} is allowed in {self.dtype}. "
+            "Nothing was written. "
+            + (
+                "Export in float32, or without --optimize."
+                if self.dtype == "float16"
+                else "Export without --optimize, or with another --opset; if that does not help, please report it."
+            )
+        )
+
+
+def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
+    """Compares an export, run by ONNX Runtime on the CPU, with the model over thirteen shapes.
+
+    Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, texts without a pair, and
+    the longest input that the model reads (up to 512 tokens).
+
+    Args:
+        model: a [`GLiRELForRelationClassification`] in float32, in evaluation mode, on a CPU.
+        folder: of the export, or its `model.onnx`.
+        bound: on the difference; by default 1e-4 for an export in float32, and 2e-2 in float16.
+
+    Returns:
+        The differences, shape by shape. Call its `check` to have an error where they are too large.
+
+    Raises:
+        ImportError: when a package of the extra `onnx` is missing.
+        OSError: when there is no such file.
+        ValueError: when the export has other inputs or outputs than the model's configuration says.
+    """
+    require_extra("onnx", "onnxruntime", "optimum")
+    from .config import exporter_config
+
+    config = exporter_config(model.config)
+    session = open_session(folder)
+    for kind, found, wanted in (
+        ("inputs", session.get_inputs(), config.inputs),
+        ("outputs", session.get_outputs(), config.outputs),
+    ):
+        if (names := [value.name for value in found]) != list(wanted):
+            raise ValueError(f"The export's {kind} are {names}: expected {list(wanted)}. Export the model again.")
+    dtype = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
+    shapes = []
+    for seed, (name, sizes) in enumerate(validation_sizes(model).items()):
+        batch = config.generate_dummy_inputs(**sizes, seed=seed)
+        with torch.no_grad():
+            expected = model(**batch)
+        outputs = session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
+        pairs = [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
+        shapes.append(_compare(name, sizes, pairs))
+    return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
+
+
+def open_session(folder: Any) -> Any:
+    """An `onnxruntime.InferenceSession` on the CPU.
+
+    Args:
+        folder: of the export, or an `.onnx` file.
+
+    Raises:
+        OSError: when there is no such file.
+        ValueError: when ONNX Runtime cannot load it.
+    """
+    import onnxruntime
+
+    file = Path(folder) / ONNX_FILE if Path(folder).is_dir() else Path(folder)
+    if not file.is_file():
+        raise OSError(f"There is no {file}. Name the folder that `glirel export` wrote.")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001  (ONNX Runtime's errors have no common class)
+        raise ValueError(f"ONNX Runtime cannot load {file}: {error} Export the model again.") from error
+
+
+def validation_sizes(model: Any) -> dict[str, dict[str, int]]:
+    """The shapes to compare: for each name, what [`GLiRELDummyInputs`] takes.
+
+    Args:
+        model: whose limit on tokens is kept.
+    """
+    encoder = model.config.encoder_config
+    limit = getattr(encoder, "max_position_embeddings", None) or _LONGEST
+    if model.tokenizer is not None:
+        limit = min(limit, model.tokenizer.model_max_length)
+    limit = min(limit, _LONGEST)
+    names = ("batch_size", "sequence_length", "num_words", "num_mentions", "num_pairs", "num_relations")
+    named = {name: dict(zip(names, sizes, strict=True)) for name, sizes in _SIZES.items()}
+    for sizes in named.values():
+        sizes["sequence_length"] = min(sizes["sequence_length"] or limit, limit)
+    return named
+
+
+def _compare(name: str, sizes: Mapping[str, int], pairs: list[tuple[np.ndarray, np.ndarray]]) -> ShapeResult:
+    """Compares outputs, given as (expected, exported)."""
+    import numpy as np
+
+    largest = [0.0, 0.0, 0.0]
+    for expected, got in pairs:
+        if expected.shape != got.shape:
+            raise ValueError(
+                f"The export gives scores of shape {got.shape} for the shape {name!r}, and the model {expected.shape}."
+                " Export the model again."
+            )
+        padding = expected < _PADDING
+        # Padding differs in its lowest number between precisions, and not in being padding.
+        wrong = (got < _PADDING) != padding
+        want, have = np.where(padding, 0, expected), np.where(padding & ~wrong, 0, got)
+        absolute = np.where(wrong, np.inf, np.abs(have - want))
+        with np.errstate(over="ignore"):
+            probability = np.abs(1 / (1 + np.exp(-have)) - 1 / (1 + np.exp(-want)))
+        for place, values in enumerate((absolute / np.maximum(1, np.abs(want)), absolute, probability)):
+            if values.size:
+                largest[place] = max(largest[place], float(values.max()), key=lambda value: (value != value, value))
+    return ShapeResult(name, dict(sizes), *largest)
