@@ -24,7 +24,7 @@ MODEL_FILE = "model.onnx"
 _WEIGHTS_BESIDE = (f"{MODEL_FILE}.data", f"{MODEL_FILE}_data")
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-_DTYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(bfloat16)": torch.bfloat16}
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}  # of all others what goes in and out is float32
 # An input that may be left out, and the one whose axis it then calls real throughout.
 _MASKED = {
     "word_mask": "word_token_spans",
@@ -37,8 +37,8 @@ _MASKED = {
 class ORTModelForRelationClassification:
     """Scores entity pairs against relation types as [`GLiRELForRelationClassification`] does, by ONNX Runtime.
 
-    It takes the tensors that the tokenizer makes, returns the same output class, and stands in a pipeline for the model
-    that it was exported from. The scores are the same within 1e-4 in float32.
+    It takes the tensors that the tokenizer makes, returns the same output class, and stands in a pipeline for the
+    model that it was exported from. The scores are the same within 1e-4 in float32.
 
     A class of its own: Optimum's `ORTModel` is in a package that does not install beside this version of transformers,
     and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a requirement of
@@ -67,7 +67,7 @@ class ORTModelForRelationClassification:
         self.providers: list[str] = session.get_providers()
         self._inputs = {argument.name: len(argument.shape) for argument in session.get_inputs()}
         self._outputs = [argument.name for argument in session.get_outputs()]
-        self.dtype = _DTYPES[session.get_outputs()[self._outputs.index("logits")].type]
+        self.precision = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
         self.device = self._device()
 
     @classmethod
@@ -144,6 +144,11 @@ class ORTModelForRelationClassification:
     def name_or_path(self) -> str:
         """What it was loaded from."""
         return str(self.config.name_or_path)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it was exported in; of quantized exports, what they were made from. Scores are float32 in any case."""
+        return _DTYPES.get(self.precision, torch.float32)
 
     @property
     def is_optimized(self) -> bool:
@@ -268,7 +273,8 @@ def _find_model(name: str, hub_options: dict[str, Any]) -> Path:
     file = cached_file(name, MODEL_FILE, **options)
     if file is None:
         raise ValueError(
-            f"The repository {name!r} has no {MODEL_FILE}, so it is no export. Make one: glirel export {name} NEW_FOLDER"
+            f"The repository {name!r} has no {MODEL_FILE}, so it is no export. Make one: glirel export {name} "
+            "NEW_FOLDER"
         )
     for beside in _WEIGHTS_BESIDE:
         cached_file(name, beside, **options, _raise_exceptions_for_connection_errors=False)

@@ -100,8 +100,8 @@ def open_session(file: Path, providers: list[Provider], session_options: Any, nu
         )
     except Exception as error:  # ONNX Runtime's errors have no base class but this one
         raise ValueError(
-            f"{str(file)!r} cannot be loaded: {_first_line(error)} The file is damaged, the pointer to a large file "
-            "that was not fetched, or its weights, which large exports keep in a file beside it, are missing. Copy the "
+            f"{str(file)!r} cannot be loaded: {_first_line(error)} It is damaged, or the pointer to a large file that "
+            "was not fetched; or its weights, which large exports keep in a file beside it, are missing. Copy the "
             "whole export again, or make it anew: glirel export CHECKPOINT NEW_FOLDER"
         ) from error
     if session.get_providers()[0] != providers[0].name:
