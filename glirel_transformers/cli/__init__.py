@@ -10,6 +10,7 @@ from glirel_transformers import __version__
 
 from .convert import convert_checkpoint
 from .evaluate import evaluate
+from .export import export_checkpoint
 from .extract import extract
 from .info import info
 from .pretrain import pretrain
@@ -50,5 +51,6 @@ app.command()(evaluate)
 app.command()(pretrain)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
+app.command("export")(export_checkpoint)
 
 __all__ = ["app"]

@@ -10,13 +10,18 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import GLiRELExporterConfig
+if TYPE_CHECKING:
+    from .config import GLiRELExporterConfig
+
+LOWEST_OPSET = 18  # what torch translates to; older versions would be converted down
+_LARGEST_FILE = 1_900_000_000  # bytes of weights; the whole file must stay below 2³¹
 
 
 class Scores(nn.Module):
@@ -65,6 +70,10 @@ class Scores(nn.Module):
 class OnnxWordLSTM(nn.Module):
     """The ONNX operator LSTM with the weights of a [`WordLSTM`]; only to be traced, for it computes nothing."""
 
+    input_weight: Tensor
+    hidden_weight: Tensor
+    bias: Tensor
+
     def __init__(self, lstm: Any):
         super().__init__()
         self.hidden_size: int = lstm.forward_lstm.hidden_size
@@ -79,7 +88,7 @@ class OnnxWordLSTM(nn.Module):
 
     @staticmethod
     def _reorder(rows: Tensor) -> Tensor:
-        """From torch's order of the gates (input, forget, cell, output) to that of ONNX (input, output, forget, cell)."""
+        """From torch's order of the gates (input, forget, cell, output) to ONNX's (input, output, forget, cell)."""
         of_input, of_forget, of_cell, of_output = rows.detach().chunk(4)
         return torch.cat([of_input, of_output, of_forget, of_cell])
 
@@ -151,3 +160,20 @@ def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:
             opset_version=opset,
             verbose=False,
         )
+
+
+def save_graph(graph: Any, file: Path) -> None:
+    """Writes an `onnx_ir.Model` as one file; above 2 GB, which is what such a file can hold, weights lie beside it."""
+    import onnx_ir
+
+    size = sum(
+        value.const_value.nbytes for value in graph.graph.initializers.values() if value.const_value is not None
+    )
+    onnx_ir.save(graph, file, external_data=f"{file.name}.data" if size > _LARGEST_FILE else None)
+
+
+def highest_opset() -> int:
+    """The latest version of the ONNX operators that the installed torch writes."""
+    from torch.onnx._constants import ONNX_MAX_OPSET
+
+    return int(ONNX_MAX_OPSET)

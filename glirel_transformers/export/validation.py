@@ -173,7 +173,7 @@ def open_session(folder: Any) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  (ONNX Runtime's errors have no common class)
+    except Exception as error:
         raise ValueError(f"ONNX Runtime cannot load {file}: {error} Export the model again.") from error
 
 
