@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel
+from glirel_transformers.export.graph import lstm_kept_whole
 from glirel_transformers.layers_glirel import SCORERS, score_in_chunks
 from glirel_transformers.tokenization_glirel import AXES
 
@@ -719,10 +720,8 @@ def dynamic_shapes(batch) -> dict[str, dict[int, object]]:
     }
 
 
-# torch unrolls an LSTM over the words of the sample when it exports; ONNX needs an operator of its own in its place.
-_LSTM_IS_UNROLLED = pytest.mark.xfail(raises=torch._dynamo.exc.UserError, reason="torch.export unrolls an LSTM")
 EXPORTS = [(family, settings) for family in FAMILIES for settings in ("plain", "refined")]
-EXPORTS += [("bert", "marked"), pytest.param("bert", "lstm", marks=_LSTM_IS_UNROLLED)]
+EXPORTS += [("bert", "marked"), ("bert", "lstm")]
 
 
 @pytest.mark.slow
@@ -730,7 +729,7 @@ EXPORTS += [("bert", "marked"), pytest.param("bert", "lstm", marks=_LSTM_IS_UNRO
 def test_exported_scores_are_equal_over_other_shapes(build_model, encode, family, settings):
     model = build_model(family, **SETTINGS[settings])
     sample = dict(encode(model))
-    with torch.no_grad():
+    with torch.no_grad(), lstm_kept_whole():
         program = torch.export.export(model, (), sample, dynamic_shapes=dynamic_shapes(sample), strict=False)
     exported = program.module()
     types = ["spouse", "friend of", "founded in", "place of birth", "film"]

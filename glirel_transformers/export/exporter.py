@@ -16,7 +16,7 @@ from glirel_transformers.loading import check_checkpoint, model_name
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, GLiRELPreTrainedModel
 
 from .folder import check_output, write_card, write_sidecars, written_whole
-from .graph import save_graph, to_onnx
+from .graph import save_graph, to_onnx, to_program
 from .optimization import fuse
 from .validation import BOUNDS, ONNX_FILE, Validation, validate
 
@@ -62,6 +62,27 @@ def export(
         >>> folder = export("checkpoints/glirel-mini", "glirel-mini-onnx")
     """
     return export_with_report(model, output, opset=opset, dtype=dtype, optimize=optimize, overwrite=overwrite)[0]
+
+
+def export_program(model: Any) -> torch.export.ExportedProgram:
+    """A model as a `torch.export` program in float32, by the same configuration: same inputs, same dynamic axes.
+
+    Args:
+        model: as [`export`] takes it.
+
+    Returns:
+        The program. Its `module()` gives a dictionary with `logits`; `torch.export.save(program, "model.pt2")` writes
+        it. Neither needs this package.
+
+    Raises:
+        ImportError: when a package of the extra `onnx` is missing.
+        OSError, TypeError, ValueError: as [`export`].
+    """
+    require_extra("onnx", "optimum")
+    from .config import exporter_config
+
+    reference = load_reference(model)
+    return to_program(reference, exporter_config(reference.config))
 
 
 def export_with_report(

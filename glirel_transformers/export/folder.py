@@ -95,8 +95,8 @@ def check_output(output: Path, overwrite: bool) -> None:
         raise OSError(f"{output} is not empty. Name another folder, or pass --overwrite (overwrite=True).")
     if not (output / ONNX_FILE).is_file():
         raise OSError(
-            f"{output} holds something else than an export, which is never overwritten. Name another folder, or remove "
-            "it."
+            f"{output} holds something else than an export, which is never overwritten. Name another folder, or "
+            "remove it."
         )
 
 

@@ -1,7 +1,7 @@
 """From a model to a graph: the module that is traced, `torch.export` programs, and ONNX.
 
 `torch.export` unrolls an LSTM over the words of the sample. In an ONNX graph the LSTM operator takes its place, which
-reads each text within its own length in both directions; in a `torch.export` program, a loop.
+reads each text within its own length in both directions; in a `torch.export` program it stays the operator that it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,19 @@ def _onnx_lstm(model: Any) -> Iterator[None]:
 
 
 @contextmanager
+def lstm_kept_whole() -> Iterator[None]:
+    """Lets `torch.export` keep an LSTM as one operator, for any number of words."""
+    try:
+        from torch.export._patches import register_lstm_while_loop_decomposition
+    except ImportError as error:
+        raise ImportError(
+            "Programs of models with an LSTM need a later torch, such as 2.13. Upgrade it, or export to ONNX."
+        ) from error
+    with register_lstm_while_loop_decomposition():
+        yield
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps to itself what torch's exporter says about packages that are not needed and about its own code."""
     noisy = [logging.getLogger("torch.onnx._internal.exporter._registration"), logging.getLogger("onnxscript")]
@@ -140,6 +153,17 @@ def _trace(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedPro
         return torch.export.export(
             Scores(model, config), (), config.generate_dummy_inputs(), dynamic_shapes=shapes, strict=False
         )
+
+
+def to_program(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+    """The model as a `torch.export` program, which takes and gives tensors by name.
+
+    Args:
+        model: in evaluation mode.
+        config: of its export.
+    """
+    with _quiet(), lstm_kept_whole() if model.config.use_lstm else nullcontext():
+        return _trace(model, config)
 
 
 def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:

@@ -23,3 +23,39 @@ def fuse(graph: Any, provider: str) -> None:
             "without --optimize."
         ) from error
     fuse_for_onnxruntime(graph, provider)
+    for node in graph.graph.all_nodes():
+        if node.op_type == "Reshape":
+            _state_sizes(graph, node)
+
+
+def _state_sizes(graph: Any, node: Any) -> None:
+    """Writes out a −1 that ends the target of a `Reshape`: with no pair there is nothing to infer it from.
+
+    What the fusions write is `[0, 0, heads, -1]` and its inverse `[0, 0, -1]`, where 0 copies an axis.
+    """
+    import numpy as np
+    import onnx_ir
+
+    target, result = node.inputs[1], node.outputs[0]
+    if target.const_value is None or node.attributes.get_int("allowzero", 0):
+        return
+    sizes = target.const_value.numpy().tolist()
+    if sizes[-1] != -1 or sizes.count(-1) > 1 or (known := _last_size(node, sizes)) is None:
+        return
+    stated = np.array([*sizes[:-1], known], dtype=np.int64)
+    value = onnx_ir.Value(name=f"{result.name}_sizes", const_value=onnx_ir.tensor(stated))
+    value.dtype, value.shape = onnx_ir.DataType.INT64, onnx_ir.Shape(stated.shape)
+    graph.graph.register_initializer(value)
+    node.replace_input_with(1, value)
+
+
+def _last_size(node: Any, sizes: list[int]) -> int | None:
+    """The size of the last axis of what a `Reshape` makes, where the graph tells."""
+    states, result = node.inputs[0], node.outputs[0]
+    candidates = [] if result.shape is None else [result.shape[-1]]
+    if sizes[:2] == [0, 0] and len(sizes) == 4 and states.shape is not None and isinstance(states.shape[-1], int):
+        candidates.append(states.shape[-1] // sizes[2])
+    for reader, place in result.uses():
+        if reader.op_type == "MatMul" and place == 0 and reader.inputs[1].const_value is not None:
+            candidates.append(reader.inputs[1].shape[-2])
+    return next((size for size in candidates if isinstance(size, int)), None)

@@ -6,9 +6,10 @@
 | `"int8-weights"` | 8 bits, scales for blocks of 128 numbers | 8 bits, scales for blocks of 128 |
 | `"int4-weights"` | 4 bits, scales and offsets for blocks of 32 | 8 bits, scales for blocks of 32 |
 
-The first is the fastest, the second nearest to the model, the third the smallest. With `"int8"`, what reads an activation
-is done as with `"int8-weights"`; elsewhere the texts of a batch share scales, so that a score depends a little on what it
-is computed beside. With the others it does not. The vocabulary has 8 bits, and a scale for each token, in all of them.
+The first is the fastest, the second nearest to the model, the third the smallest. With `"int8"`, what reads an
+activation is done as with `"int8-weights"`; elsewhere the texts of a batch share scales, so that a score depends a little
+on what it is computed beside. With the others it does not. The vocabulary has 8 bits, and a scale for each token, in all
+of them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
+from .calibration import MAX_LOSS, Calibration, calibrate
+from .exporter import export_with_report
 from .folder import check_output, written_whole
-from .validation import ONNX_FILE
+from .runtime import ORTModelForRelationClassification
+from .validation import ONNX_FILE, Validation
 
 METHODS = ("int8", "int8-weights", "int4-weights")
 _LARGEST_FILE = 2**31 - 2**24  # bytes that an ONNX file holds, with room for what is not weights
@@ -32,6 +37,71 @@ _LARGEST_FILE = 2**31 - 2**24  # bytes that an ONNX file holds, with room for wh
 _SMALLEST_TABLE = 2**20
 # A gate, and GELU where it is not an operator of its own, end with Mul.
 _ACTIVATIONS = {"Mul", "Relu", "Gelu", "FastGelu", "QuickGelu", "BiasGelu"}
+
+
+_CARD = """
+## Quantized
+
+Against the export in float32, on {num_documents:,} annotated documents, at the threshold {threshold:.3f}. The differences
+above are those of the export in float32.
+
+| | float32 | {method} |
+|---|---|---|
+| macro-F1 | {before[macro_f1]:.4f} | {after[macro_f1]:.4f} |
+| micro-F1 | {before[micro_f1]:.4f} | {after[micro_f1]:.4f} |
+
+Of {num_scores:,} probabilities the largest change is {largest_change:.3f}, the mean {mean_change:.5f}, and
+{num_changed_decisions:,} are on the other side of the threshold.
+"""
+
+
+def export_quantized(
+    model: Any,
+    output: str | os.PathLike[str],
+    method: str = "int8",
+    *,
+    documents: Sequence[Document] | None = None,
+    max_loss: float = MAX_LOSS,
+    force: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> tuple[Path, Validation, Calibration | None]:
+    """Exports a model in float32, compares it with the model, quantizes it, and measures what that costs.
+
+    Args:
+        model: as [`export`] takes it.
+        output: folder to write.
+        method: as [`quantize`] takes it.
+        documents: annotated texts that the model was not trained on. Without them nothing is measured.
+        max_loss: how much of macro-F1 may be lost on them.
+        force: whether it is written all the same where more is lost.
+        overwrite: whether an export that is already there is replaced.
+        settings: `opset` and `optimize` of [`export`].
+
+    Returns:
+        The folder, the comparison of the export in float32, and what quantizing costs.
+
+    Raises:
+        ValueError: when too much is lost, and for what [`export`], [`quantize`] and [`calibrate`] refuse.
+    """
+    target = Path(output)
+    _check_method(method)
+    check_output(target, overwrite)
+    with tempfile.TemporaryDirectory() as scratch:
+        exact, small = Path(scratch, "exact", target.name), Path(scratch, "small", target.name)
+        _, report = export_with_report(model, exact, **settings)
+        quantize(exact, small, method)
+        found = None
+        if documents is not None:
+            load = ORTModelForRelationClassification.from_pretrained
+            found = calibrate(load(exact), load(small), documents)
+            if not force:
+                found.check(max_loss)
+            with (small / "README.md").open("a", encoding="utf-8") as card:
+                card.write(_CARD.format(**vars(found), method=method))
+        with written_whole(target.absolute()) as folder:
+            shutil.copytree(small, folder, dirs_exist_ok=True)
+    return target, report, found
 
 
 def quantize(
@@ -61,8 +131,7 @@ def quantize(
     """
     require_extra("onnx", "onnx", "onnxruntime")
     source, target = Path(export_folder), Path(output)
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}: got {method!r}.")
+    _check_method(method)
     if not (source / ONNX_FILE).is_file():
         raise OSError(f"{str(source)!r} has no {ONNX_FILE}. Name a folder that `glirel export` wrote.")
     if source.resolve() == target.resolve():
@@ -99,6 +168,11 @@ def quantize_file(source: Path, target: Path, method: str) -> None:
     onnx.helper.set_model_props(model, {**metadata, "quantization": method})
     is_large = model.ByteSize() > _LARGEST_FILE
     onnx.save(model, target, save_as_external_data=is_large, location=f"{target.name}.data" if is_large else None)
+
+
+def _check_method(method: str) -> None:
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}: got {method!r}.")
 
 
 @contextmanager
@@ -226,4 +300,4 @@ def _say_on_card(card: Path, method: str) -> None:
         card.write_text(text.replace("\n| precision | float32 |", f"\n| precision | {method} |", 1), encoding="utf-8")
 
 
-__all__ = ["METHODS", "quantize", "quantize_file"]
+__all__ = ["METHODS", "export_quantized", "quantize", "quantize_file"]

@@ -22,9 +22,9 @@ ONNX_FILE = "model.onnx"
 BOUNDS = {
     # Two hundred times the rounding of float32, which a reordered sum stays well below.
     "float32": 1e-4,
-    # float16 rounds to 2⁻¹¹ = 5e-4, after every operation; this is what forty such roundings add up to. A probability
-    # then differs by less than 0.005.
-    "float16": 2e-2,
+    # float16 rounds to 2⁻¹¹ = 5e-4, after every operation; this is what a hundred such roundings add up to. A
+    # probability then differs by at most about 0.01.
+    "float16": 5e-2,
 }
 _LONGEST = 512  # tokens of the longest input that is tried
 _PADDING = -6e4  # what a score of padding is below, in either precision: its probability is 0
@@ -121,7 +121,7 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
     Args:
         model: a [`GLiRELForRelationClassification`] in float32, in evaluation mode, on a CPU.
         folder: of the export, or its `model.onnx`.
-        bound: on the difference; by default 1e-4 for an export in float32, and 2e-2 in float16.
+        bound: on the difference; by default 1e-4 for an export in float32, and 5e-2 in float16.
 
     Returns:
         The differences, shape by shape. Call its `check` to have an error where they are too large.
@@ -148,10 +148,17 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
         batch = config.generate_dummy_inputs(**sizes, seed=seed)
         with torch.no_grad():
             expected = model(**batch)
-        outputs = session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
+        outputs = _run(session, name, batch)
         pairs = [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
         shapes.append(_compare(name, sizes, pairs))
     return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
+
+
+def _run(session: Any, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+    try:
+        return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})  # type: ignore[no-any-return]
+    except Exception as error:
+        raise ValueError(f"The export does not run for the shape {name!r}: {error} Export the model again.") from error
 
 
 def open_session(folder: Any) -> Any:

@@ -1,0 +1,70 @@
+"""`glirel export`."""
+
+import copy
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from glirel_transformers.cli import app
+from glirel_transformers.export import exporter
+from glirel_transformers.export.graph import to_onnx
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["export", *map(str, words)], env={"COLUMNS": "80"})
+
+
+def test_a_folder_is_written_and_the_comparison_printed(model_folder, tmp_path):
+    result = run(model_folder, tmp_path / "onnx")
+    assert result.exit_code == 0, result.output
+    assert "1 everywhere" in result.stdout
+    assert "1 × 1 × 1 × 1 × 1 × 1" in result.stdout
+    assert "at most 0.0001" in " ".join(result.stdout.split())
+    assert f"Wrote {tmp_path / 'onnx'} (" in result.stdout
+    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    again = run(model_folder, tmp_path / "onnx")
+    assert again.exit_code == 1
+    assert "is not empty" in again.stderr
+
+
+def test_an_export_that_is_wrong_fails(model_folder, tmp_path, monkeypatch):
+    def wrong(model, config, opset):
+        model = copy.deepcopy(model)
+        with torch.no_grad():
+            model.glirel.relation_feed_forward[0].bias += 0.5
+        return to_onnx(model, config, opset)
+
+    monkeypatch.setattr(exporter, "to_onnx", wrong)
+    result = run(model_folder, tmp_path / "onnx")
+    assert result.exit_code == 1
+    assert "error: The export computes other scores than the model" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--opset", "3"], "`opset` must be from 18"),
+        (["--dtype", "int4"], "float16"),
+        (["--optimise"], "No such option"),
+    ],
+)
+def test_what_is_wrong_is_said(model_folder, tmp_path, words, message):
+    result = run(model_folder, tmp_path / "onnx", *words)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+
+
+def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path):
+    result = run(tmp_path / "nowhere", tmp_path / "onnx")
+    assert result.exit_code == 1
+    assert "There is no folder" in result.stderr
+
+
+@pytest.mark.slow
+def test_all_options_together(model_folder, tmp_path):
+    result = run(model_folder, tmp_path / "onnx", "--dtype", "float16", "--optimize", "--opset", "21")
+    assert result.exit_code == 0, result.output
+    result = run(model_folder, tmp_path / "onnx", "--overwrite")
+    assert result.exit_code == 0, result.output

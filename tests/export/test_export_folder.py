@@ -1,0 +1,204 @@
+"""The folder of an export is whole: it can be moved, and used without this package."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
+
+import glirel_transformers.export.graph as graph_module
+from glirel_transformers import __version__
+from glirel_transformers.export import export
+from glirel_transformers.export.exporter import load_reference
+from glirel_transformers.loading import check_checkpoint
+
+PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
+SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
+
+SCRIPT = """
+import json, sys
+import onnxruntime
+from transformers import AutoConfig, AutoTokenizer
+given = json.loads(sys.argv[1])
+try:
+    import glirel_transformers
+except ImportError:
+    pass
+else:
+    raise SystemExit("the package is there")
+config = AutoConfig.from_pretrained(given["folder"], trust_remote_code=True)
+tokenizer = AutoTokenizer.from_pretrained(given["folder"], trust_remote_code=True)
+session = onnxruntime.InferenceSession(given["folder"] + "/model.onnx")
+batch = tokenizer(given["texts"], entities=given["entities"], relation_types=given["types"], padding=True)
+(logits,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in batch.items()})
+print(json.dumps({"config": type(config).__name__, "scorer": config.scorer, "logits": logits.tolist()}))
+"""
+
+
+def test_the_folder_is_whole(exported):
+    _, folder = exported("bert", **SETTINGS)
+    code = {path.name for path in PACKAGE.glob("*_glirel.py")}
+    others = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"}
+    assert {path.name for path in folder.iterdir()} == code | others
+    config = json.loads((folder / "config.json").read_text())
+    assert set(config["auto_map"]) == {"AutoConfig", "AutoModel"}
+    assert config["dtype"] == "float32"
+    assert str(folder.parent) not in (folder / "config.json").read_text()
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_moved_it_works_without_the_package(exported, tmp_path):
+    model, folder = exported("bert", **SETTINGS)
+    moved = tmp_path / "elsewhere" / "moved"
+    shutil.copytree(folder, moved)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        # An editable installation adds the repository to the path; -S leaves that out, and this brings the rest back.
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.rstrip("/").endswith("site-packages")),
+    }
+    given = {"folder": str(moved), "texts": TEXTS, "entities": ENTITIES, "types": RELATION_TYPES}
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", SCRIPT, json.dumps(given)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    found = json.loads(result.stdout.strip().splitlines()[-1])
+    assert (found["config"], found["scorer"]) == ("GLiRELConfig", "dot_norm")
+    batch = model.tokenizer(TEXTS, entities=ENTITIES, relation_types=RELATION_TYPES, padding=True)
+    with torch.no_grad():
+        expected = model(**batch).logits
+    torch.testing.assert_close(torch.tensor(found["logits"]), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_card_tells_what_is_exported_and_how_it_compares(exported):
+    _, folder = exported("bert", **SETTINGS)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.library_name == "onnxruntime"
+    assert "relation-extraction" in card.data.tags
+    assert "`pair_index` | (batch, pairs, 2)" in card.content
+    assert "1 everywhere | 1 | 1 | 1 | 1 | 1 | 1 |" in card.content
+
+
+def test_the_graph_says_how_it_was_made(exported):
+    _, folder = exported("bert", **SETTINGS)
+    graph = onnx.load(folder / "model.onnx")
+    onnx.checker.check_model(graph)
+    assert {entry.key: entry.value for entry in graph.metadata_props} == {
+        "dtype": "float32",
+        "optimized": "false",
+        "glirel_transformers": __version__,
+    }
+    assert [entry.version for entry in graph.opset_import if entry.domain == ""] == [20]
+    # The operator reads any number of words in both directions; an unrolled LSTM would be many products.
+    assert [node.op_type for node in graph.graph.node].count("LSTM") == 1
+
+
+def test_an_export_is_no_checkpoint(exported):
+    _, folder = exported("bert", **SETTINGS)
+    with pytest.raises(ValueError, match="is an ONNX export"):
+        check_checkpoint(folder)
+    with pytest.raises(ValueError, match="is an ONNX export"):
+        export(folder, folder.parent / "again")
+
+
+@pytest.mark.slow
+def test_large_weights_lie_beside_the_graph(build_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_module, "_LARGEST_FILE", 1000)
+    folder = export(build_model("bert"), tmp_path / "onnx")
+    assert (folder / "model.onnx.data").stat().st_size > 10_000
+    assert (folder / "model.onnx").stat().st_size < 1_000_000
+
+
+# What is refused, before anything is computed
+
+
+def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(OSError, match=r"is not empty.*--overwrite"):
+        export(shared_model, tmp_path)
+    with pytest.raises(OSError, match="something else than an export"):
+        export(shared_model, tmp_path, overwrite=True)
+    with pytest.raises(OSError, match="is a file"):
+        export(shared_model, tmp_path / "note.txt", overwrite=True)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_an_export_is_overwritten_when_asked_for(exported, build_model, tmp_path):
+    _, folder = exported("bert", **SETTINGS)
+    target = tmp_path / "onnx"
+    shutil.copytree(folder, target)
+    (target / "old.txt").write_text("old")
+    export(build_model("bert"), target, overwrite=True)
+    assert list(tmp_path.iterdir()) == [target]
+    assert not (target / "old.txt").exists()
+    assert (target / "model.onnx").read_bytes() != (folder / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("opset", [17, 99])
+def test_an_opset_that_is_not_supported_is_an_error(shared_model, tmp_path, opset):
+    with pytest.raises(ValueError, match=f"`opset` must be from 18 to .*: got {opset}"):
+        export(shared_model, tmp_path / "onnx", opset=opset)
+
+
+def test_a_precision_that_is_not_supported_is_an_error(shared_model, tmp_path):
+    with pytest.raises(ValueError, match="`dtype` must be one of 'float32', 'float16': got 'bfloat16'"):
+        export(shared_model, tmp_path / "onnx", dtype="bfloat16")
+
+
+def test_what_is_no_such_model_is_an_error(shared_model, build_model, tmp_path):
+    for wrong in (shared_model.glirel, torch.nn.Linear(2, 2), 7):
+        with pytest.raises(TypeError, match="must be a GLiRELForRelationClassification"):
+            load_reference(wrong)
+    with pytest.raises(OSError, match="There is no folder"):
+        load_reference(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="optimized model cannot be exported"):
+        load_reference(build_model("bert").optimize_for_inference())
+    model = build_model("bert")
+    model.tokenizer = None
+    with pytest.raises(ValueError, match="has no tokenizer"):
+        load_reference(model)
+
+
+def test_the_model_given_stays_as_it_is(build_model):
+    model = build_model("bert", use_lstm=True).to(torch.bfloat16).train()
+    before = copy.deepcopy(model.state_dict())
+    reference = load_reference(model)
+    assert not reference.training
+    assert {parameter.dtype for parameter in reference.parameters()} == {torch.float32}
+    assert model.training
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_packages_that_are_missing_are_named(shared_model, tmp_path, monkeypatch):
+    import glirel_transformers.extras as extras
+
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(ImportError, match=r"needs onnxscript.*pip install 'glirel-transformers\[onnx\]'"):
+        export(shared_model, tmp_path / "onnx")
