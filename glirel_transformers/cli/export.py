@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -90,7 +90,7 @@ def export_checkpoint(
             raise ValueError("--calibrate, --limit and --force need --quantize, such as --quantize int8.")
         if quantize is not None and dtype != "float32":
             raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
-        settings = {"opset": opset, "optimize": optimize, "overwrite": overwrite}
+        settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite}
         found = None
         if quantize is None:
             folder, report = export_with_report(checkpoint, output, dtype=dtype, **settings)

@@ -7,13 +7,14 @@
 | `"int4-weights"` | 4 bits, scales and offsets for blocks of 32 | 8 bits, scales for blocks of 32 |
 
 The first is the fastest, the second nearest to the model, the third the smallest. With `"int8"`, what reads an
-activation is done as with `"int8-weights"`; elsewhere the texts of a batch share scales, so that a score depends a little
-on what it is computed beside. With the others it does not. The vocabulary has 8 bits, and a scale for each token, in all
-of them.
+activation is done as with `"int8-weights"`; elsewhere the texts of a batch share scales, so that a score depends a
+little on what it is computed beside. With the others it does not. The vocabulary has 8 bits, and a scale for each
+token, in all of them.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -42,8 +43,8 @@ _ACTIVATIONS = {"Mul", "Relu", "Gelu", "FastGelu", "QuickGelu", "BiasGelu"}
 _CARD = """
 ## Quantized
 
-Against the export in float32, on {num_documents:,} annotated documents, at the threshold {threshold:.3f}. The differences
-above are those of the export in float32.
+Against the export in float32, on {num_documents:,} annotated documents, at the threshold {threshold:.3f}. The
+differences above are those of the export in float32.
 
 | | float32 | {method} |
 |---|---|---|
@@ -227,7 +228,13 @@ def _by_blocks(model: Any, names: list[str], bits: int) -> Any:
     )
     others = [name for name in products if name not in chosen]
     quantizer = MatMulNBitsQuantizer(model, algo_config=settings, nodes_to_exclude=others)
-    quantizer.process()
+    logger = logging.getLogger(MatMulNBitsQuantizer.__module__)
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it tells of every node, and sets its level when it is imported
+    try:
+        quantizer.process()
+    finally:
+        logger.setLevel(level)
     return quantizer.model.model
 
 
