@@ -11,7 +11,7 @@ import torch
 
 from glirel_transformers.tokenization_glirel import AXES
 
-CPU = "CPUExecutionProvider"
+CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 class Provider(NamedTuple):
@@ -53,7 +53,8 @@ def find_providers(
     available = onnxruntime.get_available_providers()
     for name in names:
         if name not in available:
-            close = difflib.get_close_matches(name, available, 1, cutoff=0.4)
+            close = [own for own in available if name.lower() in own.lower()]
+            close = close or difflib.get_close_matches(name, available, 1)
             meant = f" Did you mean {close[0]!r}?" if close else ""
             cure = " For an NVIDIA GPU: pip install onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
             raise ValueError(
@@ -62,14 +63,26 @@ def find_providers(
     return [Provider(name, dict(own)) for name, own in zip(names, options or [{}] * len(names), strict=True)]
 
 
-def providers_for_device(device: str | None) -> str:
-    """The provider for a device as torch names them; without one, a GPU where this ONNX Runtime can use one."""
+def provider_for_device(device: str | None) -> dict[str, Any]:
+    """`provider` and its options for a device as torch names them; without one, a GPU where it can be used.
+
+    Raises:
+        ValueError: for a device for which no provider is known.
+    """
     import onnxruntime
 
     if device is None:
-        has_gpu = torch.cuda.is_available() and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        return "CUDAExecutionProvider" if has_gpu else CPU
-    return {"cpu": CPU, "cuda": "CUDAExecutionProvider"}.get(torch.device(device).type, device)
+        has_gpu = torch.cuda.is_available() and GPU in onnxruntime.get_available_providers()
+        return {"provider": GPU if has_gpu else CPU}
+    found = torch.device(device)
+    if found.type == "cpu":
+        return {"provider": CPU}
+    if found.type == "cuda":
+        return {"provider": GPU, "provider_options": {"device_id": found.index or 0}}
+    raise ValueError(
+        f"An export runs on 'cpu' or 'cuda' here: got {device!r}. For another provider of ONNX Runtime, load it with "
+        "ORTModelForRelationClassification.from_pretrained(..., provider=...)."
+    )
 
 
 def open_session(file: Path, providers: list[Provider], session_options: Any, num_threads: int | None) -> Any:
@@ -134,4 +147,4 @@ def _first_line(error: Exception) -> str:
     return line if line.endswith(".") else f"{line}."
 
 
-__all__ = ["CPU", "Provider", "check_session_fits", "find_providers", "open_session", "providers_for_device"]
+__all__ = ["CPU", "GPU", "Provider", "check_session_fits", "find_providers", "open_session", "provider_for_device"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import onnx
 import pytest
@@ -134,7 +135,7 @@ def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
     model, _ = exported("bert", **SETTINGS)
     model.save_pretrained(tmp_path / "model")
     data = tmp_path / "data.jsonl"
-    data.write_text("".join(f"{document.to_json()}\n" for document in (MARIE, TOKYO)))
+    data.write_text("".join(f"{json.dumps(document.to_dict())}\n" for document in (MARIE, TOKYO)))
 
     def run(*options):
         command = ["export", str(tmp_path / "model"), str(tmp_path / "out"), *options]
