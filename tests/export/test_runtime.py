@@ -208,3 +208,10 @@ def test_it_stays_where_it_is(pair):
         pipeline("relation-extraction", model=ort_model, tokenizer=ort_model.tokenizer, device="cuda:0")
     with pytest.raises(ValueError, match="cannot become"):
         ort_model.to(torch.float16)
+
+
+def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
+    """What a GPU does; here both sides of the binding are the CPU."""
+    model, ort_model = pair
+    given = ort_model._check(dict(encode(model)))
+    torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
