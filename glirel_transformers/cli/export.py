@@ -148,7 +148,7 @@ def _comparison(report: Validation) -> Table:
     table.add_column("shape", no_wrap=True)
     table.add_column("sizes", no_wrap=True)
     table.add_column("scores", justify="right", no_wrap=True)
-    table.add_column("probabilities", justify="right", no_wrap=True)
+    table.add_column("probability", justify="right", no_wrap=True)
     for shape in report.shapes:
         sizes = " × ".join(str(size) for size in shape.sizes.values())
         table.add_row(shape.name, sizes, f"{shape.difference:.1e}", f"{shape.probability_difference:.1e}")

@@ -18,6 +18,8 @@ from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
 from glirel_transformers.tokenization_glirel import AXES
 
+from .graph import DEFAULT_OPSET
+
 _FIXED = ("span", "pair")  # axes of two numbers: start and end, head and tail
 
 
@@ -121,7 +123,7 @@ class GLiRELExporterConfig(ExporterConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (GLiRELDummyInputs,)
     ATOL_FOR_VALIDATION = 1e-4
-    DEFAULT_ONNX_OPSET = 20
+    DEFAULT_ONNX_OPSET = DEFAULT_OPSET
 
     @property
     def inputs(self) -> dict[str, dict[int, str]]:

@@ -10,18 +10,15 @@ from typing import Any
 import torch
 
 from glirel_transformers import __version__
-from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.extras import require_extra
-from glirel_transformers.loading import check_checkpoint, model_name
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, GLiRELPreTrainedModel
 
 from .folder import check_output, write_card, write_sidecars, written_whole
-from .graph import save_graph, to_onnx, to_program
+from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
 from .optimization import fuse
+from .reference import load_reference
 from .validation import BOUNDS, ONNX_FILE, Validation, validate
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
-DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 
 
 def export(
@@ -115,64 +112,18 @@ def export_with_report(
         save_graph(graph, folder / ONNX_FILE)
         del graph
         report = validate(reference, folder)
-        report.check()
+        if not report.passed:
+            raise ValueError(f"{report.failure()} Nothing was written.")
         write_sidecars(folder, reference, dtype)
         settings = {"dtype": dtype, "opset": opset, "is_optimized": optimize}
         write_card(folder, reference, target.absolute().name, (config.inputs, config.outputs), settings, report)
     return target, report
 
 
-def load_reference(model: Any) -> Any:
-    """The model to export and to compare with: its own copy, on a CPU, in float32, in evaluation mode.
-
-    Args:
-        model: as [`export`] takes it.
-
-    Raises:
-        OSError: when there is no such folder.
-        TypeError: when `model` is no [`GLiRELForRelationClassification`].
-        ValueError: when it cannot be exported as it is.
-    """
-    if isinstance(model, str | os.PathLike):
-        name = model_name(os.fspath(model))
-        if Path(name).is_dir():
-            check_checkpoint(name)
-        loaded = GLiRELForRelationClassification.from_pretrained(name, dtype=torch.float32).eval()
-    else:
-        loaded = _copy_in_float32(model)
-    if loaded.tokenizer is None:
-        raise ValueError(
-            "The model has no tokenizer, without which an export is of no use. Set `model.tokenizer`, or copy the "
-            "checkpoint's tokenizer.json and tokenizer_config.json beside its weights."
-        )
-    return loaded
-
-
-def _copy_in_float32(model: Any) -> Any:
-    # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
-    is_ours = isinstance(model, GLiRELPreTrainedModel) or (
-        getattr(getattr(model, "config", None), "model_type", None) == GLiRELConfig.model_type
-        and hasattr(model, "save_pretrained")
-    )
-    if not is_ours or not hasattr(model, "scorer"):
-        raise TypeError(
-            f"What is exported must be a GLiRELForRelationClassification, or a folder with one: got "
-            f"{type(model).__name__}. Merge adapters first (merge_and_unload), and pass a pipeline's `model`."
-        )
-    if model.is_optimized:
-        raise ValueError("An optimized model cannot be exported. Load it again without optimize_for_inference.")
-    copied = copy.deepcopy(model).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
-    if copied.config._attn_implementation not in (None, "eager", "sdpa"):
-        copied.set_attn_implementation("sdpa")
-    return copied
-
-
 def _check_settings(opset: int, dtype: str) -> None:
     from onnx.defs import onnx_opset_version
 
-    from .graph import LOWEST_OPSET, highest_opset
-
-    highest = min(onnx_opset_version(), highest_opset())
+    highest = min(onnx_opset_version(), HIGHEST_OPSET)
     if not LOWEST_OPSET <= opset <= highest:
         raise ValueError(
             f"`opset` must be from {LOWEST_OPSET} to {highest} with the packages installed: got {opset}. Leave it at "

@@ -20,7 +20,9 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from .config import GLiRELExporterConfig
 
+DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 LOWEST_OPSET = 18  # what torch translates to; older versions would be converted down
+HIGHEST_OPSET = 22  # 23 has rotary embeddings as an operator, which torch gives tables of a size that it refuses
 _LARGEST_FILE = 1_900_000_000  # bytes of weights; the whole file must stay below 2³¹
 
 
@@ -194,10 +196,3 @@ def save_graph(graph: Any, file: Path) -> None:
         value.const_value.nbytes for value in graph.graph.initializers.values() if value.const_value is not None
     )
     onnx_ir.save(graph, file, external_data=f"{file.name}.data" if size > _LARGEST_FILE else None)
-
-
-def highest_opset() -> int:
-    """The latest version of the ONNX operators that the installed torch writes."""
-    from torch.onnx._constants import ONNX_MAX_OPSET
-
-    return int(ONNX_MAX_OPSET)

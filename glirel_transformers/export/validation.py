@@ -6,6 +6,7 @@ rounded in proportion to it, and a probability then differs by less than a quart
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from glirel_transformers.extras import require_extra
+
+from .reference import load_reference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,12 +86,22 @@ class Validation:
     @property
     def difference(self) -> float:
         """The largest of all shapes; NaN where the export gave one."""
-        return max((shape.difference for shape in self.shapes), key=lambda value: (value != value, value))
+        return max((shape.difference for shape in self.shapes), key=_nan_last)
 
     @property
     def passed(self) -> bool:
         """Whether no difference exceeds the bound."""
         return self.difference <= self.bound
+
+    def failure(self) -> str:
+        """What is wrong, and what to do; names the worst shape. Only where the validation did not pass."""
+        worst = max(self.shapes, key=lambda shape: _nan_last(shape.difference))
+        cure = "Export without --optimize, or with another --opset; if neither helps, please report it."
+        return (
+            f"The export computes other scores than the model: they differ by {worst.difference:.2g} (in proportion) "
+            f"for the shape {worst.name!r} {worst.sizes}, and at most {self.bound:g} is allowed in {self.dtype}. "
+            + ("Export in float32, or without --optimize." if self.dtype == "float16" else cure)
+        )
 
     def check(self) -> None:
         """Checks that the validation passed.
@@ -96,20 +109,8 @@ class Validation:
         Raises:
             ValueError: when it did not; the message names the shape that is worst.
         """
-        if self.passed:
-            return
-        worst = next(shape for shape in self.shapes if not shape.difference <= self.bound)
-        worst = max(self.shapes, key=lambda shape: shape.difference) if worst.difference == worst.difference else worst
-        raise ValueError(
-            f"The export computes other scores than the model: they differ by {worst.difference:.2g} (in proportion) "
-            f"for the shape {worst.name!r} {worst.sizes}, and at most {self.bound:g} is allowed in {self.dtype}. "
-            "Nothing was written. "
-            + (
-                "Export in float32, or without --optimize."
-                if self.dtype == "float16"
-                else "Export without --optimize, or with another --opset; if that does not help, please report it."
-            )
-        )
+        if not self.passed:
+            raise ValueError(self.failure())
 
 
 def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
@@ -119,7 +120,7 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
     the longest input that the model reads (up to 512 tokens).
 
     Args:
-        model: a [`GLiRELForRelationClassification`] in float32, in evaluation mode, on a CPU.
+        model: a [`GLiRELForRelationClassification`], or a folder or Hub repository with one; compared with in float32.
         folder: of the export, or its `model.onnx`.
         bound: on the difference; by default 1e-4 for an export in float32, and 5e-2 in float16.
 
@@ -128,12 +129,15 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
 
     Raises:
         ImportError: when a package of the extra `onnx` is missing.
-        OSError: when there is no such file.
-        ValueError: when the export has other inputs or outputs than the model's configuration says.
+        OSError: when there is no such file, or no such model.
+        TypeError: when `model` is no such model.
+        ValueError: when the export cannot be loaded or run, or has other inputs or outputs than the model's
+            configuration says.
     """
     require_extra("onnx", "onnxruntime", "optimum")
     from .config import exporter_config
 
+    model = load_reference(model)
     config = exporter_config(model.config)
     session = open_session(folder)
     for kind, found, wanted in (
@@ -156,7 +160,7 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
 
 def _run(session: Any, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
     try:
-        return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})  # type: ignore[no-any-return]
+        return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
     except Exception as error:
         raise ValueError(f"The export does not run for the shape {name!r}: {error} Export the model again.") from error
 
@@ -222,5 +226,10 @@ def _compare(name: str, sizes: Mapping[str, int], pairs: list[tuple[np.ndarray, 
             probability = np.abs(1 / (1 + np.exp(-have)) - 1 / (1 + np.exp(-want)))
         for place, values in enumerate((absolute / np.maximum(1, np.abs(want)), absolute, probability)):
             if values.size:
-                largest[place] = max(largest[place], float(values.max()), key=lambda value: (value != value, value))
+                largest[place] = max(largest[place], float(values.max()), key=_nan_last)
     return ShapeResult(name, dict(sizes), *largest)
+
+
+def _nan_last(value: float) -> tuple[bool, float]:
+    """A key by which NaN is the largest."""
+    return math.isnan(value), value

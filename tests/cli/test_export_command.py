@@ -1,12 +1,14 @@
 """`glirel export`."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
+from glirel_transformers.cli.export import export_checkpoint
 from glirel_transformers.export import exporter
 from glirel_transformers.export.graph import to_onnx
 
@@ -56,6 +58,13 @@ def test_what_is_wrong_is_said(model_folder, tmp_path, words, message):
     assert message in result.stderr
 
 
+def test_defaults_are_those_of_the_function():
+    command = inspect.signature(export_checkpoint).parameters
+    for name, parameter in inspect.signature(exporter.export).parameters.items():
+        if name not in ("model", "output"):
+            assert command[name].default == parameter.default, name
+
+
 def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path):
     result = run(tmp_path / "nowhere", tmp_path / "onnx")
     assert result.exit_code == 1
@@ -64,6 +73,7 @@ def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_all_options_together(model_folder, tmp_path):
+    pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     result = run(model_folder, tmp_path / "onnx", "--dtype", "float16", "--optimize", "--opset", "21")
     assert result.exit_code == 0, result.output
     result = run(model_folder, tmp_path / "onnx", "--overwrite")

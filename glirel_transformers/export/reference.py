@@ -1,0 +1,63 @@
+"""The model that is exported, and that exports are compared with."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.loading import check_checkpoint, model_name
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, GLiRELPreTrainedModel
+
+
+def load_reference(model: Any) -> Any:
+    """The model to export and to compare with: on a CPU, in float32, in evaluation mode; a copy where it was not.
+
+    Args:
+        model: as [`export`] takes it.
+
+    Raises:
+        OSError: when there is no such folder.
+        TypeError: when `model` is no [`GLiRELForRelationClassification`].
+        ValueError: when it cannot be exported as it is.
+    """
+    if isinstance(model, str | os.PathLike):
+        name = model_name(os.fspath(model))
+        if Path(name).is_dir():
+            check_checkpoint(name)
+        loaded = GLiRELForRelationClassification.from_pretrained(name, dtype=torch.float32).eval()
+    else:
+        loaded = _in_float32(model)
+    if loaded.tokenizer is None:
+        raise ValueError(
+            "The model has no tokenizer, without which an export is of no use. Set `model.tokenizer`, or copy the "
+            "checkpoint's tokenizer.json and tokenizer_config.json beside its weights."
+        )
+    return loaded
+
+
+def _in_float32(model: Any) -> Any:
+    # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
+    is_ours = isinstance(model, GLiRELPreTrainedModel) or (
+        getattr(getattr(model, "config", None), "model_type", None) == GLiRELConfig.model_type
+        and hasattr(model, "save_pretrained")
+    )
+    if not is_ours or not hasattr(model, "scorer"):
+        raise TypeError(
+            f"What is exported must be a GLiRELForRelationClassification, or a folder with one: got "
+            f"{type(model).__name__}. Merge adapters first (merge_and_unload), and pass a pipeline's `model`."
+        )
+    if model.is_optimized:
+        raise ValueError("An optimized model cannot be exported. Load it again without optimize_for_inference.")
+    states = {(tensor.device.type, tensor.dtype) for tensor in model.parameters()}
+    is_ready = states == {("cpu", torch.float32)} and not model.training
+    if is_ready and model.config._attn_implementation in (None, "eager", "sdpa"):
+        return model
+    copied = copy.deepcopy(model).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
+    if copied.config._attn_implementation not in (None, "eager", "sdpa"):
+        copied.set_attn_implementation("sdpa")
+    return copied
