@@ -211,6 +211,81 @@ def plot_scaling(results: dict[str, Any], path: Path) -> None:
     pyplot.close(figure)
 
 
+def tables_of_runtimes(results: dict[str, Any]) -> str:
+    """All tables of the runtimes, as Markdown: one for each model and number of threads."""
+    parts = [machine_line(results)]
+    header = ["runtime", "sentences/s, batch 1", "p50 (p95), ms", "sentences/s, batch 32", "peak memory, MiB"]
+    for group, batches in results["groups"].items():
+        parts += ["", f"{group[0].upper()}{group[1:]}:", ""]
+        rows = []
+        for runtime, single in batches["batch 1"].items():
+            many = batches["batch 32"][runtime]
+            peak = max(single["memory"]["peak"], many["memory"]["peak"])
+            rows.append([runtime, _speed_of(single), _latency_of(single), _speed_of(many), number(peak)])
+        parts.append(markdown_table(header, rows))
+    parts += ["", "Files, and seconds until a model is there and until its first call, with one thread:", ""]
+    rows = [
+        [group.split(",")[0], runtime, f"{own['bytes'] / 1e6:,.1f}", number(own["load"]), number(own["first_call"])]
+        for group, batches in results["groups"].items()
+        if group.endswith(" 1 thread")
+        for runtime, own in batches["batch 1"].items()
+    ]
+    parts.append(markdown_table(["model", "runtime", "MB", "load, s", "first call, s"], rows))
+    return "\n".join(parts)
+
+
+def _speed_of(own: dict[str, Any]) -> str:
+    mark = "*" if own["summary"]["noisy"] else ""
+    return f"{number(own['num_texts'] / own['summary']['seconds'])}{mark} ({own['compared']['ratio']:.2f} ×)"
+
+
+def _latency_of(own: dict[str, Any]) -> str:
+    return f"{number(1000 * own['latency']['p50'])} ({number(1000 * own['latency']['p95'])})"
+
+
+def plot_runtimes(results: dict[str, Any], path: Path) -> None:
+    """Bars of how many times the baseline's speed each runtime has, a panel for each model and batch size."""
+    pyplot = _pyplot()
+    groups = results["groups"]
+    models = list(dict.fromkeys(group.rsplit(",", 1)[0] for group in groups))
+    batches = list(next(iter(groups.values())))
+    figure, panels = pyplot.subplots(
+        len(batches), len(models), figsize=(5.6 * len(models) + 1.6, 7.6), sharey=True, sharex=True, squeeze=False
+    )
+    for column, model in enumerate(models):
+        own_groups = [group for group in groups if group.rsplit(",", 1)[0] == model]
+        for row, batch in enumerate(batches):
+            panel = panels[row][column]
+            height = 0.8 / len(own_groups)
+            for position, group in enumerate(own_groups):
+                entries = {name: own for name, own in groups[group][batch].items() if name != results["baseline"]}
+                offsets = [place + (position - (len(own_groups) - 1) / 2) * height for place in range(len(entries))]
+                ratios = [own["compared"]["ratio"] for own in entries.values()]
+                bars = panel.barh(
+                    offsets,
+                    [r - 1 for r in ratios],
+                    height * 0.92,
+                    1,
+                    color=COLOURS[position],
+                    zorder=2,
+                    label=group.rsplit(", ", 1)[1],
+                )
+                panel.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=3, fontsize=8)
+                panel.set_yticks(range(len(entries)), list(entries), fontsize=9)
+                panel.set_ylim(len(entries) - 0.5, -0.5)
+            panel.axvline(1, color="black", linewidth=1.2, zorder=3)
+            panel.set_title(f"{model}, {batch}", fontsize=10)
+            panel.grid(axis="x", color="#dddddd", zorder=0)
+            panel.spines[["top", "right"]].set_visible(False)
+            if row == len(batches) - 1:
+                panel.set_xlabel(f"times the speed of {results['baseline']}")
+    panels[0][0].legend(frameon=False, loc="lower right")
+    figure.suptitle("The same model on different runtimes, end to end", fontsize=13)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
 def _readable(name: str) -> str:
     match = re.fullmatch(r"([a-z-]+)(\d*)-m(\d+)-b(\d+)", name)
     if not match:

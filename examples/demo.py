@@ -42,9 +42,12 @@ def main() -> None:
         console.print(f"[dim]asked for: {', '.join(relation_types)}[/dim]", highlight=False)
         console.print(relations_table(relations))
     done = time.perf_counter()
-    num_parameters = sum(parameter.numel() for parameter in extract.model.parameters())
+    model = extract.model
+    size = "ONNX Runtime"  # an export shows no parameters
+    if hasattr(model, "parameters"):
+        size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f} million parameters"
     console.print(
-        f"\n{extract.model.name_or_path} ({num_parameters / 1e6:.1f} million parameters, {extract.device.type}): "
+        f"\n{model.name_or_path} ({size}, {extract.device.type}): "
         f"loaded in {loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
         highlight=False,
         soft_wrap=True,

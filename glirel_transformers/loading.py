@@ -61,7 +61,10 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
             f"{name!r} is in the original package's format. Convert it once: glirel convert {name} NEW_FOLDER"
         )
     if not files and any(folder.rglob("*.onnx")):
-        raise ValueError(f"{name!r} is an ONNX export. Name the checkpoint that it was exported from.")
+        raise ValueError(
+            f"{name!r} is an ONNX export, which extracts relations but cannot be trained, described or exported. Name "
+            "the checkpoint that it was exported from."
+        )
     if not file.is_file():
         raise ValueError(
             f"{name!r} has no config.json, so it is no checkpoint. Name the folder that `glirel train` or "
@@ -87,10 +90,12 @@ def weight_files(folder: Path) -> list[Path]:
 def load_pipeline(model: str | None = None, device: str | None = None, dtype: str | None = None) -> Any:
     """The pipeline of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
 
+    An export, which has `model.onnx` and no weights that torch reads, runs on ONNX Runtime.
+
     Args:
         model: folder or Hub repository.
         device: where it runs, such as `"cuda:0"`; by default the first accelerator there is, else the CPU.
-        dtype: `"float32"`, `"bfloat16"` or `"float16"`; by default as the checkpoint says.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`; by default as the checkpoint says. An export has its own.
 
     Raises:
         OSError: when there is no such model.
@@ -104,8 +109,41 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
     logging.disable_progress_bar()
     settings = {} if dtype is None else {"dtype": dtype}
     name = model_name(model)
+    if is_export(name):
+        return _load_export(name, device, dtype)
     if Path(name).is_dir():
         check_checkpoint(name)
     with naming_the_missing(name):
         model_object = GLiRELForRelationClassification.from_pretrained(name, **settings)
     return RelationExtractionPipeline(model_object, **({} if device is None else {"device": device}))
+
+
+def is_export(name: str) -> bool:
+    """Whether a folder or Hub repository has an ONNX model, and no weights that torch reads."""
+    if Path(name).is_dir():
+        return (Path(name) / "model.onnx").is_file() and not weight_files(Path(name))
+    from transformers.utils import cached_file
+
+    files = ("model.safetensors", "model.safetensors.index.json", "model.onnx")
+    silent = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    # The first that is there is what will be loaded, so that nothing is fetched in vain.
+    found = next((file for file in files if cached_file(name, file, **silent) is not None), None)
+    return found == "model.onnx"
+
+
+def _load_export(name: str, device: str | None, dtype: str | None) -> Any:
+    from .extras import require_extra
+
+    require_extra("onnx", "onnxruntime")
+    from .export.runtime import ORTModelForRelationClassification
+    from .export.sessions import provider_for_device
+    from .pipeline_glirel import RelationExtractionPipeline
+
+    model = ORTModelForRelationClassification.from_pretrained(name, **provider_for_device(device))
+    exported_in = str(model.dtype).removeprefix("torch.")
+    if dtype not in (None, exported_in):
+        raise ValueError(
+            f"{name!r} was exported in {exported_in} and cannot run in {dtype}. Leave the precision out, or export "
+            "the checkpoint again."
+        )
+    return RelationExtractionPipeline(model)

@@ -152,5 +152,60 @@ def test_tables_go_between_their_markers(tmp_path):
 
 def test_the_page_has_the_markers_of_all_tables():
     page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    for name in ("against_original", "against_original_cuda", "scaling"):
+    for name in ("against_original", "against_original_cuda", "scaling", "runtimes"):
         assert len(re.findall(f"<!-- {name}: (?:begin|end) -->", page)) == 2
+
+
+def runtimes_results() -> dict:
+    """Results as `runtimes.py` saves them, with speeds that are easy to tell apart."""
+
+    def entry(seconds: float, ratio: float, texts: int) -> dict:
+        return {
+            "num_texts": texts,
+            "summary": {"seconds": seconds, "noisy": ratio > 2},
+            "compared": {"ratio": ratio, "low": ratio, "high": ratio},
+            "latency": {"p50": seconds / texts, "p95": 2 * seconds / texts},
+            "memory": {"peak": 500.0 + texts},
+            "load": 0.25,
+            "first_call": 1.5,
+            "bytes": 12_300_000,
+        }
+
+    batches = {
+        f"batch {batch}": {"eager fp32": entry(2.0, 1.0, 10 * batch), "ORT int8": entry(0.8, 2.5, 10 * batch)}
+        for batch in (1, 32)
+    }
+    version = {"torch": "2", "transformers": "5", "python": "3"}
+    return {
+        "date": "2026-01-02",
+        "machine": {"processor": "a processor", "cores": 2},
+        "versions": {"this package": version},
+        "baseline": "eager fp32",
+        "groups": {"mini, 1 thread": batches, "mini, 2 threads": batches},
+    }
+
+
+def test_tables_of_runtimes_have_speed_latency_memory_and_size():
+    tables = reporting.tables_of_runtimes(runtimes_results())
+    assert "Mini, 1 thread:" in tables
+    assert "Mini, 2 threads:" in tables
+    assert "| ORT int8 | 12.5* (2.50 ×) | 80.0 (160) | 400* (2.50 ×) | 820 |" in tables
+    assert tables.count("| mini | ORT int8 | 12.3 | 0.25 | 1.50 |") == 1
+
+
+def test_runtimes_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    reporting.plot_runtimes(runtimes_results(), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_every_runtime_has_a_worker_with_its_threads(tmp_path):
+    import runtimes
+
+    exports = {name: tmp_path / name for name in ("float32", "fused", "int8", "int8-weights")}
+    sides = runtimes.sides_of(tmp_path / "checkpoint", exports, 2, list(runtimes.RUNTIMES))
+    assert [side.variant.rsplit(" ", 1) for side in sides] == [[name, "2"] for name in runtimes.RUNTIMES]
+    loaded = {side.name.rsplit(" ", 1)[0]: side.checkpoint.name for side in sides}
+    assert loaded["eager fp32"] == loaded["compiled fp32"] == "checkpoint"
+    assert (loaded["ORT fp32"], loaded["ORT int8"]) == ("float32", "int8")
+    assert [side.baseline for side in sides].count("") == 1

@@ -24,16 +24,21 @@ class OurWorker(Worker):
         super().__init__(options)
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        kind, dtype = options["variant"].split()
-        model = GLiRELForRelationClassification.from_pretrained(options["checkpoint"]).to(self.device)
-        if kind == "optimized":
-            model = model.optimize_for_inference(dtype=None if dtype == "fp32" else DTYPES[dtype])
-        elif dtype != "fp32":
-            model = model.to(DTYPES[dtype])
+        model = self.load()
         self.model = model
         self.tokenizer = model.tokenizer
         self.extract = pipeline("relation-extraction", model=model, tokenizer=model.tokenizer, device=self.device)
         self.optimizer: torch.optim.Optimizer | None = None
+
+    def load(self) -> Any:
+        """The model as the variant says."""
+        kind, dtype = self.options["variant"].split()
+        model = GLiRELForRelationClassification.from_pretrained(self.options["checkpoint"]).to(self.device)
+        if kind == "optimized":
+            model = model.optimize_for_inference(dtype=None if dtype == "fp32" else DTYPES[dtype])
+        elif dtype != "fp32":
+            model = model.to(DTYPES[dtype])
+        return model
 
     def calls(self) -> list[list[dict[str, Any]]]:
         """Texts one by one where that is the batch size; else all at once, for the pipeline to batch."""

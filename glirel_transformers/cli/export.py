@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
-from .console import console, errors_without_traceback, plain
+from .console import console, errors, errors_without_traceback, plain
 
 if TYPE_CHECKING:
-    from glirel_transformers.export import Validation
+    from glirel_transformers.data import Document
+    from glirel_transformers.export import Calibration, Validation
+
+_QUANTIZE = "Smaller numbers"
+
+Quantize = Annotated[
+    Literal["int8", "int8-weights", "int4-weights"] | None,
+    typer.Option(
+        "--quantize",
+        help="Make it smaller and faster on CPUs: int8 is the fastest, int8-weights the nearest to the model, "
+        "int4-weights the smallest.",
+        rich_help_panel=_QUANTIZE,
+    ),
+]
+Calibrate = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibrate",
+        metavar="DATA",
+        exists=True,
+        dir_okay=False,
+        help="Annotated documents on which to measure what that costs. Repeatable.",
+        rich_help_panel=_QUANTIZE,
+    ),
+]
+CalibrationLimit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Read so many documents of DATA. [default: all]", rich_help_panel=_QUANTIZE),
+]
+MaxLoss = Annotated[
+    float,
+    typer.Option(
+        "--max-loss", help="Macro-F1 that may be lost; above, nothing is written.", rich_help_panel=_QUANTIZE
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Write it all the same where more is lost.", rich_help_panel=_QUANTIZE)
+]
 
 
 def export_checkpoint(
@@ -23,6 +60,11 @@ def export_checkpoint(
         bool, typer.Option("--optimize", help="Fuse operators into ONNX Runtime's own, which only it can run.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in OUT.")] = False,
+    quantize: Quantize = None,
+    calibrate: Calibrate = None,
+    limit: CalibrationLimit = None,
+    max_loss: MaxLoss = 0.01,
+    force: Force = False,
 ) -> None:
     """Export a checkpoint to ONNX, and compare the export with the model.
 
@@ -32,6 +74,8 @@ def export_checkpoint(
 
         glirel export runs/mine/model mine-onnx --optimize
 
+        glirel export runs/mine/model mine-int8 --quantize int8 --calibrate test.jsonl
+
     Both are run over thirteen shapes, and their largest differences printed. Where one is above 1e-4 (in float16,
     5e-2), nothing is written and the exit code is 1.
     """
@@ -40,13 +84,56 @@ def export_checkpoint(
     logging.disable_progress_bar()
     with errors_without_traceback():
         from glirel_transformers.export.exporter import export_with_report
+        from glirel_transformers.export.quantization import export_quantized
 
-        folder, report = export_with_report(
-            checkpoint, output, opset=opset, dtype=dtype, optimize=optimize, overwrite=overwrite
-        )
+        if quantize is None and (calibrate or force or limit):
+            raise ValueError("--calibrate, --limit and --force need --quantize, such as --quantize int8.")
+        if quantize is not None and dtype != "float32":
+            raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
+        settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite}
+        found = None
+        if quantize is None:
+            folder, report = export_with_report(checkpoint, output, dtype=dtype, **settings)
+        else:
+            documents = _read(calibrate, limit) if calibrate else None
+            folder, report, found = export_quantized(
+                checkpoint, output, quantize, documents=documents, max_loss=max_loss, force=force, **settings
+            )
     console.print(_comparison(report))
-    size = sum(file.stat().st_size for file in folder.glob("model.onnx*"))
-    console.print(plain(f"Wrote {folder} ({size / 1e6:,.1f} MB, largest difference {report.difference:.1e})."))
+    if found is not None:
+        _show_costs(found, quantize)
+    elif quantize is not None:
+        errors.print(
+            "[yellow]note:[/yellow] What quantizing costs was not measured: --calibrate DATA does, on annotated "
+            "documents."
+        )
+    size = sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6
+    what = f"largest difference {report.difference:.1e}" if quantize is None else quantize
+    console.print(plain(f"Wrote {folder} ({size:,.1f} MB, {what})."))
+
+
+def _read(files: list[Path], limit: int | None) -> list[Document]:
+    from glirel_transformers.data import read_documents
+
+    return [document for file in files for document in read_documents(file)][:limit]
+
+
+def _show_costs(found: Calibration, method: str | None) -> None:
+    """Figures before and after, and how far scores have moved."""
+    table = Table(
+        title=f"On {found.num_documents:,} documents, at the threshold {found.threshold:.3f}",
+        title_justify="left",
+        title_style="",
+    )
+    for name in ("", "float32", str(method)):
+        table.add_column(name, justify="right" if name else "left")
+    for name, key in (("macro-F1", "macro_f1"), ("micro-F1", "micro_f1")):
+        table.add_row(name, f"{found.before[key]:.4f}", f"{found.after[key]:.4f}")
+    console.print(table)
+    console.print(
+        f"Of {found.num_scores:,} probabilities the largest change is {found.largest_change:.3f}, the mean "
+        f"{found.mean_change:.5f}; {found.num_changed_decisions:,} are on the other side of the threshold."
+    )
 
 
 def _comparison(report: Validation) -> Table:

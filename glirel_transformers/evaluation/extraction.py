@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +57,7 @@ def evaluate_extraction(
     threshold: float | None = None,
     group_size: int | None = None,
     batch_size: int = 8,
+    observe: Callable[[RelationScores], object] | None = None,
 ) -> Evaluation:
     """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
 
@@ -67,6 +68,7 @@ def evaluate_extraction(
         threshold: from which a relation counts as predicted; by default the model's own.
         group_size: how many relation types are asked for at once, see [`group_relation_types`].
         batch_size: windows read at once.
+        observe: is called with all scores of each document beside each group, in the same order for every model.
 
     Raises:
         ValueError: when there is no document, or no relation type to ask for.
@@ -88,6 +90,8 @@ def evaluate_extraction(
     unscored: dict[int, int] = {}
     numbers = {name: number for number, name in enumerate(types)}
     for position, group, scores in _read(extract, documents, groups, batch_size):
+        if observe is not None:
+            observe(scores)
         document = documents[position]
         labels = make_labels(document, group, scores.pair_index)
         result.counts.add(scores.scores, labels, torch.tensor([numbers[name] for name in group]))

@@ -1,14 +1,28 @@
-"""Export to ONNX, declared to Optimum: `export("checkpoint", "folder")`; and to `torch.export` programs.
+"""Export to ONNX, declared to Optimum, and to `torch.export` programs; use on ONNX Runtime; quantization.
 
 Importing this package makes Optimum's `TasksManager` find GLiREL, where Optimum is installed.
 """
 
 from importlib.util import find_spec
 
+from .calibration import Calibration, calibrate
 from .exporter import export, export_program
+from .quantization import export_quantized, quantize
+from .runtime import ORTModelForRelationClassification
 from .validation import ShapeResult, Validation, validate
 
 if find_spec("optimum") is not None:
     from . import config as config
 
-__all__ = ["ShapeResult", "Validation", "export", "export_program", "validate"]
+__all__ = [
+    "Calibration",
+    "ORTModelForRelationClassification",
+    "ShapeResult",
+    "Validation",
+    "calibrate",
+    "export",
+    "export_program",
+    "export_quantized",
+    "quantize",
+    "validate",
+]

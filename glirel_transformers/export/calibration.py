@@ -1,0 +1,139 @@
+"""What quantizing costs: the same documents read by both models, and every score compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from glirel_transformers.data import Document
+from glirel_transformers.evaluation import evaluate_extraction
+from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
+from glirel_transformers.scores_glirel import RelationScores
+
+MAX_LOSS = 0.01
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Figures of a model before and after it was quantized, on the same documents.
+
+    Args:
+        before, after: `macro_f1` and `micro_f1`, with precision and recall, at the threshold.
+        threshold: of the model.
+        largest_change, mean_change: of probabilities, over all pairs and relation types.
+        num_documents: texts read.
+        num_scores: probabilities compared.
+        num_changed_decisions: of these, how many are on the other side of the threshold.
+    """
+
+    before: dict[str, float]
+    after: dict[str, float]
+    threshold: float
+    largest_change: float
+    mean_change: float
+    num_documents: int
+    num_scores: int
+    num_changed_decisions: int
+
+    @property
+    def loss(self) -> float:
+        """How much macro-F1 is lost; negative where it is gained."""
+        return self.before["macro_f1"] - self.after["macro_f1"]
+
+    def check(self, max_loss: float = MAX_LOSS) -> None:
+        """Checks that not too much is lost.
+
+        Raises:
+            ValueError: when macro-F1 falls by more than `max_loss`.
+        """
+        if not self.loss <= max_loss:
+            raise ValueError(
+                f"Quantizing lowers macro-F1 from {self.before['macro_f1']:.4f} to {self.after['macro_f1']:.4f} on "
+                f"{self.num_documents} documents, by {self.loss:.4f} where {max_loss:g} is allowed. Try "
+                "--quantize int8-weights, which is nearer to the model, or allow more with --max-loss, or write it "
+                "all the same with --force."
+            )
+
+
+def calibrate(
+    model: Any,
+    quantized: Any,
+    documents: Sequence[Document],
+    relation_types: Sequence[str] | None = None,
+    *,
+    batch_size: int = 8,
+) -> Calibration:
+    """Compares a model with its quantized self on annotated documents.
+
+    Args:
+        model: before: the model, an export of it, or a pipeline of either.
+        quantized: after.
+        documents: annotated texts, which `model` was not trained on.
+        relation_types: what is asked for; by default all types that occur in `documents`.
+        batch_size: windows read at once, by both.
+
+    Raises:
+        ValueError: when there is no document, or no relation type to ask for.
+    """
+    kept: list[Tensor] = []
+    changes = _Changes(float(model.model.config.threshold if _is_pipeline(model) else model.config.threshold))
+
+    def compare(scores: RelationScores) -> None:
+        changes.add(kept[changes.num_texts], scores.scores)
+
+    first = evaluate_extraction(
+        _pipeline(model),
+        documents,
+        relation_types,
+        batch_size=batch_size,
+        observe=lambda scores: kept.append(scores.scores),
+    )
+    second = evaluate_extraction(
+        _pipeline(quantized),
+        documents,
+        relation_types,
+        threshold=changes.threshold,
+        batch_size=batch_size,
+        observe=compare,
+    )
+    return Calibration(
+        before=first.counts.averages(),
+        after=second.counts.averages(),
+        threshold=changes.threshold,
+        largest_change=changes.largest,
+        mean_change=changes.total / max(1, changes.num_scores),
+        num_documents=len(documents),
+        num_scores=changes.num_scores,
+        num_changed_decisions=changes.num_decisions,
+    )
+
+
+class _Changes:
+    """Differences of scores, text by text."""
+
+    def __init__(self, threshold: float):
+        self.threshold = threshold
+        self.num_texts = self.num_scores = self.num_decisions = 0
+        self.largest = self.total = 0.0
+
+    def add(self, before: Tensor, after: Tensor) -> None:
+        changes = (after.double() - before.double()).abs()
+        self.num_texts += 1
+        self.num_scores += changes.numel()
+        self.num_decisions += int(((before >= self.threshold) != (after >= self.threshold)).sum())
+        self.total += float(changes.sum())
+        self.largest = max(self.largest, float(changes.max())) if changes.numel() else self.largest
+
+
+def _is_pipeline(model: Any) -> bool:
+    return hasattr(model, "postprocess")
+
+
+def _pipeline(model: Any) -> Any:
+    return model if _is_pipeline(model) else RelationExtractionPipeline(model)
+
+
+__all__ = ["MAX_LOSS", "Calibration", "calibrate"]

@@ -1,0 +1,290 @@
+"""A model that was exported to ONNX, run by ONNX Runtime and called as the model itself is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.utils import cached_file
+
+from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.extras import require_extra
+from glirel_transformers.modeling_glirel import GLiRELRelationClassificationOutput
+from glirel_transformers.tokenization_glirel import AXES, GLiRELTokenizer
+
+from .sessions import check_session_fits, find_providers, open_session
+
+MODEL_FILE = "model.onnx"
+# Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
+_WEIGHTS_BESIDE = (f"{MODEL_FILE}.data", f"{MODEL_FILE}_data")
+
+_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}  # of all others what goes in and out is float32
+# An input that may be left out, and the one whose axis it then calls real throughout.
+_MASKED = {
+    "word_mask": "word_token_spans",
+    "relation_mask": "relation_token_spans",
+    "mention_mask": "mention_word_spans",
+    "pair_mask": "pair_index",
+}
+
+
+class ORTModelForRelationClassification:
+    """Scores entity pairs against relation types as [`GLiRELForRelationClassification`] does, by ONNX Runtime.
+
+    It takes the tensors that the tokenizer makes, returns the same output class, and stands in a pipeline for the
+    model that it was exported from. The scores are the same within 1e-4 in float32.
+
+    A class of its own: Optimum's `ORTModel` is in a package that does not install beside this version of transformers,
+    and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a requirement of
+    those who only serve a model. Its names and arguments are those of Optimum's.
+
+    Args:
+        session: an `onnxruntime.InferenceSession`.
+        config: of the model that was exported.
+        tokenizer: the same.
+        folder: where the export lies, for [`save_pretrained`].
+
+    Example:
+        >>> from transformers import pipeline
+        >>> model = ORTModelForRelationClassification.from_pretrained("exported")
+        >>> extract = pipeline("relation-extraction", model=model, tokenizer=model.tokenizer)  # doctest: +SKIP
+    """
+
+    main_input_name = "input_ids"
+    input_modalities = output_modalities = ("text",)
+
+    def __init__(self, session: Any, config: Any, tokenizer: GLiRELTokenizer, folder: Path | None = None):
+        self.session = session
+        self.config = config
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self.providers: list[str] = session.get_providers()
+        self._inputs = {argument.name: len(argument.shape) for argument in session.get_inputs()}
+        self._outputs = [argument.name for argument in session.get_outputs()]
+        self.precision = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
+        self.device = self._device()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *,
+        provider: str | None = None,
+        providers: Sequence[str] | None = None,
+        provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        session_options: Any = None,
+        num_threads: int | None = None,
+        **hub_options: Any,
+    ) -> ORTModelForRelationClassification:
+        """Loads the folder that `glirel export` wrote.
+
+        Args:
+            pretrained_model_name_or_path: the folder, wherever it has been moved, or a Hub repository with its files.
+            provider: what of ONNX Runtime runs the model, such as `"CUDAExecutionProvider"`, followed by the CPU for
+                what it does not have. By default the CPU.
+            providers: the same as a list, the first one first.
+            provider_options: of `provider`, or for each of `providers`.
+            session_options: an `onnxruntime.SessionOptions`, used as it is.
+            num_threads: of the CPU, within an operation. By default as many as torch uses, which reads
+                `OMP_NUM_THREADS`. Not beside `session_options`, which have them as `intra_op_num_threads`.
+            hub_options: `revision`, `token`, `cache_dir`, `subfolder`, `force_download` or `local_files_only`.
+
+        Raises:
+            ValueError: when the folder is no export, or a file in it is damaged; when the provider is not there.
+            OSError: when there is no such folder or repository.
+            ImportError: when ONNX Runtime is not installed.
+        """
+        require_extra("onnx", "onnxruntime")
+        if unknown := sorted(set(hub_options) - set(_HUB_OPTIONS)):
+            raise TypeError(
+                f"from_pretrained of an export does not take {unknown}. Precision and attention were chosen when it "
+                "was exported: see `glirel export --help`."
+            )
+        name = os.fspath(pretrained_model_name_or_path)
+        chosen = find_providers(provider, providers, provider_options)
+        file = _find_model(name, hub_options)
+        config = GLiRELConfig.from_pretrained(name, **hub_options)
+        tokenizer = _load_tokenizer(name, hub_options)
+        session = open_session(file, chosen, session_options, num_threads)
+        check_session_fits(session, file)
+        config.name_or_path = name
+        return cls(session, config, tokenizer, file.parent)
+
+    def __call__(self, **inputs: Tensor | None) -> GLiRELRelationClassificationOutput:
+        """As [`GLiRELForRelationClassification.forward`], without `labels`.
+
+        Raises:
+            TypeError: for an input that the model does not have.
+            ValueError: for one that is missing or of a wrong shape, and when the scores are not numbers.
+        """
+        given = self._check(inputs)
+        outputs = self._run_bound(given) if self.device.type == "cuda" else self._run(given)
+        logits = outputs["logits"]
+        if not torch.isfinite(logits).all():
+            raise ValueError(
+                f"The scores are NaN or infinite: {self.dtype} overflowed, or the export is damaged. Export it again"
+                + (", in float32." if self.dtype != torch.float32 else ".")
+            )
+        return GLiRELRelationClassificationOutput(
+            logits=logits,
+            pair_mask=given["pair_mask"].bool(),
+            relation_mask=given["relation_mask"].bool(),
+            coreference_logits=outputs.get("coreference_logits"),
+        )
+
+    forward = __call__
+
+    @property
+    def name_or_path(self) -> str:
+        """What it was loaded from."""
+        return str(self.config.name_or_path)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it was exported in; of quantized exports, what they were made from. Scores are float32 in any case."""
+        return _DTYPES.get(self.precision, torch.float32)
+
+    @property
+    def is_optimized(self) -> bool:
+        """Always true: it is laid out for its device and stays there, which is what pipelines ask this for."""
+        return True
+
+    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> ORTModelForRelationClassification:
+        """Itself, where it is asked to be what it is already.
+
+        Raises:
+            ValueError: for another device or precision, which a session cannot take.
+        """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+        if device is not None and torch.device(device).type != self.device.type:
+            raise ValueError(
+                f"The session runs on {self.device.type} by {self.providers[0]} and cannot move to {device}. Load it "
+                "again with provider='CPUExecutionProvider' or 'CUDAExecutionProvider', and give a pipeline "
+                f"device={str(self.device)!r}."
+            )
+        if dtype is not None and dtype != self.dtype:
+            raise ValueError(
+                f"The model was exported in {self.dtype} and cannot become {dtype}. Export it again: see `glirel "
+                "export --help`."
+            )
+        return self
+
+    def eval(self) -> ORTModelForRelationClassification:
+        """Itself: a session does not train."""
+        return self
+
+    def can_generate(self) -> bool:
+        """Whether it generates text; it does not."""
+        return False
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **_: Any) -> None:
+        """Copies the export's folder.
+
+        Raises:
+            ValueError: when the model was made from a session alone.
+        """
+        if self.folder is None:
+            raise ValueError("The model was made from a session, without a folder. Copy the file of the session.")
+        target = Path(save_directory)
+        if target.resolve() != self.folder.resolve():
+            shutil.copytree(self.folder, target, dirs_exist_ok=True)
+
+    def _device(self) -> torch.device:
+        """Where it takes and gives tensors. Without CUDA in torch, ONNX Runtime copies them to its own device."""
+        if self.providers[0] not in ("CUDAExecutionProvider", "TensorrtExecutionProvider"):
+            return torch.device("cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        options = self.session.get_provider_options()[self.providers[0]]
+        return torch.device("cuda", int(options.get("device_id", 0)))
+
+    def _check(self, inputs: dict[str, Tensor | None]) -> dict[str, Tensor]:
+        """The inputs on the device, with the masks that were left out, after a check of names and ranks."""
+        given = {name: value.to(self.device) for name, value in inputs.items() if value is not None}
+        if unknown := sorted(set(given) - set(self._inputs) - set(_MASKED)):
+            advice = " A loss is the business of the model itself." if "labels" in unknown else ""
+            raise TypeError(f"The export does not take {unknown}: its inputs are {list(self._inputs)}.{advice}")
+        for mask, items in _MASKED.items():
+            if mask not in given and items in given:
+                given[mask] = given[items].new_ones(given[items].shape[:2], dtype=torch.bool)
+        if missing := [name for name in self._inputs if name not in given]:
+            raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
+        batch = given["input_ids"].shape[:1]
+        for name, rank in self._inputs.items():
+            shape = given[name].shape
+            if len(shape) != rank or shape[:1] != batch or (rank == 3 and shape[2] != 2):
+                axes = ", ".join(("batch", *("2" if axis in ("span", "pair") else axis for axis in AXES[name])))
+                raise ValueError(
+                    f"`{name}` must have the shape ({axes}), with the batch of `input_ids`, {batch[0]}: got "
+                    f"{tuple(shape)}."
+                )
+        return given
+
+    def _run(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs are read where they lie, and outputs are not copied either."""
+        arrays = {name: given[name].contiguous().numpy() for name in self._inputs}
+        outputs = self.session.run(self._outputs, arrays)
+        return {name: torch.from_numpy(array) for name, array in zip(self._outputs, outputs, strict=True)}
+
+    def _run_bound(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs and outputs stay on the GPU: ONNX Runtime reads and writes torch's memory."""
+        binding = self.session.io_binding()
+        where = {"device_type": self.device.type, "device_id": self.device.index or 0}
+        pairs = given["pair_index"].shape[:2]
+        shapes = {"logits": (*pairs, given["relation_token_spans"].shape[1]), "coreference_logits": pairs}
+        inputs = {name: given[name].contiguous() for name in self._inputs}
+        outputs = {name: torch.empty(shapes[name], device=self.device) for name in self._outputs}
+        for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
+            for name, tensor in tensors.items():
+                kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype.type
+                bind(name, **where, element_type=kind, shape=tuple(tensor.shape), buffer_ptr=tensor.data_ptr())
+        if self.device.type == "cuda":  # ONNX Runtime has a stream of its own
+            torch.cuda.current_stream(self.device).synchronize()
+        self.session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return outputs
+
+
+def _find_model(name: str, hub_options: dict[str, Any]) -> Path:
+    """The ONNX file of a folder or of a Hub repository, whose other files are fetched with it."""
+    folder = Path(name) / (hub_options.get("subfolder") or "")
+    if Path(name).is_dir():
+        if (folder / MODEL_FILE).is_file():
+            return folder / MODEL_FILE
+        others = sorted(file.name for file in folder.glob("*.onnx"))
+        here = f" It holds {', '.join(others)}: rename the one that you mean." if others else ""
+        raise ValueError(
+            f"{str(folder)!r} has no {MODEL_FILE}, so it is no export.{here} Make one: glirel export CHECKPOINT "
+            "NEW_FOLDER"
+        )
+    options = {**hub_options, "_raise_exceptions_for_missing_entries": False}
+    file = cached_file(name, MODEL_FILE, **options)
+    if file is None:
+        raise ValueError(
+            f"The repository {name!r} has no {MODEL_FILE}, so it is no export. Make one: glirel export {name} "
+            "NEW_FOLDER"
+        )
+    for beside in _WEIGHTS_BESIDE:
+        cached_file(name, beside, **options, _raise_exceptions_for_connection_errors=False)
+    return Path(file)
+
+
+def _load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
+    options = {**hub_options, "_raise_exceptions_for_missing_entries": False}
+    if cached_file(name, "tokenizer.json", **options) is None:
+        raise ValueError(
+            f"{name!r} has no tokenizer.json. An export is a folder that holds all it needs: copy the whole of it, or "
+            "export the checkpoint again."
+        )
+    tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **hub_options)
+    return tokenizer
+
+
+__all__ = ["MODEL_FILE", "ORTModelForRelationClassification"]

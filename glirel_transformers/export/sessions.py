@@ -1,0 +1,150 @@
+"""Sessions of ONNX Runtime: which provider runs them, with which options, and what is wrong where they do not open."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from glirel_transformers.tokenization_glirel import AXES
+
+CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+class Provider(NamedTuple):
+    """What runs a model, and its options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+def find_providers(
+    provider: str | None = None,
+    providers: Sequence[str] | None = None,
+    provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+) -> list[Provider]:
+    """Checks the providers that were asked for, and adds the CPU to one given alone.
+
+    Raises:
+        ValueError: when one is not there in this ONNX Runtime, or the options do not fit.
+    """
+    import onnxruntime
+
+    if provider is not None and providers is not None:
+        raise ValueError(
+            f"Both `provider` and `providers` are given: {provider!r} and {providers!r}. Pass one of them."
+        )
+    if isinstance(providers, str):
+        raise TypeError(f"`providers` is a list of names: got {providers!r}. Pass it as `provider`.")
+    if providers is None:
+        names = [provider or CPU, *([CPU] if provider not in (None, CPU) else [])]
+    else:
+        names = list(providers)
+    options = [provider_options] if isinstance(provider_options, Mapping) else list(provider_options or [])
+    if provider is not None or len(names) == 1:
+        options += [{}] * (len(names) - len(options))
+    if not names or (options and len(options) != len(names)):
+        raise ValueError(
+            f"`provider_options` must have the options of each provider, {names}: got {provider_options!r}."
+        )
+    available = onnxruntime.get_available_providers()
+    for name in names:
+        if name not in available:
+            close = [own for own in available if name.lower() in own.lower()]
+            close = close or difflib.get_close_matches(name, available, 1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            cure = " For an NVIDIA GPU: pip install onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
+            raise ValueError(
+                f"This ONNX Runtime has no provider {name!r}. It has {', '.join(available)}.{meant}{cure}"
+            )
+    return [Provider(name, dict(own)) for name, own in zip(names, options or [{}] * len(names), strict=True)]
+
+
+def provider_for_device(device: str | None) -> dict[str, Any]:
+    """`provider` and its options for a device as torch names them; without one, a GPU where it can be used.
+
+    Raises:
+        ValueError: for a device for which no provider is known.
+    """
+    import onnxruntime
+
+    if device is None:
+        has_gpu = torch.cuda.is_available() and GPU in onnxruntime.get_available_providers()
+        return {"provider": GPU if has_gpu else CPU}
+    found = torch.device(device)
+    if found.type == "cpu":
+        return {"provider": CPU}
+    if found.type == "cuda":
+        return {"provider": GPU, "provider_options": {"device_id": found.index or 0}}
+    raise ValueError(
+        f"An export runs on 'cpu' or 'cuda' here: got {device!r}. For another provider of ONNX Runtime, load it with "
+        "ORTModelForRelationClassification.from_pretrained(..., provider=...)."
+    )
+
+
+def open_session(file: Path, providers: list[Provider], session_options: Any, num_threads: int | None) -> Any:
+    """Opens a file.
+
+    Raises:
+        ValueError: when it is not an ONNX model, is damaged, or the first provider did not start.
+    """
+    import onnxruntime
+
+    if session_options is None:
+        session_options = onnxruntime.SessionOptions()
+        session_options.intra_op_num_threads = torch.get_num_threads() if num_threads is None else num_threads
+        # All axes are open, so that shapes seldom come again, and what a shape needed is of no use to the next.
+        session_options.enable_mem_pattern = False
+        session_options.log_severity_level = 3  # what the optimizer could not do is no news to a user
+    elif num_threads is not None:
+        raise ValueError(
+            f"`num_threads` = {num_threads} is given beside `session_options`, which have it as intra_op_num_threads. "
+            "Set it there."
+        )
+    try:
+        session = onnxruntime.InferenceSession(
+            str(file),
+            session_options,
+            providers=[provider.name for provider in providers],
+            provider_options=[provider.options for provider in providers],
+        )
+    except Exception as error:  # ONNX Runtime's errors have no base class but this one
+        raise ValueError(
+            f"{str(file)!r} cannot be loaded: {_first_line(error)} It is damaged, or the pointer to a large file that "
+            "was not fetched; or its weights, which large exports keep in a file beside it, are missing. Copy the "
+            "whole export again, or make it anew: glirel export CHECKPOINT NEW_FOLDER"
+        ) from error
+    if session.get_providers()[0] != providers[0].name:
+        raise ValueError(
+            f"{providers[0].name} did not start, and ONNX Runtime took {session.get_providers()[0]} in its place. "
+            "Install the libraries that it needs, or choose that one."
+        )
+    return session
+
+
+def check_session_fits(session: Any, file: Path) -> None:
+    """Checks that a file is an export of this package, and no other model.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    inputs = [argument.name for argument in session.get_inputs()]
+    outputs = [argument.name for argument in session.get_outputs()]
+    strange = [name for name in inputs if name not in AXES]
+    if strange or "logits" not in outputs or "pair_index" not in inputs:
+        raise ValueError(
+            f"{str(file)!r} is an ONNX model, but no export of this package: it takes {inputs} and gives {outputs}. "
+            "Make one: glirel export CHECKPOINT NEW_FOLDER"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return line if line.endswith(".") else f"{line}."
+
+
+__all__ = ["CPU", "GPU", "Provider", "check_session_fits", "find_providers", "open_session", "provider_for_device"]

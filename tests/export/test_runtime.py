@@ -1,0 +1,217 @@
+"""An export on ONNX Runtime stands for the model: the same call, the same scores, and errors that say what to do."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from transformers import pipeline
+
+from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
+from glirel_transformers.export import ORTModelForRelationClassification, export
+from glirel_transformers.loading import EMBEDDED_MODEL, is_export, load_pipeline
+
+SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
+LONG = " ".join(f"{TEXTS[i % 2]}" for i in range(12))
+
+
+@pytest.fixture(scope="module")
+def pair(exported):
+    """A model, and its export on ONNX Runtime."""
+    model, folder = exported("bert", **SETTINGS)
+    return model, ORTModelForRelationClassification.from_pretrained(folder)
+
+
+def all_scores(extract, texts=TEXTS, entities=ENTITIES, **options):
+    options = {"relation_types": RELATION_TYPES, "return_scores": True, **options}
+    return [found.scores for found in extract(texts, entities=entities, **options)]
+
+
+def assert_same(expected, got):
+    for left, right in zip(expected, got, strict=True):
+        torch.testing.assert_close(right, left, atol=1e-4, rtol=0)
+
+
+def test_the_same_call_gives_the_same_output(pair, encode):
+    model, ort_model = pair
+    batch = encode(model)
+    with torch.inference_mode():
+        expected = model(**batch)
+    got = ort_model(**batch)
+    assert type(got).__name__ == type(expected).__name__
+    torch.testing.assert_close(got.logits, expected.logits, atol=1e-4, rtol=1e-4)
+    assert torch.equal(got.pair_mask, expected.pair_mask)
+    assert torch.equal(got.relation_mask, expected.relation_mask)
+    assert got.loss is None
+
+
+def test_masks_may_be_left_out(pair, encode):
+    model, ort_model = pair
+    batch = encode(model, members=(0,))
+    alone = {name: tensor for name, tensor in batch.items() if not name.endswith("_mask") or "attention" in name}
+    torch.testing.assert_close(ort_model(**alone).logits, ort_model(**batch).logits)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_pipelines_give_the_same(pair, batch_size):
+    model, ort_model = pair
+    eager = RelationExtractionPipeline(model)
+    extract = pipeline("relation-extraction", model=ort_model, tokenizer=ort_model.tokenizer)
+    assert_same(
+        all_scores(eager, TEXTS * 3, ENTITIES * 3, batch_size=batch_size),
+        all_scores(extract, TEXTS * 3, ENTITIES * 3, batch_size=batch_size),
+    )
+    assert "ORTModelForRelationClassification" in repr(extract)
+
+
+def test_windows_give_the_same(pair):
+    model, ort_model = pair
+    entities = [[(0, 11), (24, 30), (LONG.rindex("London"), LONG.rindex("London") + 6)]]
+    results = [
+        all_scores(RelationExtractionPipeline(one), [LONG], entities, truncation="window", batch_size=2)
+        for one in (model, ort_model)
+    ]
+    assert_same(*results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["roberta", "electra", "deberta-v2", "modernbert"])
+def test_every_family_gives_the_same(exported, family):
+    model, folder = exported(family, scorer="dot", coreference_classifier=family == "electra")
+    ort_model = ORTModelForRelationClassification.from_pretrained(folder, num_threads=1)
+    pipelines = RelationExtractionPipeline(model), RelationExtractionPipeline(ort_model)
+    assert_same(*(all_scores(extract, batch_size=3) for extract in pipelines))
+    batch = model.tokenizer(TEXTS, entities=ENTITIES, relation_types=RELATION_TYPES, padding=True)
+    assert (ort_model(**batch).coreference_logits is None) == (family != "electra")
+
+
+@pytest.mark.slow
+def test_the_embedded_model_gives_the_same(tmp_path):
+    model = GLiRELForRelationClassification.from_pretrained(EMBEDDED_MODEL).eval()
+    folder = export(model, tmp_path / "onnx")
+    shutil.move(folder, tmp_path / "elsewhere")
+    extract = load_pipeline(str(tmp_path / "elsewhere"))
+    assert type(extract.model) is ORTModelForRelationClassification
+    texts, entities = [*TEXTS, LONG], [*ENTITIES, [(0, 11), (24, 30)]]
+    for batch_size in (1, 4):
+        assert_same(
+            all_scores(RelationExtractionPipeline(model), texts, entities, batch_size=batch_size),
+            all_scores(extract, texts, entities, batch_size=batch_size),
+        )
+
+
+def test_a_folder_loads_by_its_name(exported, pair):
+    _, folder = exported("bert", **SETTINGS)
+    assert is_export(str(folder))
+    extract = load_pipeline(str(folder), device="cpu")
+    assert extract.model.name_or_path == str(folder)
+    assert_same(all_scores(RelationExtractionPipeline(pair[0])), all_scores(extract))
+    with pytest.raises(ValueError, match="exported in float32 and cannot run in bfloat16"):
+        load_pipeline(str(folder), dtype="bfloat16")
+    with pytest.raises(ValueError, match="runs on 'cpu' or 'cuda'"):
+        load_pipeline(str(folder), device="mps")
+
+
+def test_saving_copies_the_folder(pair, tmp_path):
+    RelationExtractionPipeline(pair[1]).save_pretrained(tmp_path / "copy")
+    again = ORTModelForRelationClassification.from_pretrained(tmp_path / "copy")
+    assert_same(all_scores(RelationExtractionPipeline(pair[1])), all_scores(RelationExtractionPipeline(again)))
+
+
+def test_sessions_are_set_as_asked(exported):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    _, folder = exported("bert", **SETTINGS)
+    load = ORTModelForRelationClassification.from_pretrained
+    assert load(folder, num_threads=2).session.get_session_options().intra_op_num_threads == 2
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    used = load(folder, session_options=options, providers=["CPUExecutionProvider"]).session.get_session_options()
+    assert used.graph_optimization_level == onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with pytest.raises(ValueError, match="intra_op_num_threads"):
+        load(folder, session_options=options, num_threads=2)
+    arena = {"arena_extend_strategy": "kSameAsRequested"}
+    assert load(folder, provider="CPUExecutionProvider", provider_options=arena).device.type == "cpu"
+    with pytest.raises(ValueError, match="options of each provider"):
+        load(folder, providers=["CPUExecutionProvider"], provider_options=[{}, {}])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"provider": "CUDAExecutionProvider"}, r"no provider 'CUDAExecutionProvider'. It has .*onnxruntime-gpu"),
+        ({"provider": "cpu"}, "Did you mean 'CPUExecutionProvider'"),
+        ({"provider": "CPUExecutionProvider", "providers": ["CPUExecutionProvider"]}, "Both"),
+    ],
+)
+def test_unknown_providers_are_named(exported, options, message):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDA" in options["provider"] and options["provider"] in onnxruntime.get_available_providers():
+        pytest.skip("it is there")
+    _, folder = exported("bert", **SETTINGS)
+    with pytest.raises(ValueError, match=message):
+        ORTModelForRelationClassification.from_pretrained(folder, **options)
+
+
+def test_unknown_arguments_are_errors(exported):
+    with pytest.raises(TypeError, match=r"does not take \['dtype'\]"):
+        ORTModelForRelationClassification.from_pretrained(exported("bert", **SETTINGS)[1], dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n", None])
+def test_damaged_files_are_named(exported, tmp_path, content):
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "damaged")
+    file = tmp_path / "damaged" / "model.onnx"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if content is None else content)
+    with pytest.raises(ValueError, match=r"model.onnx' cannot be loaded: .*glirel export"):
+        ORTModelForRelationClassification.from_pretrained(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize(("missing", "message"), [("model.onnx", "glirel export"), ("tokenizer.json", "the whole of")])
+def test_folders_that_are_not_whole_are_named(exported, tmp_path, missing, message):
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "part")
+    (tmp_path / "part" / missing).unlink()
+    with pytest.raises(ValueError, match=rf"has no {missing}.*{message}"):
+        ORTModelForRelationClassification.from_pretrained(tmp_path / "part")
+
+
+def test_another_model_is_no_export(exported, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "other")
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n"])
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n"])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "other", [value], [output])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, tmp_path / "other" / "model.onnx")
+    with pytest.raises(ValueError, match=r"takes \['x'\] and gives \['y'\]"):
+        ORTModelForRelationClassification.from_pretrained(tmp_path / "other")
+
+
+def test_what_it_cannot_take_is_named(pair, encode):
+    model, ort_model = pair
+    batch = dict(encode(model))
+    with pytest.raises(TypeError, match=r"does not take \['labels'\].*A loss"):
+        ort_model(**batch, labels=torch.zeros(1))
+    with pytest.raises(ValueError, match=r"\['pair_index', 'pair_mask'\] are missing"):
+        ort_model(**{name: tensor for name, tensor in batch.items() if not name.startswith("pair")})
+    with pytest.raises(ValueError, match=r"`pair_index` must have the shape \(batch, pairs, 2\).*3: got \(1, 6, 2\)"):
+        ort_model(**{**batch, "pair_index": batch["pair_index"][:1]})
+
+
+def test_it_stays_where_it_is(pair):
+    _, ort_model = pair
+    assert ort_model.to("cpu") is ort_model.to(torch.float32) is ort_model.eval() is ort_model
+    assert (ort_model.dtype, ort_model.can_generate()) == (torch.float32, False)
+    with pytest.raises(ValueError, match="cannot move to cuda"):
+        pipeline("relation-extraction", model=ort_model, tokenizer=ort_model.tokenizer, device="cuda:0")
+    with pytest.raises(ValueError, match="cannot become"):
+        ort_model.to(torch.float16)
+
+
+def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
+    """What a GPU does; here both sides of the binding are the CPU."""
+    model, ort_model = pair
+    given = ort_model._check(dict(encode(model)))
+    torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
