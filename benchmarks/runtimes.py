@@ -34,6 +34,8 @@ from reporting import load_json, plot_runtimes, replace_between_markers, save_js
 from tqdm import tqdm
 from workloads import Workload, relation_names, texts_of
 
+from glirel_transformers.extras import require_extra
+
 BASELINE = "eager fp32"
 # Variant of the worker → which export it loads, or "" for the checkpoint.
 RUNTIMES = {
@@ -57,9 +59,8 @@ def make_exports(model: str, checkpoint: Path) -> dict[str, Path]:
     """The exports that the runtimes load, made once for this code."""
     from glirel_transformers.export import export, quantize
 
-    code = b"\0".join(file.read_bytes() for file in sorted((ROOT / "glirel_transformers" / "export").glob("*.py")))
     weights = hashlib.sha256((checkpoint / "model.safetensors").read_bytes())
-    key = hashlib.sha256(code + weights.digest() + code_fingerprint().encode()).hexdigest()[:12]
+    key = hashlib.sha256(weights.digest() + _code().encode()).hexdigest()[:12]
     folder = CACHE / f"runtimes-{key}"
     exports = {name: folder / name for name in ("float32", "fused", "int8", "int8-weights")}
     if not (folder / "made").exists():
@@ -172,6 +173,9 @@ def profile(checkpoints: dict[str, Path], args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = _arguments()
+    require_extra("onnx", "onnx", "onnxruntime", "onnxscript", "optimum")
+    if not args.profile:
+        require_extra("benchmark", "matplotlib")  # before anything is measured
     checkpoints = (
         {"tiny": make_our_checkpoint(True)}
         if args.quick
@@ -190,7 +194,7 @@ def main() -> None:
         "machine": describe_machine("cpu"),
         "versions": {},
         "baseline": BASELINE,
-        "code": code_fingerprint(),
+        "code": _code(),
         "load_before": os.getloadavg()[0],
         "groups": {},
     }
@@ -223,6 +227,13 @@ def main() -> None:
         print(tables)
     else:
         replace_between_markers(BENCHMARKS / "README.md", "runtimes", tables)
+
+
+def _code() -> str:
+    """Changes when what is measured may have changed, exports among it."""
+    files = sorted((ROOT / "glirel_transformers" / "export").glob("*.py"))
+    content = b"\0".join([code_fingerprint().encode(), *(file.read_bytes() for file in files)])
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _versions() -> dict[str, Any]:
