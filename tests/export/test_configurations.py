@@ -106,8 +106,10 @@ def test_other_settings_export(build_model, encode, tmp_path, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "dtype"),
+    [*((family, "float32") for family in FAMILIES), ("bert", "float16"), ("deberta-v2", "float16")],
+)
 def test_fused_graphs_compute_the_same(build_model, encode, tmp_path, family, dtype):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     model = build_model(family, **GROUPS["refined"], use_lstm=family == "bert")
@@ -124,7 +126,7 @@ def test_fused_graphs_compute_the_same(build_model, encode, tmp_path, family, dt
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", [18, 19, 21, 22])
+@pytest.mark.parametrize("opset", [18, 22])  # the lowest and the highest
 def test_every_opset_computes_the_same(build_model, encode, tmp_path, opset):
     model = build_model("modernbert", **GROUPS["lstm"])
     folder = export(model, tmp_path / "onnx", opset=opset)
