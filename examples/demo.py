@@ -47,7 +47,7 @@ def main() -> None:
     if hasattr(model, "parameters"):
         size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f} million parameters"
     console.print(
-        f"\n{model.name_or_path} ({size}, {extract.device.type}): "
+        f"\n{model.name_or_path} ({size}, {model.device}): "
         f"loaded in {loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
         highlight=False,
         soft_wrap=True,

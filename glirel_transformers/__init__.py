@@ -1,18 +1,18 @@
 """Zero-shot relation extraction, native to 🤗 transformers.
 
-Importing this package registers GLiREL with the `Auto` classes and with `pipeline("relation-extraction")`.
+Importing this package registers GLiREL with the `Auto` classes and with `pipeline("relation-extraction")`. Without
+torch it has what serving an export needs: configuration, tokenizer and [`RelationExtractor`].
 """
+
+from typing import Any
 
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.pipelines import PIPELINE_REGISTRY
+from transformers.utils import is_torch_available
 
 from .configuration_glirel import GLiRELConfig
-from .modeling_glirel import (
-    GLiRELForRelationClassification,
-    GLiRELModel,
-    GLiRELModelOutput,
-    GLiRELRelationClassificationOutput,
-)
+from .extractor_glirel import RelationExtractor
+from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pipeline_glirel import TASK, RelationExtractionPipeline
 from .scores_glirel import RelationScores
 from .tokenization_glirel import GLiRELTokenizer
@@ -20,9 +20,25 @@ from .tokenization_glirel import GLiRELTokenizer
 __version__ = "0.1.0"
 
 AutoConfig.register(GLiRELConfig.model_type, GLiRELConfig)
-AutoModel.register(GLiRELConfig, GLiRELForRelationClassification)
 AutoTokenizer.register(GLiRELConfig, fast_tokenizer_class=GLiRELTokenizer)
-PIPELINE_REGISTRY.register_pipeline(TASK, pipeline_class=RelationExtractionPipeline, pt_model=AutoModel, type="text")
+
+if is_torch_available():
+    from .modeling_glirel import GLiRELForRelationClassification, GLiRELModel
+
+    AutoModel.register(GLiRELConfig, GLiRELForRelationClassification)
+    PIPELINE_REGISTRY.register_pipeline(
+        TASK, pipeline_class=RelationExtractionPipeline, pt_model=AutoModel, type="text"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("GLiRELForRelationClassification", "GLiRELModel"):  # found, and not asked for here, with torch
+        raise ImportError(
+            f"{name} needs torch, which is not installed: pip install torch. An export needs none: see "
+            "ORTModelForRelationClassification and RelationExtractor."
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "GLiRELConfig",
@@ -32,5 +48,6 @@ __all__ = [
     "GLiRELRelationClassificationOutput",
     "GLiRELTokenizer",
     "RelationExtractionPipeline",
+    "RelationExtractor",
     "RelationScores",
 ]

@@ -90,7 +90,8 @@ def weight_files(folder: Path) -> list[Path]:
 def load_pipeline(model: str | None = None, device: str | None = None, dtype: str | None = None) -> Any:
     """The pipeline of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
 
-    An export, which has `model.onnx` and no weights that torch reads, runs on ONNX Runtime.
+    An export, which has `model.onnx` and no weights that torch reads, runs on ONNX Runtime, behind a
+    [`RelationExtractor`], which is called as a pipeline is and needs no torch.
 
     Args:
         model: folder or Hub repository.
@@ -98,19 +99,19 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
         dtype: `"float32"`, `"bfloat16"` or `"float16"`; by default as the checkpoint says. An export has its own.
 
     Raises:
+        ImportError: when it needs torch or ONNX Runtime, which is not installed.
         OSError: when there is no such model.
         ValueError: when the folder is no checkpoint of this package.
     """
     from transformers.utils import logging
-
-    from .modeling_glirel import GLiRELForRelationClassification
-    from .pipeline_glirel import RelationExtractionPipeline
 
     logging.disable_progress_bar()
     settings = {} if dtype is None else {"dtype": dtype}
     name = model_name(model)
     if is_export(name):
         return _load_export(name, device, dtype)
+    from . import GLiRELForRelationClassification, RelationExtractionPipeline
+
     if Path(name).is_dir():
         check_checkpoint(name)
     with naming_the_missing(name):
@@ -137,13 +138,12 @@ def _load_export(name: str, device: str | None, dtype: str | None) -> Any:
     require_extra("onnx", "onnxruntime")
     from .export.runtime import ORTModelForRelationClassification
     from .export.sessions import provider_for_device
-    from .pipeline_glirel import RelationExtractionPipeline
+    from .extractor_glirel import RelationExtractor
 
     model = ORTModelForRelationClassification.from_pretrained(name, **provider_for_device(device))
-    exported_in = str(model.dtype).removeprefix("torch.")
-    if dtype not in (None, exported_in):
+    if dtype not in (None, model.precision):
         raise ValueError(
-            f"{name!r} was exported in {exported_in} and cannot run in {dtype}. Leave the precision out, or export "
-            "the checkpoint again."
+            f"{name!r} was exported in {model.precision} and cannot run in {dtype}. Leave the precision out, or "
+            "export the checkpoint again."
         )
-    return RelationExtractionPipeline(model)
+    return RelationExtractor(model)

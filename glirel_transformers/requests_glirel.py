@@ -140,3 +140,9 @@ def check_probability(value: Any, what: str) -> None:
     """Raises a `ValueError` unless `value` is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError(f"{what} must be a number from 0 to 1: got {value!r}.")
+
+
+def check_top_k(value: Any) -> None:
+    """Raises a `ValueError` unless `value` is a whole number of at least 1, or `None`."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {value!r}.")

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from .requests_glirel import Entity, RelationType
 
@@ -29,17 +28,17 @@ class RelationScores:
         text: the text.
         entities: its entities.
         relation_types: what was asked for, with constraints.
-        pair_index (`torch.LongTensor` of shape `(pairs, 2)`): head and tail of each scored pair, as positions in
+        pair_index (`np.ndarray` of int64, of shape `(pairs, 2)`): head and tail of each scored pair, as positions in
             `entities`; each pair once, row-major.
-        scores (`torch.FloatTensor` of shape `(pairs, relations)`): probabilities.
+        scores (`np.ndarray` of float32, of shape `(pairs, relations)`): probabilities.
         threshold: the model's own decision threshold.
     """
 
     text: str
     entities: list[Entity]
     relation_types: list[RelationType]
-    pair_index: Tensor
-    scores: Tensor
+    pair_index: np.ndarray
+    scores: np.ndarray
     threshold: float
 
     @property
@@ -54,8 +53,7 @@ class RelationScores:
             threshold: least probability, for relation types without one of their own; by default the model's.
             top_k: at most so many relations for each ordered pair.
         """
-        rows, columns = (self._reasons(threshold, top_k) == 0).nonzero(as_tuple=True)
-        return [relation for relation, _ in self._listed(rows, columns)]
+        return [relation for relation, _ in self._listed(np.nonzero(self._reasons(threshold, top_k) == 0))]
 
     def left_out(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, Any]]:
         """What [`select`] leaves out, by falling score.
@@ -65,67 +63,72 @@ class RelationScores:
         (the score is too low), `"top_k"` (other relation types score higher for this pair).
         """
         reasons = self._reasons(threshold, top_k)
-        rows, columns = reasons.nonzero(as_tuple=True)
-        return [{**relation, "reason": REASONS[int(reasons[cell])]} for relation, cell in self._listed(rows, columns)]
+        return [{**relation, "reason": REASONS[reasons[cell]]} for relation, cell in self._listed(np.nonzero(reasons))]
 
     def reasons(self, threshold: float | None = None, top_k: int | None = None) -> list[list[str | None]]:
         """For each pair and relation type the `reason` of [`left_out`], or `None` where it is a relation."""
         return [[REASONS[reason] for reason in row] for row in self._reasons(threshold, top_k).tolist()]
 
-    def _listed(self, rows: Tensor, columns: Tensor) -> list[tuple[dict[str, Any], tuple[Tensor, Tensor]]]:
-        values = self.scores[rows, columns]
-        return [
-            (
-                {
-                    "head": self.entities[self.pair_index[rows[i], 0]].to_dict(),
-                    "relation": self.relation_types[columns[i]].name,
-                    "tail": self.entities[self.pair_index[rows[i], 1]].to_dict(),
-                    "score": values[i].item(),
-                },
-                (rows[i], columns[i]),
-            )
-            for i in values.argsort(descending=True, stable=True).tolist()
-        ]
+    def _listed(self, cells: tuple[np.ndarray, ...]) -> list[tuple[dict[str, Any], tuple[int, int]]]:
+        """The relation of each cell and the cell, by falling score; equal scores in the order of the cells."""
+        values = self.scores[cells]
+        order = np.argsort(-values, kind="stable")
+        rows, columns = (axis[order].tolist() for axis in cells)
+        listed = []
+        for row, column, score in zip(rows, columns, values[order].tolist(), strict=True):
+            head, tail = self.pair_index[row].tolist()
+            relation = {
+                "head": self.entities[head].to_dict(),
+                "relation": self.relation_types[column].name,
+                "tail": self.entities[tail].to_dict(),
+                "score": score,
+            }
+            listed.append((relation, (row, column)))
+        return listed
 
-    def _reasons(self, threshold: float | None, top_k: int | None) -> Tensor:
+    def _reasons(self, threshold: float | None, top_k: int | None) -> np.ndarray:
         """Positions in `REASONS`, `(pairs, relations)`."""
         admitted = self._admitted()
-        candidates = self.scores.masked_fill(~admitted, -1.0)
+        candidates = np.where(admitted, self.scores, np.float32(-1))
         loses = self._loses_direction(candidates)
-        candidates = candidates.masked_fill(loses, -1.0)
+        candidates[loses] = -1
         default = self.threshold if threshold is None else threshold
         thresholds = [default if r.threshold is None else r.threshold for r in self.relation_types]
-        reasons = torch.zeros(self.scores.shape, dtype=torch.long)
+        reasons = np.zeros(self.scores.shape, dtype=np.int64)
         if top_k is not None and top_k < self.scores.shape[1]:
-            is_best = torch.zeros_like(admitted).scatter(1, candidates.topk(top_k, dim=1).indices, True)
+            best = np.argsort(-candidates, axis=1, kind="stable")[:, :top_k]
+            is_best = np.zeros_like(admitted)
+            np.put_along_axis(is_best, best, True, axis=1)
             reasons[~is_best] = REASONS.index(TOP_K)
-        reasons[~(self.scores >= torch.tensor(thresholds))] = REASONS.index(THRESHOLD)
+        reasons[~(self.scores >= np.array(thresholds, dtype=np.float32))] = REASONS.index(THRESHOLD)
         reasons[loses] = REASONS.index(DIRECTION)
         reasons[~admitted] = REASONS.index(CONSTRAINT)
         return reasons
 
-    def _admitted(self) -> Tensor:
+    def _admitted(self) -> np.ndarray:
         """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`."""
 
         def side(labels: frozenset[str] | None) -> list[bool]:
             return [labels is None or entity.label in labels for entity in self.entities]
 
         if not len(self.pair_index) or not self.relation_types:
-            return torch.zeros(self.scores.shape, dtype=torch.bool)
-        heads = torch.tensor([side(relation.head) for relation in self.relation_types])
-        tails = torch.tensor([side(relation.tail) for relation in self.relation_types])
-        return (heads[:, self.pair_index[:, 0]] & tails[:, self.pair_index[:, 1]]).T
+            return np.zeros(self.scores.shape, dtype=np.bool_)
+        heads = np.array([side(relation.head) for relation in self.relation_types])
+        tails = np.array([side(relation.tail) for relation in self.relation_types])
+        fits: np.ndarray = (heads[:, self.pair_index[:, 0]] & tails[:, self.pair_index[:, 1]]).T
+        return fits
 
-    def _loses_direction(self, scores: Tensor) -> Tensor:
+    def _loses_direction(self, scores: np.ndarray) -> np.ndarray:
         """The lower-scoring direction of symmetric relation types; among equals, the later entity's."""
-        symmetric = torch.tensor([relation.symmetric for relation in self.relation_types], dtype=torch.bool)
+        symmetric = np.array([relation.symmetric for relation in self.relation_types], dtype=np.bool_)
         if not symmetric.any() or not len(self.pair_index):
-            return torch.zeros(scores.shape, dtype=torch.bool)
+            return np.zeros(scores.shape, dtype=np.bool_)
         heads, tails = self.pair_index.T
         keys = heads * len(self.entities) + tails
-        reverse = scores[torch.searchsorted(keys, tails * len(self.entities) + heads)]
-        is_earlier = (heads < tails).unsqueeze(1)
-        return ((scores < reverse) | ((scores == reverse) & ~is_earlier)) & symmetric
+        reverse = scores[np.searchsorted(keys, tails * len(self.entities) + heads)]
+        is_earlier = (heads < tails)[:, None]
+        loses: np.ndarray = ((scores < reverse) | ((scores == reverse) & ~is_earlier)) & symmetric
+        return loses
 
 
 __all__ = ["RelationScores"]

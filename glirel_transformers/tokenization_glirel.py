@@ -15,9 +15,13 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-import torch
+import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import LARGE_INTEGER
+from transformers.utils import is_torch_available
+
+if is_torch_available():
+    import torch
 
 REL_TOKEN, SEP_TOKEN = "[REL]", "[SEP]"
 MARKER_TOKENS = ("[E]", "[/E]")
@@ -196,7 +200,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             relation_types: names of any number of words: one list for all texts, or one list for each.
             alignment: `"strict"` refuses a character span that cuts a word; `"expand"` widens it to whole words.
             padding: `True` pads every axis of a batch to its longest member.
-            return_tensors: only `"pt"`, which is also what `None` means here.
+            return_tensors: `"pt"` for torch tensors, which is also what `None` means here, or `"np"` for numpy arrays
+                of the same shapes, which need no torch.
 
         Returns:
             [`BatchEncoding`] with everything that `model(**batch)` needs:
@@ -234,8 +239,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             )
         if padding not in (False, True, "longest", "do_not_pad"):
             raise ValueError(f"`padding` must be True, 'longest' or False: got {padding!r}.")
-        if return_tensors not in (None, "pt"):
-            raise ValueError(f"`return_tensors` must be 'pt': got {return_tensors!r}.")
+        _check_return_tensors(return_tensors)
         if entities is None or relation_types is None:
             name = "entities" if entities is None else "relation_types"
             raise ValueError(f"`{name}` is missing: pass both `entities` and `relation_types` (either may be empty).")
@@ -249,7 +253,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             else:
                 spans = self.align(one_text, words, spans, alignment)
             features.append(self.build(prompts[tuple(types)], words, spans))
-        return self.pad(features, padding=padding)
+        return self.pad(features, padding=padding, return_tensors=return_tensors)
 
     def read_words(self, texts: Sequence[str | Sequence[str]]) -> list[Words]:
         """Splits strings into words (lists of words stay as they are) and tokenizes each word on its own."""
@@ -344,8 +348,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def build(
         self, prompt: Prompt, words: Words, mention_word_spans: Sequence[Span], window: Span | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Assembles the tensors of one text, without a batch axis.
+    ) -> dict[str, np.ndarray]:
+        """Assembles the arrays of one text, without a batch axis, for [`pad`] to stack.
 
         Args:
             prompt: from [`read_prompt`].
@@ -366,13 +370,13 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         token_ids = words.token_ids[first_token : words.token_starts[end]]
         token_starts = [start - first_token for start in words.token_starts[begin : end + 1]]
         spans = [(start - begin, stop - begin) for start, stop in mention_word_spans]
-        starts = torch.tensor([start for start, _ in spans], dtype=torch.long)
+        starts = [start for start, _ in spans]
         if self.entity_markers:
             marker_ids = self.convert_tokens_to_ids(list(MARKER_TOKENS))
             insert = _insert_in_sequence if self.marker_placement == "sequential" else _insert_markers
             token_ids, token_starts, spans = insert(token_ids, token_starts, spans, *marker_ids)
             if self.marker_placement == "sequential":  # which counts the markers between mentions
-                starts = torch.tensor([start for start, _ in spans], dtype=torch.long)
+                starts = [start for start, _ in spans]
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
         if len(input_ids) > self.model_max_length:
             num_types = len(prompt.relation_token_spans)
@@ -381,50 +385,60 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 f"{self.model_max_length}. Pass truncation='window' to the pipeline, or fewer relation types "
                 f"(they take {len(prompt.token_ids)} of these tokens)."
             )
-        boundaries = torch.tensor(token_starts, dtype=torch.long) + len(prompt.token_ids)
+        boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
         pair_index = _ordered_pairs(starts, self.max_pair_distance)
         positions = {}
         if self.shared_relation_positions:
             after = prompt.position_ids[-1] + 1
             following = range(after, after + len(input_ids) - len(prompt.token_ids))
-            positions["position_ids"] = torch.tensor([*prompt.position_ids, *following])
+            positions["position_ids"] = np.array([*prompt.position_ids, *following], dtype=np.int64)
         return {
-            "input_ids": torch.tensor(input_ids),
-            "attention_mask": torch.ones(len(input_ids), dtype=torch.long),
+            "input_ids": np.array(input_ids, dtype=np.int64),
+            "attention_mask": np.ones(len(input_ids), dtype=np.int64),
             **positions,
-            "word_token_spans": torch.stack((boundaries[:-1], boundaries[1:]), dim=-1),
-            "word_mask": torch.ones(len(token_starts) - 1, dtype=torch.bool),
-            "relation_token_spans": torch.tensor(prompt.relation_token_spans, dtype=torch.long).reshape(-1, 2),
-            "relation_mask": torch.ones(len(prompt.relation_token_spans), dtype=torch.bool),
-            "mention_word_spans": torch.tensor(spans, dtype=torch.long).reshape(-1, 2),
-            "mention_mask": torch.ones(len(spans), dtype=torch.bool),
+            "word_token_spans": np.stack((boundaries[:-1], boundaries[1:]), axis=-1),
+            "word_mask": np.ones(len(token_starts) - 1, dtype=np.bool_),
+            "relation_token_spans": np.array(prompt.relation_token_spans, dtype=np.int64).reshape(-1, 2),
+            "relation_mask": np.ones(len(prompt.relation_token_spans), dtype=np.bool_),
+            "mention_word_spans": np.array(spans, dtype=np.int64).reshape(-1, 2),
+            "mention_mask": np.ones(len(spans), dtype=np.bool_),
             "pair_index": pair_index,
-            "pair_mask": torch.ones(len(pair_index), dtype=torch.bool),
+            "pair_mask": np.ones(len(pair_index), dtype=np.bool_),
         }
 
-    def pad(self, encoded_inputs: Any, padding: bool | str = True, **kwargs: Any) -> BatchEncoding:
+    def pad(
+        self, encoded_inputs: Any, padding: bool | str = True, return_tensors: str | None = None, **kwargs: Any
+    ) -> BatchEncoding:
         """Stacks what [`build`] returns (with `labels` of shape `(pairs, relations)` where there are any) to a batch.
 
         Every axis is padded on the right to its longest member; the masks tell what is real.
 
+        Args:
+            encoded_inputs: what [`build`] returned for each text. Anything else is padded as any tokenizer does.
+            padding: whether axes may be padded.
+            return_tensors: `"pt"`, as `None`, or `"np"`, see [`__call__`].
+            kwargs: for anything else.
+
         Raises:
+            ImportError: when torch tensors are asked for, and torch is not installed.
             ValueError: when `padding` is false and the members differ in length.
         """
         if isinstance(encoded_inputs, Mapping) or "pair_index" not in encoded_inputs[0]:
-            return super().pad(encoded_inputs, padding=padding, **kwargs)
+            return super().pad(encoded_inputs, padding=padding, return_tensors=return_tensors, **kwargs)
+        _check_return_tensors(return_tensors)
         batch = {}
         for name in encoded_inputs[0]:
-            members = [features[name] for features in encoded_inputs]
+            members = [np.asarray(features[name]) for features in encoded_inputs]
             fill = self.pad_token_id or 0 if name == "input_ids" else 0
-            shape = [max(sizes) for sizes in zip(*(member.shape for member in members), strict=True)]
-            if padding in (False, "do_not_pad") and any(list(member.shape) != shape for member in members):
+            shape = tuple(max(sizes) for sizes in zip(*(member.shape for member in members), strict=True))
+            if padding in (False, "do_not_pad") and any(member.shape != shape for member in members):
                 raise ValueError(
                     f"The members of this batch differ in their number of {AXES[name][0]}. Pass padding=True."
                 )
-            stacked = members[0].new_full((len(members), *shape), fill)
+            stacked = np.full((len(members), *shape), fill, dtype=members[0].dtype)
             for row, member in zip(stacked, members, strict=True):
-                row[tuple(slice(size) for size in member.shape)] = member
-            batch[name] = stacked
+                row[tuple(map(slice, member.shape))] = member
+            batch[name] = stacked if return_tensors == "np" else torch.from_numpy(stacked)
         return BatchEncoding(batch)
 
     def _encode_plain(self, texts: list[Any], is_pretokenized: bool = False) -> list[Any]:
@@ -538,17 +552,28 @@ def _as_batch(text: Any, entities: Any, relation_types: Any, split: bool) -> tup
     return texts, entities, types
 
 
+def _check_return_tensors(return_tensors: Any) -> None:
+    if return_tensors not in (None, "pt", "np"):
+        raise ValueError(f"`return_tensors` must be 'pt' or 'np': got {return_tensors!r}.")
+    if return_tensors != "np" and not is_torch_available():
+        raise ImportError(
+            "What is returned by default are tensors of torch, which is not installed. Pass return_tensors='np'."
+        )
+
+
 def _token_starts(word_ids: list[int], num_words: int) -> list[int]:
     """First token of every word, and the number of tokens: words that gave no token start where the next one does."""
-    return torch.searchsorted(torch.tensor(word_ids, dtype=torch.long), torch.arange(num_words + 1)).tolist()
+    starts: list[int] = np.searchsorted(np.array(word_ids, dtype=np.int64), np.arange(num_words + 1)).tolist()
+    return starts
 
 
-def _ordered_pairs(mention_starts: torch.Tensor, max_distance: int | None) -> torch.Tensor:
+def _ordered_pairs(mention_starts: list[int], max_distance: int | None) -> np.ndarray:
     """All ordered pairs of different mentions, row-major, `(pairs, 2)`."""
-    allowed = ~torch.eye(len(mention_starts), dtype=torch.bool)
+    allowed = ~np.eye(len(mention_starts), dtype=np.bool_)
     if max_distance is not None:
-        allowed &= (mention_starts[:, None] - mention_starts[None, :]).abs() <= max_distance
-    return allowed.nonzero()
+        starts = np.array(mention_starts, dtype=np.int64)
+        allowed &= np.abs(starts[:, None] - starts[None, :]) <= max_distance
+    return np.argwhere(allowed).astype(np.int64, copy=False)
 
 
 def _insert_markers(

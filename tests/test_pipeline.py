@@ -17,7 +17,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.pt_utils import KeyDataset
 
 from glirel_transformers import GLiRELTokenizer, RelationExtractionPipeline
-from glirel_transformers import pipeline_glirel as pipeline_module
+from glirel_transformers import extractor_glirel as extractor_module
 
 MARIE = TEXTS[0]
 PERSON = {"start": 0, "end": 11, "label": "PERSON"}
@@ -626,7 +626,7 @@ def test_an_error_in_a_stream_comes_when_its_text_is_read(extract):
 def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, monkeypatch):
     """The second group is read before the results of the first are taken, and no third."""
     readers, tokenizers = [], []
-    group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
+    group = extractor_module._BATCHES_SORTED_TOGETHER * 2
     read_words = extract.tokenizer.read_words
 
     def texts():
@@ -649,7 +649,7 @@ def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, m
 
 
 def test_no_thread_beside_a_model_on_a_cpu(extract, monkeypatch):
-    monkeypatch.setattr(pipeline_module, "_ahead", None)
+    monkeypatch.setattr(extractor_module, "_ahead", None)
     texts = [{"text": MARIE, "entities": [PERSON, CITY]}] * 40
     assert len(extract(texts, relation_types=TYPES, batch_size=2)) == 40
 
@@ -664,7 +664,7 @@ def test_the_order_of_a_dictionary_of_types_is_kept(extract):
 @pytest.mark.parametrize("ahead", [False, True])
 def test_an_error_in_a_text_comes_after_the_results_before_it(extract, monkeypatch, ahead):
     monkeypatch.setattr(RelationExtractionPipeline, "_tokenizes_ahead", ahead)
-    group = pipeline_module._BATCHES_SORTED_TOGETHER * 2
+    group = extractor_module._BATCHES_SORTED_TOGETHER * 2
     good = {"text": MARIE, "entities": [PERSON, CITY]}
     results = extract(
         iter([good] * group + [{"text": MARIE, "entities": [(0, 3)]}]), relation_types=TYPES, batch_size=2
@@ -678,7 +678,7 @@ def test_an_error_in_a_text_comes_after_the_results_before_it(extract, monkeypat
 def test_batches_on_a_cpu_hold_a_bounded_number_of_tokens(extract, monkeypatch):
     texts = rows() * 4
     expected = extract(texts, relation_types=TYPES, batch_size=16, threshold=0.0)
-    monkeypatch.setattr(pipeline_module, "_TOKENS_ON_CPU", 60)
+    monkeypatch.setattr(extractor_module, "_TOKENS_ON_CPU", 60)
     shapes = []
     with extract.model.register_forward_pre_hook(
         lambda module, args, inputs: shapes.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
@@ -731,7 +731,7 @@ def long_text(num_fillers: int) -> tuple[str, list[tuple[int, int]]]:
 
 @pytest.fixture
 def warnings_of_windows(caplog):
-    name = RelationExtractionPipeline.__module__
+    name = extractor_module.__name__
     return lambda: [record.getMessage() for record in caplog.records if record.name == name]
 
 
@@ -810,7 +810,7 @@ def test_windows_cover_the_text_overlap_and_fit(request, pipe_name, num_words):
     assert windows[-1][1] == num_words
     for begin, end in windows:
         inside = [(start, stop) for start, stop in spans if begin <= start and stop <= end]
-        assert tokenizer.build(prompt, words, inside, (begin, end))["input_ids"].numel() <= 128
+        assert tokenizer.build(prompt, words, inside, (begin, end))["input_ids"].size <= 128
     for (begin, end), (next_begin, next_end) in itertools.pairwise(windows):
         assert begin < next_begin <= end - (end - begin) // 3
         assert end < next_end

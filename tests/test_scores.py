@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-import torch
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
@@ -38,7 +38,7 @@ def test_kept_scores_give_what_the_pipeline_gives(extract, scores, threshold, to
 def test_every_cell_is_a_relation_or_has_a_reason(scores, top_k):
     selected, left_out = scores.select(0.4, top_k), scores.left_out(0.4, top_k)
     cells = {(r["head"]["index"], r["relation"], r["tail"]["index"]) for r in [*selected, *left_out]}
-    assert len(cells) == len(selected) + len(left_out) == scores.scores.numel() == 18
+    assert len(cells) == len(selected) + len(left_out) == scores.scores.size == 18
     for cell in left_out:
         types = (cell["head"]["label"], cell["tail"]["label"])
         settings = CONSTRAINED[cell["relation"]]
@@ -82,5 +82,5 @@ def test_pairs_that_no_window_holds_are_counted(extract):
 
 
 def test_a_score_that_is_no_number_is_no_relation(scores):
-    broken = replace(scores, scores=torch.full_like(scores.scores, float("nan")))
+    broken = replace(scores, scores=np.full_like(scores.scores, np.nan))
     assert broken.select(0.0) == []

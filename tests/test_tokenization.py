@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer
@@ -206,6 +207,17 @@ def test_batches_with_absent_parts_are_padded():
     batch = tokenizer(["", MARIE], entities=[[], MARIE_ENTITIES], relation_types=TYPES, padding=True)
     assert batch["pair_mask"].tolist() == [[False, False], [True, True]]
     assert not batch["word_mask"][0].any()
+
+
+@pytest.mark.parametrize("settings", [{}, {"entity_markers": True}, {"shared_relation_positions": True}])
+def test_numpy_arrays_are_the_tensors(settings):
+    tokenizer = make(**settings)
+    inputs = {"text": TEXTS, "entities": ENTITIES, "relation_types": TYPES, "padding": True}
+    tensors, arrays = tokenizer(**inputs), tokenizer(**inputs, return_tensors="np")
+    assert list(arrays) == list(tensors)
+    for name, array in arrays.items():
+        assert isinstance(array, np.ndarray)
+        assert torch.equal(torch.from_numpy(array), tensors[name]), name
 
 
 def test_labels_are_padded_with_the_rest():
@@ -450,7 +462,7 @@ def test_wrong_relation_types_of_one_text_of_a_batch():
         ({"relation_types": None}, ValueError, "`relation_types` is missing"),
         ({"alignment": "nearest"}, ValueError, "`alignment` must be 'strict' or 'expand': got 'nearest'"),
         ({"padding": "max_length"}, ValueError, "`padding` must be True, 'longest' or False: got 'max_length'"),
-        ({"return_tensors": "np"}, ValueError, "`return_tensors` must be 'pt': got 'np'"),
+        ({"return_tensors": "tf"}, ValueError, "`return_tensors` must be 'pt' or 'np': got 'tf'"),
         ({"truncation": True}, TypeError, r"does not take \['truncation'\]"),
         ({"max_length": 10}, TypeError, r"does not take \['max_length'\]"),
     ],

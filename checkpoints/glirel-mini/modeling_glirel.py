@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput, cached_file, can_return_tuple, logging
+from transformers.utils import cached_file, can_return_tuple, logging
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
@@ -40,64 +39,12 @@ from .layers_glirel import (
     score_in_chunks,
     score_linearly,
 )
+from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
 logger = logging.get_logger(__name__)
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-
-
-@dataclass
-class GLiRELModelOutput(ModelOutput):
-    """What [`GLiRELModel`] returns.
-
-    Args:
-        pair_states (`torch.FloatTensor` of shape `(batch, pairs, hidden)`): κ, refined where the model refines
-            (equations 3 to 6). `None` from [`GLiRELModel.represent`], which forms no pairs.
-        relation_states (`torch.FloatTensor` of shape `(batch, relations, hidden)`): q, likewise (equation 1).
-        mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
-        word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
-        last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
-        word_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real. What the
-            states hold elsewhere has no meaning.
-        hidden_states, attentions: the encoder's, when asked for.
-    """
-
-    pair_states: Tensor = None  # type: ignore[assignment]  # there once pairs are formed
-    relation_states: Tensor = None  # type: ignore[assignment]  # always there
-    mention_states: Tensor = None  # type: ignore[assignment]  # always there
-    word_states: Tensor = None  # type: ignore[assignment]  # always there
-    last_hidden_state: Tensor = None  # type: ignore[assignment]  # always there
-    word_mask: Tensor = None  # type: ignore[assignment]  # always there
-    pair_mask: Tensor = None  # type: ignore[assignment]  # always there
-    relation_mask: Tensor = None  # type: ignore[assignment]  # always there
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-
-@dataclass
-class GLiRELRelationClassificationOutput(ModelOutput):
-    """What [`GLiRELForRelationClassification`] returns.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `()`): mean over all real cells, when `labels` were given.
-        logits (`torch.FloatTensor` of shape `(batch, pairs, relations)`): scores before the sigmoid of equation 8,
-            in the order of `pair_index` and of the relation types. Padding holds the lowest number of the type, so
-            that its probability is 0.
-        pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
-            `(batch, relations)`): True means real.
-        coreference_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `coreference_classifier`, scores of
-            pairs as coreferent, before a sigmoid.
-        hidden_states, attentions: the encoder's, when asked for.
-    """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    pair_mask: Tensor | None = None
-    relation_mask: Tensor | None = None
-    coreference_logits: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
 
 
 class GLiRELPreTrainedModel(PreTrainedModel):

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 from transformers.utils import logging
 
@@ -94,7 +94,7 @@ def evaluate_extraction(
             observe(scores)
         document = documents[position]
         labels = make_labels(document, group, scores.pair_index)
-        result.counts.add(scores.scores, labels, torch.tensor([numbers[name] for name in group]))
+        result.counts.add(torch.from_numpy(scores.scores), labels, torch.tensor([numbers[name] for name in group]))
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
         result.num_missed_relations += _count_missed(result.counts, document, group, scores.pair_index, numbers)
     result.num_unscored_pairs = sum(unscored.values())
@@ -148,7 +148,7 @@ def _read(
 
 
 def _count_missed(
-    counts: ThresholdCounts, document: Document, group: list[str], pair_index: Tensor, numbers: dict[str, int]
+    counts: ThresholdCounts, document: Document, group: list[str], pair_index: np.ndarray, numbers: dict[str, int]
 ) -> int:
     """Counts the document's relations between mentions that were not paired."""
     scored = set(map(tuple, pair_index.tolist()))
@@ -170,7 +170,7 @@ def _num_unknown_pairs(document: Document) -> int:
 @contextmanager
 def _without_warnings_of_unscored_pairs() -> Iterator[None]:
     """The pipeline warns of them text by text; here they are counted."""
-    logger: Any = logging.get_logger("glirel_transformers.pipeline_glirel")
+    logger: Any = logging.get_logger("glirel_transformers.extractor_glirel")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

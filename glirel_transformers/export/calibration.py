@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from glirel_transformers.data import Document
 from glirel_transformers.evaluation import evaluate_extraction
@@ -78,7 +78,7 @@ def calibrate(
     Raises:
         ValueError: when there is no document, or no relation type to ask for.
     """
-    kept: list[Tensor] = []
+    kept: list[np.ndarray] = []
     changes = _Changes(float(model.model.config.threshold if _is_pipeline(model) else model.config.threshold))
 
     def compare(scores: RelationScores) -> None:
@@ -119,13 +119,13 @@ class _Changes:
         self.num_texts = self.num_scores = self.num_decisions = 0
         self.largest = self.total = 0.0
 
-    def add(self, before: Tensor, after: Tensor) -> None:
-        changes = (after.double() - before.double()).abs()
+    def add(self, before: np.ndarray, after: np.ndarray) -> None:
+        changes = np.abs(after.astype(np.float64) - before)
         self.num_texts += 1
-        self.num_scores += changes.numel()
+        self.num_scores += changes.size
         self.num_decisions += int(((before >= self.threshold) != (after >= self.threshold)).sum())
         self.total += float(changes.sum())
-        self.largest = max(self.largest, float(changes.max())) if changes.numel() else self.largest
+        self.largest = max(self.largest, float(changes.max())) if changes.size else self.largest
 
 
 def _is_pipeline(model: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A model that was exported to ONNX, run by ONNX Runtime and called as the model itself is."""
+"""A model that was exported to ONNX, run by ONNX Runtime and called as the model itself is, with torch or without."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from transformers.utils import cached_file
+import numpy as np
+from transformers.utils import cached_file, is_torch_available
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.extras import require_extra
-from glirel_transformers.modeling_glirel import GLiRELRelationClassificationOutput
+from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import AXES, GLiRELTokenizer
 
 from .sessions import check_session_fits, find_providers, open_session
+
+if is_torch_available():
+    import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MODEL_FILE = "model.onnx"
 # Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
 _WEIGHTS_BESIDE = (f"{MODEL_FILE}.data", f"{MODEL_FILE}_data")
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}  # of all others what goes in and out is float32
 # An input that may be left out, and the one whose axis it then calls real throughout.
 _MASKED = {
     "word_mask": "word_token_spans",
@@ -37,8 +41,10 @@ _MASKED = {
 class ORTModelForRelationClassification:
     """Scores entity pairs against relation types as [`GLiRELForRelationClassification`] does, by ONNX Runtime.
 
-    It takes the tensors that the tokenizer makes, returns the same output class, and stands in a pipeline for the
-    model that it was exported from. The scores are the same within 1e-4 in float32.
+    It takes what the tokenizer makes, returns the same output class, and stands in a pipeline for the model that it
+    was exported from. The scores are the same within 1e-4 in float32. Tensors of torch give tensors of torch; numpy
+    arrays (`return_tensors="np"`) give numpy arrays, for which torch need not be installed, and with
+    [`RelationExtractor`] in the pipeline's place nothing needs it.
 
     A class of its own: Optimum's `ORTModel` is in a package that does not install beside this version of transformers,
     and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a requirement of
@@ -91,8 +97,9 @@ class ORTModelForRelationClassification:
             providers: the same as a list, the first one first.
             provider_options: of `provider`, or for each of `providers`.
             session_options: an `onnxruntime.SessionOptions`, used as it is.
-            num_threads: of the CPU, within an operation. By default as many as torch uses, which reads
-                `OMP_NUM_THREADS`. Not beside `session_options`, which have them as `intra_op_num_threads`.
+            num_threads: of the CPU, within an operation. By default `OMP_NUM_THREADS`, or else as many as torch uses,
+                or without torch as ONNX Runtime chooses. Not beside `session_options`, which have them as
+                `intra_op_num_threads`.
             hub_options: `revision`, `token`, `cache_dir`, `subfolder`, `force_download` or `local_files_only`.
 
         Raises:
@@ -116,25 +123,27 @@ class ORTModelForRelationClassification:
         config.name_or_path = name
         return cls(session, config, tokenizer, file.parent)
 
-    def __call__(self, **inputs: Tensor | None) -> GLiRELRelationClassificationOutput:
-        """As [`GLiRELForRelationClassification.forward`], without `labels`.
+    def __call__(self, **inputs: Tensor | np.ndarray | None) -> GLiRELRelationClassificationOutput:
+        """As [`GLiRELForRelationClassification.forward`], without `labels`; numpy arrays for numpy arrays.
 
         Raises:
-            TypeError: for an input that the model does not have.
+            TypeError: for an input that the model does not have, and for one that is no array.
             ValueError: for one that is missing or of a wrong shape, and when the scores are not numbers.
         """
         given = self._check(inputs)
-        outputs = self._run_bound(given) if self.device.type == "cuda" else self._run(given)
-        logits = outputs["logits"]
-        if not torch.isfinite(logits).all():
+        is_numpy = isinstance(given["input_ids"], np.ndarray)
+        is_bound = not is_numpy and self.device.type == "cuda"
+        outputs = self._run_bound(given) if is_bound else self._run(given)
+        isfinite = np.isfinite if is_numpy else torch.isfinite
+        if not isfinite(outputs["logits"]).all():
+            cure = "Export it again." if self.precision == "float32" else "Export it again, in float32."
             raise ValueError(
-                f"The scores are NaN or infinite: {self.dtype} overflowed, or the export is damaged. Export it again"
-                + (", in float32." if self.dtype != torch.float32 else ".")
+                f"The scores are NaN or infinite: {self.precision} overflowed, or the export is damaged. {cure}"
             )
         return GLiRELRelationClassificationOutput(
-            logits=logits,
-            pair_mask=given["pair_mask"].bool(),
-            relation_mask=given["relation_mask"].bool(),
+            logits=outputs["logits"],
+            pair_mask=given["pair_mask"],
+            relation_mask=given["relation_mask"],
             coreference_logits=outputs.get("coreference_logits"),
         )
 
@@ -147,8 +156,12 @@ class ORTModelForRelationClassification:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it was exported in; of quantized exports, what they were made from. Scores are float32 in any case."""
-        return _DTYPES.get(self.precision, torch.float32)
+        """What it was exported in; of quantized exports, what they were made from. Scores are float32 in any case.
+
+        With torch only; `precision` is its name.
+        """
+        dtype: torch.dtype = getattr(torch, self.precision)
+        return dtype
 
     @property
     def is_optimized(self) -> bool:
@@ -196,8 +209,13 @@ class ORTModelForRelationClassification:
         if target.resolve() != self.folder.resolve():
             shutil.copytree(self.folder, target, dirs_exist_ok=True)
 
-    def _device(self) -> torch.device:
-        """Where it takes and gives tensors. Without CUDA in torch, ONNX Runtime copies them to its own device."""
+    def _device(self) -> Any:
+        """Where it takes and gives tensors: a `torch.device`, or `"cpu"` without torch.
+
+        Without CUDA in torch, ONNX Runtime copies what it reads and gives to its own device and back.
+        """
+        if not is_torch_available():
+            return "cpu"
         if self.providers[0] not in ("CUDAExecutionProvider", "TensorrtExecutionProvider"):
             return torch.device("cpu")
         if not torch.cuda.is_available():
@@ -205,15 +223,18 @@ class ORTModelForRelationClassification:
         options = self.session.get_provider_options()[self.providers[0]]
         return torch.device("cuda", int(options.get("device_id", 0)))
 
-    def _check(self, inputs: dict[str, Tensor | None]) -> dict[str, Tensor]:
-        """The inputs on the device, with the masks that were left out, after a check of names and ranks."""
-        given = {name: value.to(self.device) for name, value in inputs.items() if value is not None}
+    def _check(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs, on the device where they are tensors, with the masks that were left out; all of one kind."""
+        given = {name: value for name, value in inputs.items() if value is not None}
         if unknown := sorted(set(given) - set(self._inputs) - set(_MASKED)):
             advice = " A loss is the business of the model itself." if "labels" in unknown else ""
             raise TypeError(f"The export does not take {unknown}: its inputs are {list(self._inputs)}.{advice}")
+        given = self._as_one_kind(given)
         for mask, items in _MASKED.items():
-            if mask not in given and items in given:
-                given[mask] = given[items].new_ones(given[items].shape[:2], dtype=torch.bool)
+            if mask in given:
+                given[mask] = given[mask] != 0
+            elif items in given:
+                given[mask] = _all_real(given[items])
         if missing := [name for name in self._inputs if name not in given]:
             raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
         batch = given["input_ids"].shape[:1]
@@ -227,11 +248,23 @@ class ORTModelForRelationClassification:
                 )
         return given
 
-    def _run(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _as_one_kind(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Numpy arrays as they are; where one is a tensor, tensors on the device."""
+        is_tensor = {name: is_torch_available() and isinstance(value, torch.Tensor) for name, value in given.items()}
+        for name, value in given.items():
+            if not is_tensor[name] and not isinstance(value, np.ndarray):
+                raise TypeError(f"`{name}` must be a tensor or a numpy array: got a {type(value).__name__}.")
+        if not any(is_tensor.values()):
+            return given
+        return {name: torch.as_tensor(value, device=self.device) for name, value in given.items()}
+
+    def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Inputs are read where they lie, and outputs are not copied either."""
-        arrays = {name: given[name].contiguous().numpy() for name in self._inputs}
-        outputs = self.session.run(self._outputs, arrays)
-        return {name: torch.from_numpy(array) for name, array in zip(self._outputs, outputs, strict=True)}
+        arrays = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
+        outputs = dict(zip(self._outputs, self.session.run(self._outputs, arrays), strict=True))
+        if isinstance(given["input_ids"], np.ndarray):
+            return outputs
+        return {name: torch.from_numpy(array) for name, array in outputs.items()}
 
     def _run_bound(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         """Inputs and outputs stay on the GPU: ONNX Runtime reads and writes torch's memory."""
@@ -250,6 +283,12 @@ class ORTModelForRelationClassification:
         self.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return outputs
+
+
+def _all_real(items: Any) -> Any:
+    """A mask of the items of an axis, of the same kind as they are."""
+    shape = items.shape[:2]
+    return np.ones(shape, np.bool_) if isinstance(items, np.ndarray) else items.new_ones(shape, dtype=torch.bool)
 
 
 def _find_model(name: str, hub_options: dict[str, Any]) -> Path:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
+from transformers.utils import is_torch_available
 
 from glirel_transformers.tokenization_glirel import AXES
+
+if is_torch_available():
+    import torch
 
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -64,7 +68,7 @@ def find_providers(
 
 
 def provider_for_device(device: str | None) -> dict[str, Any]:
-    """`provider` and its options for a device as torch names them; without one, a GPU where it can be used.
+    """`provider` and its options for a device as torch names them; without one, a GPU where torch can use it.
 
     Raises:
         ValueError: for a device for which no provider is known.
@@ -72,17 +76,17 @@ def provider_for_device(device: str | None) -> dict[str, Any]:
     import onnxruntime
 
     if device is None:
-        has_gpu = torch.cuda.is_available() and GPU in onnxruntime.get_available_providers()
+        has_gpu = is_torch_available() and torch.cuda.is_available() and GPU in onnxruntime.get_available_providers()
         return {"provider": GPU if has_gpu else CPU}
-    found = torch.device(device)
-    if found.type == "cpu":
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or not (number or "0").isdecimal():
+        raise ValueError(
+            f"An export runs on 'cpu' or 'cuda' here, such as 'cuda:0': got {device!r}. For another provider of ONNX "
+            "Runtime, load it with ORTModelForRelationClassification.from_pretrained(..., provider=...)."
+        )
+    if kind == "cpu":
         return {"provider": CPU}
-    if found.type == "cuda":
-        return {"provider": GPU, "provider_options": {"device_id": found.index or 0}}
-    raise ValueError(
-        f"An export runs on 'cpu' or 'cuda' here: got {device!r}. For another provider of ONNX Runtime, load it with "
-        "ORTModelForRelationClassification.from_pretrained(..., provider=...)."
-    )
+    return {"provider": GPU, "provider_options": {"device_id": int(number or 0)}}
 
 
 def open_session(file: Path, providers: list[Provider], session_options: Any, num_threads: int | None) -> Any:
@@ -95,7 +99,7 @@ def open_session(file: Path, providers: list[Provider], session_options: Any, nu
 
     if session_options is None:
         session_options = onnxruntime.SessionOptions()
-        session_options.intra_op_num_threads = torch.get_num_threads() if num_threads is None else num_threads
+        session_options.intra_op_num_threads = _default_threads() if num_threads is None else num_threads
         # All axes are open, so that shapes seldom come again, and what a shape needed is of no use to the next.
         session_options.enable_mem_pattern = False
         session_options.log_severity_level = 3  # what the optimizer could not do is no news to a user
@@ -139,6 +143,14 @@ def check_session_fits(session: Any, file: Path) -> None:
             f"{str(file)!r} is an ONNX model, but no export of this package: it takes {inputs} and gives {outputs}. "
             "Make one: glirel export CHECKPOINT NEW_FOLDER"
         )
+
+
+def _default_threads() -> int:
+    """As many as torch uses; without torch `OMP_NUM_THREADS`, which torch reads as well, or 0: the choice is left."""
+    if is_torch_available():
+        return torch.get_num_threads()
+    number = os.environ.get("OMP_NUM_THREADS", "")
+    return int(number) if number.isdecimal() else 0
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import BatchEncoding
@@ -238,7 +239,7 @@ class RelationCollator:
         return kept, window
 
 
-def make_labels(document: Document, relation_types: Sequence[str], pair_index: Tensor) -> Tensor:
+def make_labels(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> Tensor:
     """What is right for each pair and type, see [`RelationCollator`].
 
     Args:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from . import memory
 from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session
 from .view import REASONS, Row
@@ -134,7 +136,7 @@ def heat_map(scores: Any, reasons: Sequence[Sequence[str | None]]) -> str:
     """All scores, a row for each ordered pair; what counts as a relation is framed, the rest says why not."""
     if scores is None or not len(scores.pair_index) or not scores.relation_types:
         return '<p class="gl-empty">The scores of every pair and relation appear here.</p>'
-    best = scores.scores.amax(dim=1).argsort(descending=True).tolist()
+    best = np.argsort(-scores.scores.max(axis=1), kind="stable").tolist()
     head = "".join(f'<th scope="col"><span>{escape(r.name)}</span></th>' for r in scores.relation_types)
     body = []
     for row in best[:MAX_HEAT_MAP_PAIRS]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 
 from glirel_transformers.relation_syntax import read_relation_lines
 
@@ -122,12 +122,12 @@ class LeftOut:
 def left_out(workspace: Workspace) -> LeftOut:
     """What the thresholds and constraints leave out; only the strongest in words, since there may be 100,000."""
     scores, session = workspace.scores, workspace.session
-    if scores is None or not scores.scores.numel():
+    if scores is None or not scores.scores.size:
         return LeftOut([], 0, [])
     reasons = scores.reasons(session.threshold, session.top_k)
-    is_left_out = torch.tensor([[reason is not None for reason in row] for row in reasons])
+    is_left_out = np.array([[reason is not None for reason in row] for row in reasons])
     number = int(is_left_out.sum())
-    order = scores.scores.masked_fill(~is_left_out, -1.0).flatten().argsort(descending=True, stable=True)
+    order = np.argsort(-np.where(is_left_out, scores.scores, -1).ravel(), kind="stable")
     strongest = []
     for cell in order[: min(number, MAX_LEFT_OUT)].tolist():
         row, column = divmod(cell, scores.scores.shape[1])

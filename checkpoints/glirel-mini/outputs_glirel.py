@@ -1,0 +1,65 @@
+"""What GLiREL models return. Axes: `batch, tokens, words, mentions, pairs, relations, hidden`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers.utils import ModelOutput, is_torch_available
+
+if is_torch_available():
+    from torch import Tensor
+
+
+@dataclass
+class GLiRELModelOutput(ModelOutput):
+    """What [`GLiRELModel`] returns.
+
+    Args:
+        pair_states (`torch.FloatTensor` of shape `(batch, pairs, hidden)`): κ, refined where the model refines
+            (equations 3 to 6). `None` from [`GLiRELModel.represent`], which forms no pairs.
+        relation_states (`torch.FloatTensor` of shape `(batch, relations, hidden)`): q, likewise (equation 1).
+        mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
+        word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
+        last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
+        word_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real. What the
+            states hold elsewhere has no meaning.
+        hidden_states, attentions: the encoder's, when asked for.
+    """
+
+    pair_states: Tensor = None  # type: ignore[assignment]  # there once pairs are formed
+    relation_states: Tensor = None  # type: ignore[assignment]  # always there
+    mention_states: Tensor = None  # type: ignore[assignment]  # always there
+    word_states: Tensor = None  # type: ignore[assignment]  # always there
+    last_hidden_state: Tensor = None  # type: ignore[assignment]  # always there
+    word_mask: Tensor = None  # type: ignore[assignment]  # always there
+    pair_mask: Tensor = None  # type: ignore[assignment]  # always there
+    relation_mask: Tensor = None  # type: ignore[assignment]  # always there
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class GLiRELRelationClassificationOutput(ModelOutput):
+    """What [`GLiRELForRelationClassification`] returns.
+
+    Args:
+        loss (`torch.FloatTensor` of shape `()`): mean over all real cells, when `labels` were given.
+        logits (`torch.FloatTensor` of shape `(batch, pairs, relations)`): scores before the sigmoid of equation 8,
+            in the order of `pair_index` and of the relation types. Padding holds the lowest number of the type, so
+            that its probability is 0.
+        pair_mask (`torch.BoolTensor` of shape `(batch, pairs)`), relation_mask (`torch.BoolTensor` of shape
+            `(batch, relations)`): True means real.
+        coreference_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `coreference_classifier`, scores of
+            pairs as coreferent, before a sigmoid.
+        hidden_states, attentions: the encoder's, when asked for.
+
+    An export gives numpy arrays where it is given numpy arrays.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    pair_mask: Tensor | None = None
+    relation_mask: Tensor | None = None
+    coreference_logits: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
