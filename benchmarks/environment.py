@@ -81,13 +81,16 @@ def find_original(python: Path | None) -> Path:
         if not python.is_file():
             raise ValueError(f"--original-python must be an interpreter: got {python}, which is not there.")
         return python.absolute()
-    folder = ROOT / ".venv-original"
-    python = folder / "bin" / "python"
-    stamp = folder / ".installed"
+    return make_environment(ROOT / ".venv-original", *ORIGINAL_REQUIREMENTS)
+
+
+def make_environment(folder: Path, *steps: list[str]) -> Path:
+    """The interpreter of an environment with what `pip` installs in those steps, made when it is missing."""
+    python, stamp = folder / "bin" / "python", folder / ".installed"
     if not stamp.exists():
-        print(f"Making the original's environment in {folder} (some minutes) …", file=sys.stderr)
+        print(f"Making the environment {folder} (some minutes) …", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        for requirements in ORIGINAL_REQUIREMENTS:
+        for requirements in steps:
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", *requirements], check=True)
         stamp.touch()
     return python
@@ -188,6 +191,20 @@ def our_environment() -> dict[str, str]:
     """As [`clean_environment`]; this repository's package is found first, installed or not."""
     inherited = os.environ.get("PYTHONPATH")
     return {**clean_environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])}
+
+
+def our_versions() -> dict[str, Any]:
+    """What the results hold of this package's environment, where ONNX Runtime is in it."""
+    import onnxruntime
+    import transformers
+
+    return {
+        "this package": {
+            "torch": torch.__version__,
+            "transformers": f"{transformers.__version__}, onnxruntime {onnxruntime.__version__}",
+            "python": platform.python_version(),
+        }
+    }
 
 
 def num_cores() -> int:

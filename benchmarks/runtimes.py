@@ -27,6 +27,7 @@ from environment import (
     code_fingerprint,
     describe_machine,
     make_our_checkpoint,
+    our_versions,
     today,
 )
 from measuring import compare, fastest_calibration, is_clean, percentile, summarise
@@ -219,7 +220,7 @@ def main() -> None:
                     results["groups"][name] = measure_group(sides, workloads, args)
                     save_json(file, results)
                 progress.update()
-    results["versions"] = _versions()
+    results["versions"] = our_versions()
     save_json(file, results)
     plot_runtimes(results, (CACHE if args.quick else BENCHMARKS) / "runtimes.png")
     tables = tables_of_runtimes(results)
@@ -234,22 +235,6 @@ def _code() -> str:
     files = sorted((ROOT / "glirel_transformers" / "export").glob("*.py"))
     content = b"\0".join([code_fingerprint().encode(), *(file.read_bytes() for file in files)])
     return hashlib.sha256(content).hexdigest()[:12]
-
-
-def _versions() -> dict[str, Any]:
-    import platform
-
-    import onnxruntime
-    import torch
-    import transformers
-
-    return {
-        "this package": {
-            "torch": torch.__version__,
-            "transformers": f"{transformers.__version__}, onnxruntime {onnxruntime.__version__}",
-            "python": platform.python_version(),
-        }
-    }
 
 
 def _arguments() -> argparse.Namespace:

@@ -57,6 +57,18 @@ Outputs are scores before the sigmoid, in float32. Where `pair_mask` or `relatio
 ## Usage
 
 ```python
+from glirel_transformers import RelationExtractor
+from glirel_transformers.export import ORTModelForRelationClassification
+
+extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained("{name}"))
+extract(
+    "Marie Curie was born in Warsaw.", entities=[(0, 11), (24, 30)], relation_types=["place of birth", "spouse"]
+)
+```
+
+Neither this nor the following needs torch. With transformers and ONNX Runtime alone:
+
+```python
 import onnxruntime
 from transformers import AutoTokenizer
 
@@ -66,8 +78,9 @@ batch = tokenizer(
     ["Marie Curie was born in Warsaw."],
     entities=[[(0, 11), (24, 30)]],
     relation_types=["place of birth", "spouse"],
+    return_tensors="np",
 )
-(logits,) = session.run(["logits"], {{name: tensor.numpy() for name, tensor in batch.items()}})
+(logits,) = session.run(["logits"], dict(batch))
 ```
 
 ## Compared with the model in PyTorch

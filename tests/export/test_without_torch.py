@@ -1,0 +1,232 @@
+"""An export is served without torch: scripts run in an environment that has what docs/serving.md says, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from tiny import ENTITIES, RELATION_TYPES, TEXTS
+
+from glirel_transformers import RelationExtractionPipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKS = re.findall(
+    r"^```python\n(.*?)^```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
+SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
+NO_TORCH = "import importlib.util as u\nassert u.find_spec('torch') is None and u.find_spec('optimum') is None\n"
+
+EXTRACT = """
+import json, sys
+from glirel_transformers import RelationExtractor
+from glirel_transformers.export import ORTModelForRelationClassification
+given = json.loads(sys.argv[1])
+extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained(given.pop("folder")), batch_size=2)
+print(json.dumps(extract(given.pop("texts"), **given)))
+"""
+
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from glirel_transformers import RelationExtractor
+from glirel_transformers.export import ORTModelForRelationClassification
+extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained("mine-onnx", num_threads=1))
+def ask(number):
+    types = ["spouse", "works in", f"type {number % 3}"]
+    return extract("Ada met Bob in Oslo.", entities=[(0, 3), (8, 11), (15, 19)], relation_types=types, threshold=0)
+alone = [ask(number) for number in range(40)]
+with ThreadPoolExecutor(8) as pool:
+    assert list(pool.map(ask, range(40))) == alone
+assert len(alone[0]) == 18
+"""
+
+ERRORS = """
+import numpy as np
+import glirel_transformers
+from glirel_transformers import RelationExtractionPipeline
+from glirel_transformers.export import ORTModelForRelationClassification
+from glirel_transformers.loading import load_pipeline
+model = ORTModelForRelationClassification.from_pretrained("mine-onnx")
+assert str(model.device) == "cpu" and model.precision == "float32"
+inputs = {"text": ["Ada met Bob."], "entities": [[(0, 3), (8, 11)]], "relation_types": ["knows"]}
+def message(call):
+    try:
+        call()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+for call, expected in (
+    (lambda: glirel_transformers.GLiRELModel, "ImportError: GLiRELModel needs torch"),
+    (lambda: glirel_transformers.Unknown, "AttributeError: "),
+    (lambda: RelationExtractionPipeline(model), "ImportError: The pipelines of transformers need torch"),
+    (lambda: load_pipeline("checkpoint"), "ImportError: GLiRELForRelationClassification needs torch"),
+    (lambda: model.tokenizer(**inputs), "ImportError: What is returned by default are tensors of torch"),
+    (lambda: model(input_ids=[[1]]), "TypeError: `input_ids` must be a tensor or a numpy array: got a list"),
+):
+    assert message(call).startswith(expected), (message(call), expected)
+output = model(**model.tokenizer(**inputs, return_tensors="np"))
+assert isinstance(output.logits, np.ndarray) and output.logits.shape == (1, 2, 1) and output.pair_mask.all()
+"""
+
+
+def distributions(*names: str) -> set[str]:
+    """Distributions, with all that they require."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop().lower()
+        try:
+            requirements = [] if name in found else distribution(name).requires or []
+        except PackageNotFoundError:  # what another platform needs
+            continue
+        found.add(name)
+        needed = (Requirement(requirement) for requirement in requirements)
+        waiting += [one.name for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def make_environment(folder: Path, *names: str) -> Path:
+    """A folder of packages: those distributions, and all that they require, as `pip install` would bring them."""
+    for name in distributions(*names):
+        installed = distribution(name)
+        for part in {Path(file).parts[0] for file in installed.files or []} - {"..", "__pycache__"}:
+            link, target = folder / part, Path(str(installed.locate_file(part)))
+            if not link.exists():
+                link.symlink_to(target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """`pip install transformers onnxruntime`, and `pip install --no-deps glirel-transformers`."""
+    folder = make_environment(tmp_path_factory.mktemp("site"), "transformers", "onnxruntime")
+    assert not (folder / "torch").exists()
+    (folder / "glirel_transformers").symlink_to(ROOT / "glirel_transformers")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workplace(exported, tmp_path_factory) -> Path:
+    """A folder with an export, `mine-onnx`, and a checkpoint, `checkpoint`."""
+    model, folder = exported("bert", **SETTINGS)
+    here = tmp_path_factory.mktemp("served")
+    shutil.copytree(folder, here / "mine-onnx")
+    model.save_pretrained(here / "checkpoint")
+    return here
+
+
+def environment(site: Path, home: Path) -> dict[str, str]:
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "OMP_NUM_THREADS": "1"}
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(site), **offline}
+
+
+@pytest.fixture
+def run(site, workplace) -> Callable[..., str]:
+    """Runs Python without torch, beside the export, and returns what it prints."""
+
+    def run_(*arguments: str, path: Path = site) -> str:
+        result = subprocess.run(
+            # -S leaves out the packages of this environment, torch among them.
+            [sys.executable, "-S", *arguments],
+            cwd=workplace,
+            env=environment(path, workplace),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr[-4000:]
+        return result.stdout
+
+    return run_
+
+
+def test_there_is_no_torch(run):
+    run("-c", NO_TORCH)
+
+
+def test_results_are_those_of_the_model(run, exported, workplace):
+    model, _ = exported("bert", **SETTINGS)
+    texts = [{"text": text, "entities": entities} for text, entities in zip(TEXTS, ENTITIES, strict=True)]
+    texts.append({"text": " ".join(TEXTS) * 9, "entities": ENTITIES[0]})  # longer than the model reads
+    settings: dict[str, Any] = {"relation_types": RELATION_TYPES, "threshold": 0.2, "top_k": 2, "truncation": "window"}
+    given = {"folder": str(workplace / "mine-onnx"), "texts": texts, **settings}
+    found = json.loads(run("-c", NO_TORCH + EXTRACT, json.dumps(given)))
+    expected = RelationExtractionPipeline(model, batch_size=2)(texts, **settings)
+    assert any(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert [r["score"] for r in one] == pytest.approx([r["score"] for r in other], abs=1e-4)
+        assert [{**r, "score": 0} for r in one] == [{**r, "score": 0} for r in other]
+
+
+def test_one_extractor_serves_several_threads(run):
+    run("-c", NO_TORCH + THREADS)
+
+
+def test_what_needs_torch_says_so(run):
+    run("-c", NO_TORCH + ERRORS)
+
+
+def test_the_command_line_extracts(run):
+    line = ["Ada met Bob.", "-e", "Ada", "-e", "Bob", "-r", "knows", "-m", "mine-onnx", "--threshold", "0"]
+    found = run("-m", "glirel_transformers.cli", "extract", *line, "--format", "jsonl")
+    assert [relation["relation"] for relation in json.loads(found)["relations"]] == ["knows", "knows"]
+
+
+def test_the_page_runs_in_python(run):
+    run("-c", NO_TORCH + next(block for block in BLOCKS if "extract = " in block))
+
+
+def test_the_page_runs_without_this_package(run, tmp_path):
+    site = make_environment(tmp_path, "transformers", "onnxruntime")
+    run("-c", NO_TORCH + next(block for block in BLOCKS if "InferenceSession" in block), path=site)
+
+
+@pytest.fixture
+def served(workplace, tmp_path) -> Iterator[str]:
+    """The address of the page's server."""
+    site = make_environment(tmp_path, "transformers", "onnxruntime", "fastapi", "uvicorn")
+    (site / "glirel_transformers").symlink_to(ROOT / "glirel_transformers")
+    (workplace / "serve.py").write_text(NO_TORCH + next(block for block in BLOCKS if "FastAPI" in block))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-S", "-m", "uvicorn", "serve:app", "--port", str(port), "--log-level", "error"]
+    with subprocess.Popen(command, cwd=workplace, env=environment(site, workplace)) as server:
+        try:
+            for _ in range(600):
+                assert server.poll() is None
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/extract"
+        finally:
+            server.terminate()
+
+
+def ask(address: str, **question: Any) -> Any:
+    request = urllib.request.Request(address, json.dumps(question).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_the_server_of_the_page_answers(served):
+    question = {"text": "Ada met Bob.", "relation_types": ["knows"], "threshold": 0.0}
+    found = ask(served, **question, entities=[{"start": 0, "end": 3}, {"start": 8, "end": 11, "label": "PERSON"}])
+    assert {(one["head"]["text"], one["tail"]["text"]) for one in found} == {("Ada", "Bob"), ("Bob", "Ada")}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(served, **question, entities=[{"start": 0, "end": 2}])
+    assert refused.value.code == 422
+    assert "word boundaries" in json.load(refused.value)["detail"]
