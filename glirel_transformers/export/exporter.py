@@ -16,7 +16,8 @@ from .folder import check_output, write_card, write_sidecars, written_whole
 from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
 from .optimization import fuse
 from .reference import load_reference
-from .validation import BOUNDS, ONNX_FILE, Validation, validate
+from .sessions import ONNX_FILE
+from .validation import BOUNDS, Validation, validate
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
 

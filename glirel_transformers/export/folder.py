@@ -15,7 +15,8 @@ from transformers.dynamic_module_utils import custom_object_save
 
 from glirel_transformers.hub_glirel import complete_repository, declare_pipeline
 
-from .validation import ONNX_FILE, Validation
+from .sessions import ONNX_FILE
+from .validation import Validation
 
 _CARD = """---
 library_name: onnxruntime

@@ -16,7 +16,7 @@ from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import AXES, GLiRELTokenizer
 
-from .sessions import check_session_fits, find_providers, open_session
+from .sessions import ONNX_FILE, check_session_fits, find_providers, open_session
 
 if is_torch_available():
     import torch
@@ -24,9 +24,8 @@ if is_torch_available():
 if TYPE_CHECKING:
     from torch import Tensor
 
-MODEL_FILE = "model.onnx"
 # Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
-_WEIGHTS_BESIDE = (f"{MODEL_FILE}.data", f"{MODEL_FILE}_data")
+_WEIGHTS_BESIDE = (f"{ONNX_FILE}.data", f"{ONNX_FILE}_data")
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 # An input that may be left out, and the one whose axis it then calls real throughout.
@@ -295,19 +294,19 @@ def _find_model(name: str, hub_options: dict[str, Any]) -> Path:
     """The ONNX file of a folder or of a Hub repository, whose other files are fetched with it."""
     folder = Path(name) / (hub_options.get("subfolder") or "")
     if Path(name).is_dir():
-        if (folder / MODEL_FILE).is_file():
-            return folder / MODEL_FILE
+        if (folder / ONNX_FILE).is_file():
+            return folder / ONNX_FILE
         others = sorted(file.name for file in folder.glob("*.onnx"))
         here = f" It holds {', '.join(others)}: rename the one that you mean." if others else ""
         raise ValueError(
-            f"{str(folder)!r} has no {MODEL_FILE}, so it is no export.{here} Make one: glirel export CHECKPOINT "
+            f"{str(folder)!r} has no {ONNX_FILE}, so it is no export.{here} Make one: glirel export CHECKPOINT "
             "NEW_FOLDER"
         )
     options = {**hub_options, "_raise_exceptions_for_missing_entries": False}
-    file = cached_file(name, MODEL_FILE, **options)
+    file = cached_file(name, ONNX_FILE, **options)
     if file is None:
         raise ValueError(
-            f"The repository {name!r} has no {MODEL_FILE}, so it is no export. Make one: glirel export {name} "
+            f"The repository {name!r} has no {ONNX_FILE}, so it is no export. Make one: glirel export {name} "
             "NEW_FOLDER"
         )
     for beside in _WEIGHTS_BESIDE:
@@ -326,4 +325,4 @@ def _load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
     return tokenizer
 
 
-__all__ = ["MODEL_FILE", "ORTModelForRelationClassification"]
+__all__ = ["ORTModelForRelationClassification"]

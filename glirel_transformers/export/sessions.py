@@ -15,6 +15,7 @@ from glirel_transformers.tokenization_glirel import AXES
 if is_torch_available():
     import torch
 
+ONNX_FILE = "model.onnx"
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -89,8 +90,15 @@ def provider_for_device(device: str | None) -> dict[str, Any]:
     return {"provider": GPU, "provider_options": {"device_id": int(number or 0)}}
 
 
-def open_session(file: Path, providers: list[Provider], session_options: Any, num_threads: int | None) -> Any:
-    """Opens a file.
+def open_session(
+    file: Path, providers: list[Provider], session_options: Any = None, num_threads: int | None = None
+) -> Any:
+    """Opens a file as an `onnxruntime.InferenceSession`.
+
+    Args:
+        file: the ONNX model.
+        providers: what runs it, the first one first.
+        session_options, num_threads: as [`ORTModelForRelationClassification.from_pretrained`] takes them.
 
     Raises:
         ValueError: when it is not an ONNX model, is damaged, or the first provider did not start.
@@ -159,4 +167,13 @@ def _first_line(error: Exception) -> str:
     return line if line.endswith(".") else f"{line}."
 
 
-__all__ = ["CPU", "GPU", "Provider", "check_session_fits", "find_providers", "open_session", "provider_for_device"]
+__all__ = [
+    "CPU",
+    "GPU",
+    "ONNX_FILE",
+    "Provider",
+    "check_session_fits",
+    "find_providers",
+    "open_session",
+    "provider_for_device",
+]

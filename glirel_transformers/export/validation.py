@@ -17,11 +17,11 @@ import torch
 from glirel_transformers.extras import require_extra
 
 from .reference import load_reference
+from .sessions import ONNX_FILE, find_providers, open_session
 
 if TYPE_CHECKING:
     import numpy as np
 
-ONNX_FILE = "model.onnx"
 BOUNDS = {
     # Two hundred times the rounding of float32, which a reordered sum stays well below.
     "float32": 1e-4,
@@ -139,7 +139,10 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
 
     model = load_reference(model)
     config = exporter_config(model.config)
-    session = open_session(folder)
+    file = Path(folder) / ONNX_FILE if Path(folder).is_dir() else Path(folder)
+    if not file.is_file():
+        raise OSError(f"There is no {file}. Name the folder that `glirel export` wrote.")
+    session = open_session(file, find_providers())
     for kind, found, wanted in (
         ("inputs", session.get_inputs(), config.inputs),
         ("outputs", session.get_outputs(), config.outputs),
@@ -163,29 +166,6 @@ def _run(session: Any, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.
         return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
     except Exception as error:
         raise ValueError(f"The export does not run for the shape {name!r}: {error} Export the model again.") from error
-
-
-def open_session(folder: Any) -> Any:
-    """An `onnxruntime.InferenceSession` on the CPU.
-
-    Args:
-        folder: of the export, or an `.onnx` file.
-
-    Raises:
-        OSError: when there is no such file.
-        ValueError: when ONNX Runtime cannot load it.
-    """
-    import onnxruntime
-
-    file = Path(folder) / ONNX_FILE if Path(folder).is_dir() else Path(folder)
-    if not file.is_file():
-        raise OSError(f"There is no {file}. Name the folder that `glirel export` wrote.")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ValueError(f"ONNX Runtime cannot load {file}: {error} Export the model again.") from error
 
 
 def validation_sizes(model: Any) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.cli import app
 from glirel_transformers.data import Document, Mention, Relation
 from glirel_transformers.export import Calibration, ORTModelForRelationClassification, calibrate, export_quantized
-from glirel_transformers.export import quantization as module
+from glirel_transformers.export import quantized_graph as module
 from glirel_transformers.export.quantization import METHODS, quantize
 
 SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
