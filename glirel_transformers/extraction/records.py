@@ -47,14 +47,14 @@ class TextRequest:
         item: what the input says.
         fields: what the record carries through from there.
         text: the text.
-        entities: its entities as they are given; `None` leaves them to the recogniser.
+        entities: its entities, as [`read_whole_entities`] gives them; `None` leaves them to the recogniser.
         relation_types: what is asked of this text alone; `None` asks for what is asked of all.
     """
 
     item: Item
     fields: Record
     text: str
-    entities: Any = None
+    entities: list[dict[str, Any]] | None = None
     relation_types: Any = None
 
     def to_record(self, relations: list[dict[str, Any]]) -> Record:
@@ -63,7 +63,7 @@ class TextRequest:
         return {
             **self.fields,
             "text": self.text,
-            "entities": read_whole_entities(self.entities, self.text),
+            "entities": self.entities,
             "relations": rounded,
             **place_of(self.item),
         }
@@ -122,9 +122,15 @@ def read_request(item: Item) -> TextRequest:
         if name not in ("text", "entities")
     }
     relation_types = _read_relation_types(record.get("relation_types"))
+    text, entities = _read_text(record)
+    whole = None if entities is None else read_whole_entities(entities, text)
+    return TextRequest(item, fields, text, whole, relation_types)
+
+
+def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
+    """The text, and its entities as they are given."""
     if "text" not in record and "words" in record:
-        text, entities = _read_words(record)
-        return TextRequest(item, fields, text, entities, relation_types)
+        return _read_words(record)
     if not isinstance(record.get("text"), str):
         raise TypeError(
             f"'text' must be a string: got {_shortened(record.get('text'))}. The record has {list(record)}."
@@ -133,7 +139,7 @@ def read_request(item: Item) -> TextRequest:
         record["text"].encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"'text' has half a surrogate pair at character {error.start}, which is no text.") from None
-    return TextRequest(item, fields, record["text"], record.get("entities"), relation_types)
+    return record["text"], record.get("entities")
 
 
 def _read_relation_types(relation_types: Any) -> Any:

@@ -45,8 +45,10 @@ def test_the_training_format_is_read():
     }
     request = request_of(record)
     assert request.text == "Ada Lovelace met Bob ."
-    entities = read_whole_entities(request.entities, request.text)
-    assert [(entity["text"], entity["label"]) for entity in entities] == [("Ada Lovelace", "PERSON"), ("Bob", None)]
+    assert [(entity["text"], entity["label"]) for entity in request.entities] == [
+        ("Ada Lovelace", "PERSON"),
+        ("Bob", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,7 @@ def test_relation_types_are_names_lines_or_settings(given, read):
         ),
         ({"words": ["Ada"]}, "needs 'mentions'"),
         ({"words": "Ada", "mentions": []}, "list of words"),
+        ({"text": "a b", "entities": [[0, 9]]}, r"`entities\[0\]`"),
         ({"text": "a b", "relation_types": ["x -> y"]}, "has an arrow"),
     ],
 )
