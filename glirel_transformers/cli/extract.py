@@ -78,8 +78,8 @@ def extract(
         glirel extract corpus.jsonl.gz -r "place of birth: PERSON -> CITY" -r spouse --output out.jsonl
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
-    its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training,
-    are read as well.
+    its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training
+    and from the Space, are read as well.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glirel_transformers.data import Document, Mention
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_entities
 
@@ -97,7 +98,8 @@ def read_request(item: Item) -> TextRequest:
 
     A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
     names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
-    `mentions` with word spans, is read as well: its text is the words with spaces between them.
+    `mentions` with word spans, is read as well, where there are no `entities`: its text is `text`, in which the words
+    follow each other with nothing but white space between them, or without one the words with spaces between.
 
     Raises:
         ValueError, TypeError: when it cannot be understood.
@@ -128,18 +130,18 @@ def read_request(item: Item) -> TextRequest:
 
 
 def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
-    """The text, and its entities as they are given."""
-    if "text" not in record and "words" in record:
-        return _read_words(record)
-    if not isinstance(record.get("text"), str):
-        raise TypeError(
-            f"'text' must be a string: got {_shortened(record.get('text'))}. The record has {list(record)}."
-        )
+    """The text, and its entities as they are given, in characters."""
+    text, entities = record.get("text"), record.get("entities")
+    is_in_words = "words" in record and (text is None or (entities is None and record.get("mentions") is not None))
+    if is_in_words and isinstance(text, str | None):
+        text, entities = _read_words(record)
+    if not isinstance(text, str):
+        raise TypeError(f"'text' must be a string: got {_shortened(text)}. The record has {list(record)}.")
     try:
-        record["text"].encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"'text' has half a surrogate pair at character {error.start}, which is no text.") from None
-    return record["text"], record.get("entities")
+        raise ValueError(f"The text has half a surrogate pair at character {error.start}, which is no text.") from None
+    return text, entities
 
 
 def _read_relation_types(relation_types: Any) -> Any:
@@ -151,16 +153,13 @@ def _read_relation_types(relation_types: Any) -> Any:
 
 
 def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The text of words with spaces between them, and the entities that word spans name in it."""
+    """The text that was split into words, or else the words with spaces between, and the entities named in words."""
     words, mentions = record["words"], record.get("mentions")
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise TypeError(f"'words' must be a list of words: got {_shortened(words)}.")
     if not isinstance(mentions, list) or not all(isinstance(mention, Mapping) for mention in mentions):
         raise TypeError(f"A record with 'words' needs 'mentions', a list of objects: got {_shortened(mentions)}.")
-    starts = [0]
-    for word in words:
-        starts.append(starts[-1] + len(word) + 1)
-    entities = []
+    spans = []
     for position, mention in enumerate(mentions):
         start, end = mention.get("start"), mention.get("end")
         if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(words)):
@@ -168,8 +167,8 @@ def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
                 f"`mentions[{position}]` must have 'start' and 'end', half-open and in words, of which there are "
                 f"{len(words)}: got {_shortened(dict(mention))}."
             )
-        entities.append({"start": starts[start], "end": starts[end] - 1, "label": mention.get("label")})
-    return " ".join(words), entities
+        spans.append(Mention(start, end, mention.get("label")))
+    return Document(words, spans, [], text=record.get("text")).to_text()
 
 
 def _shortened(value: Any) -> str:
