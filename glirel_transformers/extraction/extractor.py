@@ -207,7 +207,7 @@ def _counting_unscored_pairs() -> Iterator[list[int]]:
             counts.append(int(record.args[0]))  # type: ignore[index, arg-type]
         return not is_about_windows
 
-    logger = logging.getLogger("glirel_transformers.pipeline_glirel")
+    logger = logging.getLogger("glirel_transformers.extractor_glirel")
     logger.addFilter(count)
     try:
         yield counts
