@@ -7,7 +7,16 @@ import sys
 
 import pytest
 import torch
-from tiny import ENTITIES, FAMILIES, MAX_TOKENS, RELATION_TYPES, TEXTS, fill_with_noise, make_encoder_config
+from tiny import (
+    ENTITIES,
+    FAMILIES,
+    MAX_TOKENS,
+    RELATION_TYPES,
+    SETTINGS,
+    TEXTS,
+    fill_with_noise,
+    make_encoder_config,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 
@@ -16,32 +25,6 @@ from glirel_transformers.export.graph import lstm_kept_whole
 from glirel_transformers.layers_glirel import SCORERS, score_in_chunks
 from glirel_transformers.tokenization_glirel import AXES
 
-SETTINGS = {
-    "plain": {},
-    "refined": {
-        "num_pair_refinement_layers": 1,
-        "num_relation_refinement_layers": 2,
-        "num_refinement_heads": 4,
-        "scorer": "dot_thresh",
-        "subtoken_pooling": "first_last",
-    },
-    "lstm": {
-        "use_lstm": True,
-        "endpoint_projection": True,
-        "scorer": "dot_norm",
-        "subtoken_pooling": "mean",
-        "relation_representation": "rel_token",
-        "hidden_size": 24,
-    },
-    "marked": {
-        "entity_markers": True,
-        "mention_representation": "mean",
-        "scorer": "concat_proj",
-        "subtoken_pooling": "last",
-        "relation_representation": "both",
-        "max_pair_distance": 12,
-    },
-}
 # Every family, every group of settings, and every pair of these that is cheap enough to be worth it.
 COMBINATIONS = [(family, name) for family in FAMILIES for name in SETTINGS]
 

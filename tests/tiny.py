@@ -24,6 +24,34 @@ ENTITIES = [
 ]
 RELATION_TYPES = ["place of birth", "spouse", "headquartered in"]
 
+# Settings of a model, in groups that go together.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "refined": {
+        "num_pair_refinement_layers": 1,
+        "num_relation_refinement_layers": 2,
+        "num_refinement_heads": 4,
+        "scorer": "dot_thresh",
+        "subtoken_pooling": "first_last",
+    },
+    "lstm": {
+        "use_lstm": True,
+        "endpoint_projection": True,
+        "scorer": "dot_norm",
+        "subtoken_pooling": "mean",
+        "relation_representation": "rel_token",
+        "hidden_size": 24,
+    },
+    "marked": {
+        "entity_markers": True,
+        "mention_representation": "mean",
+        "scorer": "concat_proj",
+        "subtoken_pooling": "last",
+        "relation_representation": "both",
+        "max_pair_distance": 12,
+    },
+}
+
 _WORDS = (
     "the", "of", "in", "was", "born", "and", "to", "for", "place", "birth", "spouse", "marie", "curie", "warsaw",
     "tokyo", "london", "sony", "work", "found", "ed", "quarter", "head", "ada", "engine", "program", "friend", "city",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -28,6 +28,16 @@ def errors_without_traceback() -> Iterator[None]:
             "the pointer to a large file that was not fetched. Copy the checkpoint again."
         )
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def interruptible(explain: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C is no error: `explain` says how to go on, and the exit code is 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        explain()
+        raise typer.Exit(130) from None
 
 
 def plain(text: str) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +36,7 @@ from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.report import relations_table
 
 from . import extract_options as options
-from .console import console, errors, errors_without_traceback, plain
+from .console import console, errors, errors_without_traceback, interruptible, plain
 from .extract_report import Report, counted, summary
 
 
@@ -77,12 +78,12 @@ def extract(
         glirel extract corpus.jsonl.gz -r "place of birth: PERSON -> CITY" -r spouse --output out.jsonl
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
-    its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training,
-    are read as well.
+    its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training
+    and from the Space, are read as well.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """
-    with errors_without_traceback(), _interruptible(output):
+    with errors_without_traceback(), interruptible(partial(_explain_how_to_go_on, output)), _while_it_is_read():
         settings = ExtractionSettings(
             relation_types=_read_relations(relation, relations),
             model=model,
@@ -252,16 +253,17 @@ def _print(
     return outcome
 
 
+def _explain_how_to_go_on(output: Path | None) -> None:
+    go_on = "" if output is None else " Run the same command again to go on."
+    errors.print(f"\nInterrupted.{go_on}")
+
+
 @contextmanager
-def _interruptible(output: Path | None) -> Iterator[None]:
-    """Ctrl-C is no error: it says how to go on."""
+def _while_it_is_read() -> Iterator[None]:
+    """Ends without an error when who reads our output has seen enough."""
     try:
         yield
-    except KeyboardInterrupt:
-        go_on = "" if output is None else " Run the same command again to go on."
-        errors.print(f"\nInterrupted.{go_on}")
-        raise typer.Exit(130) from None
-    except BrokenPipeError:  # who reads our output has seen enough
+    except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         raise typer.Exit(0) from None
 

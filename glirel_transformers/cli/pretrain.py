@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console, errors, errors_without_traceback, is_main_process, plain
+from .console import console, errors, errors_without_traceback, interruptible, is_main_process, plain
 
 _ENCODER, _TRAINING, _MACHINE = "Encoder", "Training", "Machine"
 
@@ -141,13 +141,13 @@ def pretrain(
 
         glirel pretrain corpus/*.txt.xz -o runs/pretrain --max-steps 4000
     """
-    with errors_without_traceback():
-        try:
-            _run(dict(ctx.params))
-        except KeyboardInterrupt:
-            if is_main_process():
-                errors.print("Stopped. The same command goes on from what is saved.")
-            raise typer.Exit(130) from None
+    with errors_without_traceback(), interruptible(_explain_how_to_go_on):
+        _run(dict(ctx.params))
+
+
+def _explain_how_to_go_on() -> None:
+    if is_main_process():
+        errors.print("Stopped. The same command goes on from what is saved.")
 
 
 def _run(settings: dict[str, Any]) -> None:

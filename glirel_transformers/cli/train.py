@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from . import train_options as options
-from .console import console, errors_without_traceback, is_main_process
+from .console import console, errors_without_traceback, interruptible, is_main_process
 from .train_report import describe, explain_how_to_go_on, report
 
 if TYPE_CHECKING:
@@ -113,12 +114,8 @@ def train(
         accelerate launch -m glirel_transformers.cli train train.jsonl.xz -o runs/new
     """
     settings = dict(ctx.params)
-    with errors_without_traceback():
-        try:
-            result = _run(settings)
-        except KeyboardInterrupt:
-            explain_how_to_go_on(output)
-            raise typer.Exit(130) from None
+    with errors_without_traceback(), interruptible(partial(explain_how_to_go_on, output)):
+        result = _run(settings)
     if result.is_main_process:
         report(result)
 

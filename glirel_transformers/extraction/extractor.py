@@ -157,10 +157,10 @@ class Extractor:
         try:
             request = read_request(item)
             if request.entities is None:
-                request = replace(request, entities=self._find_entities(request.text))
+                found = read_whole_entities(self._find_entities(request.text), request.text)
+                request = replace(request, entities=found)
             if request.relation_types is None and self.settings.relation_types is None:
                 raise ValueError("It has no 'relation_types': add them, or name relations for all texts with -r.")
-            read_whole_entities(request.entities, request.text)
         except (ValueError, TypeError) as error:
             return Malformed(item, str(error))
         return request
@@ -207,7 +207,7 @@ def _counting_unscored_pairs() -> Iterator[list[int]]:
             counts.append(int(record.args[0]))  # type: ignore[index, arg-type]
         return not is_about_windows
 
-    logger = logging.getLogger("glirel_transformers.pipeline_glirel")
+    logger = logging.getLogger("glirel_transformers.extractor_glirel")
     logger.addFilter(count)
     try:
         yield counts

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glirel_transformers.data import Document, Mention
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_entities
 
@@ -47,14 +48,14 @@ class TextRequest:
         item: what the input says.
         fields: what the record carries through from there.
         text: the text.
-        entities: its entities as they are given; `None` leaves them to the recogniser.
+        entities: its entities, as [`read_whole_entities`] gives them; `None` leaves them to the recogniser.
         relation_types: what is asked of this text alone; `None` asks for what is asked of all.
     """
 
     item: Item
     fields: Record
     text: str
-    entities: Any = None
+    entities: list[dict[str, Any]] | None = None
     relation_types: Any = None
 
     def to_record(self, relations: list[dict[str, Any]]) -> Record:
@@ -63,7 +64,7 @@ class TextRequest:
         return {
             **self.fields,
             "text": self.text,
-            "entities": read_whole_entities(self.entities, self.text),
+            "entities": self.entities,
             "relations": rounded,
             **place_of(self.item),
         }
@@ -97,7 +98,8 @@ def read_request(item: Item) -> TextRequest:
 
     A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
     names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
-    `mentions` with word spans, is read as well: its text is the words with spaces between them.
+    `mentions` with word spans, is read as well, where there are no `entities`: its text is `text`, in which the words
+    follow each other with nothing but white space between them, or without one the words with spaces between.
 
     Raises:
         ValueError, TypeError: when it cannot be understood.
@@ -122,18 +124,24 @@ def read_request(item: Item) -> TextRequest:
         if name not in ("text", "entities")
     }
     relation_types = _read_relation_types(record.get("relation_types"))
-    if "text" not in record and "words" in record:
+    text, entities = _read_text(record)
+    whole = None if entities is None else read_whole_entities(entities, text)
+    return TextRequest(item, fields, text, whole, relation_types)
+
+
+def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
+    """The text, and its entities as they are given, in characters."""
+    text, entities = record.get("text"), record.get("entities")
+    is_in_words = "words" in record and (text is None or (entities is None and record.get("mentions") is not None))
+    if is_in_words and isinstance(text, str | None):
         text, entities = _read_words(record)
-        return TextRequest(item, fields, text, entities, relation_types)
-    if not isinstance(record.get("text"), str):
-        raise TypeError(
-            f"'text' must be a string: got {_shortened(record.get('text'))}. The record has {list(record)}."
-        )
+    if not isinstance(text, str):
+        raise TypeError(f"'text' must be a string: got {_shortened(text)}. The record has {list(record)}.")
     try:
-        record["text"].encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"'text' has half a surrogate pair at character {error.start}, which is no text.") from None
-    return TextRequest(item, fields, record["text"], record.get("entities"), relation_types)
+        raise ValueError(f"The text has half a surrogate pair at character {error.start}, which is no text.") from None
+    return text, entities
 
 
 def _read_relation_types(relation_types: Any) -> Any:
@@ -145,16 +153,13 @@ def _read_relation_types(relation_types: Any) -> Any:
 
 
 def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The text of words with spaces between them, and the entities that word spans name in it."""
+    """The text that was split into words, or else the words with spaces between, and the entities named in words."""
     words, mentions = record["words"], record.get("mentions")
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise TypeError(f"'words' must be a list of words: got {_shortened(words)}.")
     if not isinstance(mentions, list) or not all(isinstance(mention, Mapping) for mention in mentions):
         raise TypeError(f"A record with 'words' needs 'mentions', a list of objects: got {_shortened(mentions)}.")
-    starts = [0]
-    for word in words:
-        starts.append(starts[-1] + len(word) + 1)
-    entities = []
+    spans = []
     for position, mention in enumerate(mentions):
         start, end = mention.get("start"), mention.get("end")
         if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(words)):
@@ -162,8 +167,8 @@ def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
                 f"`mentions[{position}]` must have 'start' and 'end', half-open and in words, of which there are "
                 f"{len(words)}: got {_shortened(dict(mention))}."
             )
-        entities.append({"start": starts[start], "end": starts[end] - 1, "label": mention.get("label")})
-    return " ".join(words), entities
+        spans.append(Mention(start, end, mention.get("label")))
+    return Document(words, spans, [], text=record.get("text")).to_text()
 
 
 def _shortened(value: Any) -> str:

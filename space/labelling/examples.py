@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glirel_transformers.relation_syntax import read_relation_lines
-
 from .session import Entity
 
 
@@ -25,7 +23,6 @@ def _example(text: str, marks: list[tuple[str, str]], relation_lines: str) -> Ex
         start = text.index(surface, position)
         entities.append(Entity(start, start + len(surface), label))
         position = start
-    read_relation_lines(relation_lines)
     return Example(text, tuple(sorted(entities, key=lambda e: (e.start, -e.end))), relation_lines)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glirel_transformers.data import Document, Relation, read_documents
-from glirel_transformers.formats import write_csv, write_graphml, write_turtle
+from glirel_transformers.formats import write_csv, write_graphml, write_jsonl, write_turtle
 
 
 def write(kind: str, documents: Sequence[Document]) -> dict[str, str]:
@@ -73,8 +72,7 @@ def to_records(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
 
 
 def _write_jsonl(documents: Iterable[Document], file: Any) -> None:
-    for document in documents:
-        file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
+    write_jsonl((document.to_dict() for document in documents), file)
 
 
 def _with_records(writer: Callable[..., Any]) -> Callable[[Iterable[Document], Any], None]:

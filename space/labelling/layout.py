@@ -42,6 +42,7 @@ class Layout:
                     self._ask()
                 with gr.Column(scale=6, min_width=340):
                     self._results()
+                    self._correct()
                     self._collect()
             self.file = gr.JSON(visible="hidden")
             self.revision = gr.Number(0, visible="hidden")  # of the desk, that the boxes show
@@ -135,6 +136,8 @@ class Layout:
                     elem_id="left-out",
                     buttons=["copy"],
                 )
+
+    def _correct(self) -> None:
         gr.HTML("<h2><b>4</b> Correct</h2>")
         self.review = gr.HTML(js_on_load=(HERE / "review.js").read_text(encoding="utf-8"), elem_id="review")
         with gr.Accordion("Add a missing relation", open=False, elem_id="add"):

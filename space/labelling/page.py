@@ -29,13 +29,15 @@ class Page(Layout):
 
     def __init__(self) -> None:
         super().__init__()
+        self._name_outputs()
         with self.blocks:
             self._connect()
             api.register(self.blocks)
 
-    # What happens
+    # What is connected
 
-    def _connect(self) -> None:
+    def _name_outputs(self) -> None:
+        """Sets `shown`, where most events show what is new; `updates`, what each of these takes; and `everything`."""
         self.shown = [
             self.annotator,
             self.status,
@@ -62,35 +64,12 @@ class Page(Layout):
             self.undo: lambda interactive: gr.update(interactive=interactive),
         }
         self.updates = [special.get(component, lambda value: value) for component in self.shown]
-        everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
+        self.everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
 
-        def on(event: Any, action: Callable[..., Any], inputs: Any = (), outputs: Any = None, **options: Any) -> Any:
-            return event(
-                action,
-                [self.desk, *inputs],
-                self.shown if outputs is None else outputs,
-                show_progress="hidden",
-                api_visibility="private",
-                concurrency_id="desk",  # one after the other, so that what the page gets last is the latest
-                concurrency_limit=1,
-                **options,
-            )
-
-        def on_model(event: Any, work: Callable[..., None], inputs: Any = ()) -> Any:
-            asked = event(
-                lambda desk, *arguments: desk.run_model(work, desk, *arguments),
-                [self.desk, *inputs],
-                None,
-                api_visibility="private",
-                show_progress="minimal",
-                show_progress_on=[self.status],
-                concurrency_id="model",
-                concurrency_limit=1,
-            )
-            return on(asked.then, lambda desk: self._after(desk, desk.problem))
-
-        restored = on(self.blocks.load, self._restore, [self.memory, self.data_set], everything)
-        on_model(restored.then, Desk.extract_again)
+    def _connect(self) -> None:
+        bind, does, resets, everything = self._bind, self._does, self._resets, self.everything
+        restored = bind(self.blocks.load, resets(Desk.restore), [self.memory, self.data_set], everything)
+        self._bind_model(restored.then, Desk.extract_again)
         # `change` and not `input`, which a paste by the mouse does not raise.
         for typed, action, known in (
             ([self.text], Desk.type_text, lambda session: (session.text,)),
@@ -99,33 +78,72 @@ class Page(Layout):
         ):
             for component in typed:
                 inputs = [self.revision, *typed]
-                on(component.change, self._takes_over(action, known), inputs, trigger_mode="always_last")
-        on(self.example.input, self._pick_example, [self.example], everything)
-        on(self.relation_set.input, self._pick_relations, [self.relation_set], everything)
-        on(self.annotator.mark, self._on_mark, trigger_mode="multiple")
-        on(self.annotator.relabel, self._on_relabel, trigger_mode="multiple")
-        on(self.annotator.unmark, self._on_unmark, trigger_mode="multiple")
-        on(self.review.decide, self._on_decide, trigger_mode="multiple")
-        on(self.accept_all.click, self._does(Desk.accept_all))
-        on(self.add.click, self._does(Desk.add), [self.head, self.relation, self.tail])
-        on(self.save.click, self._does(Desk.save), [self.exhaustive])
-        on(self.undo.click, self._undo, outputs=everything, trigger_mode="multiple")
-        on(self.open.click, self._open, [self.number], everything)
-        on(self.remove.click, self._does(Desk.remove_example), [self.number])
-        on(self.remove_all.click, self._does(Desk.remove_all))
-        on(self.upload.upload, self._upload, [self.upload], everything)
-        on_model(self.extract.click, Desk.extract, [self.revision, self.text, self.relations])
-        on_model(self.find.click, Desk.find_entities, [self.revision, self.text, self.recognizer])
+                bind(component.change, self._takes_over(action, known), inputs, trigger_mode="always_last")
+        bind(self.example.input, resets(_take_example), [self.example], everything)
+        bind(self.relation_set.input, resets(_take_relations), [self.relation_set], everything)
+        bind(self.annotator.mark, self._on_mark, trigger_mode="multiple")
+        bind(self.annotator.relabel, self._on_relabel, trigger_mode="multiple")
+        bind(self.annotator.unmark, self._on_unmark, trigger_mode="multiple")
+        bind(self.review.decide, self._on_decide, trigger_mode="multiple")
+        bind(self.accept_all.click, does(Desk.accept_all))
+        bind(self.add.click, does(Desk.add), [self.head, self.relation, self.tail])
+        bind(self.save.click, does(Desk.save), [self.exhaustive])
+        bind(self.undo.click, resets(Desk.undo), outputs=everything, trigger_mode="multiple")
+        bind(self.open.click, resets(Desk.open_example), [self.number], everything)
+        bind(self.remove.click, does(Desk.remove_example), [self.number])
+        bind(self.remove_all.click, does(Desk.remove_all))
+        bind(self.upload.upload, resets(Desk.upload), [self.upload], everything)
+        self._bind_model(self.extract.click, Desk.extract, [self.revision, self.text, self.relations])
+        self._bind_model(self.find.click, Desk.find_entities, [self.revision, self.text, self.recognizer])
         for kind, button in self.downloads.items():
-            on(button.click, self._writes(kind), outputs=[self.file]).then(
+            bind(button.click, self._writes(kind), outputs=[self.file]).then(
                 None, self.file, None, js=DOWNLOAD, api_visibility="private"
             )
+
+    def _bind(
+        self, event: Any, action: Callable[..., Any], inputs: Any = (), outputs: Any = None, **options: Any
+    ) -> Any:
+        """Has an event do `action`, on the desk and with the values of `inputs`."""
+        return event(
+            action,
+            [self.desk, *inputs],
+            self.shown if outputs is None else outputs,
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_id="desk",  # one after the other, so that what the page gets last is the latest
+            concurrency_limit=1,
+            **options,
+        )
+
+    def _bind_model(self, event: Any, work: Callable[..., None], inputs: Any = ()) -> Any:
+        """As [`_bind`], for what runs a model, which leaves the desk free meanwhile, and then shows what is new."""
+        asked = event(
+            lambda desk, *arguments: desk.run_model(work, desk, *arguments),
+            [self.desk, *inputs],
+            None,
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=[self.status],
+            concurrency_id="model",
+            concurrency_limit=1,
+        )
+        return self._bind(asked.then, lambda desk: self._after(desk, desk.problem))
+
+    # What happens
 
     def _does(self, action: Callable[..., None]) -> Callable[..., list[Any]]:
         """An event that does something on the desk and shows it."""
 
         def event(desk: Desk, *arguments: Any) -> list[Any]:
             return self._after(desk, desk.run(action, desk, *arguments))
+
+        return event
+
+    def _resets(self, action: Callable[..., None]) -> Callable[..., list[Any]]:
+        """As [`_does`], for what changes the boxes as well."""
+
+        def event(desk: Desk, *arguments: Any) -> list[Any]:
+            return self._everything(desk, desk.run(action, desk, *arguments))
 
         return event
 
@@ -160,24 +178,6 @@ class Page(Layout):
     def _on_decide(self, desk: Desk, event: gr.EventData) -> list[Any]:
         relation = event._data.get("relation") if event.action == "change" else None
         return self._after(desk, desk.run(desk.decide, str(event.row), str(event.action), relation))
-
-    def _pick_example(self, desk: Desk, name: str) -> list[Any]:
-        return self._everything(desk, desk.run(desk.take_example, EXAMPLES[name]))
-
-    def _pick_relations(self, desk: Desk, name: str) -> list[Any]:
-        return self._everything(desk, desk.run(desk.take_relations, RELATION_SETS[name]))
-
-    def _undo(self, desk: Desk) -> list[Any]:
-        return self._everything(desk, desk.run(desk.undo))
-
-    def _open(self, desk: Desk, number: float) -> list[Any]:
-        return self._everything(desk, desk.run(desk.open_example, number))
-
-    def _upload(self, desk: Desk, path: str) -> list[Any]:
-        return self._everything(desk, desk.run(desk.upload, path))
-
-    def _restore(self, desk: Desk, remembered: Any, examples: Any) -> list[Any]:
-        return self._everything(desk, desk.run(desk.restore, remembered, examples))
 
     def _writes(self, kind: str) -> Callable[[Desk], Any]:
         def event(desk: Desk) -> Any:
@@ -237,3 +237,11 @@ class Page(Layout):
             shown = (pages.counter(session), pages.examples_list(session), memory.examples_to_list(session))
             desk.collected = (session.examples, shown)
         return desk.collected[1]
+
+
+def _take_example(desk: Desk, name: str) -> None:
+    desk.take_example(EXAMPLES[name])
+
+
+def _take_relations(desk: Desk, name: str) -> None:
+    desk.take_relations(RELATION_SETS[name])

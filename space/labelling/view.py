@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from glirel_transformers.relation_syntax import read_relation_lines
 
-from .session import Decision, Entity, Session, Span, Triple
+from .session import Decision, Entity, Session, Triple
 from .workspace import Workspace
 
 REASONS = {
@@ -52,20 +53,9 @@ def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
 
     The scores are kept, so that the model does not run again.
     """
-    session = workspace.session
-    if workspace.scores is None:
-        return []
-    spans = {entity.span for entity in session.entities}
-    triples = [
-        (
-            Triple(
-                Span(r["head"]["start"], r["head"]["end"]), r["relation"], Span(r["tail"]["start"], r["tail"]["end"])
-            ),
-            r["score"],
-        )
-        for r in workspace.scores.select(session.threshold, session.top_k)
-    ]
-    return [(triple, score) for triple, score in triples if triple.head in spans and triple.tail in spans][:MAX_LISTED]
+    spans = {entity.span for entity in workspace.session.entities}
+    standing = (item for item in workspace.selected if item[0].head in spans and item[0].tail in spans)
+    return list(islice(standing, MAX_LISTED))
 
 
 def rows(workspace: Workspace) -> list[Row]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from .session import Session
+from .session import Session, Span, Triple
 
 MAX_UNDO = 100
 
@@ -25,6 +26,23 @@ class Workspace:
     past: tuple[Session, ...] = ()
     scores: Any = None
     kind: str = ""
+
+    @cached_property
+    def selected(self) -> tuple[tuple[Triple, float], ...]:
+        """What the model says at the thresholds chosen, best first; selected once, since nothing here changes."""
+        if self.scores is None:
+            return ()
+        return tuple(
+            (
+                Triple(
+                    Span(r["head"]["start"], r["head"]["end"]),
+                    r["relation"],
+                    Span(r["tail"]["start"], r["tail"]["end"]),
+                ),
+                r["score"],
+            )
+            for r in self.scores.select(self.session.threshold, self.session.top_k)
+        )
 
     def then(self, session: Session, kind: str = "", **changes: Any) -> Workspace:
         """The next step, which can be undone."""

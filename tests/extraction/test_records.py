@@ -45,8 +45,41 @@ def test_the_training_format_is_read():
     }
     request = request_of(record)
     assert request.text == "Ada Lovelace met Bob ."
-    entities = read_whole_entities(request.entities, request.text)
-    assert [(entity["text"], entity["label"]) for entity in entities] == [("Ada Lovelace", "PERSON"), ("Bob", None)]
+    assert [(entity["text"], entity["label"]) for entity in request.entities] == [
+        ("Ada Lovelace", "PERSON"),
+        ("Bob", None),
+    ]
+
+
+MENTIONS = [{"start": 0, "end": 2, "label": "PERSON", "entity": None}, {"start": 3, "end": 4, "label": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("Ada  Lovelace\nmet Bob.", [(0, 13), (18, 21)]),
+        ("Ada Lovelace met Bob .", [(0, 12), (17, 20)]),
+        (None, [(0, 12), (17, 20)]),
+    ],
+)
+def test_documents_are_read_with_and_without_their_text(text, spans):
+    record = {"words": ["Ada", "Lovelace", "met", "Bob", "."], "mentions": MENTIONS, "relations": [], "text": text}
+    found = request_of(record).to_record([])
+    assert found["text"] == (text or "Ada Lovelace met Bob .")
+    assert [(entity["start"], entity["end"]) for entity in found["entities"]] == spans
+    assert found["text"][slice(*spans[0])] == found["entities"][0]["text"]
+    assert (found["words"], found["mentions"], found["input_relations"]) == (record["words"], MENTIONS, [])
+    assert request_of({**record, "words": [], "mentions": [], "text": text and " "}).entities == []
+
+
+@pytest.mark.parametrize(
+    ("others", "entities"),
+    [({"entities": [[0, 3]], "mentions": MENTIONS}, ["Ada"]), ({}, None), ({"mentions": None}, None)],
+)
+def test_words_beside_a_text_count_only_with_mentions_and_without_entities(others, entities):
+    request = request_of({"text": "Ada met Bob.", "words": ["something", "else"], **others})
+    assert request.text == "Ada met Bob."
+    assert (request.entities and [entity["text"] for entity in request.entities]) == entities
 
 
 @pytest.mark.parametrize(
@@ -79,7 +112,13 @@ def test_relation_types_are_names_lines_or_settings(given, read):
             r"`mentions\[0\]` must have .* of which there are 1",
         ),
         ({"words": ["Ada"]}, "needs 'mentions'"),
+        ({"words": ["Ada"], "text": None}, "needs 'mentions'"),
         ({"words": "Ada", "mentions": []}, "list of words"),
+        ({"words": ["half \ud83d"], "mentions": []}, "half a surrogate pair at character 5"),
+        ({"words": ["Ada"], "mentions": [], "text": 5}, "'text' must be a string: got 5"),
+        ({"words": ["Ada"], "mentions": [], "text": "Bob"}, r"`words\[0\]` is 'Ada', where the text has 'Bob'"),
+        ({"words": ["Ada"], "mentions": [], "text": "Ada met Bob"}, "goes on after the last word: 'met Bob'"),
+        ({"text": "a b", "entities": [[0, 9]]}, r"`entities\[0\]`"),
         ({"text": "a b", "relation_types": ["x -> y"]}, "has an arrow"),
     ],
 )

@@ -9,6 +9,8 @@ from labelling.examples import EXAMPLES
 from labelling.session import Session
 from labelling.workspace import MAX_UNDO, Workspace
 
+from glirel_transformers.scores_glirel import RelationScores
+
 
 def row_of(desk, relation, position=0):
     return [row for row in view.rows(desk.workspace) if row.relation == relation][position]
@@ -326,6 +328,20 @@ def test_what_is_listed_can_be_looked_through(desk, monkeypatch):
     assert view.facts(desk.workspace, 0)[0].startswith("the 5 strongest relations")
     desk.run(desk.save, True)
     assert len(desk.session.examples[0].relations) == 5
+
+
+def test_relations_are_selected_once_for_each_state_of_the_desk(desk, monkeypatch):
+    calls = []
+    select = RelationScores.select
+    monkeypatch.setattr(RelationScores, "select", lambda *arguments: calls.append(1) or select(*arguments))
+    desk.run(desk.choose, 0.1, 2)
+    for _ in range(2):
+        shown = view.rows(desk.workspace)
+        assert view.facts(desk.workspace, 0)[0].startswith(str(len(shown)))
+    assert len(calls) == 1
+    desk.run(desk.choose, 1.0, 2)
+    assert view.rows(desk.workspace) == []
+    assert len(calls) == 2
 
 
 def test_menus_tell_entities_and_relations_apart(desk):

@@ -8,7 +8,9 @@ import pytest
 from labelling import files
 from labelling.desk import Desk
 from labelling.session import ADDED, Session, Triple
+from typer.testing import CliRunner
 
+from glirel_transformers.cli import app
 from glirel_transformers.data import Document, Mention, Relation, load_documents
 from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, RelationCollator
 
@@ -157,6 +159,28 @@ def test_line_ends_of_other_systems_cost_no_mark():
     opened = session.open(0)
     assert opened.text == "Ada\nmet\nBob"
     assert [opened.surface(entity) for entity in opened.entities] == ["Ada", "Bob"]
+
+
+def test_the_download_is_extracted_from(desk, shared_model, tmp_path):
+    """`glirel extract` reads what the page writes: offsets are in the text that was labelled."""
+    desk.run(desk.save, True)
+    path = put(tmp_path, files.write("JSONL", [*desk.session.examples, document(), plain()])["content"])
+    shared_model.save_pretrained(tmp_path / "model")
+    options = ("-m", str(tmp_path / "model"), "-r", "place of birth", "--threshold", "0")
+    result = CliRunner().invoke(app, ["extract", str(path), *options])
+    assert result.exit_code == 0, result.output
+    of_desk, of_session, of_words = map(json.loads, result.stdout.splitlines())
+    assert (of_desk["text"], of_session["text"], of_words["text"]) == (desk.session.text, TEXT, "Ada met Bob")
+    marked = [(entity.start, entity.end, entity.label) for entity in desk.session.entities]
+    assert [(entity["start"], entity["end"], entity["label"]) for entity in of_desk["entities"]] == marked
+    assert len(of_desk["relations"]) == 12
+    assert [entity["text"] for entity in of_session["entities"]] == ['Marie  "Curie', "Warsaw", "Pierre é Curie"]
+    for record in (of_desk, of_session, of_words):
+        for relation in record["relations"]:
+            head = relation["head"]
+            assert record["text"][head["start"] : head["end"]] == head["text"]
+    assert of_desk["input_source"] == "labelled"
+    assert of_words["input_relations"] == plain().to_dict()["relations"]
 
 
 def test_the_download_trains_a_model(desk, build_model, tmp_path):
