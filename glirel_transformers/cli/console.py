@@ -20,7 +20,10 @@ def errors_without_traceback() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, ImportError) as error:
-        errors.print(f"[bold red]error:[/bold red] {plain(str(error))}")
+        text = str(error)
+        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+            text = "This needs torch, which is not installed: pip install torch"
+        errors.print(f"[bold red]error:[/bold red] {plain(text)}")
         raise typer.Exit(1) from None
     except SafetensorError as error:
         errors.print(

@@ -29,9 +29,9 @@ def convert_checkpoint(
     """
     from transformers.utils import logging
 
-    from glirel_transformers.conversion import convert, revert
-
     logging.disable_progress_bar()
     with errors_without_traceback():
+        from glirel_transformers.conversion import convert, revert
+
         (revert if reverse else convert)(source, target, encoder=encoder)
     console.print(plain(f"Wrote {target}."))

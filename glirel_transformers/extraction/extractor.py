@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from glirel_transformers.loading import load_pipeline, model_name
-from glirel_transformers.requests_glirel import check_probability, read_relation_types
+from glirel_transformers.requests_glirel import check_probability, check_top_k, read_relation_types
 
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
@@ -58,8 +58,7 @@ class ExtractionSettings:
         read_relation_types(self.relation_types or [])
         if self.threshold is not None:
             check_probability(self.threshold, "`threshold`")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {self.top_k!r}.")
+        check_top_k(self.top_k)
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be a whole number of at least 1: got {self.batch_size!r}.")
         if self.ner_labels and self.ner is None:

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.utils import get_function_description
 
 from glirel_transformers.ner import HEURISTIC
-from glirel_transformers.requests_glirel import check_probability
+from glirel_transformers.requests_glirel import check_probability, check_top_k
 
 from . import model
 
@@ -44,8 +44,7 @@ def extract(
 def _extract(text: Any, entities: Any, relation_types: Any, threshold: Any, top_k: Any) -> list[dict[str, Any]]:
     if threshold is not None:
         check_probability(threshold, "`threshold`")
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"`top_k` must be a whole number of at least 1, or null for all: got {top_k!r}.")
+    check_top_k(top_k)
     model.check_text(text)
     found = model.find_entities(text) if entities is None else entities
     return model.score(text, found, relation_types).select(threshold, top_k)

@@ -8,31 +8,14 @@ from __future__ import annotations
 import onnxruntime
 import pytest
 import torch
-from tiny import FAMILIES, TEXTS, fill_with_noise
+from tiny import FAMILIES, SETTINGS, TEXTS, fill_with_noise
 
 from glirel_transformers.export import export, export_program, validate
 from glirel_transformers.export.config import exporter_config
 
 REFINED = {"num_pair_refinement_layers": 1, "num_relation_refinement_layers": 2, "num_refinement_heads": 4}
 GROUPS = {
-    "plain": {},
-    "refined": {**REFINED, "scorer": "dot_thresh", "subtoken_pooling": "first_last"},
-    "lstm": {
-        "use_lstm": True,
-        "endpoint_projection": True,
-        "scorer": "dot_norm",
-        "subtoken_pooling": "mean",
-        "relation_representation": "rel_token",
-        "hidden_size": 24,
-    },
-    "marked": {
-        "entity_markers": True,
-        "mention_representation": "mean",
-        "scorer": "concat_proj",
-        "subtoken_pooling": "last",
-        "relation_representation": "both",
-        "max_pair_distance": 12,
-    },
+    **SETTINGS,
     # What converted checkpoints of the original package have.
     "converted": {
         **REFINED,

@@ -136,7 +136,7 @@ def environment(site: Path, home: Path) -> dict[str, str]:
 def run(site, workplace) -> Callable[..., str]:
     """Runs Python without torch, beside the export, and returns what it prints."""
 
-    def run_(*arguments: str, path: Path = site) -> str:
+    def run_(*arguments: str, path: Path = site, code: int = 0) -> str:
         result = subprocess.run(
             # -S leaves out the packages of this environment, torch among them.
             [sys.executable, "-S", *arguments],
@@ -146,8 +146,8 @@ def run(site, workplace) -> Callable[..., str]:
             text=True,
             check=False,
         )
-        assert result.returncode == 0, result.stderr[-4000:]
-        return result.stdout
+        assert result.returncode == code, result.stderr[-4000:]
+        return result.stdout if code == 0 else result.stderr
 
     return run_
 
@@ -182,6 +182,12 @@ def test_the_command_line_extracts(run):
     line = ["Ada met Bob.", "-e", "Ada", "-e", "Bob", "-r", "knows", "-m", "mine-onnx", "--threshold", "0"]
     found = run("-m", "glirel_transformers.cli", "extract", *line, "--format", "jsonl")
     assert [relation["relation"] for relation in json.loads(found)["relations"]] == ["knows", "knows"]
+
+
+@pytest.mark.parametrize("line", ["convert checkpoint new", "info checkpoint", "export checkpoint new"])
+def test_commands_that_need_torch_say_so(run, line):
+    said = run("-m", "glirel_transformers.cli", *line.split(), code=1)
+    assert said.strip() == "error: This needs torch, which is not installed: pip install torch"
 
 
 def test_the_page_runs_in_python(run):
