@@ -168,8 +168,11 @@ def profile(checkpoints: dict[str, Path], args: argparse.Namespace) -> None:
             print(f"\n{model}, {_runtime(side)}, one thread: ms for a sentence (of {1000 * found['total'] / 8:.1f})")
             for name, own in sorted(seconds.items(), key=lambda item: -item[1])[: args.rows]:
                 print(f"  {name:32} {1000 * own / 8:8.3f} {100 * own / found['total']:6.1f} %")
-            rest = found["total"] - sum(seconds.values())
-            print(f"  {'outside of operators':32} {1000 * rest / 8:8.3f} {100 * rest / found['total']:6.1f} %")
+            for name, rest in (
+                ("between operators", found["graph"] - sum(seconds.values())),
+                ("outside of the graph", found["total"] - found["graph"]),
+            ):
+                print(f"  {name:32} {1000 * rest / 8:8.3f} {100 * rest / found['total']:6.1f} %")
 
 
 def main() -> None:
