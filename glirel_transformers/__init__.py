@@ -1,9 +1,11 @@
 """Zero-shot relation extraction, native to 🤗 transformers.
 
-Importing this package registers GLiREL with the `Auto` classes and with `pipeline("relation-extraction")`. Without
-torch it has what serving an export needs: configuration, tokenizer and [`RelationExtractor`].
+Importing this package registers GLiREL with the `Auto` classes, with `pipeline("relation-extraction")` and, where
+Optimum is installed, with that. Without torch it has what serving an export needs: configuration, tokenizer and
+[`RelationExtractor`].
 """
 
+from contextlib import suppress
 from typing import Any
 
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -29,6 +31,8 @@ if is_torch_available():
     PIPELINE_REGISTRY.register_pipeline(
         TASK, pipeline_class=RelationExtractionPipeline, pt_model=AutoModel, type="text"
     )
+    with suppress(ImportError):  # Optimum is not installed, or too old for this transformers: `export` tells
+        from .export import config as config
 
 
 def __getattr__(name: str) -> Any:

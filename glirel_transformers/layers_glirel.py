@@ -313,7 +313,8 @@ class LinearScorer(nn.Module):
     def fold(self, layer: nn.Linear, relation_states: Tensor) -> tuple[Tensor, Tensor]:
         """Weights and offsets for pairs before `layer`: `(Wx + b)ᵀw + c = xᵀ(Wᵀw) + bᵀw + c`. Exact algebra."""
         weights, offsets = self.weigh(relation_states)
-        return weights @ layer.weight, offsets + weights @ layer.bias
+        # A column, not a vector: ONNX Runtime does not multiply the rows of no relation type with a vector.
+        return weights @ layer.weight, offsets + (weights @ layer.bias.unsqueeze(1)).squeeze(2)
 
 
 def score_linearly(pair_states: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:

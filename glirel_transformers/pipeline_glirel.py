@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from transformers import AutoTokenizer
 from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import is_torch_available
 
@@ -36,7 +37,7 @@ class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
     _load_processor = False
     _load_image_processor = False
     _load_feature_extractor = False
-    _load_tokenizer = True
+    _load_tokenizer = False  # it comes with the model
 
     def __init__(self, model: Any, tokenizer: Any = None, **kwargs: Any):
         if not is_torch_available():
@@ -44,6 +45,8 @@ class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
                 "The pipelines of transformers need torch, which is not installed. RelationExtractor(model) takes the "
                 "same calls, gives the same results, and needs none."
             )
+        if isinstance(tokenizer, str):
+            tokenizer = AutoTokenizer.from_pretrained(tokenizer)
         tokenizer = self._check_tokenizer(model, tokenizer)
         if getattr(model, "is_optimized", False):
             kwargs.setdefault("device", model.device)  # where it must stay

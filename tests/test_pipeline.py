@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, RELATION_TYPES, TEXTS, make_base_tokenizer
 from transformers import pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.pt_utils import KeyDataset
@@ -890,9 +890,18 @@ def test_pipeline_of_a_model_and_its_tokenizer(shared_model, extract):
     assert pipe(MARIE, **options) == extract(MARIE, **options)
 
 
-def test_another_tokenizer_is_refused(shared_model, build_model):
-    with pytest.raises(TypeError, match="needs the model's GLiRELTokenizer: got str"):
-        RelationExtractionPipeline(shared_model, tokenizer="bert-base-cased")
+def test_the_tokenizer_comes_with_the_model_or_from_a_folder(shared_model, tmp_path):
+    shared_model.save_pretrained(tmp_path)
+    for tokenizer in (None, str(tmp_path), shared_model.tokenizer):
+        extract = pipeline("relation-extraction", model=shared_model, tokenizer=tokenizer)
+        assert extract(MARIE, entities=[PERSON, CITY], relation_types=TYPES, threshold=0.0)
+
+
+def test_another_tokenizer_is_refused(shared_model, build_model, tmp_path):
+    with pytest.raises(TypeError, match="needs the model's GLiRELTokenizer: got "):
+        RelationExtractionPipeline(shared_model, tokenizer=make_base_tokenizer("bert"))
+    with pytest.raises(OSError, match="nowhere"):
+        pipeline("relation-extraction", model=shared_model, tokenizer=str(tmp_path / "nowhere"))
     other = build_model("bert", entity_markers=True).tokenizer
     with pytest.raises(ValueError, match="entity_markers=True but the model was built with False"):
         RelationExtractionPipeline(shared_model, tokenizer=other)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glirel_transformers.data import Document
     from glirel_transformers.export import Calibration, Validation
 
-_QUANTIZE = "Smaller numbers"
+_QUANTIZE, _CALIBRATE = "Smaller numbers", "What it costs"
 
 Quantize = Annotated[
     Literal["int8", "int8-weights", "int4-weights"] | None,
@@ -32,22 +32,24 @@ Calibrate = Annotated[
         metavar="DATA",
         exists=True,
         dir_okay=False,
-        help="Annotated documents on which to measure what that costs. Repeatable.",
-        rich_help_panel=_QUANTIZE,
+        help="Annotated documents on which to measure what the export costs. Repeatable.",
+        rich_help_panel=_CALIBRATE,
     ),
 ]
 CalibrationLimit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Read so many documents of DATA. [default: all]", rich_help_panel=_QUANTIZE),
+    typer.Option("--limit", min=1, help="Read so many documents of DATA. [default: all]", rich_help_panel=_CALIBRATE),
 ]
 MaxLoss = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--max-loss", help="Macro-F1 that may be lost; above, nothing is written.", rich_help_panel=_QUANTIZE
+        "--max-loss",
+        help="Macro-F1 that may be lost; above, nothing is written. [default: 0.01]",
+        rich_help_panel=_CALIBRATE,
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Write it all the same where more is lost.", rich_help_panel=_QUANTIZE)
+    bool, typer.Option("--force", help="Write it all the same where more is lost.", rich_help_panel=_CALIBRATE)
 ]
 
 
@@ -63,7 +65,7 @@ def export_checkpoint(
     quantize: Quantize = None,
     calibrate: Calibrate = None,
     limit: CalibrationLimit = None,
-    max_loss: MaxLoss = 0.01,
+    max_loss: MaxLoss = None,
     force: Force = False,
 ) -> None:
     """Export a checkpoint to ONNX, and compare the export with the model.
@@ -76,32 +78,35 @@ def export_checkpoint(
 
         glirel export runs/mine/model mine-int8 --quantize int8 --calibrate test.jsonl
 
-    Both are run over thirteen shapes, and their largest differences printed. Where one is above 1e-4 (in float16,
+    Both are run over fourteen shapes, and their largest differences printed. Where one is above 1e-4 (in float16,
     5e-2), nothing is written and the exit code is 1.
     """
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     with errors_without_traceback():
+        from glirel_transformers.export.calibration import MAX_LOSS, AccuracyLossError
         from glirel_transformers.export.exporter import export_with_report
         from glirel_transformers.export.quantization import export_quantized
 
-        if quantize is None and (calibrate or force or limit):
-            raise ValueError("--calibrate, --limit and --force need --quantize, such as --quantize int8.")
+        if calibrate is None and (force or limit is not None or max_loss is not None):
+            raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
         if quantize is not None and dtype != "float32":
             raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
-        settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite}
-        found = None
-        if quantize is None:
-            folder, report = export_with_report(checkpoint, output, dtype=dtype, **settings)
-        else:
-            documents = _read(calibrate, limit) if calibrate else None
-            folder, report, found = export_quantized(
-                checkpoint, output, quantize, documents=documents, max_loss=max_loss, force=force, **settings
-            )
+        settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
+        settings["documents"] = _read(calibrate, limit) if calibrate else None
+        settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
+        try:
+            if quantize is None:
+                folder, report, found = export_with_report(checkpoint, output, dtype=dtype, **settings)
+            else:
+                folder, report, found = export_quantized(checkpoint, output, quantize, **settings)
+        except AccuracyLossError as error:
+            _show_costs(error.calibration, quantize or dtype)
+            raise
     console.print(_comparison(report))
     if found is not None:
-        _show_costs(found, quantize)
+        _show_costs(found, quantize or dtype)
     elif quantize is not None:
         errors.print(
             "[yellow]note:[/yellow] What quantizing costs was not measured: --calibrate DATA does, on annotated "
@@ -118,14 +123,14 @@ def _read(files: list[Path], limit: int | None) -> list[Document]:
     return [document for file in files for document in read_documents(file)][:limit]
 
 
-def _show_costs(found: Calibration, method: str | None) -> None:
+def _show_costs(found: Calibration, method: str) -> None:
     """Figures before and after, and how far scores have moved."""
     table = Table(
         title=f"On {found.num_documents:,} documents, at the threshold {found.threshold:.3f}",
         title_justify="left",
         title_style="",
     )
-    for name in ("", "float32", str(method)):
+    for name in ("", "before", method):
         table.add_column(name, justify="right" if name else "left")
     for name, key in (("macro-F1", "macro_f1"), ("micro-F1", "micro_f1")):
         table.add_row(name, f"{found.before[key]:.4f}", f"{found.after[key]:.4f}")

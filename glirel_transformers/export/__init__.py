@@ -1,25 +1,42 @@
 """Export to ONNX, declared to Optimum, and to `torch.export` programs; use on ONNX Runtime; quantization.
 
-Importing this package makes Optimum's `TasksManager` find GLiREL, where Optimum is installed. Without torch it has
-[`ORTModelForRelationClassification`] and nothing else.
+Without torch, [`ORTModelForRelationClassification`] works, and nothing else.
 """
 
-from importlib.util import find_spec
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from transformers.utils import is_torch_available
-
-from .runtime import ORTModelForRelationClassification
-
-if is_torch_available():
-    from .calibration import Calibration, calibrate
+if TYPE_CHECKING:
+    from .calibration import AccuracyLossError, Calibration, calibrate
     from .exporter import export, export_program
     from .quantization import export_quantized, quantize
+    from .runtime import ORTModelForRelationClassification
     from .validation import ShapeResult, Validation, validate
 
-    if find_spec("optimum") is not None:
-        from . import config as config
+# Loaded when they are asked for: who serves an export needs neither the exporter nor its packages.
+_HOMES = {
+    "AccuracyLossError": "calibration",
+    "Calibration": "calibration",
+    "ORTModelForRelationClassification": "runtime",
+    "ShapeResult": "validation",
+    "Validation": "validation",
+    "calibrate": "calibration",
+    "export": "exporter",
+    "export_program": "exporter",
+    "export_quantized": "quantization",
+    "quantize": "quantization",
+    "validate": "validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
 
 __all__ = [
+    "AccuracyLossError",
     "Calibration",
     "ORTModelForRelationClassification",
     "ShapeResult",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glirel_transformers.data import Document
+from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.evaluation import evaluate_extraction
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
@@ -16,9 +16,22 @@ from glirel_transformers.scores_glirel import RelationScores
 MAX_LOSS = 0.01
 
 
+class AccuracyLossError(ValueError):
+    """Too much macro-F1 is lost.
+
+    Args:
+        message: how much, and what to do.
+        calibration: what was measured.
+    """
+
+    def __init__(self, message: str, calibration: Calibration):
+        super().__init__(message)
+        self.calibration = calibration
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Figures of a model before and after it was quantized, on the same documents.
+    """Figures of a model before and after it was exported or quantized, on the same documents.
 
     Args:
         before, after: `macro_f1` and `micro_f1`, with precision and recall, at the threshold.
@@ -47,15 +60,29 @@ class Calibration:
         """Checks that not too much is lost.
 
         Raises:
-            ValueError: when macro-F1 falls by more than `max_loss`.
+            AccuracyLossError: when macro-F1 falls by more than `max_loss`.
         """
         if not self.loss <= max_loss:
-            raise ValueError(
-                f"Quantizing lowers macro-F1 from {self.before['macro_f1']:.4f} to {self.after['macro_f1']:.4f} on "
-                f"{self.num_documents} documents, by {self.loss:.4f} where {max_loss:g} is allowed. Try "
-                "--quantize int8-weights, which is nearer to the model, or allow more with --max-loss, or write it "
-                "all the same with --force."
+            raise AccuracyLossError(
+                f"Macro-F1 falls from {self.before['macro_f1']:.4f} to {self.after['macro_f1']:.4f} on "
+                f"{self.num_documents} documents, by {self.loss:.4f} where {max_loss:g} is allowed. Nothing was "
+                "written. Of smaller exports --quantize int8-weights is the nearest to the model; --max-loss allows "
+                "more, and --force writes it all the same.",
+                self,
             )
+
+
+def check_documents(documents: Sequence[Document] | None) -> None:
+    """Checks, before anything is computed, that something can be measured on documents, where there are any.
+
+    Raises:
+        ValueError: when none of them has a relation.
+    """
+    if documents is not None and not count_relation_types(documents):
+        raise ValueError(
+            f"There is nothing to measure on: none of the {len(documents)} documents has a relation. Give annotated "
+            "documents."
+        )
 
 
 def calibrate(
@@ -66,7 +93,7 @@ def calibrate(
     *,
     batch_size: int = 8,
 ) -> Calibration:
-    """Compares a model with its quantized self on annotated documents.
+    """Compares a model with its exported or quantized self on annotated documents.
 
     Args:
         model: before: the model, an export of it, or a pipeline of either.
@@ -136,4 +163,4 @@ def _pipeline(model: Any) -> Any:
     return model if _is_pipeline(model) else RelationExtractionPipeline(model)
 
 
-__all__ = ["MAX_LOSS", "Calibration", "calibrate"]
+__all__ = ["MAX_LOSS", "AccuracyLossError", "Calibration", "calibrate", "check_documents"]

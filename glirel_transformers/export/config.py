@@ -147,11 +147,13 @@ class GLiRELExporterConfig(ExporterConfig):
 
 def register_with_optimum() -> None:
     """Makes Optimum find [`GLiRELExporterConfig`] for the model type "glirel" and the task "relation-extraction"."""
-    # Tasks that Optimum does not know become known with a model class; there is no function for that.
+    # Tasks that Optimum does not know become known with a class for them; there is no function for that.
     TasksManager._CUSTOM_CLASSES[("pt", GLiRELConfig.model_type, TASK)] = (
         "glirel_transformers",
         "GLiRELForRelationClassification",
     )
+    loaders = TasksManager._LIBRARY_TO_TASKS_TO_MODEL_LOADER_MAP["transformers"]
+    loaders.setdefault(TASK, "AutoModel")
     register = TasksManager.create_register("onnx", overwrite_existing=True)
     register(GLiRELConfig.model_type, TASK)(GLiRELExporterConfig)
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from glirel_transformers import __version__
+from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
-from .folder import check_output, write_card, write_sidecars, written_whole
+from .calibration import MAX_LOSS, Calibration, calibrate, check_documents
+from .folder import find_output, write_card, write_cost, write_sidecars, written_whole
 from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
 from .optimization import fuse
 from .reference import load_reference
+from .runtime import ORTModelForRelationClassification
 from .sessions import ONNX_FILE
 from .validation import BOUNDS, Validation, validate
 
@@ -91,18 +95,31 @@ def export_with_report(
     dtype: str = "float32",
     optimize: bool = False,
     overwrite: bool = False,
-) -> tuple[Path, Validation]:
-    """As [`export`], and returns the comparison as well."""
+    documents: Sequence[Document] | None = None,
+    max_loss: float = MAX_LOSS,
+    force: bool = False,
+) -> tuple[Path, Validation, Calibration | None]:
+    """As [`export`], and returns the comparison as well, and what was measured on annotated documents.
+
+    Args:
+        documents: annotated texts that the model was not trained on. Without them nothing is measured.
+        max_loss: how much of macro-F1 may be lost on them.
+        force: whether it is written all the same where more is lost.
+        model, output, opset, dtype, optimize, overwrite: as [`export`] takes them.
+
+    Raises:
+        AccuracyLossError: when too much is lost; a `ValueError`.
+    """
     require_extra("onnx", *PACKAGES)
     from .config import exporter_config
 
-    target = Path(output)
     _check_settings(opset, dtype)
-    check_output(target, overwrite)
+    check_documents(documents)
+    target = find_output(output, overwrite)
     reference = load_reference(model)
     config = exporter_config(reference.config)
     traced = reference if dtype == "float32" else copy.deepcopy(reference).to(getattr(torch, dtype))
-    with written_whole(target.absolute()) as folder:
+    with written_whole(target) as folder:
         graph = to_onnx(traced, config, opset).model
         del traced
         if optimize:
@@ -117,8 +134,14 @@ def export_with_report(
             raise ValueError(f"{report.failure()} Nothing was written.")
         write_sidecars(folder, reference, dtype)
         settings = {"dtype": dtype, "opset": opset, "is_optimized": optimize}
-        write_card(folder, reference, target.absolute().name, (config.inputs, config.outputs), settings, report)
-    return target, report
+        write_card(folder, reference, target.name, (config.inputs, config.outputs), settings, report)
+        found = None
+        if documents is not None:
+            found = calibrate(reference, ORTModelForRelationClassification.from_pretrained(folder), documents)
+            if not force:
+                found.check(max_loss)
+            write_cost(folder, dtype, found)
+    return target, report, found
 
 
 def _check_settings(opset: int, dtype: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +13,19 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import custom_object_save
+from transformers.utils import logging
+from yaml import YAMLError
 
 from glirel_transformers.hub_glirel import complete_repository, declare_pipeline
+from glirel_transformers.loading import weight_files
 
+from .calibration import Calibration
 from .sessions import ONNX_FILE
 from .validation import Validation
+
+logger = logging.get_logger(__name__)
+
+COMPARED = "## Compared with the model in PyTorch"
 
 _CARD = """---
 library_name: onnxruntime
@@ -84,7 +93,7 @@ batch = tokenizer(
 (logits,) = session.run(["logits"], dict(batch))
 ```
 
-## Compared with the model in PyTorch
+{compared}
 
 ONNX Runtime on a CPU against eager mode in float32. The first column of differences is `|Δ| / max(1, |score|)`, of
 which at most {bound:g} was allowed; the last is that of probabilities.
@@ -94,34 +103,58 @@ which at most {bound:g} was allowed; the last is that of probabilities.
 {differences}
 """
 
+_COST = """
+## What {dtype} costs
 
-def check_output(output: Path, overwrite: bool) -> None:
-    """Checks that a folder can be written, before anything is computed.
+On {num_documents:,} annotated documents, at the threshold {threshold:.3f}:
+
+| | before | {dtype} |
+|---|---|---|
+| macro-F1 | {before[macro_f1]:.4f} | {after[macro_f1]:.4f} |
+| micro-F1 | {before[micro_f1]:.4f} | {after[micro_f1]:.4f} |
+
+Of {num_scores:,} probabilities the largest change is {largest_change:.3f}, the mean {mean_change:.5f}, and
+{num_changed_decisions:,} are on the other side of the threshold.
+"""
+
+
+def find_output(output: str | os.PathLike[str], overwrite: bool) -> Path:
+    """The folder to write, as an absolute path, checked before anything is computed.
 
     Raises:
-        OSError: when it is a file, or holds something and is not to be overwritten, or is no export.
+        OSError: when it cannot be written, is a file, or holds something that is no export or not to be overwritten.
     """
-    if output.exists() and not output.is_dir():
-        raise OSError(f"{output} is a file. Name a folder.")
-    if not output.is_dir() or not any(output.iterdir()):
-        return
+    target = Path(output).expanduser().resolve()
+    if target.exists() and not target.is_dir():
+        raise OSError(f"{target} is a file. Name a folder.")
+    try:
+        with _beside(target):
+            pass
+    except OSError as error:
+        raise OSError(f"{target} cannot be written: {error.strerror or error}. Name another folder.") from error
+    if not target.is_dir() or not any(target.iterdir()):
+        return target
     if not overwrite:
-        raise OSError(f"{output} is not empty. Name another folder, or pass --overwrite (overwrite=True).")
-    if not (output / ONNX_FILE).is_file():
+        raise OSError(f"{target} is not empty. Name another folder, or pass --overwrite (overwrite=True).")
+    if not (target / ONNX_FILE).is_file() or weight_files(target):
         raise OSError(
-            f"{output} holds something else than an export, which is never overwritten. Name another folder, or "
+            f"{target} holds something else than an export, which is never overwritten. Name another folder, or "
             "remove it."
         )
+    return target
 
 
 @contextmanager
 def written_whole(output: Path) -> Iterator[Path]:
     """A folder beside `output` to write into, which takes its place in the end; after an error nothing has changed."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
-        folder, replaced = Path(beside) / output.name, Path(beside) / "replaced"
+    with _beside(output) as beside:
+        folder, replaced = beside / output.name, beside / "replaced"
         folder.mkdir()
         yield folder
+        if output.is_dir() and not any(output.iterdir()):  # it may be the one that a shell is in
+            for file in folder.iterdir():
+                os.replace(file, output / file.name)
+            return
         if output.exists():
             os.replace(output, replaced)
         try:
@@ -130,6 +163,13 @@ def written_whole(output: Path) -> Iterator[Path]:
             if replaced.exists():
                 os.replace(replaced, output)
             raise
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
+        yield Path(folder)
 
 
 def write_sidecars(folder: Path, model: Any, dtype: str) -> None:
@@ -172,6 +212,7 @@ def write_card(
         threshold=config.threshold,
         inputs=_rows(axes[0]),
         outputs=_rows(axes[1]),
+        compared=COMPARED,
         bound=validation.bound,
         differences="\n".join(
             f"| {shape.name} | {' | '.join(str(size) for size in shape.sizes.values())} | {shape.difference:.1e} | "
@@ -180,6 +221,12 @@ def write_card(
         ),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def write_cost(folder: Path, dtype: str, found: Calibration) -> None:
+    """Adds to an export's card what it costs."""
+    with (folder / "README.md").open("a", encoding="utf-8") as card:
+        card.write(_COST.format(**vars(found), dtype=dtype))
 
 
 def _rows(axes: dict[str, dict[int, str]]) -> str:
@@ -193,11 +240,15 @@ def _rows(axes: dict[str, dict[int, str]]) -> str:
 
 def _metadata(source: str) -> str:
     """Licence and origin for the head of a card, as far as they are known."""
-    lines = []
-    card = Path(source) / "README.md"
+    card, data = Path(source) / "README.md", {}
     if source and card.is_file():
-        data = ModelCard.load(card).data
-        lines += [f"{key}: {value}\n" for key in ("license", "base_model") if isinstance(value := data.get(key), str)]
+        try:
+            data = ModelCard.load(card).data.to_dict()
+        except (ValueError, YAMLError) as error:
+            message = " ".join(str(error).split())
+            logger.warning("%s cannot be read, so the card names neither licence nor base model: %s", card, message)
     elif source.count("/") == 1 and not source.startswith((".", "/", "~")):
-        lines.append(f"base_model: {source}\n")
-    return "".join(lines)
+        data = {"base_model": source}
+    # What JSON writes, YAML reads.
+    known = {key: data[key] for key in ("license", "base_model") if isinstance(data.get(key), str)}
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in known.items())

@@ -17,12 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .reference import longest_input
+
 if TYPE_CHECKING:
     from .config import GLiRELExporterConfig
 
 DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 LOWEST_OPSET = 18  # what torch translates to; older versions would be converted down
 HIGHEST_OPSET = 22  # 23 has rotary embeddings as an operator, which torch gives tables of a size that it refuses
+NUM_TRACED_TOKENS = 23  # of the sample, where the model reads as many
 _LARGEST_FILE = 1_900_000_000  # bytes of weights; the whole file must stay below 2³¹
 
 
@@ -151,10 +154,18 @@ def _quiet() -> Iterator[None]:
 
 def _trace(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
     shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in config.inputs.items()}
-    with torch.no_grad():
-        return torch.export.export(
-            Scores(model, config), (), config.generate_dummy_inputs(), dynamic_shapes=shapes, strict=False
-        )
+    sizes = {"sequence_length": longest_input(model, at_most=NUM_TRACED_TOKENS)}
+    try:
+        with torch.no_grad():
+            return torch.export.export(
+                Scores(model, config), (), config.generate_dummy_inputs(**sizes), dynamic_shapes=shapes, strict=False
+            )
+    except Exception as error:  # torch.export raises what it likes
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ValueError(
+            f"The encoder {model.config.encoder_config.model_type!r} cannot be exported: torch.export fails on its "
+            f"code: {reason.strip()[:300]}"
+        ) from error
 
 
 def to_program(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:

@@ -26,6 +26,9 @@ def fuse(graph: Any, provider: str) -> None:
     for node in graph.graph.all_nodes():
         if node.op_type == "Reshape":
             _state_sizes(graph, node)
+    initializers = graph.graph.initializers
+    for name in [name for name, value in initializers.items() if not value.uses()]:
+        del initializers[name]
 
 
 def _state_sizes(graph: Any, node: Any) -> None:

@@ -24,30 +24,15 @@ from typing import Any
 from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
-from .calibration import MAX_LOSS, Calibration, calibrate
+from .calibration import MAX_LOSS, Calibration, calibrate, check_documents
 from .exporter import export_with_report
-from .folder import check_output, written_whole
+from .folder import COMPARED, find_output, write_cost, written_whole
 from .quantized_graph import metadata_of, quantize_file
 from .runtime import ORTModelForRelationClassification
 from .sessions import ONNX_FILE
 from .validation import Validation
 
 METHODS = ("int8", "int8-weights", "int4-weights")
-
-_CARD = """
-## Quantized
-
-Against the export in float32, on {num_documents:,} annotated documents, at the threshold {threshold:.3f}. The
-differences above are those of the export in float32.
-
-| | float32 | {method} |
-|---|---|---|
-| macro-F1 | {before[macro_f1]:.4f} | {after[macro_f1]:.4f} |
-| micro-F1 | {before[micro_f1]:.4f} | {after[micro_f1]:.4f} |
-
-Of {num_scores:,} probabilities the largest change is {largest_change:.3f}, the mean {mean_change:.5f}, and
-{num_changed_decisions:,} are on the other side of the threshold.
-"""
 
 
 def export_quantized(
@@ -77,14 +62,15 @@ def export_quantized(
         The folder, the comparison of the export in float32, and what quantizing costs.
 
     Raises:
-        ValueError: when too much is lost, and for what [`export`], [`quantize`] and [`calibrate`] refuse.
+        AccuracyLossError: when too much is lost; a `ValueError`.
+        ValueError: for what [`export`], [`quantize`] and [`calibrate`] refuse.
     """
-    target = Path(output)
     _check_method(method)
-    check_output(target, overwrite)
+    check_documents(documents)
+    target = find_output(output, overwrite)
     with tempfile.TemporaryDirectory() as scratch:
         exact, small = Path(scratch, "exact", target.name), Path(scratch, "small", target.name)
-        _, report = export_with_report(model, exact, **settings)
+        _, report, _ = export_with_report(model, exact, **settings)
         quantize(exact, small, method)
         found = None
         if documents is not None:
@@ -92,9 +78,8 @@ def export_quantized(
             found = calibrate(load(exact), load(small), documents)
             if not force:
                 found.check(max_loss)
-            with (small / "README.md").open("a", encoding="utf-8") as card:
-                card.write(_CARD.format(**vars(found), method=method))
-        with written_whole(target.absolute()) as folder:
+            write_cost(small, method, found)
+        with written_whole(target) as folder:
             shutil.copytree(small, folder, dirs_exist_ok=True)
     return target, report, found
 
@@ -125,23 +110,23 @@ def quantize(
         ValueError: for an unknown method, or an export that is not in float32.
     """
     require_extra("onnx", "onnx", "onnxruntime")
-    source, target = Path(export_folder), Path(output)
+    source, target = Path(export_folder).resolve(), Path(output).expanduser().resolve()
     _check_method(method)
     if not (source / ONNX_FILE).is_file():
         raise OSError(f"{str(source)!r} has no {ONNX_FILE}. Name a folder that `glirel export` wrote.")
-    if source.resolve() == target.resolve():
+    if source == target:
         raise ValueError(f"{str(target)!r} is the export itself. Name another folder for the quantized one.")
-    check_output(target, overwrite)
+    find_output(target, overwrite)
     metadata = metadata_of(source / ONNX_FILE)
     if metadata.get("dtype", "float32") != "float32" or "quantization" in metadata:
         found = metadata.get("quantization") or metadata.get("dtype")
         raise ValueError(f"{str(source)!r} is in {found} already. Quantize an export in float32.")
-    with written_whole(target.absolute()) as folder:
+    with written_whole(target) as folder:
         for file in source.iterdir():
             if file.is_file() and not file.name.startswith(ONNX_FILE):
                 shutil.copy(file, folder)
         quantize_file(source / ONNX_FILE, folder / ONNX_FILE, method)
-        _say_on_card(folder / "README.md", method)
+        _say_on_card(folder / "README.md", method, source.name, target.name)
     return target
 
 
@@ -150,11 +135,20 @@ def _check_method(method: str) -> None:
         raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}: got {method!r}.")
 
 
-def _say_on_card(card: Path, method: str) -> None:
-    """Adds the method to the table of an export's card, where it has one."""
-    if card.is_file():
-        text = card.read_text(encoding="utf-8")
-        card.write_text(text.replace("\n| precision | float32 |", f"\n| precision | {method} |", 1), encoding="utf-8")
+def _say_on_card(card: Path, method: str, before: str, after: str) -> None:
+    """Writes the method and the new name on an export's card, where it has one."""
+    if not card.is_file():
+        return
+    text = card.read_text(encoding="utf-8")
+    for old, new in (
+        (f"\n# {before}\n", f"\n# {after}\n"),
+        (f'"{before}"', f'"{after}"'),
+        (f'"{before}/{ONNX_FILE}"', f'"{after}/{ONNX_FILE}"'),
+        ("\n| precision | float32 |", f"\n| precision | {method} |"),
+        (COMPARED, f"{COMPARED}\n\n**Before it was quantized to {method}**, which changes scores by more."),
+    ):
+        text = text.replace(old, new)
+    card.write_text(text, encoding="utf-8")
 
 
 __all__ = ["METHODS", "export_quantized", "quantize"]

@@ -34,7 +34,7 @@ def quantize_file(source: Path, target: Path, method: str) -> None:
             model = _by_blocks(model, names, 8 if method == "int8-weights" else 4)
     _shrink_tables(model.graph)
     onnx.helper.set_model_props(model, {**metadata, "quantization": method})
-    is_large = model.ByteSize() > _LARGEST_FILE
+    is_large = _is_large(model)
     onnx.save(model, target, save_as_external_data=is_large, location=f"{target.name}.data" if is_large else None)
 
 
@@ -69,12 +69,17 @@ def _prepared(source: Path) -> Iterator[Path]:
         yield file
 
 
+def _is_large(model: Any) -> bool:
+    """Whether it needs weights in a file of their own. Its own size cannot be asked for where it does."""
+    return sum(len(value.raw_data) for value in model.graph.initializer) > _LARGEST_FILE
+
+
 def _dynamic(model: Any, names: list[str], beside: Path) -> Any:
     """Products with 8-bit weights, and states whose scale is found as they come."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    is_large = model.ByteSize() > _LARGEST_FILE
+    is_large = _is_large(model)
     before, after = beside.with_name("before.onnx"), beside.with_name("after.onnx")
     onnx.save(model, before, save_as_external_data=is_large)
     quantize_dynamic(
@@ -167,10 +172,18 @@ def _products(graph: Any) -> list[Any]:
 
 
 def metadata_of(file: Path) -> dict[str, str]:
-    """What an export says of itself."""
-    import onnx
+    """What an export says of itself.
 
-    model = onnx.load(file, load_external_data=False)
+    Raises:
+        ValueError: when the file is damaged.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(file, load_external_data=False)
+    except DecodeError as error:
+        raise ValueError(f"{str(file)!r} is damaged: {error}. Export the checkpoint again.") from error
     return {entry.key: entry.value for entry in model.metadata_props}
 
 

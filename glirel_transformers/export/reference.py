@@ -40,6 +40,16 @@ def load_reference(model: Any) -> Any:
     return loaded
 
 
+def longest_input(model: Any, at_most: int) -> int:
+    """How many tokens the model reads, or `at_most`."""
+    limits = [at_most]
+    if (positions := getattr(model.config.encoder_config, "max_position_embeddings", None)) is not None:
+        limits.append(positions)
+    if model.tokenizer is not None:
+        limits.append(model.tokenizer.model_max_length)
+    return min(limits)
+
+
 def _in_float32(model: Any) -> Any:
     # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
     is_ours = isinstance(model, GLiRELPreTrainedModel) or (

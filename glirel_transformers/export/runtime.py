@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers.utils import cached_file, is_torch_available
+from transformers.utils import is_torch_available
 
-from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import AXES, GLiRELTokenizer
 
-from .sessions import ONNX_FILE, check_session_fits, find_providers, open_session
+from .repository import find_model, load_config, load_tokenizer
+from .sessions import check_session_fits, find_providers, open_session
 
 if is_torch_available():
     import torch
@@ -24,10 +24,21 @@ if is_torch_available():
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
-_WEIGHTS_BESIDE = (f"{ONNX_FILE}.data", f"{ONNX_FILE}_data")
-
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+# The order in which the model takes them.
+_POSITIONAL = (
+    "input_ids",
+    "attention_mask",
+    "word_token_spans",
+    "relation_token_spans",
+    "mention_word_spans",
+    "pair_index",
+    "word_mask",
+    "relation_mask",
+    "mention_mask",
+    "pair_mask",
+    "position_ids",
+)
 # An input that may be left out, and the one whose axis it then calls real throughout.
 _MASKED = {
     "word_mask": "word_token_spans",
@@ -70,7 +81,7 @@ class ORTModelForRelationClassification:
         self.tokenizer = tokenizer
         self.folder = folder
         self.providers: list[str] = session.get_providers()
-        self._inputs = {argument.name: len(argument.shape) for argument in session.get_inputs()}
+        self._inputs = [argument.name for argument in session.get_inputs()]
         self._outputs = [argument.name for argument in session.get_outputs()]
         self.precision = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
         self.device = self._device()
@@ -81,7 +92,7 @@ class ORTModelForRelationClassification:
         pretrained_model_name_or_path: str | os.PathLike[str],
         *,
         provider: str | None = None,
-        providers: Sequence[str] | None = None,
+        providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
         provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         session_options: Any = None,
         num_threads: int | None = None,
@@ -93,7 +104,7 @@ class ORTModelForRelationClassification:
             pretrained_model_name_or_path: the folder, wherever it has been moved, or a Hub repository with its files.
             provider: what of ONNX Runtime runs the model, such as `"CUDAExecutionProvider"`, followed by the CPU for
                 what it does not have. By default the CPU.
-            providers: the same as a list, the first one first.
+            providers: the same as a list, the first one first: names, or names with their options.
             provider_options: of `provider`, or for each of `providers`.
             session_options: an `onnxruntime.SessionOptions`, used as it is.
             num_threads: of the CPU, within an operation. By default `OMP_NUM_THREADS`, or else as many as torch uses,
@@ -102,7 +113,8 @@ class ORTModelForRelationClassification:
             hub_options: `revision`, `token`, `cache_dir`, `subfolder`, `force_download` or `local_files_only`.
 
         Raises:
-            ValueError: when the folder is no export, or a file in it is damaged; when the provider is not there.
+            ValueError: when the folder is no export, or a file in it is missing or damaged; when the provider is not
+                there.
             OSError: when there is no such folder or repository.
             ImportError: when ONNX Runtime is not installed.
         """
@@ -114,22 +126,34 @@ class ORTModelForRelationClassification:
             )
         name = os.fspath(pretrained_model_name_or_path)
         chosen = find_providers(provider, providers, provider_options)
-        file = _find_model(name, hub_options)
-        config = GLiRELConfig.from_pretrained(name, **hub_options)
-        tokenizer = _load_tokenizer(name, hub_options)
+        file = find_model(name, hub_options)
+        config = load_config(name, hub_options)
+        tokenizer = load_tokenizer(name, hub_options)
         session = open_session(file, chosen, session_options, num_threads)
         check_session_fits(session, file)
         config.name_or_path = name
-        return cls(session, config, tokenizer, file.parent)
+        return cls(session, config, tokenizer, file.parent.absolute())
 
-    def __call__(self, **inputs: Tensor | np.ndarray | None) -> GLiRELRelationClassificationOutput:
+    def __call__(
+        self,
+        *args: Tensor | np.ndarray | None,
+        return_dict: bool | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        **inputs: Tensor | np.ndarray | None,
+    ) -> GLiRELRelationClassificationOutput:
         """As [`GLiRELForRelationClassification.forward`], without `labels`; numpy arrays for numpy arrays.
 
         Raises:
             TypeError: for an input that the model does not have, and for one that is no array.
-            ValueError: for one that is missing or of a wrong shape, and when the scores are not numbers.
+            ValueError: for one that is missing or does not fit the others, for states that an export does not give,
+                and when the scores are not numbers.
         """
-        given = self._check(inputs)
+        if output_hidden_states or output_attentions:
+            raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
+        if len(args) > len(_POSITIONAL):
+            raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(args)}.")
+        given = self._check({**dict(zip(_POSITIONAL, args, strict=False)), **inputs})
         is_numpy = isinstance(given["input_ids"], np.ndarray)
         is_bound = not is_numpy and self.device.type == "cuda"
         outputs = self._run_bound(given) if is_bound else self._run(given)
@@ -139,12 +163,13 @@ class ORTModelForRelationClassification:
             raise ValueError(
                 f"The scores are NaN or infinite: {self.precision} overflowed, or the export is damaged. {cure}"
             )
-        return GLiRELRelationClassificationOutput(
+        output = GLiRELRelationClassificationOutput(
             logits=outputs["logits"],
             pair_mask=given["pair_mask"],
             relation_mask=given["relation_mask"],
             coreference_logits=outputs.get("coreference_logits"),
         )
+        return output.to_tuple() if return_dict is False else output
 
     forward = __call__
 
@@ -196,12 +221,17 @@ class ORTModelForRelationClassification:
         """Whether it generates text; it does not."""
         return False
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **_: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **_: Any) -> None:
         """Copies the export's folder.
 
         Raises:
-            ValueError: when the model was made from a session alone.
+            ValueError: when the model was made from a session alone, and for `push_to_hub`.
         """
+        if push_to_hub:
+            raise ValueError(
+                "An export is not uploaded by save_pretrained. Use huggingface_hub.upload_folder(folder_path=..., "
+                "repo_id=...) on the folder."
+            )
         if self.folder is None:
             raise ValueError("The model was made from a session, without a folder. Copy the file of the session.")
         target = Path(save_directory)
@@ -227,39 +257,53 @@ class ORTModelForRelationClassification:
         given = {name: value for name, value in inputs.items() if value is not None}
         if unknown := sorted(set(given) - set(self._inputs) - set(_MASKED)):
             advice = " A loss is the business of the model itself." if "labels" in unknown else ""
-            raise TypeError(f"The export does not take {unknown}: its inputs are {list(self._inputs)}.{advice}")
+            raise TypeError(f"The export does not take {unknown}: its inputs are {self._inputs}.{advice}")
         given = self._as_one_kind(given)
         for mask, items in _MASKED.items():
-            if mask in given:
-                given[mask] = given[mask] != 0
-            elif items in given:
+            if mask not in given and items in given:
                 given[mask] = _all_real(given[items])
         if missing := [name for name in self._inputs if name not in given]:
             raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
-        batch = given["input_ids"].shape[:1]
-        for name, rank in self._inputs.items():
-            shape = given[name].shape
-            if len(shape) != rank or shape[:1] != batch or (rank == 3 and shape[2] != 2):
-                axes = ", ".join(("batch", *("2" if axis in ("span", "pair") else axis for axis in AXES[name])))
+        sizes: dict[str, int] = {}  # of each axis, as the first input that has it says
+        for name in self._inputs:
+            axes, shape = ("batch", *AXES[name]), tuple(given[name].shape)
+            wanted = [2 if axis in ("span", "pair") else sizes.get(axis) for axis in axes]
+            if len(shape) != len(axes) or any(
+                size not in (None, own) for size, own in zip(wanted, shape, strict=True)
+            ):
+                known = [axis if size is None else str(size) for axis, size in zip(axes, wanted, strict=True)]
                 raise ValueError(
-                    f"`{name}` must have the shape ({axes}), with the batch of `input_ids`, {batch[0]}: got "
-                    f"{tuple(shape)}."
+                    f"`{name}` must have the shape ({', '.join(axes)}), here ({', '.join(known)}): got {shape}."
                 )
+            sizes.update(zip(axes, shape, strict=True))
         return given
 
     def _as_one_kind(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Numpy arrays as they are; where one is a tensor, tensors on the device."""
+        """Numpy arrays; where one is a tensor, tensors on the device. Of the types that the graph takes."""
         is_tensor = {name: is_torch_available() and isinstance(value, torch.Tensor) for name, value in given.items()}
         for name, value in given.items():
             if not is_tensor[name] and not isinstance(value, np.ndarray):
                 raise TypeError(f"`{name}` must be a tensor or a numpy array: got a {type(value).__name__}.")
         if not any(is_tensor.values()):
-            return given
-        return {name: torch.as_tensor(value, device=self.device) for name, value in given.items()}
+            return {name: self._cast(name, value) for name, value in given.items()}
+        tensors = {name: torch.as_tensor(value, device=self.device) for name, value in given.items()}
+        return {name: self._cast(name, tensor) for name, tensor in tensors.items()}
+
+    def _cast(self, name: str, value: Any) -> Any:
+        """Masks are boolean in a graph, and all else is of 64 bits."""
+        is_mask = name in _MASKED
+        if isinstance(value, np.ndarray):
+            return value.astype(np.bool_ if is_mask else np.int64, copy=False)
+        return value.to(torch.bool if is_mask else torch.long)
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Inputs are read where they lie, and outputs are not copied either."""
         arrays = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
+        index, num_mentions = arrays["pair_index"], arrays["mention_word_spans"].shape[1]
+        if index.size and not 0 <= index.min() <= index.max() < num_mentions:
+            raise ValueError(
+                f"`pair_index` must hold positions of the {num_mentions} mentions: got {index.min()} to {index.max()}."
+            )
         outputs = dict(zip(self._outputs, self.session.run(self._outputs, arrays), strict=True))
         if isinstance(given["input_ids"], np.ndarray):
             return outputs
@@ -273,10 +317,12 @@ class ORTModelForRelationClassification:
         shapes = {"logits": (*pairs, given["relation_token_spans"].shape[1]), "coreference_logits": pairs}
         inputs = {name: given[name].contiguous() for name in self._inputs}
         outputs = {name: torch.empty(shapes[name], device=self.device) for name in self._outputs}
+        held: list[Tensor] = []
         for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
             for name, tensor in tensors.items():
                 kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype.type
-                bind(name, **where, element_type=kind, shape=tuple(tensor.shape), buffer_ptr=tensor.data_ptr())
+                held.append(tensor if tensor.numel() else tensor.new_empty(1))  # what is empty has no address
+                bind(name, **where, element_type=kind, shape=tuple(tensor.shape), buffer_ptr=held[-1].data_ptr())
         if self.device.type == "cuda":  # ONNX Runtime has a stream of its own
             torch.cuda.current_stream(self.device).synchronize()
         self.session.run_with_iobinding(binding)
@@ -288,41 +334,6 @@ def _all_real(items: Any) -> Any:
     """A mask of the items of an axis, of the same kind as they are."""
     shape = items.shape[:2]
     return np.ones(shape, np.bool_) if isinstance(items, np.ndarray) else items.new_ones(shape, dtype=torch.bool)
-
-
-def _find_model(name: str, hub_options: dict[str, Any]) -> Path:
-    """The ONNX file of a folder or of a Hub repository, whose other files are fetched with it."""
-    folder = Path(name) / (hub_options.get("subfolder") or "")
-    if Path(name).is_dir():
-        if (folder / ONNX_FILE).is_file():
-            return folder / ONNX_FILE
-        others = sorted(file.name for file in folder.glob("*.onnx"))
-        here = f" It holds {', '.join(others)}: rename the one that you mean." if others else ""
-        raise ValueError(
-            f"{str(folder)!r} has no {ONNX_FILE}, so it is no export.{here} Make one: glirel export CHECKPOINT "
-            "NEW_FOLDER"
-        )
-    options = {**hub_options, "_raise_exceptions_for_missing_entries": False}
-    file = cached_file(name, ONNX_FILE, **options)
-    if file is None:
-        raise ValueError(
-            f"The repository {name!r} has no {ONNX_FILE}, so it is no export. Make one: glirel export {name} "
-            "NEW_FOLDER"
-        )
-    for beside in _WEIGHTS_BESIDE:
-        cached_file(name, beside, **options, _raise_exceptions_for_connection_errors=False)
-    return Path(file)
-
-
-def _load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
-    options = {**hub_options, "_raise_exceptions_for_missing_entries": False}
-    if cached_file(name, "tokenizer.json", **options) is None:
-        raise ValueError(
-            f"{name!r} has no tokenizer.json. An export is a folder that holds all it needs: copy the whole of it, or "
-            "export the checkpoint again."
-        )
-    tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **hub_options)
-    return tokenizer
 
 
 __all__ = ["ORTModelForRelationClassification"]

@@ -28,7 +28,7 @@ class Provider(NamedTuple):
 
 def find_providers(
     provider: str | None = None,
-    providers: Sequence[str] | None = None,
+    providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
     provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Provider]:
     """Checks the providers that were asked for, and adds the CPU to one given alone.
@@ -44,11 +44,17 @@ def find_providers(
         )
     if isinstance(providers, str):
         raise TypeError(f"`providers` is a list of names: got {providers!r}. Pass it as `provider`.")
+    options = [provider_options] if isinstance(provider_options, Mapping) else list(provider_options or [])
     if providers is None:
         names = [provider or CPU, *([CPU] if provider not in (None, CPU) else [])]
     else:
-        names = list(providers)
-    options = [provider_options] if isinstance(provider_options, Mapping) else list(provider_options or [])
+        # As ONNX Runtime takes them: a name, or a name with its options.
+        named: list[tuple[str, Mapping[str, Any]]] = [(one, {}) if isinstance(one, str) else one for one in providers]
+        names = [name for name, _ in named]
+        if any(own for _, own in named):
+            if options:
+                raise ValueError("Options are given twice: in `providers` and as `provider_options`. Leave one out.")
+            options = [dict(own) for _, own in named]
     if provider is not None or len(names) == 1:
         options += [{}] * (len(names) - len(options))
     if not names or (options and len(options) != len(names)):
@@ -105,6 +111,8 @@ def open_session(
     """
     import onnxruntime
 
+    if num_threads is not None and num_threads < 0:
+        raise ValueError(f"`num_threads` must be at least 1, or 0 for ONNX Runtime's own choice: got {num_threads}.")
     if session_options is None:
         session_options = onnxruntime.SessionOptions()
         session_options.intra_op_num_threads = _default_threads() if num_threads is None else num_threads
@@ -115,6 +123,10 @@ def open_session(
         raise ValueError(
             f"`num_threads` = {num_threads} is given beside `session_options`, which have it as intra_op_num_threads. "
             "Set it there."
+        )
+    elif not isinstance(session_options, onnxruntime.SessionOptions):
+        raise TypeError(
+            f"`session_options` must be onnxruntime.SessionOptions: got a {type(session_options).__name__}."
         )
     try:
         session = onnxruntime.InferenceSession(

@@ -16,7 +16,7 @@ import torch
 
 from glirel_transformers.extras import require_extra
 
-from .reference import load_reference
+from .reference import load_reference, longest_input
 from .sessions import ONNX_FILE, find_providers, open_session
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _SIZES: dict[str, tuple[int, ...]] = {
     "more relations": (2, 80, 8, 3, 6, 33),
     "all larger": (4, 101, 57, 13, 41, 19),
     "no pair": (2, 23, 11, 1, 0, 3),
+    "no relation": (2, 23, 11, 5, 7, 0),
     "longest": (2, 0, 50, 11, 110, 8),
 }
 
@@ -114,10 +115,10 @@ class Validation:
 
 
 def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
-    """Compares an export, run by ONNX Runtime on the CPU, with the model over thirteen shapes.
+    """Compares an export, run by ONNX Runtime on the CPU, with the model over fourteen shapes.
 
-    Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, texts without a pair, and
-    the longest input that the model reads (up to 512 tokens).
+    Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, texts without a pair or
+    without a relation type, and the longest input that the model reads (up to 512 tokens).
 
     Args:
         model: a [`GLiRELForRelationClassification`], or a folder or Hub repository with one; compared with in float32.
@@ -174,11 +175,7 @@ def validation_sizes(model: Any) -> dict[str, dict[str, int]]:
     Args:
         model: whose limit on tokens is kept.
     """
-    encoder = model.config.encoder_config
-    limit = getattr(encoder, "max_position_embeddings", None) or _LONGEST
-    if model.tokenizer is not None:
-        limit = min(limit, model.tokenizer.model_max_length)
-    limit = min(limit, _LONGEST)
+    limit = longest_input(model, at_most=_LONGEST)
     names = ("batch_size", "sequence_length", "num_words", "num_mentions", "num_pairs", "num_relations")
     named = {name: dict(zip(names, sizes, strict=True)) for name, sizes in _SIZES.items()}
     for sizes in named.values():

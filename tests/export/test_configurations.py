@@ -1,6 +1,6 @@
 """Every configuration exports, and computes on ONNX Runtime what it computes in PyTorch, for any sizes.
 
-`export` itself compares over thirteen shapes, and raises; here batches of the tokenizer are compared as well.
+`export` itself compares over fourteen shapes, and raises; here batches of the tokenizer are compared as well.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tiny import ENTITIES, RELATION_TYPES, TEXTS
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
 from glirel_transformers.export import export
+from glirel_transformers.export.folder import _metadata, find_output, written_whole
 from glirel_transformers.export.reference import load_reference
 from glirel_transformers.loading import check_checkpoint
 
@@ -146,6 +147,57 @@ def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path
     with pytest.raises(OSError, match="is a file"):
         export(shared_model, tmp_path / "note.txt", overwrite=True)
     assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_a_checkpoint_beside_an_export_is_not_overwritten(exported, build_model, tmp_path):
+    _, folder = exported("bert", **SETTINGS)
+    build_model("bert").save_pretrained(tmp_path / "both")
+    shutil.copy(folder / "model.onnx", tmp_path / "both")
+    with pytest.raises(OSError, match="something else than an export"):
+        export(tmp_path / "both", tmp_path / "both", overwrite=True)
+    assert (tmp_path / "both" / "model.safetensors").is_file()
+
+
+def test_what_cannot_be_written_is_said_at_once(shared_model, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"file/out cannot be written: .*Name another folder"):
+        export(shared_model, tmp_path / "file" / "out")
+
+
+def test_an_empty_folder_is_filled_and_a_link_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    before = (tmp_path / "real").stat().st_ino
+    target = find_output(tmp_path / "link", overwrite=False)
+    with written_whole(target) as folder:
+        (folder / "model.onnx").write_text("new")
+    assert (tmp_path / "real").stat().st_ino == before
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link" / "model.onnx").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("readme", "expected"),
+    [
+        (b"---\nlicense: 'other: mine'\nbase_model: a/b\n---\n", 'license: "other: mine"\nbase_model: "a/b"\n'),
+        (b"---\nfoo: [\n---\n", ""),
+        (b"---\n- 1\n---\n", ""),
+        ("---\nlicense: m\xefne\n---\n".encode("latin-1"), ""),
+        (b"no front matter", ""),
+    ],
+)
+def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, readme, expected):
+    (tmp_path / "README.md").write_bytes(readme)
+    assert _metadata(str(tmp_path)) == expected
+
+
+@pytest.mark.slow
+def test_an_encoder_that_torch_cannot_export_is_named(build_model, tmp_path, monkeypatch):
+    model = build_model("bert")
+    monkeypatch.setattr(model.glirel.encoder, "forward", lambda **inputs: print(int(inputs["input_ids"].sum())))
+    with pytest.raises(ValueError, match=r"The encoder 'bert' cannot be exported: torch.export fails on its code"):
+        export(model, tmp_path / "onnx")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -36,6 +39,15 @@ def test_optimum_knows_the_task_and_the_model():
     assert "glirel" in TasksManager.get_supported_model_type_for_task(TASK, "onnx")
     assert TASK in TasksManager.get_all_tasks()
     assert TasksManager.get_model_class_for_task(TASK, model_type="glirel") is GLiRELForRelationClassification
+
+
+def test_importing_the_package_is_enough():
+    script = (
+        "import glirel_transformers\nfrom optimum.exporters.tasks import TasksManager as T\n"
+        f"assert T.get_exporter_config_constructor('onnx', model_type='glirel', task={TASK!r}, "
+        f"library_name='transformers')\nassert T.get_model_class_for_task({TASK!r}).__name__ == 'AutoModel'\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_all_axes_are_named(shared_model, encode):

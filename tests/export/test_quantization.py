@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -23,6 +24,8 @@ from glirel_transformers.export import (
     quantization,
     quantized_graph,
 )
+from glirel_transformers.export.calibration import AccuracyLossError
+from glirel_transformers.export.exporter import export_with_report
 from glirel_transformers.export.quantization import METHODS, quantize
 
 SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
@@ -148,28 +151,75 @@ def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
         command = ["export", str(tmp_path / "model"), str(tmp_path / "out"), *options]
         return CliRunner().invoke(app, command, env={"COLUMNS": "200"})
 
-    assert "need --quantize" in run("--calibrate", str(data)).stderr
+    for option in (["--limit", "3"], ["--max-loss", "0"], ["--force"]):
+        assert "need annotated documents: --calibrate DATA" in run("--quantize", "int8", *option).stderr
     assert "leave --dtype float16 out" in run("--quantize", "int8", "--dtype", "float16").stderr
     quantizing = ("--quantize", "int8", "--calibrate", str(data))
     refused = run(*quantizing, "--max-loss", "-2")
     assert refused.exit_code == 1
-    assert "is allowed. Try --quantize int8-weights" in refused.stderr
+    assert "is allowed. Nothing was written. Of smaller exports --quantize int8-weights" in refused.stderr
+    assert "the largest change is" in refused.stdout
     assert not (tmp_path / "out").exists()
     written = run(*quantizing, "--max-loss", "-2", "--force")
     assert written.exit_code == 0, written.stderr
     assert "macro-F1" in written.stdout
     assert "the largest change is" in written.stdout
-    assert "## Quantized" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "## What int8 costs" in card
+    assert "**Before it was quantized to int8**" in card
     assert ORTModelForRelationClassification.from_pretrained(tmp_path / "out").tokenizer is not None
+
+
+def test_what_half_precision_costs_is_measured_as_well(exported, tmp_path):
+    model, _ = exported("bert", **SETTINGS)
+    _, _, found = export_with_report(model, tmp_path / "half", dtype="float16", documents=[MARIE, TOKYO])
+    assert 0 < found.largest_change < 0.05
+    assert "## What float16 costs" in (tmp_path / "half" / "README.md").read_text()
+    with pytest.raises(AccuracyLossError, match="Nothing was written"):
+        export_with_report(model, tmp_path / "whole", documents=[MARIE], max_loss=-2)
+    assert [path.name for path in tmp_path.iterdir()] == ["half"]
+
+
+@pytest.mark.parametrize("documents", [[], [Document(["Marie"], [], [])]])
+def test_documents_without_relations_are_refused_before_anything_is_done(tmp_path, documents):
+    for write in (export_with_report, export_quantized):
+        with pytest.raises(ValueError, match="nothing to measure on"):
+            write("nowhere", tmp_path / "out", documents=documents)
+
+
+def test_the_card_of_a_quantized_export_names_it(exported, tmp_path):
+    _, folder = exported("bert", **SETTINGS)
+    card = (quantize(folder, tmp_path / "small", "int4-weights") / "README.md").read_text()
+    assert "\n# small\n" in card
+    assert "| precision | int4-weights |" in card
+    assert '"small/model.onnx"' in card
+    assert card.count('from_pretrained("small"') == 2
+    assert f'"{folder.name}' not in card
+
+
+def test_a_damaged_export_is_not_quantized(exported, tmp_path):
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"model.onnx' is damaged"):
+        quantize(tmp_path / "damaged", tmp_path / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_large_exports_are_quantized(exported, tmp_path, monkeypatch, method):
+    _, folder = exported("bert", **SETTINGS)
+    expected = scores(ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "one", method)))
+    monkeypatch.setattr(quantized_graph, "_LARGEST_FILE", 1000)
+    target = quantize(folder, tmp_path / "two", method)
+    assert (target / "model.onnx.data").is_file()
+    assert torch.equal(scores(ORTModelForRelationClassification.from_pretrained(target)), expected)
 
 
 def test_without_documents_nothing_is_measured(exported, tmp_path, monkeypatch):
     model, folder = exported("bert", **SETTINGS)
 
     def copy_of_it(_, output, **__):
-        import shutil
-
-        return shutil.copytree(folder, output), None
+        return shutil.copytree(folder, output), None, None
 
     monkeypatch.setattr(quantization, "export_with_report", copy_of_it)
     target, report, found = export_quantized(model, tmp_path / "out", "int8-weights")

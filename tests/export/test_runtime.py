@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
@@ -31,7 +34,7 @@ def all_scores(extract, texts=TEXTS, entities=ENTITIES, **options):
 
 def assert_same(expected, got):
     for left, right in zip(expected, got, strict=True):
-        torch.testing.assert_close(right, left, atol=1e-4, rtol=0)
+        np.testing.assert_allclose(right, left, atol=1e-4, rtol=0)
 
 
 def test_the_same_call_gives_the_same_output(pair, encode):
@@ -47,6 +50,38 @@ def test_the_same_call_gives_the_same_output(pair, encode):
     assert got.loss is None
 
 
+def test_it_is_called_in_every_way_in_which_the_model_is(pair, encode):
+    model, ort_model = pair
+    batch = encode(model)
+    expected = ort_model(**batch).logits
+    order = list(inspect.signature(model.forward).parameters)
+    in_order = [batch.get(name) for name in order[: order.index("labels")]]
+    assert torch.equal(ort_model(*in_order[:6], **dict(zip(order[6:], in_order[6:], strict=False))).logits, expected)
+    assert torch.equal(ort_model(*in_order).logits, expected)
+    assert torch.equal(ort_model(**batch, return_dict=False, output_hidden_states=False)[0], expected)
+    other_types = {name: tensor.int() if "mask" not in name else tensor.float() for name, tensor in batch.items()}
+    assert torch.equal(ort_model(**other_types).logits, expected)
+    arrays = {name: tensor.numpy() for name, tensor in batch.items()}
+    assert isinstance(ort_model(**arrays).logits, np.ndarray)
+    assert isinstance(ort_model(**{**arrays, "input_ids": batch["input_ids"]}).logits, torch.Tensor)
+    with pytest.raises(ValueError, match="scores only"):
+        ort_model(**batch, output_hidden_states=True)
+    with pytest.raises(TypeError, match="takes 11 tensors by position: got 12"):
+        ort_model(*in_order, None)
+
+
+@pytest.mark.parametrize("scorer", ["dot", "dot_thresh"])
+@pytest.mark.parametrize(("entities", "types"), [([(0, 3), (8, 11)], []), ([(0, 3)], ["knows"]), ([], [])])
+def test_without_a_pair_or_a_relation_type_there_is_no_score(exported, scorer, entities, types):
+    model, folder = exported("bert", scorer=scorer)
+    ort_model = ORTModelForRelationClassification.from_pretrained(folder)
+    batch = dict(model.tokenizer("Ada met Bob.", entities=entities, relation_types=types))
+    with torch.inference_mode():
+        expected = model(**batch).logits
+    assert ort_model(**batch).logits.shape == expected.shape
+    assert ort_model._run_bound(ort_model._check(batch))["logits"].shape == expected.shape
+
+
 def test_masks_may_be_left_out(pair, encode):
     model, ort_model = pair
     batch = encode(model, members=(0,))
@@ -58,7 +93,7 @@ def test_masks_may_be_left_out(pair, encode):
 def test_pipelines_give_the_same(pair, batch_size):
     model, ort_model = pair
     eager = RelationExtractionPipeline(model)
-    extract = pipeline("relation-extraction", model=ort_model, tokenizer=ort_model.tokenizer)
+    extract = pipeline("relation-extraction", model=ort_model)
     assert_same(
         all_scores(eager, TEXTS * 3, ENTITIES * 3, batch_size=batch_size),
         all_scores(extract, TEXTS * 3, ENTITIES * 3, batch_size=batch_size),
@@ -136,6 +171,16 @@ def test_sessions_are_set_as_asked(exported):
     assert load(folder, provider="CPUExecutionProvider", provider_options=arena).device.type == "cpu"
     with pytest.raises(ValueError, match="options of each provider"):
         load(folder, providers=["CPUExecutionProvider"], provider_options=[{}, {}])
+    used = load(folder, providers=[("CPUExecutionProvider", arena)]).session.get_provider_options()
+    assert list(used) == ["CPUExecutionProvider"]
+    with pytest.raises(ValueError, match="given twice"):
+        load(folder, providers=[("CPUExecutionProvider", arena)], provider_options=[arena])
+    with pytest.raises(ValueError, match=r"no provider 'NoSuch'"):
+        load(folder, providers=[("NoSuch", {})])
+    with pytest.raises(TypeError, match=r"must be onnxruntime.SessionOptions: got a dict"):
+        load(folder, session_options={"a": 1})
+    with pytest.raises(ValueError, match=r"`num_threads` must be at least 1, .*: got -3"):
+        load(folder, num_threads=-3)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +214,55 @@ def test_damaged_files_are_named(exported, tmp_path, content):
         ORTModelForRelationClassification.from_pretrained(tmp_path / "damaged")
 
 
-@pytest.mark.parametrize(("missing", "message"), [("model.onnx", "glirel export"), ("tokenizer.json", "the whole of")])
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("model.onnx", "glirel export"),
+        ("tokenizer.json", "the whole of"),
+        ("tokenizer_config.json", "the whole of"),
+        ("config.json", "the whole of"),
+    ],
+)
 def test_folders_that_are_not_whole_are_named(exported, tmp_path, missing, message):
     shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "part")
     (tmp_path / "part" / missing).unlink()
     with pytest.raises(ValueError, match=rf"has no {missing}.*{message}"):
         ORTModelForRelationClassification.from_pretrained(tmp_path / "part")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", b"{", "The config.json of .* is damaged: Expecting"),
+        ("config.json", b'{"model_type": "bert"}', "is that of a 'bert' model"),
+        ("tokenizer.json", b"", "The tokenizer.json of .* is damaged"),
+        ("tokenizer_config.json", b"[1]", "The tokenizer_config.json of .* is damaged: it holds a list"),
+        ("tokenizer_config.json", b"\xff", "The tokenizer_config.json of .* is damaged: 'utf-8' codec"),
+    ],
+)
+def test_other_files_that_are_damaged_are_named(exported, tmp_path, file, content, message):
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "damaged")
+    (tmp_path / "damaged" / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        ORTModelForRelationClassification.from_pretrained(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "owner/nowhere"])
+def test_what_is_not_there_is_named(name):
+    with pytest.raises(OSError, match=f"There is no folder '{name}'"):
+        ORTModelForRelationClassification.from_pretrained(name)
+
+
+def test_it_is_saved_wherever_one_is(exported, tmp_path, monkeypatch):
+    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    ort_model = ORTModelForRelationClassification.from_pretrained("moved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    ort_model.save_pretrained("copy")
+    assert {path.name for path in Path("copy").iterdir()} == {path.name for path in (tmp_path / "moved").iterdir()}
+    with pytest.raises(ValueError, match="upload_folder"):
+        ort_model.save_pretrained("copy", push_to_hub=True)
 
 
 def test_another_model_is_no_export(exported, tmp_path):
@@ -196,8 +284,16 @@ def test_what_it_cannot_take_is_named(pair, encode):
         ort_model(**batch, labels=torch.zeros(1))
     with pytest.raises(ValueError, match=r"\['pair_index', 'pair_mask'\] are missing"):
         ort_model(**{name: tensor for name, tensor in batch.items() if not name.startswith("pair")})
-    with pytest.raises(ValueError, match=r"`pair_index` must have the shape \(batch, pairs, 2\).*3: got \(1, 6, 2\)"):
+    with pytest.raises(ValueError, match=r"`pair_index` must have the shape .* here \(3, pairs, 2\): got \(1"):
         ort_model(**{**batch, "pair_index": batch["pair_index"][:1]})
+    with pytest.raises(ValueError, match=r"`attention_mask` must have the shape \(batch, tokens\), .*: got \(3, 5\)"):
+        ort_model(**{**batch, "attention_mask": batch["attention_mask"][:, :5]})
+    with pytest.raises(ValueError, match=r"`pair_mask` must have the shape .*, here \(3, 6\): got \(3, 1\)"):
+        ort_model(**{**batch, "pair_mask": batch["pair_mask"][:, :1]})
+    with pytest.raises(ValueError, match=r"positions of the 3 mentions: got -1 to 1"):
+        ort_model(**{**batch, "pair_index": batch["pair_index"] - 1})
+    with pytest.raises(TypeError, match=r"`input_ids` must be a tensor or a numpy array: got a list"):
+        ort_model(**{**batch, "input_ids": [[1]]})
 
 
 def test_it_stays_where_it_is(pair):
