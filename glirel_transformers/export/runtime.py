@@ -13,8 +13,9 @@ from transformers.utils import is_torch_available
 
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
-from glirel_transformers.tokenization_glirel import AXES, GLiRELTokenizer
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
+from .inputs import check_inputs
 from .repository import find_model, load_config, load_tokenizer
 from .sessions import check_session_fits, find_providers, open_session
 
@@ -25,27 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-# The order in which the model takes them.
-_POSITIONAL = (
-    "input_ids",
-    "attention_mask",
-    "word_token_spans",
-    "relation_token_spans",
-    "mention_word_spans",
-    "pair_index",
-    "word_mask",
-    "relation_mask",
-    "mention_mask",
-    "pair_mask",
-    "position_ids",
-)
-# An input that may be left out, and the one whose axis it then calls real throughout.
-_MASKED = {
-    "word_mask": "word_token_spans",
-    "relation_mask": "relation_token_spans",
-    "mention_mask": "mention_word_spans",
-    "pair_mask": "pair_index",
-}
 
 
 class ORTModelForRelationClassification:
@@ -151,9 +131,7 @@ class ORTModelForRelationClassification:
         """
         if output_hidden_states or output_attentions:
             raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
-        if len(args) > len(_POSITIONAL):
-            raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(args)}.")
-        given = self._check({**dict(zip(_POSITIONAL, args, strict=False)), **inputs})
+        given = check_inputs(args, inputs, self._inputs, self.device)
         is_numpy = isinstance(given["input_ids"], np.ndarray)
         is_bound = not is_numpy and self.device.type == "cuda"
         outputs = self._run_bound(given) if is_bound else self._run(given)
@@ -252,50 +230,6 @@ class ORTModelForRelationClassification:
         options = self.session.get_provider_options()[self.providers[0]]
         return torch.device("cuda", int(options.get("device_id", 0)))
 
-    def _check(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """The inputs, on the device where they are tensors, with the masks that were left out; all of one kind."""
-        given = {name: value for name, value in inputs.items() if value is not None}
-        if unknown := sorted(set(given) - set(self._inputs) - set(_MASKED)):
-            advice = " A loss is the business of the model itself." if "labels" in unknown else ""
-            raise TypeError(f"The export does not take {unknown}: its inputs are {self._inputs}.{advice}")
-        given = self._as_one_kind(given)
-        for mask, items in _MASKED.items():
-            if mask not in given and items in given:
-                given[mask] = _all_real(given[items])
-        if missing := [name for name in self._inputs if name not in given]:
-            raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
-        sizes: dict[str, int] = {}  # of each axis, as the first input that has it says
-        for name in self._inputs:
-            axes, shape = ("batch", *AXES[name]), tuple(given[name].shape)
-            wanted = [2 if axis in ("span", "pair") else sizes.get(axis) for axis in axes]
-            if len(shape) != len(axes) or any(
-                size not in (None, own) for size, own in zip(wanted, shape, strict=True)
-            ):
-                known = [axis if size is None else str(size) for axis, size in zip(axes, wanted, strict=True)]
-                raise ValueError(
-                    f"`{name}` must have the shape ({', '.join(axes)}), here ({', '.join(known)}): got {shape}."
-                )
-            sizes.update(zip(axes, shape, strict=True))
-        return given
-
-    def _as_one_kind(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Numpy arrays; where one is a tensor, tensors on the device. Of the types that the graph takes."""
-        is_tensor = {name: is_torch_available() and isinstance(value, torch.Tensor) for name, value in given.items()}
-        for name, value in given.items():
-            if not is_tensor[name] and not isinstance(value, np.ndarray):
-                raise TypeError(f"`{name}` must be a tensor or a numpy array: got a {type(value).__name__}.")
-        if not any(is_tensor.values()):
-            return {name: self._cast(name, value) for name, value in given.items()}
-        tensors = {name: torch.as_tensor(value, device=self.device) for name, value in given.items()}
-        return {name: self._cast(name, tensor) for name, tensor in tensors.items()}
-
-    def _cast(self, name: str, value: Any) -> Any:
-        """Masks are boolean in a graph, and all else is of 64 bits."""
-        is_mask = name in _MASKED
-        if isinstance(value, np.ndarray):
-            return value.astype(np.bool_ if is_mask else np.int64, copy=False)
-        return value.to(torch.bool if is_mask else torch.long)
-
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Inputs are read where they lie, and outputs are not copied either."""
         arrays = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
@@ -328,12 +262,6 @@ class ORTModelForRelationClassification:
         self.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return outputs
-
-
-def _all_real(items: Any) -> Any:
-    """A mask of the items of an axis, of the same kind as they are."""
-    shape = items.shape[:2]
-    return np.ones(shape, np.bool_) if isinstance(items, np.ndarray) else items.new_ones(shape, dtype=torch.bool)
 
 
 __all__ = ["ORTModelForRelationClassification"]

@@ -14,6 +14,7 @@ from transformers import pipeline
 
 from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
 from glirel_transformers.export import ORTModelForRelationClassification, export
+from glirel_transformers.export.inputs import check_inputs
 from glirel_transformers.loading import EMBEDDED_MODEL, is_export, load_pipeline
 
 SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
@@ -79,7 +80,9 @@ def test_without_a_pair_or_a_relation_type_there_is_no_score(exported, scorer, e
     with torch.inference_mode():
         expected = model(**batch).logits
     assert ort_model(**batch).logits.shape == expected.shape
-    assert ort_model._run_bound(ort_model._check(batch))["logits"].shape == expected.shape
+    assert (
+        ort_model._run_bound(check_inputs((), batch, list(batch), ort_model.device))["logits"].shape == expected.shape
+    )
 
 
 def test_masks_may_be_left_out(pair, encode):
@@ -309,5 +312,6 @@ def test_it_stays_where_it_is(pair):
 def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
     """What a GPU does; here both sides of the binding are the CPU."""
     model, ort_model = pair
-    given = ort_model._check(dict(encode(model)))
+    batch = dict(encode(model))
+    given = check_inputs((), batch, list(batch), ort_model.device)
     torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
