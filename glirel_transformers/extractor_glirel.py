@@ -20,11 +20,13 @@ from itertools import count, islice
 from typing import Any, TypeVar
 
 import numpy as np
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging
 
 from .requests_glirel import (
     Entity,
     RelationType,
+    check_batch_size,
     check_probability,
     check_top_k,
     read_entities,
@@ -75,7 +77,15 @@ class RelationExtractor:
     tokenizer: GLiRELTokenizer
 
     def __init__(self, model: Any, tokenizer: Any = None, *, batch_size: int = 1, **settings: Any):
-        self.tokenizer = self._check_tokenizer(model, tokenizer)
+        if isinstance(model, str) or hasattr(model, "parameters"):
+            raise TypeError(
+                "RelationExtractor needs a model that reads numpy arrays, such as "
+                f"ORTModelForRelationClassification.from_pretrained(...): got a {type(model).__name__}. For models of "
+                "torch there is RelationExtractionPipeline."
+            )
+        self.tokenizer = self._check_tokenizer(
+            model, load_tokenizer(tokenizer) if isinstance(tokenizer, str) else tokenizer
+        )
         self.model = model
         self._batch_size = batch_size
         self._before, _, self._after = self._sanitize_parameters(**settings)
@@ -264,8 +274,7 @@ class RelationExtractor:
         self, inputs: Iterable[Any], batch_size: int, before: dict[str, Any], after: dict[str, Any]
     ) -> Iterator[Any]:
         """Reads some batches ahead, runs windows of like length together, and yields results in the order given."""
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be a whole number of at least 1: got {batch_size!r}.")
+        check_batch_size(batch_size)
         stream = iter(inputs)
         is_alone = isinstance(inputs, list) and len(inputs) == 1
         position = count()
@@ -324,6 +333,20 @@ class RelationExtractor:
             request.text, request.entities, request.relation_types, pair_index, scores, self.model.config.threshold
         )
         return of_text if return_scores else of_text.select(threshold, top_k)
+
+
+def load_tokenizer(name: str) -> GLiRELTokenizer:
+    """The tokenizer of a folder or Hub repository, when it is a [`GLiRELTokenizer`].
+
+    Raises:
+        OSError: when there is no such folder or repository.
+        TypeError: when it is the tokenizer of another model.
+    """
+    found = get_tokenizer_config(name).get("tokenizer_class")
+    tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name)
+    if found != GLiRELTokenizer.__name__:
+        raise TypeError(f"The tokenizer of {name!r} is a {found}, and no GLiRELTokenizer. Name the model's own.")
+    return tokenizer
 
 
 def read_inputs(inputs: Any, entities: Any) -> Any:

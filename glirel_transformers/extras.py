@@ -16,7 +16,9 @@ def require_extra(extra: str, *packages: str) -> None:
         ImportError: when one is not; the message names the extra.
     """
     if missing := [package for package in packages if find_spec(package) is None]:
+        # The extra brings torch: where that was left out on purpose, the packages alone.
+        what = " ".join(missing) if find_spec("torch") is None else f"'glirel-transformers[{extra}]'"
         raise ImportError(
             f"This needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. Run: "
-            f"pip install 'glirel-transformers[{extra}]'"
+            f"pip install {what}"
         )

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from transformers import AutoTokenizer
 from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import is_torch_available
 
-from .extractor_glirel import RelationExtractor, read_inputs
+from .extractor_glirel import RelationExtractor, load_tokenizer, read_inputs
 
 TASK = "relation-extraction"
 
@@ -46,7 +45,7 @@ class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
                 "same calls, gives the same results, and needs none."
             )
         if isinstance(tokenizer, str):
-            tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+            tokenizer = load_tokenizer(tokenizer)
         tokenizer = self._check_tokenizer(model, tokenizer)
         if getattr(model, "is_optimized", False):
             kwargs.setdefault("device", model.device)  # where it must stay

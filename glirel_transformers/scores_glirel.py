@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .requests_glirel import Entity, RelationType
+from .requests_glirel import Entity, RelationType, check_probability, check_top_k
 
 # Why a score is not a relation, in the order in which the reasons are tried; a relation has the reason None.
 CONSTRAINT, DIRECTION, THRESHOLD, TOP_K = "constraint", "direction", "threshold", "top_k"
@@ -52,6 +52,9 @@ class RelationScores:
         Args:
             threshold: least probability, for relation types without one of their own; by default the model's.
             top_k: at most so many relations for each ordered pair.
+
+        Raises:
+            ValueError: when `threshold` is no probability, or `top_k` no whole number of at least 1.
         """
         return [relation for relation, _ in self._listed(np.nonzero(self._reasons(threshold, top_k) == 0))]
 
@@ -88,6 +91,9 @@ class RelationScores:
 
     def _reasons(self, threshold: float | None, top_k: int | None) -> np.ndarray:
         """Positions in `REASONS`, `(pairs, relations)`."""
+        if threshold is not None:
+            check_probability(threshold, "`threshold`")
+        check_top_k(top_k)
         admitted = self._admitted()
         candidates = np.where(admitted, self.scores, np.float32(-1))
         loses = self._loses_direction(candidates)

@@ -84,3 +84,10 @@ def test_pairs_that_no_window_holds_are_counted(extract):
 def test_a_score_that_is_no_number_is_no_relation(scores):
     broken = replace(scores, scores=np.full_like(scores.scores, np.nan))
     assert broken.select(0.0) == []
+
+
+@pytest.mark.parametrize(("options", "name"), [({"threshold": 1.5}, "threshold"), ({"top_k": 0}, "top_k")])
+def test_what_cannot_be_selected_by_is_an_error(scores, options, name):
+    for call in (scores.select, scores.left_out, scores.reasons):
+        with pytest.raises(ValueError, match=f"`{name}` must be"):
+            call(**options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from .tokenization_glirel import check_relation_types, check_span
@@ -138,11 +139,21 @@ def _read_side(name: str, side: str, settings: Mapping[str, Any]) -> frozenset[s
 
 def check_probability(value: Any, what: str) -> None:
     """Raises a `ValueError` unless `value` is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{what} must be a number from 0 to 1: got {value!r}.")
 
 
 def check_top_k(value: Any) -> None:
     """Raises a `ValueError` unless `value` is a whole number of at least 1, or `None`."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value is not None and not _is_count(value):
         raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {value!r}.")
+
+
+def check_batch_size(value: Any) -> None:
+    """Raises a `ValueError` unless `value` is a whole number of at least 1."""
+    if not _is_count(value):
+        raise ValueError(f"`batch_size` must be a whole number of at least 1: got {value!r}.")
+
+
+def _is_count(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -91,6 +92,8 @@ def export_checkpoint(
 
         if calibrate is None and (force or limit is not None or max_loss is not None):
             raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
+        if max_loss is not None and not math.isfinite(max_loss):
+            raise ValueError(f"--max-loss must be a number, such as 0.01: got {max_loss}.")
         if quantize is not None and dtype != "float32":
             raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
@@ -146,14 +149,14 @@ def _comparison(report: Validation) -> Table:
     table = Table(
         title="The export on ONNX Runtime, against the model. Sizes are those of batch, tokens, words, mentions, "
         "pairs and relations; differences are the largest of scores before the sigmoid (in proportion, at most "
-        f"{report.bound:g}), and of probabilities.",
+        f"{report.bound:g}), and after it.",
         title_justify="left",
         title_style="",
     )
     table.add_column("shape", no_wrap=True)
     table.add_column("sizes", no_wrap=True)
     table.add_column("scores", justify="right", no_wrap=True)
-    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column("sigmoid", justify="right", no_wrap=True)
     for shape in report.shapes:
         sizes = " × ".join(str(size) for size in shape.sizes.values())
         table.add_row(shape.name, sizes, f"{shape.difference:.1e}", f"{shape.probability_difference:.1e}")

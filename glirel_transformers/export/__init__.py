@@ -6,6 +6,8 @@ Without torch, [`ORTModelForRelationClassification`] works, and nothing else.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from transformers.utils import is_torch_available
+
 if TYPE_CHECKING:
     from .calibration import AccuracyLossError, Calibration, calibrate
     from .exporter import export, export_program
@@ -32,6 +34,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] != "runtime" and not is_torch_available():
+        raise ImportError(f"{name} needs torch, which is not installed: pip install torch")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 

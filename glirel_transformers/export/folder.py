@@ -66,6 +66,8 @@ Outputs are scores before the sigmoid, in float32. Where `pair_mask` or `relatio
 
 ## Usage
 
+With `pip install glirel-transformers onnxruntime`:
+
 ```python
 from glirel_transformers import RelationExtractor
 from glirel_transformers.export import ORTModelForRelationClassification
@@ -76,7 +78,8 @@ extract(
 )
 ```
 
-Neither this nor the following needs torch. With transformers and ONNX Runtime alone:
+Neither this nor the following needs torch, which `pip install --no-deps` leaves out. With transformers and ONNX
+Runtime alone:
 
 ```python
 import onnxruntime
@@ -209,7 +212,7 @@ def write_card(
         optimized=", fused for ONNX Runtime" if settings["is_optimized"] else "",
         encoder=f"{encoder.model_type}, {encoder.num_hidden_layers} layers of width {encoder.hidden_size}",
         scorer=config.scorer,
-        threshold=config.threshold,
+        threshold=f"{config.threshold:.4g}",
         inputs=_rows(axes[0]),
         outputs=_rows(axes[1]),
         compared=COMPARED,

@@ -52,7 +52,10 @@ def check_inputs(
     """
     if len(positional) > len(_POSITIONAL):
         raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(positional)}.")
-    given = {**dict(zip(_POSITIONAL, positional, strict=False)), **named}
+    given = dict(zip(_POSITIONAL, positional, strict=False))
+    if twice := sorted(set(given) & set(named)):
+        raise TypeError(f"The inputs {twice} are given twice, by position and by name.")
+    given |= named
     given = {name: value for name, value in given.items() if value is not None}
     if unknown := sorted(set(given) - set(wanted) - set(_MASKED)):
         advice = " A loss is the business of the model itself." if "labels" in unknown else ""

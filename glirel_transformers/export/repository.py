@@ -25,6 +25,8 @@ def find_model(name: str, hub_options: dict[str, Any]) -> Path:
         OSError: when there is no such folder or repository.
         ValueError: when it is no export.
     """
+    if Path(name).is_file():
+        raise ValueError(f"{name!r} is a file. Name the folder that it is in, {str(Path(name).parent)!r}.")
     if Path(model_name(name)).is_dir():
         folder = Path(name) / (hub_options.get("subfolder") or "")
         if (folder / ONNX_FILE).is_file():

@@ -160,8 +160,13 @@ class ORTModelForRelationClassification:
     def dtype(self) -> torch.dtype:
         """What it was exported in; of quantized exports, what they were made from. Scores are float32 in any case.
 
-        With torch only; `precision` is its name.
+        Its name is `precision`.
+
+        Raises:
+            ImportError: without torch.
         """
+        if not is_torch_available():
+            raise ImportError("`dtype` is a type of torch, which is not installed. `precision` is its name.")
         dtype: torch.dtype = getattr(torch, self.precision)
         return dtype
 
@@ -176,11 +181,12 @@ class ORTModelForRelationClassification:
         Raises:
             ValueError: for another device or precision, which a session cannot take.
         """
-        if isinstance(device, torch.dtype):
+        if is_torch_available() and isinstance(device, torch.dtype):
             device, dtype = None, device
-        if device is not None and torch.device(device).type != self.device.type:
+        kind, _, _ = str(device).partition(":")
+        if device is not None and kind != str(self.device).partition(":")[0]:
             raise ValueError(
-                f"The session runs on {self.device.type} by {self.providers[0]} and cannot move to {device}. Load it "
+                f"The session runs on {self.device} by {self.providers[0]} and cannot move to {device}. Load it "
                 "again with provider='CPUExecutionProvider' or 'CUDAExecutionProvider', and give a pipeline "
                 f"device={str(self.device)!r}."
             )

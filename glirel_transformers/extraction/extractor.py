@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from glirel_transformers.loading import load_pipeline, model_name
-from glirel_transformers.requests_glirel import check_probability, check_top_k, read_relation_types
+from glirel_transformers.requests_glirel import check_batch_size, check_probability, check_top_k, read_relation_types
 
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
@@ -59,8 +59,7 @@ class ExtractionSettings:
         if self.threshold is not None:
             check_probability(self.threshold, "`threshold`")
         check_top_k(self.top_k)
-        if self.batch_size < 1:
-            raise ValueError(f"`batch_size` must be a whole number of at least 1: got {self.batch_size!r}.")
+        check_batch_size(self.batch_size)
         if self.ner_labels and self.ner is None:
             raise ValueError(
                 "`ner_labels` are for an entity recogniser: name one as `ner`, such as 'gliner:owner/name'."

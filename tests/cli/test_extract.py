@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,7 @@ def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
     whole = subprocess.run(command(model_folder, "-o", f"whole-{output}"), **options, timeout=300)
     assert whole.returncode == 0, whole.stderr
     lines = tmp_path / (output if output.endswith("jsonl") else f"{output}.partial.jsonl")
+    options["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # it may be ignored where tests run
     with subprocess.Popen(command(model_folder, "-o", output), **options) as process:
         while process.poll() is None and not (lines.exists() and lines.stat().st_size > 200_000):
             time.sleep(0.01)

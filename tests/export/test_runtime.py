@@ -12,7 +12,7 @@ import torch
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from transformers import pipeline
 
-from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
+from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline, RelationExtractor
 from glirel_transformers.export import ORTModelForRelationClassification, export
 from glirel_transformers.export.inputs import check_inputs
 from glirel_transformers.loading import EMBEDDED_MODEL, is_export, load_pipeline
@@ -67,6 +67,8 @@ def test_it_is_called_in_every_way_in_which_the_model_is(pair, encode):
     assert isinstance(ort_model(**{**arrays, "input_ids": batch["input_ids"]}).logits, torch.Tensor)
     with pytest.raises(ValueError, match="scores only"):
         ort_model(**batch, output_hidden_states=True)
+    with pytest.raises(TypeError, match=r"\['input_ids'\] are given twice"):
+        ort_model(batch["input_ids"], **batch)
     with pytest.raises(TypeError, match="takes 11 tensors by position: got 12"):
         ort_model(*in_order, None)
 
@@ -248,6 +250,30 @@ def test_other_files_that_are_damaged_are_named(exported, tmp_path, file, conten
     (tmp_path / "damaged" / file).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         ORTModelForRelationClassification.from_pretrained(tmp_path / "damaged")
+
+
+def test_what_it_is_loaded_by_is_named(exported):
+    _, folder = exported("bert", **SETTINGS)
+    with pytest.raises(ValueError, match=r"is a file\. Name the folder that it is in"):
+        ORTModelForRelationClassification.from_pretrained(folder / "model.onnx")
+    with pytest.raises(ValueError, match=r"is an ONNX export\. Load it with ORTModelForRelationClassification"):
+        GLiRELForRelationClassification.from_pretrained(folder)
+    with pytest.raises(TypeError, match=r"reads numpy arrays, such as .*: got a str"):
+        RelationExtractor(str(folder))
+    with pytest.raises(TypeError, match="For models of torch there is RelationExtractionPipeline"):
+        RelationExtractor(exported("bert", **SETTINGS)[0])
+
+
+def test_the_extractor_takes_settings_and_a_tokenizer_by_name(pair, exported):
+    _, ort_model = pair
+    settings = {"relation_types": RELATION_TYPES, "threshold": np.float32(0.25), "top_k": np.int64(1)}
+    extract = RelationExtractor(ort_model, str(ort_model.folder), batch_size=2, **settings)
+    expected = RelationExtractor(ort_model)(TEXTS, entities=ENTITIES, batch_size=2, **settings)
+    assert extract(TEXTS, entities=ENTITIES) == expected
+    assert extract(TEXTS[0], entities=ENTITIES[0], threshold=1.0) == []
+    for batch_size in (0, 2.5, "4", True):
+        with pytest.raises(ValueError, match="`batch_size` must be a whole number of at least 1"):
+            extract(TEXTS, entities=ENTITIES, batch_size=batch_size)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./nowhere", "owner/nowhere"])

@@ -60,7 +60,7 @@ from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.export import ORTModelForRelationClassification
 from glirel_transformers.loading import load_pipeline
 model = ORTModelForRelationClassification.from_pretrained("mine-onnx")
-assert str(model.device) == "cpu" and model.precision == "float32"
+assert str(model.device) == "cpu" and model.to("cpu") is model and model.precision == "float32"
 inputs = {"text": ["Ada met Bob."], "entities": [[(0, 3), (8, 11)]], "relation_types": ["knows"]}
 def message(call):
     try:
@@ -71,6 +71,10 @@ for call, expected in (
     (lambda: glirel_transformers.GLiRELModel, "ImportError: GLiRELModel needs torch"),
     (lambda: glirel_transformers.Unknown, "AttributeError: "),
     (lambda: RelationExtractionPipeline(model), "ImportError: The pipelines of transformers need torch"),
+    (lambda: glirel_transformers.export.validate, "ImportError: validate needs torch"),
+    (lambda: glirel_transformers.export.unknown, "AttributeError: "),
+    (lambda: model.dtype, "ImportError: `dtype` is a type of torch"),
+    (lambda: model.to("cuda"), "ValueError: The session runs on cpu"),
     (lambda: load_pipeline("checkpoint"), "ImportError: GLiRELForRelationClassification needs torch"),
     (lambda: model.tokenizer(**inputs), "ImportError: What is returned by default are tensors of torch"),
     (lambda: model(input_ids=[[1]]), "TypeError: `input_ids` must be a tensor or a numpy array: got a list"),

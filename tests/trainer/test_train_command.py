@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,11 @@ def test_a_model_that_is_not_there_is_one_line(labelled, tmp_path):
 def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path):
     options = [labelled, "--model", checkpoint, "--output", tmp_path / "run", "--no-bf16", "--eval-steps", 5]
     process = subprocess.Popen(
-        command(*options, "--max-steps", 100_000), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+        command(*options, "--max-steps", 100_000),
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # it may be ignored where tests run
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "checkpoints" / "checkpoint-10").exists():
