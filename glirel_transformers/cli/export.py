@@ -39,7 +39,9 @@ Calibrate = Annotated[
 ]
 CalibrationLimit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, help="Read so many documents of DATA. [default: all]", rich_help_panel=_CALIBRATE),
+    typer.Option(
+        "--limit", min=1, help="Read so many documents, spread over all of DATA.", rich_help_panel=_CALIBRATE
+    ),
 ]
 MaxLoss = Annotated[
     float | None,
@@ -123,7 +125,11 @@ def export_checkpoint(
 def _read(files: list[Path], limit: int | None) -> list[Document]:
     from glirel_transformers.data import read_documents
 
-    return [document for file in files for document in read_documents(file)][:limit]
+    documents = [document for file in files for document in read_documents(file)]
+    if limit is None or limit >= len(documents):
+        return documents
+    # Many data sets are sorted by relation type, so that the first documents stand for few of them.
+    return [documents[number * len(documents) // limit] for number in range(limit)]
 
 
 def _show_costs(found: Calibration, method: str) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.cli import app
+from glirel_transformers.cli.export import _read
 from glirel_transformers.data import Document, Mention, Relation
 from glirel_transformers.export import (
     Calibration,
@@ -213,6 +214,15 @@ def test_large_exports_are_quantized(exported, tmp_path, monkeypatch, method):
     target = quantize(folder, tmp_path / "two", method)
     assert (target / "model.onnx.data").is_file()
     assert torch.equal(scores(ORTModelForRelationClassification.from_pretrained(target)), expected)
+
+
+def test_a_limit_takes_documents_from_all_of_the_data(tmp_path):
+    for name, words in (("a", "one two three four"), ("b", "five six")):
+        documents = [Document([word], [], []) for word in words.split()]
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(one.to_dict())}\n" for one in documents))
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for limit, expected in ((3, "one three five"), (None, "one two three four five six")):
+        assert [document.words[0] for document in _read(files, limit)] == expected.split()
 
 
 def test_without_documents_nothing_is_measured(exported, tmp_path, monkeypatch):
