@@ -697,3 +697,9 @@ def test_odd_characters_are_read(text):
 def test_half_a_surrogate_pair_is_an_error():
     with pytest.raises((UnicodeError, TypeError, ValueError)):
         make()("\ud800 lone", entities=[], relation_types=["spouse"])
+
+
+@pytest.mark.parametrize(("text", "types"), [("\ud800 def", ["x"]), ("a def", ["born \udfff"])])
+def test_half_a_surrogate_pair_is_named(text, types):
+    with pytest.raises(ValueError, match="half of a surrogate pair"):
+        make()(text, entities=[(2, 5)], relation_types=types)

@@ -448,6 +448,9 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             before, backend.encode_special_tokens = backend.encode_special_tokens, True
             try:
                 return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
+            except TypeError:  # what the backend says of strings that are no Unicode names no string
+                _check_unicode(texts)
+                raise
             finally:
                 backend.encode_special_tokens = before
 
@@ -559,6 +562,16 @@ def _check_return_tensors(return_tensors: Any) -> None:
         raise ImportError(
             "What is returned by default are tensors of torch, which is not installed. Pass return_tensors='np'."
         )
+
+
+def _check_unicode(texts: list[Any]) -> None:
+    """Raises a `ValueError` for a string with half of a surrogate pair, which no encoding can write."""
+    for text in (part for one in texts for part in ([one] if isinstance(one, str) else one)):
+        if half := re.search("[\ud800-\udfff]", text):
+            raise ValueError(
+                f"{text!r} has {half.group()!r} at {half.start()}, half of a surrogate pair, which is no character. "
+                "Read the text again with its right encoding, or remove it."
+            )
 
 
 def _token_starts(word_ids: list[int], num_words: int) -> list[int]:

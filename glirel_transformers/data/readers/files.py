@@ -40,7 +40,9 @@ def read_documents(path: str | os.PathLike[str], coreference_label: str | None =
             try:
                 document = _document(json.loads(line), merged)
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{os.fspath(path)}, line {number}: {error}") from error
+                # Of JSON, not the line that it counts: it sees one line only.
+                what = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else error
+                raise ValueError(f"{os.fspath(path)}, line {number}: {what}") from error
             yield document if coreference_label is None else document.with_coreference(coreference_label)
     if merged.total():
         logger.warning(
