@@ -205,10 +205,7 @@ def main() -> None:
     before = load_json(file) if args.resume else {}
     if all(before.get(key) == results[key] for key in ("machine", "code")):
         results["groups"] = before["groups"]
-    names = [
-        f"{model}, {threads} thread{'s' if threads > 1 else ''}" for model in checkpoints for threads in args.threads
-    ]
-    with tqdm(total=len(names), unit="group") as progress:
+    with tqdm(total=len(checkpoints) * len(args.threads), unit="group") as progress:
         for place, (model, checkpoint) in enumerate(checkpoints.items()):
             exports = make_exports(model, checkpoint)
             which = min(1, place) if len(checkpoints) > 1 or model == MODELS[0] else 1

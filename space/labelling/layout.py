@@ -112,30 +112,14 @@ class Layout:
         self.status = gr.HTML(elem_id="status")
         with gr.Tabs():
             with gr.Tab("Table"):
-                self.table = gr.Dataframe(
-                    headers=TABLE,
-                    datatype=["str", "str", "str", "number", "str"],
-                    interactive=False,
-                    show_label=False,
-                    wrap=True,
-                    elem_id="table",
-                    buttons=["copy"],
-                )
+                self.table = _relations_table(TABLE, "table")
             with gr.Tab("Graph"):
                 self.graph = gr.HTML(elem_id="graph")
             with gr.Tab("Heat map"):
                 self.heat_map = gr.HTML(elem_id="heat-map")
             with gr.Tab("Left out"):
                 gr.Markdown("What does not count as a relation, and why.", elem_classes="gl-hint")
-                self.left_out = gr.Dataframe(
-                    headers=LEFT_OUT,
-                    datatype=["str", "str", "str", "number", "str"],
-                    interactive=False,
-                    show_label=False,
-                    wrap=True,
-                    elem_id="left-out",
-                    buttons=["copy"],
-                )
+                self.left_out = _relations_table(LEFT_OUT, "left-out")
 
     def _correct(self) -> None:
         gr.HTML("<h2><b>4</b> Correct</h2>")
@@ -178,3 +162,16 @@ class Layout:
             self.upload = gr.UploadButton(
                 "↑ Upload", size="sm", min_width=84, file_types=list(files.READERS), elem_id="upload"
             )
+
+
+def _relations_table(headers: list[str], elem_id: str) -> gr.Dataframe:
+    """Head, relation, tail, score, and one thing more."""
+    return gr.Dataframe(
+        headers=headers,
+        datatype=["str", "str", "str", "number", "str"],
+        interactive=False,
+        show_label=False,
+        wrap=True,
+        elem_id=elem_id,
+        buttons=["copy"],
+    )
