@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from glob import glob
 from typing import Any
 
 import torch
@@ -86,13 +85,15 @@ class GLiRELPreTrainedModel(PreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
         """As [`PreTrainedModel.from_pretrained`]; attaches the checkpoint's tokenizer as `model.tokenizer`."""
         options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
-        name = str(pretrained_model_name_or_path)
-        if os.path.isfile(os.path.join(name, "model.onnx")) and not glob(os.path.join(name, "*.safetensors")):
+        try:
+            loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except OSError as error:
+            if not os.path.isfile(os.path.join(str(pretrained_model_name_or_path), "model.onnx")):
+                raise
             raise ValueError(
-                f"{name!r} is an ONNX export. Load it with ORTModelForRelationClassification.from_pretrained of "
-                "glirel_transformers.export."
-            )
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+                f"{str(pretrained_model_name_or_path)!r} is an ONNX export. Load it with "
+                "ORTModelForRelationClassification.from_pretrained of glirel_transformers.export."
+            ) from error
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         if getattr(model, "coreference", None) is not None:
             model.coreference.requires_grad_(False)  # loading makes every parameter trainable

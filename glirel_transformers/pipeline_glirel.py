@@ -12,7 +12,7 @@ import numpy as np
 from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import is_torch_available
 
-from .extractor_glirel import RelationExtractor, load_tokenizer, read_inputs
+from .extractor_glirel import RelationExtractor, read_inputs
 
 TASK = "relation-extraction"
 
@@ -44,9 +44,7 @@ class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
                 "The pipelines of transformers need torch, which is not installed. RelationExtractor(model) takes the "
                 "same calls, gives the same results, and needs none."
             )
-        if isinstance(tokenizer, str):
-            tokenizer = load_tokenizer(tokenizer)
-        tokenizer = self._check_tokenizer(model, tokenizer)
+        tokenizer = self._take_tokenizer(model, tokenizer)
         if getattr(model, "is_optimized", False):
             kwargs.setdefault("device", model.device)  # where it must stay
         ChunkPipeline.__init__(self, model=model, tokenizer=tokenizer, **kwargs)

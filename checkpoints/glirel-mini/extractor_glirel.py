@@ -83,9 +83,7 @@ class RelationExtractor:
                 f"ORTModelForRelationClassification.from_pretrained(...): got a {type(model).__name__}. For models of "
                 "torch there is RelationExtractionPipeline."
             )
-        self.tokenizer = self._check_tokenizer(
-            model, load_tokenizer(tokenizer) if isinstance(tokenizer, str) else tokenizer
-        )
+        self.tokenizer = self._take_tokenizer(model, tokenizer)
         self.model = model
         self._batch_size = batch_size
         self._before, _, self._after = self._sanitize_parameters(**settings)
@@ -137,8 +135,10 @@ class RelationExtractor:
             return next(results)
         return list(results) if isinstance(inputs, list) else results
 
-    def _check_tokenizer(self, model: Any, tokenizer: Any) -> Any:
-        """The tokenizer, which must be the model's, and what reads relation types with it."""
+    def _take_tokenizer(self, model: Any, tokenizer: Any) -> Any:
+        """The tokenizer, given or named, which must be the model's; and what reads relation types with it."""
+        if isinstance(tokenizer, str):
+            tokenizer = load_tokenizer(tokenizer)
         tokenizer = tokenizer or getattr(model, "tokenizer", None)
         if not hasattr(tokenizer, "read_prompt"):
             raise TypeError(
