@@ -105,21 +105,22 @@ def calibrate(
     Raises:
         ValueError: when there is no document, or no relation type to ask for.
     """
+    before, after = _pipeline(model), _pipeline(quantized)
     kept: list[np.ndarray] = []
-    changes = _Changes(float(model.model.config.threshold if _is_pipeline(model) else model.config.threshold))
+    changes = _Changes(float(before.model.config.threshold))
 
     def compare(scores: RelationScores) -> None:
         changes.add(kept[changes.num_texts], scores.scores)
 
     first = evaluate_extraction(
-        _pipeline(model),
+        before,
         documents,
         relation_types,
         batch_size=batch_size,
         observe=lambda scores: kept.append(scores.scores),
     )
     second = evaluate_extraction(
-        _pipeline(quantized),
+        after,
         documents,
         relation_types,
         threshold=changes.threshold,
@@ -155,12 +156,8 @@ class _Changes:
         self.largest = max(self.largest, float(changes.max())) if changes.size else self.largest
 
 
-def _is_pipeline(model: Any) -> bool:
-    return hasattr(model, "postprocess")
-
-
 def _pipeline(model: Any) -> Any:
-    return model if _is_pipeline(model) else RelationExtractionPipeline(model)
+    return model if hasattr(model, "postprocess") else RelationExtractionPipeline(model)
 
 
 __all__ = ["MAX_LOSS", "AccuracyLossError", "Calibration", "calibrate", "check_documents"]

@@ -135,13 +135,32 @@ def export_with_report(
         write_sidecars(folder, reference, dtype)
         settings = {"dtype": dtype, "opset": opset, "is_optimized": optimize}
         write_card(folder, reference, target.name, (config.inputs, config.outputs), settings, report)
-        found = None
-        if documents is not None:
-            found = calibrate(reference, ORTModelForRelationClassification.from_pretrained(folder), documents)
-            if not force:
-                found.check(max_loss)
-            write_cost(folder, dtype, found)
+        found = measure_cost(reference, folder, dtype, documents, None if force else max_loss)
     return target, report, found
+
+
+def measure_cost(
+    before: Any, folder: Path, method: str, documents: Sequence[Document] | None, max_loss: float | None
+) -> Calibration | None:
+    """What an export costs on annotated documents, where there are any; written on its card.
+
+    Args:
+        before: the model, or an export that is compared with.
+        folder: of the export.
+        method: what the card calls it.
+        documents: what both read.
+        max_loss: how much of macro-F1 may be lost; `None` for any.
+
+    Raises:
+        AccuracyLossError: when more is lost.
+    """
+    if documents is None:
+        return None
+    found = calibrate(before, ORTModelForRelationClassification.from_pretrained(folder), documents)
+    if max_loss is not None:
+        found.check(max_loss)
+    write_cost(folder, method, found)
+    return found
 
 
 def _check_settings(opset: int, dtype: str) -> None:

@@ -17,7 +17,7 @@ from transformers.utils import logging
 from yaml import YAMLError
 
 from glirel_transformers.hub_glirel import complete_repository, declare_pipeline
-from glirel_transformers.loading import weight_files
+from glirel_transformers.loading import is_export
 
 from .calibration import Calibration
 from .sessions import ONNX_FILE
@@ -139,7 +139,7 @@ def find_output(output: str | os.PathLike[str], overwrite: bool) -> Path:
         return target
     if not overwrite:
         raise OSError(f"{target} is not empty. Name another folder, or pass --overwrite (overwrite=True).")
-    if not (target / ONNX_FILE).is_file() or weight_files(target):
+    if not is_export(str(target)):
         raise OSError(
             f"{target} holds something else than an export, which is never overwritten. Name another folder, or "
             "remove it."

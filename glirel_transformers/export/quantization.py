@@ -24,9 +24,9 @@ from typing import Any
 from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
-from .calibration import MAX_LOSS, Calibration, calibrate, check_documents
-from .exporter import export_with_report
-from .folder import COMPARED, find_output, write_cost, written_whole
+from .calibration import MAX_LOSS, Calibration, check_documents
+from .exporter import export_with_report, measure_cost
+from .folder import COMPARED, find_output, written_whole
 from .quantized_graph import metadata_of, quantize_file
 from .runtime import ORTModelForRelationClassification
 from .sessions import ONNX_FILE
@@ -72,13 +72,8 @@ def export_quantized(
         exact, small = Path(scratch, "exact", target.name), Path(scratch, "small", target.name)
         _, report, _ = export_with_report(model, exact, **settings)
         quantize(exact, small, method)
-        found = None
-        if documents is not None:
-            load = ORTModelForRelationClassification.from_pretrained
-            found = calibrate(load(exact), load(small), documents)
-            if not force:
-                found.check(max_loss)
-            write_cost(small, method, found)
+        before = ORTModelForRelationClassification.from_pretrained(exact) if documents is not None else None
+        found = measure_cost(before, small, method, documents, None if force else max_loss)
         with written_whole(target) as folder:
             shutil.copytree(small, folder, dirs_exist_ok=True)
     return target, report, found
@@ -125,7 +120,7 @@ def quantize(
         for file in source.iterdir():
             if file.is_file() and not file.name.startswith(ONNX_FILE):
                 shutil.copy(file, folder)
-        quantize_file(source / ONNX_FILE, folder / ONNX_FILE, method)
+        quantize_file(source / ONNX_FILE, folder / ONNX_FILE, method, metadata)
         _say_on_card(folder / "README.md", method, source.name, target.name)
     return target
 

@@ -18,11 +18,10 @@ _SMALLEST_TABLE = 2**20
 _ACTIVATIONS = {"Mul", "Relu", "Gelu", "FastGelu", "QuickGelu", "BiasGelu"}
 
 
-def quantize_file(source: Path, target: Path, method: str) -> None:
-    """Quantizes one ONNX file, as [`quantize`] says."""
+def quantize_file(source: Path, target: Path, method: str, metadata: dict[str, str]) -> None:
+    """Quantizes one ONNX file, as [`quantize`] says; `metadata` is what the source says of itself."""
     import onnx
 
-    metadata = metadata_of(source)
     with _quiet(), _prepared(source) as prepared:
         model = onnx.load(prepared)
         names = [node.name for node in _products(model.graph)]

@@ -72,9 +72,13 @@ def load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
     Raises:
         ValueError: when a file of it is missing or damaged.
     """
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        _read_json(name, file, hub_options)
-    tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **hub_options)
+    _read_json(name, "tokenizer_config.json", hub_options)
+    _require(name, "tokenizer.json", hub_options)
+    try:
+        tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **hub_options)
+    except ValueError:
+        _read_json(name, "tokenizer.json", hub_options)  # which says what is wrong with it; it is large
+        raise
     return tokenizer
 
 
@@ -83,13 +87,18 @@ def _find(name: str, file: str, hub_options: dict[str, Any]) -> Path | None:
     return None if found is None else Path(found)
 
 
-def _read_json(name: str, file: str, hub_options: dict[str, Any]) -> dict[str, Any]:
+def _require(name: str, file: str, hub_options: dict[str, Any]) -> Path:
     found = _find(name, file, hub_options)
     if found is None:
         raise ValueError(
             f"{name!r} has no {file}. An export is a folder that holds all it needs: copy the whole of it, or export "
             "the checkpoint again."
         )
+    return found
+
+
+def _read_json(name: str, file: str, hub_options: dict[str, Any]) -> dict[str, Any]:
+    found = _require(name, file, hub_options)
     try:
         content = json.loads(found.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
