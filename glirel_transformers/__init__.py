@@ -12,14 +12,13 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.utils import is_torch_available
 
+from ._version import __version__ as __version__
 from .configuration_glirel import GLiRELConfig
 from .extractor_glirel import RelationExtractor
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pipeline_glirel import TASK, RelationExtractionPipeline
 from .scores_glirel import RelationScores
 from .tokenization_glirel import GLiRELTokenizer
-
-__version__ = "0.1.0"
 
 AutoConfig.register(GLiRELConfig.model_type, GLiRELConfig)
 AutoTokenizer.register(GLiRELConfig, fast_tokenizer_class=GLiRELTokenizer)

@@ -16,8 +16,8 @@ from huggingface_hub import ModelCard, snapshot_download
 from safetensors import safe_open
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
+from .checkpoints import check_checkpoint, model_name, naming_the_missing, weight_files
 from .configuration_glirel import GLiRELConfig
-from .loading import check_checkpoint, model_name, naming_the_missing, weight_files
 from .tokenization_glirel import GLiRELTokenizer, Words
 
 # Where a checkpoint does not say what it was trained on, these stand for typical names.

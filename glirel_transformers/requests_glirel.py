@@ -12,6 +12,25 @@ from .tokenization_glirel import check_relation_types, check_span
 _SETTINGS = ("head", "tail", "threshold", "symmetric")
 
 
+class TextError(ValueError):
+    """What is wrong with one text of many, or with what is asked of it.
+
+    Args:
+        message: what is wrong, without the position.
+        position: of the text in the input, from 0; `None` where there is one text only.
+
+    Attributes:
+        message, position: as given. `str(error)` names the position: `Text 17: …`.
+    """
+
+    def __init__(self, message: str, position: int | None = None):
+        super().__init__(message, position)
+        self.message, self.position = message, position
+
+    def __str__(self) -> str:
+        return self.message if self.position is None else f"Text {self.position}: {self.message}"
+
+
 @dataclass(frozen=True)
 class Entity:
     """A mention in the text: half-open character span, surface and, where it is known, its type."""

@@ -2,8 +2,8 @@
 
 import pytest
 
+from glirel_transformers.checkpoints import EMBEDDED_MODEL
 from glirel_transformers.inspection import SAMPLE_TEXT, TYPICAL_NAMES, describe_checkpoint
-from glirel_transformers.loading import EMBEDDED_MODEL
 
 
 def test_the_embedded_model():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glirel_transformers import __version__
+from glirel_transformers._version import __version__
 
 from .convert import convert_checkpoint
 from .evaluate import evaluate

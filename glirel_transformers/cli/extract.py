@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import typer
 
-from glirel_transformers.extraction import (
+from glirel_transformers.formats import SUFFIXES, WRITERS, Format
+from glirel_transformers.jobs import (
     Engine,
     ExtractionSettings,
     OnError,
@@ -31,7 +32,6 @@ from glirel_transformers.extraction import (
     stream_records,
     write_resumably,
 )
-from glirel_transformers.formats import SUFFIXES, WRITERS, Format
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.report import relations_table
 
@@ -106,7 +106,7 @@ def extract(
         def make_engine() -> Engine:
             if engine == "local":
                 return local_engine(settings)
-            from glirel_transformers.extraction.ray_engine import ray_engine
+            from glirel_transformers.jobs.ray_engine import ray_engine
 
             return ray_engine(settings, workers or 2)
 

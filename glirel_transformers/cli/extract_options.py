@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from glirel_transformers.extraction import Alignment, Kind, OnError, Precision, Truncation
 from glirel_transformers.formats import Format
+from glirel_transformers.jobs import Alignment, Kind, OnError, Precision, Truncation
 
 _WHAT, _FILES, _MODEL, _MANY = "Entities and relations", "Input and output", "Model", "Many texts"
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from glirel_transformers.extraction import Chunk, Counts, Malformed, Source
+from glirel_transformers.jobs import Chunk, Counts, Malformed, Source
 
 from .console import errors, plain
 

@@ -124,8 +124,8 @@ def _run(settings: dict[str, Any]) -> TrainingResult:
     from transformers import set_seed
     from transformers.utils import logging
 
+    from glirel_transformers.checkpoints import model_name
     from glirel_transformers.extras import require_extra
-    from glirel_transformers.loading import model_name
     from glirel_transformers.trainer.run import (
         CONTENTS,
         MODEL,

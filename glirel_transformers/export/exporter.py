@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from glirel_transformers import __version__
+from glirel_transformers._version import __version__
 from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 

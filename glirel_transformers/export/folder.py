@@ -16,8 +16,8 @@ from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import logging
 from yaml import YAMLError
 
+from glirel_transformers.checkpoints import is_export
 from glirel_transformers.hub_glirel import complete_repository, declare_pipeline
-from glirel_transformers.loading import is_export
 
 from .calibration import Calibration
 from .sessions import ONNX_FILE

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from glirel_transformers.checkpoints import check_checkpoint, model_name
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.loading import check_checkpoint, model_name
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, GLiRELPreTrainedModel
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers.utils import cached_file
 
+from glirel_transformers.checkpoints import model_name, naming_the_missing
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.loading import model_name, naming_the_missing
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .sessions import ONNX_FILE

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from transformers import EarlyStoppingCallback
 
+from glirel_transformers.checkpoints import check_checkpoint, model_name, naming_the_missing
 from glirel_transformers.data import Document
-from glirel_transformers.loading import check_checkpoint, model_name, naming_the_missing
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments

@@ -298,7 +298,7 @@ def test_what_a_format_needs_is_missed_before_the_work(output, package, run, cor
 def test_a_folder_that_cannot_be_written_is_an_error(run, corpus, tmp_path, monkeypatch):
     name = corpus(2)
     refused = PermissionError(13, "Permission denied", "out.jsonl")
-    monkeypatch.setattr("glirel_transformers.extraction.output.ResumableOutput._append", lambda *_: raise_(refused))
+    monkeypatch.setattr("glirel_transformers.jobs.output.ResumableOutput._append", lambda *_: raise_(refused))
     result = run(*RELATION, "-o", "out.jsonl", text=name)
     assert result.exit_code == 1
     assert "Permission denied" in result.stderr
@@ -328,6 +328,6 @@ def test_help_teaches_every_option():
 
 
 def test_the_embedded_model_is_found():
-    from glirel_transformers.loading import EMBEDDED_MODEL
+    from glirel_transformers.checkpoints import EMBEDDED_MODEL
 
     assert Path(__file__).parents[2] / "checkpoints" / "glirel-mini" == EMBEDDED_MODEL

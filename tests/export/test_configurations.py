@@ -167,7 +167,7 @@ def test_programs_of_torch_compute_the_same(build_model, encode, tmp_path, group
 def test_the_embedded_model_exports(tmp_path):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     from glirel_transformers import GLiRELForRelationClassification
-    from glirel_transformers.loading import EMBEDDED_MODEL
+    from glirel_transformers.checkpoints import EMBEDDED_MODEL
 
     folder = export(EMBEDDED_MODEL, tmp_path / "onnx", optimize=True)
     model = GLiRELForRelationClassification.from_pretrained(EMBEDDED_MODEL).eval()

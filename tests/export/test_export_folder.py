@@ -18,10 +18,10 @@ from tiny import ENTITIES, RELATION_TYPES, TEXTS
 
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
+from glirel_transformers.checkpoints import check_checkpoint
 from glirel_transformers.export import export
 from glirel_transformers.export.folder import _metadata, find_output, written_whole
 from glirel_transformers.export.reference import load_reference
-from glirel_transformers.loading import check_checkpoint
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
 SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}

@@ -13,9 +13,10 @@ from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from transformers import pipeline
 
 from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline, RelationExtractor
+from glirel_transformers.checkpoints import EMBEDDED_MODEL, is_export
 from glirel_transformers.export import ORTModelForRelationClassification, export
 from glirel_transformers.export.inputs import check_inputs
-from glirel_transformers.loading import EMBEDDED_MODEL, is_export, load_pipeline
+from glirel_transformers.loading import load_pipeline
 
 SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
 LONG = " ".join(f"{TEXTS[i % 2]}" for i in range(12))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from glirel_transformers.extraction import (
+from glirel_transformers.jobs import (
     ExtractionSettings,
     ResumableOutput,
     Source,
@@ -16,7 +16,7 @@ from glirel_transformers.extraction import (
     read_chunks,
     write_resumably,
 )
-from glirel_transformers.extraction.ray_engine import parts_of, ray_engine
+from glirel_transformers.jobs.ray_engine import parts_of, ray_engine
 
 
 @pytest.fixture

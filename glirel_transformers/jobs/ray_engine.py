@@ -20,9 +20,9 @@ from typing import Any
 
 from glirel_transformers.extras import require_extra
 
-from .extractor import ChunkResult, ExtractionSettings, Extractor
 from .run import Engine
 from .sources import Chunk, Item, Kind, Source, read_lines, read_whole
+from .worker import ChunkResult, ExtractionSettings, Extractor
 
 _MAX_BLOCKS = 10_000  # what Ray keeps book of; of more chunks, several are in a block
 

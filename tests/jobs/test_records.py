@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from glirel_transformers.extraction.records import read_request, read_whole_entities
-from glirel_transformers.extraction.sources import Item
+from glirel_transformers.jobs.records import read_request, read_whole_entities
+from glirel_transformers.jobs.sources import Item
 
 
 def request_of(record, kind="jsonl"):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from glirel_transformers.extraction import ChunkResult, Malformed
+from glirel_transformers.jobs import ChunkResult, Malformed
 
 NAMES = ["Marie Curie", "Ada Lovelace", "Paul", "Anna"]
 CITIES = ["Warsaw", "London", "Tokyo"]

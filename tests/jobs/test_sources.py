@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from glirel_transformers.extraction import Source, find_sources, read_items
-from glirel_transformers.extraction.sources import Item, in_chunks, read_lines
+from glirel_transformers.jobs import Source, find_sources, read_items
+from glirel_transformers.jobs.sources import Item, in_chunks, read_lines
 
 
 def test_inputs_are_texts_files_folders_and_standard_input(tmp_path):

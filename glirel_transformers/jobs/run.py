@@ -10,10 +10,10 @@ from typing import Literal, Protocol
 
 from glirel_transformers.formats import WRITERS, Format
 
-from .extractor import ChunkResult, ExtractionSettings, Extractor
 from .output import Counts, Progress, ResumableOutput, read_records, replacing
 from .records import Malformed, Record
 from .sources import Chunk, Source, in_chunks, read_items
+from .worker import ChunkResult, ExtractionSettings, Extractor
 
 OnError = Literal["stop", "skip", "keep"]
 """What becomes of malformed items: the run ends there, they are left out, or a record with `error` stands for them."""

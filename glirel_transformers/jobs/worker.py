@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from glirel_transformers.loading import load_pipeline, model_name
+from glirel_transformers.checkpoints import model_name
+from glirel_transformers.loading import load_pipeline
 from glirel_transformers.requests_glirel import check_batch_size, check_probability, check_top_k, read_relation_types
 
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities

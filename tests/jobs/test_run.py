@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from glirel_transformers.extraction import (
+from glirel_transformers.jobs import (
     Counts,
     ResumableOutput,
     find_sources,

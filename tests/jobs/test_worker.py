@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
-from glirel_transformers.extraction import ExtractionSettings, Extractor, Malformed
-from glirel_transformers.extraction.sources import Item
+from glirel_transformers.jobs import ExtractionSettings, Extractor, Malformed
+from glirel_transformers.jobs.sources import Item
 
 RELATIONS = {"place of birth": {"head": ["PERSON"], "tail": ["CITY"]}, "spouse": {}}
 

@@ -1,6 +1,5 @@
 """Extraction from many texts: read lazily, worked on in chunks, and written so that a run can be continued."""
 
-from .extractor import Alignment, ChunkResult, ExtractionSettings, Extractor, Precision, Truncation
 from .output import Counts, ResumableOutput
 from .records import Malformed
 from .run import (
@@ -15,6 +14,7 @@ from .run import (
     write_resumably,
 )
 from .sources import Chunk, Item, Kind, Source, existing_path, find_sources, read_items
+from .worker import Alignment, ChunkResult, ExtractionSettings, Extractor, Precision, Truncation
 
 __all__ = [
     "Alignment",

@@ -4,8 +4,8 @@ import multiprocessing
 
 import pytest
 
-from glirel_transformers.extraction import Counts, ResumableOutput
-from glirel_transformers.extraction.sources import Chunk
+from glirel_transformers.jobs import Counts, ResumableOutput
+from glirel_transformers.jobs.sources import Chunk
 
 SETTINGS = {"model": "a", "relation_types": {"x": {}, "y": {}}, "on_error": "stop"}
 SIZE = 4

@@ -1,0 +1,203 @@
+"""Every file that is opened, and every file that is replaced: one place for compression, encoding and errors.
+
+Text is UTF-8; a byte-order mark at its start is not part of it. Compression is told by the suffix (`.gz`, `.xz`,
+`.bz2`, …). Whatever is wrong with the content of a file is a `ValueError` in one line that names the file; a file that
+is missing or cannot be opened is an `OSError`, which names it as well.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import lzma
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal, TextIO
+
+StrPath = str | os.PathLike[str]
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+COMPRESSED = (".gz", ".xz", ".bz2")
+_DAMAGED = (EOFError, lzma.LZMAError, zlib.error)
+_OTHER_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def plain_suffix(path: StrPath) -> str:
+    """The suffix that tells the format, in lower case: `.jsonl` of `data.JSONL.gz`."""
+    path = Path(path)
+    return (Path(path.stem) if path.suffix.lower() in COMPRESSED else path).suffix.lower()
+
+
+def is_compressed(path: StrPath) -> bool:
+    """Whether the suffix says that a file is compressed."""
+    return Path(path).suffix.lower() in COMPRESSED
+
+
+@contextmanager
+def naming_the_file(path: StrPath) -> Iterator[None]:
+    """Within it, content that cannot be read is a `ValueError` in one line, with the file's name and the cure."""
+    name = os.fspath(path)
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        start = bytes(error.object[:4])
+        encoding = next((kind for mark, kind in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
+        what = f"It is {encoding} text" if encoding else f"Byte 0x{error.object[error.start]:02x} is not UTF-8"
+        raise ValueError(f"{name}: {what}. Save it as UTF-8, or name a text file.") from error
+    except _DAMAGED as error:
+        raise ValueError(f"{name}: It is damaged or cut off ({_first_line(error)}). Copy it again.") from error
+    except OSError as error:
+        if error.errno is not None:  # of the operating system, which names the file
+            raise
+        raise ValueError(f"{name}: It is not what its suffix says ({_first_line(error)}).") from error
+
+
+@contextmanager
+def open_binary(path: StrPath) -> Iterator[IO[bytes]]:
+    """Opens a file to read its bytes, decompressed where its suffix says that it is compressed.
+
+    Raises:
+        OSError: when it is missing or cannot be opened.
+        ValueError: when what is read within is damaged.
+    """
+    import fsspec
+
+    compression = "infer" if is_compressed(path) else None
+    with naming_the_file(path), fsspec.open(_local(path), "rb", compression=compression) as file:
+        yield file
+
+
+@contextmanager
+def open_text(path: StrPath) -> Iterator[TextIO]:
+    """Opens a text file to read it: decompressed, UTF-8, without a byte-order mark, line ends as `\\n`.
+
+    Raises:
+        OSError: when it is missing or cannot be opened.
+        ValueError: when what is read within is damaged, or not UTF-8.
+    """
+    with open_binary(path) as file, naming_the_file(path), io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+        yield text
+
+
+def read_text(path: StrPath) -> str:
+    """The whole text of a file, as [`open_text`] reads it."""
+    with open_text(path) as file:
+        return file.read()
+
+
+def parse_json(text: str | bytes, where: str) -> Json:
+    """The JSON value of `text`; `where` names its place in errors.
+
+    Raises:
+        ValueError: when it is not JSON, or nested too deeply to be read.
+    """
+    try:
+        value: Json = json.loads(text)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in error.doc else ""
+        raise ValueError(f"{where}: It is not JSON: {error.msg} at {line}character {error.colno}.") from error
+    except RecursionError:
+        raise ValueError(f"{where}: It is nested too deeply to be read.") from None
+    return value
+
+
+def read_json(path: StrPath) -> Json:
+    """The JSON value that a file holds.
+
+    Raises:
+        OSError: when the file is missing or cannot be opened.
+        ValueError: when it is not JSON.
+    """
+    return parse_json(read_text(path), os.fspath(path))
+
+
+def read_json_object(path: StrPath) -> dict[str, Json]:
+    """As [`read_json`], of a file that must hold an object.
+
+    Raises:
+        ValueError: when it holds another value.
+    """
+    value = read_json(path)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{os.fspath(path)}: It must hold a JSON object: got a {type(value).__name__}.")
+    return dict(value)
+
+
+@contextmanager
+def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[TextIO]:
+    """Opens a text file to write it in UTF-8, compressed where its suffix says so.
+
+    Args:
+        path: the file.
+        newline: `"\\n"` writes line ends as they are on every system; `""` is what `csv` asks for.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    import fsspec
+
+    compression = "infer" if is_compressed(path) else None
+    with (
+        fsspec.open(_local(path), "wb", compression=compression) as file,
+        io.TextIOWrapper(file, encoding="utf-8", newline=newline) as text,
+    ):
+        yield text
+
+
+@contextmanager
+def replace_atomically(path: StrPath) -> Iterator[TextIO]:
+    """A text file to write, which takes its place once it is whole: at any time there is the old file or the new.
+
+    Raises:
+        OSError: when it cannot be written; the old file is then still there.
+    """
+    path = Path(path)
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with new.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: StrPath, option: str = "--output") -> None:
+    """Checks, before anything is computed, that a file can be written.
+
+    Raises:
+        OSError: when its folder is missing, or it cannot be opened for writing; the message names the option.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise OSError(f"{option} {str(path)!r} cannot be written: there is no folder {str(path.parent)!r}. Create it.")
+    if path.is_dir():
+        raise OSError(f"{option} {str(path)!r} cannot be written: it is a folder. Name a file.")
+    existed = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise OSError(f"{option} {str(path)!r} cannot be written: {error.strerror or error}.") from error
+    if not existed:
+        path.unlink()
+
+
+def _local(path: StrPath) -> str:
+    """The path as fsspec takes it, which would otherwise read `a::b` as a chain and `c://d` as a protocol."""
+    return f"file://{Path(path).absolute()}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
