@@ -18,7 +18,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
 
-from .layers_glirel import Scratch, may_need_gradient
+from .memory_glirel import Scratch, may_need_gradient
 
 # Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
 # `2 · tokens` distances, and what it makes stays in the processor's cache.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import pytest
 import torch
@@ -20,9 +19,9 @@ from tiny import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 
-from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel
+from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel, scoring_glirel
 from glirel_transformers.export.graph import lstm_kept_whole
-from glirel_transformers.layers_glirel import SCORERS, score_in_chunks
+from glirel_transformers.scoring_glirel import SCORERS
 from glirel_transformers.tokenization_glirel import AXES
 
 # Every family, every group of settings, and every pair of these that is cheap enough to be worth it.
@@ -330,8 +329,21 @@ def test_members_without_pairs_do_not_disturb_the_others(build_model, settings):
         (lambda b: b.update(mention_word_spans=b["mention_word_spans"][..., :1]), ValueError, "tensor of mentions"),
         (lambda b: b.update(pair_index=b["pair_index"] + 1), (ValueError, RuntimeError, IndexError), "index"),
         (lambda b: b.update(pair_index=b["pair_index"] - 1), (ValueError, RuntimeError, IndexError), "index"),
-        (lambda b: b.update(mention_word_spans=b["mention_word_spans"] + 40), (ValueError, RuntimeError), "index"),
-        (lambda b: b.update(word_token_spans=b["word_token_spans"] + 400), (ValueError, RuntimeError), "index"),
+        (lambda b: b.update(mention_word_spans=b["mention_word_spans"] + 40), ValueError, "`mention_word_spans` must"),
+        (lambda b: b.update(mention_word_spans=b["mention_word_spans"] - 40), ValueError, "`mention_word_spans` must"),
+        (
+            lambda b: b.update(mention_word_spans=b["mention_word_spans"].flip(-1)),
+            ValueError,
+            r"half-open spans within 0 and \d+: got \[2, 0\] at position \[0, 0\]",
+        ),
+        (lambda b: b.update(word_token_spans=b["word_token_spans"] + 400), ValueError, "`word_token_spans` must"),
+        (lambda b: b.update(relation_token_spans=b["relation_token_spans"] + 400), ValueError, "relation_token_spans"),
+        (lambda b: b.update(entity_mask=b["mention_mask"]), ValueError, "`mention_entity` is missing"),
+        (
+            lambda b: b.update(mention_entity=b["mention_word_spans"][..., 0] + 9, entity_mask=b["mention_mask"]),
+            ValueError,
+            "`mention_entity` must address 3 entities",
+        ),
     ],
 )
 def test_tensors_that_do_not_fit(shared_model, encode, change, kind, message):
@@ -738,9 +750,8 @@ def test_chunks_of_pairs_change_no_score_and_no_gradient(build_model, encode, mo
         return logits, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
     expected, expected_gradients = run()
-    layers = sys.modules[score_in_chunks.__module__]
-    monkeypatch.setattr(layers, "_CHUNK", budget)
-    monkeypatch.setattr(layers, "_CHUNK_IN_CACHE", budget)
+    monkeypatch.setattr(scoring_glirel, "CHUNK", budget)
+    monkeypatch.setattr(scoring_glirel, "CHUNK_IN_CACHE", budget)
     logits, gradients = run()
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
     assert gradients.keys() == expected_gradients.keys()
@@ -763,7 +774,7 @@ def test_scores_are_those_of_the_equations(build_model, encode, scorer):
 
 def test_many_pairs_take_little_memory(build_model, monkeypatch):
     """199 mentions make 39,402 pairs; no tensor on the way holds as many rows of the inner width."""
-    monkeypatch.setattr(sys.modules[score_in_chunks.__module__], "_CHUNK_IN_CACHE", 2**18)
+    monkeypatch.setattr(scoring_glirel, "CHUNK_IN_CACHE", 2**18)
     model = build_model("bert")
     words = ["work"] * 100
     spans = [(i, j) for i in range(100) for j in (i + 1, i + 2) if j <= 100]
@@ -818,7 +829,7 @@ def test_the_coreference_classifier_is_scored_in_chunks_as_well(build_model, enc
     with torch.inference_mode():
         formed = model.glirel(**batch)
         expected = model.coreference(formed.pair_states)
-        monkeypatch.setattr(sys.modules[score_in_chunks.__module__], "_CHUNK_IN_CACHE", 1)
+        monkeypatch.setattr(scoring_glirel, "CHUNK_IN_CACHE", 1)
         output = model(**batch)
     real = batch["pair_mask"]
     torch.testing.assert_close(output.coreference_logits[real], expected[real], rtol=1e-5, atol=1e-5)
@@ -853,3 +864,72 @@ def test_a_layer_with_an_adapter_is_called_and_not_folded(build_model, encode):
     real = batch["pair_mask"]
     assert not torch.allclose(before[real], expected[real])
     torch.testing.assert_close(scores(model, batch)[real], expected[real], rtol=1e-5, atol=1e-5)
+
+
+# Entities of several mentions
+
+
+def test_without_clusters_every_mention_is_an_entity(build_model, encode):
+    model = build_model("bert")
+    batch = encode(model)
+    identity = torch.arange(batch["mention_mask"].shape[1]).expand_as(batch["mention_mask"])
+    given = {**batch, "mention_entity": identity, "entity_mask": batch["mention_mask"]}
+    assert torch.equal(scores(model, given), scores(model, batch))
+
+
+def test_an_entity_is_the_mean_of_its_real_mentions(build_model, encode):
+    model = build_model("bert")
+    batch = dict(encode(model, (1,)))  # three mentions, of which the first and the last become one entity
+    batch |= {
+        "mention_entity": torch.tensor([[0, 1, 0]]),
+        "entity_mask": torch.ones(1, 2, dtype=torch.bool),
+        "pair_index": torch.tensor([[(0, 1), (1, 0), (0, 0)]]),
+        "pair_mask": torch.ones(1, 3, dtype=torch.bool),
+    }
+    with torch.inference_mode():
+        output = model.glirel(**batch)
+        mentions = output.mention_states[0]
+        torch.testing.assert_close(
+            output.entity_states[0], torch.stack([(mentions[0] + mentions[2]) / 2, mentions[1]])
+        )
+        logits = model(**batch).logits
+        expected = model.scorer(output.pair_states, output.relation_states)
+        torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+        batch["mention_mask"] = torch.tensor([[True, True, False]])
+        assert torch.equal(model.glirel(**batch).entity_states[0, 0], mentions[0])
+
+
+def test_pairs_of_mentions_that_are_not_real_are_not_scored(build_model, encode):
+    model = build_model("bert")
+    batch = dict(encode(model))
+    lowest = torch.finfo(torch.float32).min
+    batch["mention_mask"] = batch["mention_mask"] & (torch.arange(3) != 1)
+    output = model(**batch)
+    touched = (batch["pair_index"] == 1).any(-1) & batch["pair_mask"]
+    assert touched.any()
+    assert not output.pair_mask[touched].any()
+    assert (output.logits[touched] == lowest).all()
+    kept = batch["pair_mask"] & ~touched
+    assert torch.equal(output.logits[kept], model(**encode(model)).logits[kept])
+
+
+# Sub-modules are called, so that whatever wraps them works
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_hooks_of_the_base_model_fire(build_model, encode, settings):
+    model = build_model("bert", **SETTINGS[settings])
+    fired = []
+    model.glirel.register_forward_pre_hook(lambda *_: fired.append("before"))
+    model.glirel.register_forward_hook(lambda *_: fired.append("after"))
+    model(**encode(model))
+    assert fired == ["before", "after"]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_offloaded_weights_score_alike(build_model, encode, settings):
+    accelerate = pytest.importorskip("accelerate")
+    model = build_model("bert", **SETTINGS[settings])
+    batch = encode(model)
+    expected = scores(model, batch)
+    torch.testing.assert_close(scores(accelerate.cpu_offload(model), batch), expected, rtol=1e-5, atol=1e-5)

@@ -6,31 +6,22 @@ import math
 
 import pytest
 import torch
-from tiny import make_encoder_config
 from torch import nn
 
-from glirel_transformers import GLiRELConfig
-from glirel_transformers.layers_glirel import (
-    SCORERS,
-    Attention,
-    ConcatFeedForward,
-    CoreferenceClassifier,
-    FeedForward,
-    MentionRepresentation,
-    PairRepresentation,
-    Refinement,
-    RefinementLayer,
-    SpanPooling,
-    WordLSTM,
-    mean_of_spans,
-    relation_loss,
-)
+from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS, SpanPooling, WordLSTM
+from glirel_transformers.entities_glirel import EndpointMentions, MeanEntities, MeanMentions
+from glirel_transformers.feed_forward_glirel import ConcatFeedForward, FeedForward
+from glirel_transformers.losses_glirel import RelationLoss
+from glirel_transformers.memory_glirel import mean_of_spans
+from glirel_transformers.pairs_glirel import PairRepresentation
+from glirel_transformers.refinement_glirel import Attention, Refinement, RefinementLayer
+from glirel_transformers.scoring_glirel import SCORERS, CoreferenceClassifier
 
 HIDDEN = 32
 
 
-def config_of(**settings) -> GLiRELConfig:
-    return GLiRELConfig(encoder_config=make_encoder_config("bert"), **{"dropout": 0.0, **settings})
+INNER = 4 * HIDDEN
+SIZES = (HIDDEN, INNER, 0.0)  # size, inner size, dropout: what every block of a stage takes
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +41,7 @@ def merged(layer: ConcatFeedForward) -> nn.Sequential:
 
 
 def test_feed_forward_is_two_layers_with_a_relu():
-    layer = FeedForward(config_of(feed_forward_multiplier=3))
+    layer = FeedForward(HIDDEN, 3 * HIDDEN, HIDDEN, 0.0)
     states = torch.randn(2, 5, HIDDEN)
     inner = torch.relu(states @ layer[0].weight.T + layer[0].bias)
     assert inner.shape[-1] == 3 * HIDDEN
@@ -58,18 +49,18 @@ def test_feed_forward_is_two_layers_with_a_relu():
 
 
 def test_feed_forward_over_a_concatenation():
-    layer = ConcatFeedForward(config_of())
+    layer = ConcatFeedForward(*SIZES)
     left, right = torch.randn(2, 5, HIDDEN), torch.randn(2, 5, HIDDEN)
     torch.testing.assert_close(layer(left, right), merged(layer)(torch.cat([left, right], dim=-1)))
     assert not torch.allclose(layer(left, right), layer(right, left))
 
 
 def test_pairs_are_the_feed_forward_of_head_and_tail():
-    layer = PairRepresentation(config_of())
+    layer = PairRepresentation(*SIZES)
     mentions = torch.randn(2, 3, HIDDEN)
     pair_index = torch.tensor([[(0, 1), (2, 0)], [(1, 2), (1, 0)]])
     reference = merged(layer.feed_forward)
-    pairs = layer(mentions, pair_index)
+    pairs = layer(mentions, pair_index).states()
     for member in range(2):
         for pair, (head, tail) in enumerate(pair_index[member].tolist()):
             expected = reference(torch.cat([mentions[member, head], mentions[member, tail]]))
@@ -78,7 +69,7 @@ def test_pairs_are_the_feed_forward_of_head_and_tail():
 
 @pytest.mark.parametrize("projected", [False, True])
 def test_mentions_from_end_points(projected):
-    layer = MentionRepresentation(config_of(endpoint_projection=projected))
+    layer = EndpointMentions(*SIZES, project_endpoints=projected)
     words = torch.randn(1, 6, HIDDEN)
     mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
     for mention, (first, last) in zip(mentions[0], [(0, 2), (4, 4)], strict=True):
@@ -90,11 +81,23 @@ def test_mentions_from_end_points(projected):
 
 
 def test_mentions_from_the_mean_of_their_words():
-    layer = MentionRepresentation(config_of(mention_representation="mean"))
+    layer = MeanMentions(*SIZES)
     words = torch.randn(1, 6, HIDDEN)
     mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
     torch.testing.assert_close(mentions[0, 0], layer.feed_forward(words[0, :3].mean(dim=0)))
     torch.testing.assert_close(mentions[0, 1], layer.feed_forward(words[0, 4]))
+
+
+def test_entities_are_the_means_of_their_mentions():
+    mentions = torch.randn(2, 4, HIDDEN)
+    entity = torch.tensor([[0, 1, 0, 0], [2, 1, 1, 0]])
+    mask = torch.tensor([[True, True, True, False], [True] * 4])
+    entities = MeanEntities()(mentions, entity, mask, 3)
+    torch.testing.assert_close(entities[0, 0], (mentions[0, 0] + mentions[0, 2]) / 2)
+    assert torch.equal(entities[0, 1], mentions[0, 1])
+    assert not entities[0, 2].any()  # of no mention
+    torch.testing.assert_close(entities[1, 1], (mentions[1, 1] + mentions[1, 2]) / 2)
+    assert torch.equal(entities[1, 2], mentions[1, 0])
 
 
 def test_mean_of_an_empty_span_is_zero():
@@ -106,9 +109,9 @@ def test_mean_of_an_empty_span_is_zero():
 
 
 @pytest.mark.parametrize("width", [HIDDEN, 16], ids=["same-width", "projected"])
-@pytest.mark.parametrize("pooling", ["first", "last", "mean", "sum", "first_last"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_of_sub_tokens(pooling, width):
-    layer = SpanPooling(config_of(subtoken_pooling=pooling, hidden_size=width))
+    layer = SpanPooling(pooling, HIDDEN, width)
     tokens = torch.randn(2, 7, HIDDEN)
     spans = torch.tensor([[(0, 3), (3, 4), (4, 4)], [(2, 7), (0, 0), (6, 7)]])
     pooled = layer(tokens, spans)
@@ -129,11 +132,25 @@ def test_pooling_of_sub_tokens(pooling, width):
             torch.testing.assert_close(pooled[member, item], expected)
 
 
+# Where relation types are read
+
+
+@pytest.mark.parametrize("where", RELATIONS)
+def test_relation_types_are_read_where_they_say(where):
+    pool = SpanPooling("mean", HIDDEN, HIDDEN)
+    tokens = torch.randn(1, 7, HIDDEN)
+    read = RELATIONS[where](pool, tokens, torch.tensor([[(2, 5), (6, 7), (0, 0)]]))
+    label, rel_token = tokens[0, 2:5].mean(0), tokens[0, 1]
+    expected = {"label": label, "rel_token": rel_token, "both": (label + rel_token) / 2}[where]
+    torch.testing.assert_close(read[0, 0], expected)
+    assert read.shape == (1, 3, HIDDEN)
+
+
 # LSTM
 
 
 def test_lstm_is_the_packed_bidirectional_lstm():
-    layer = WordLSTM(config_of(use_lstm=True))
+    layer = WordLSTM(HIDDEN)
     reference = nn.LSTM(HIDDEN, HIDDEN // 2, batch_first=True, bidirectional=True)
     for direction, source in (("", layer.forward_lstm), ("_reverse", layer.backward_lstm)):
         for name, weight in source.named_parameters():
@@ -147,7 +164,7 @@ def test_lstm_is_the_packed_bidirectional_lstm():
 
 
 def test_padding_of_the_lstm_does_not_matter():
-    layer = WordLSTM(config_of(use_lstm=True))
+    layer = WordLSTM(HIDDEN)
     words, mask = torch.randn(1, 6, HIDDEN), torch.tensor([[True] * 4 + [False] * 2])
     alone = layer(words[:, :4], mask[:, :4])
     torch.testing.assert_close(layer(words, mask)[:, :4], alone)
@@ -156,7 +173,7 @@ def test_padding_of_the_lstm_does_not_matter():
 
 
 def test_the_lstm_reads_texts_without_words():
-    layer = WordLSTM(config_of(use_lstm=True))
+    layer = WordLSTM(HIDDEN)
     assert layer(torch.randn(2, 0, HIDDEN), torch.ones(2, 0, dtype=torch.bool)).shape == (2, 0, HIDDEN)
 
 
@@ -196,7 +213,7 @@ def attention_with_zero_key(layer: Attention, queries, keys, key_mask):
 
 
 def test_attention_is_that_of_torch_with_a_zero_key():
-    layer = Attention(config_of(num_refinement_heads=4))
+    layer = Attention(HIDDEN, 4)
     randomise_biases(layer)
     queries, keys = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
     key_mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
@@ -207,7 +224,7 @@ def test_attention_is_that_of_torch_with_a_zero_key():
 
 @pytest.mark.parametrize("num_keys", [0, 3])
 def test_attention_without_a_real_key_attends_to_nothing(num_keys):
-    layer = Attention(config_of(num_refinement_heads=4))
+    layer = Attention(HIDDEN, 4)
     randomise_biases(layer)
     queries, keys = torch.randn(1, 2, HIDDEN), torch.randn(1, num_keys, HIDDEN)
     attended = layer(queries, keys, torch.zeros(1, num_keys, dtype=torch.bool))
@@ -215,7 +232,7 @@ def test_attention_without_a_real_key_attends_to_nothing(num_keys):
 
 
 def test_refinement_is_equations_4_to_6():
-    layer = RefinementLayer(config_of(num_refinement_heads=4, num_pair_refinement_layers=1))
+    layer = RefinementLayer(HIDDEN, INNER, 4, 0.0)
     randomise_biases(layer)
     states, context = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
     mask = torch.tensor([[True] * 3, [True, True, False]])
@@ -229,11 +246,8 @@ def test_refinement_is_equations_4_to_6():
 
 
 def test_refinement_without_self_attention():
-    layer = RefinementLayer(
-        config_of(num_refinement_heads=4, refinement_self_attention=False, refinement_feed_forward_multiplier=1.5)
-    )
+    layer = RefinementLayer(HIDDEN, 48, 4, 0.0, self_attention=False)
     assert layer.self_attention is None
-    assert layer.feed_forward[0].out_features == 48
     states, context = torch.randn(2, 3, HIDDEN), torch.randn(2, 5, HIDDEN)
     seen, unseen = torch.ones(2, 5, dtype=torch.bool), torch.zeros(2, 5, dtype=torch.bool)
     mask = torch.ones(2, 3, dtype=torch.bool)
@@ -247,14 +261,14 @@ def test_refinement_without_self_attention():
 
 
 def test_refinement_without_layers_changes_nothing():
-    module = Refinement(config_of(), 0)
+    module = Refinement(0, HIDDEN, INNER, 4, 0.0)
     states = torch.randn(1, 3, HIDDEN)
     assert module(states, torch.ones(1, 3, dtype=torch.bool), states, torch.ones(1, 3, dtype=torch.bool)) is states
     assert not list(module.parameters())
 
 
 def test_coreference_is_a_frozen_feed_forward():
-    layer = CoreferenceClassifier(config_of())
+    layer = CoreferenceClassifier(HIDDEN, 0.0)
     pairs = torch.randn(2, 3, HIDDEN)
     expected = torch.relu(pairs @ layer[0].weight.T + layer[0].bias) @ layer[3].weight.T + layer[3].bias
     torch.testing.assert_close(layer(pairs), expected.squeeze(-1))
@@ -287,7 +301,7 @@ def score_by_hand(name: str, scorer: nn.Module, pair: torch.Tensor, relation: to
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_scorers_are_their_formulas(name):
-    scorer = SCORERS[name](config_of(scorer=name))
+    scorer = SCORERS[name](*SIZES)
     if name == "dot_norm":
         nn.init.constant_(scorer.bias, 0.7)
     pairs, relations = torch.randn(2, 4, HIDDEN), torch.randn(2, 3, HIDDEN)
@@ -304,7 +318,7 @@ def test_scorers_are_their_formulas(name):
 @pytest.mark.parametrize("name", SCORERS)
 @pytest.mark.parametrize(("pairs", "relations"), [(0, 3), (4, 0), (0, 0)])
 def test_scorers_of_nothing(name, pairs, relations):
-    scorer = SCORERS[name](config_of(scorer=name))
+    scorer = SCORERS[name](*SIZES)
     assert scorer(torch.randn(2, pairs, HIDDEN), torch.randn(2, relations, HIDDEN)).shape == (2, pairs, relations)
 
 
@@ -327,12 +341,18 @@ def loss_by_hand(logits, labels, mask, *, focal=None, positive=1.0, negative=1.0
     return total / cells
 
 
+def loss_of(
+    name: str = "bce", alpha: float = 0.75, gamma: float = 3.0, positive: float = 1.0, negative: float = 1.0
+) -> RelationLoss:
+    return RelationLoss(name, alpha, gamma, positive, negative)
+
+
 LOSSES = [
-    {},
-    {"positive_weight": 3.0, "negative_weight": 0.25},
-    {"loss_function": "focal"},
-    {"loss_function": "focal", "focal_alpha": 0.4, "focal_gamma": 1.5, "positive_weight": 2.0},
-    {"loss_function": "focal", "focal_gamma": 0.0},
+    loss_of(),
+    loss_of(positive=3.0, negative=0.25),
+    loss_of("focal"),
+    loss_of("focal", alpha=0.4, gamma=1.5, positive=2.0),
+    loss_of("focal", gamma=0.0),
 ]
 
 
@@ -347,30 +367,28 @@ def cells():
     return logits, labels, mask
 
 
-@pytest.mark.parametrize("settings", LOSSES, ids=str)
-def test_loss_is_the_mean_over_known_real_cells(settings, cells):
-    config = config_of(**settings)
-    focal = (config.focal_alpha, config.focal_gamma) if config.loss_function == "focal" else None
-    expected = loss_by_hand(*cells, focal=focal, positive=config.positive_weight, negative=config.negative_weight)
-    assert relation_loss(config, *cells).item() == pytest.approx(expected, rel=1e-5)
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_loss_is_the_mean_over_known_real_cells(loss, cells):
+    focal = (loss.alpha, loss.gamma) if loss.name == "focal" else None
+    expected = loss_by_hand(*cells, focal=focal, positive=loss.positive_weight, negative=loss.negative_weight)
+    assert loss(*cells).item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("settings", LOSSES[:3], ids=str)
-def test_loss_does_not_grow_with_pairs_and_relations(settings, cells):
-    config = config_of(**settings)
+@pytest.mark.parametrize("loss", LOSSES[:3], ids=str)
+def test_loss_does_not_grow_with_pairs_and_relations(loss, cells):
     tiled = [tensor.repeat(3, 2, 4) for tensor in cells]
-    torch.testing.assert_close(relation_loss(config, *tiled), relation_loss(config, *cells))
+    torch.testing.assert_close(loss(*tiled), loss(*cells))
 
 
 @pytest.mark.parametrize("hidden_value", [math.inf, -math.inf, math.nan, 1e38])
 def test_what_is_masked_changes_neither_loss_nor_gradient(hidden_value, cells):
-    config = config_of(loss_function="focal")
+    focal = loss_of("focal")
     logits, labels, mask = cells
     known = mask & (labels != -100)
     clean = logits.clone().requires_grad_()
-    relation_loss(config, clean, labels, mask).backward()
+    focal(clean, labels, mask).backward()
     spoilt = logits.masked_fill(~known, hidden_value).requires_grad_()
-    loss = relation_loss(config, spoilt, labels.masked_fill(~mask, 1.0), mask)
+    loss = focal(spoilt, labels.masked_fill(~mask, 1.0), mask)
     loss.backward()
     assert loss.isfinite()
     assert torch.equal(spoilt.grad, clean.grad)
@@ -382,19 +400,19 @@ def test_what_is_masked_changes_neither_loss_nor_gradient(hidden_value, cells):
 def test_labels_may_have_any_type(dtype, cells):
     logits, labels, mask = cells
     labels = labels.masked_fill(labels == -100, 0)
-    expected = relation_loss(config_of(), logits, labels, mask)
-    torch.testing.assert_close(relation_loss(config_of(), logits, labels.to(dtype), mask), expected)
+    expected = loss_of()(logits, labels, mask)
+    torch.testing.assert_close(loss_of()(logits, labels.to(dtype), mask), expected)
 
 
 def test_loss_is_computed_in_float32(cells):
     logits, labels, mask = cells
-    assert relation_loss(config_of(), logits.half(), labels, mask).dtype == torch.float32
+    assert loss_of()(logits.half(), labels, mask).dtype == torch.float32
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 3), (1, 3, 0), (1, 3, 3)])
 def test_loss_of_nothing_is_zero_and_trains_nothing(shape):
     logits = torch.randn(shape, requires_grad=True)
-    loss = relation_loss(config_of(), logits, torch.full(shape, -100), torch.ones(shape, dtype=torch.bool))
+    loss = loss_of()(logits, torch.full(shape, -100), torch.ones(shape, dtype=torch.bool))
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
