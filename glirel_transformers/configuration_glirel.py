@@ -205,7 +205,7 @@ class GLiRELConfig(PreTrainedConfig):
     model_type = "glirel"
     sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig}
 
-    encoder_config: PreTrainedConfig = None  # type: ignore[assignment]  # resolved from None or a dictionary
+    encoder_config: PreTrainedConfig = None  # resolved from None or a dictionary
     hidden_size: int = None  # type: ignore[assignment]  # resolved to the encoder's width
     feed_forward_multiplier: int = 4
     dropout: float = 0.1

@@ -15,8 +15,8 @@ from .memory_glirel import gather_items, mean_of_spans, mean_where
 class EndpointMentions(nn.Module):
     """Equation 2, `e_ij = FFN(h_i ⊗ h_j)` of the first and the last word of each mention.
 
-    With `project_endpoints`, `FFN(ReLU(FFN_start(h_i)) ⊗ ReLU(FFN_end(h_j)))`. The networks are applied at the mentions
-    only, never to every word. `(batch, words, size)` and word spans `(batch, mentions, 2)` to
+    With `project_endpoints`, `FFN(ReLU(FFN_start(h_i)) ⊗ ReLU(FFN_end(h_j)))`. The networks are applied at the
+    mentions only, never to every word. `(batch, words, size)` and word spans `(batch, mentions, 2)` to
     `(batch, mentions, size)`.
 
     Args:

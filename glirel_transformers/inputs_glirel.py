@@ -1,7 +1,7 @@
 """What a model reads: the tensors of a batch, their shapes and ranges checked once, at the boundary.
 
-Axes: `batch, tokens, words, mentions, entities, pairs, relations`. Spans are half-open, masks are boolean with True for
-real.
+Axes: `batch, tokens, words, mentions, entities, pairs, relations`. Spans are half-open; masks are boolean, with True
+for real.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Scratch:
-    """Memory that layers use again and again: touching fresh pages can cost more than the arithmetic that fills them."""
+    """Memory that layers use again and again: fresh pages can cost more than the arithmetic that fills them."""
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}

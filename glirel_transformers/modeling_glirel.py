@@ -11,183 +11,23 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
-from transformers import initialization as init
-from transformers.utils import cached_file, can_return_tuple, logging
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers.utils import can_return_tuple
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
 from .encoding_glirel import RELATIONS, SpanPooling, WordLSTM
 from .entities_glirel import ENTITIES, MENTIONS
 from .feed_forward_glirel import FeedForward
-from .hub_glirel import complete_card, complete_repository, declare_pipeline
-from .inference_glirel import prepare_for_inference
 from .inputs_glirel import Inputs, check_inputs
 from .losses_glirel import RelationLoss, check_labels
 from .memory_glirel import may_need_gradient
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pairs_glirel import PAIRS, Pairs
+from .pretrained_glirel import GLiRELPreTrainedModel
 from .refinement_glirel import REFINEMENTS, Refinement
-from .scoring_glirel import SCORERS, CoreferenceClassifier, DotNormScorer, PairScorer
+from .scoring_glirel import SCORERS, CoreferenceClassifier, PairScorer
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
-
-logger = logging.get_logger(__name__)
-
-_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-
-
-class GLiRELPreTrainedModel(PreTrainedModel):
-    """Initial weights, loading and saving. A saved folder is whole: it holds the tokenizer and all code as well."""
-
-    config_class = GLiRELConfig
-    base_model_prefix = "glirel"
-    main_input_name = "input_ids"
-    supports_gradient_checkpointing = True
-    # Attention backends are the encoder's business: it refuses what it does not have.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
-
-    _was_optimized = False  # by `optimize_for_inference`
-    tokenizer: GLiRELTokenizer | None = None  # saved with the model; attached by `from_encoder`, `from_pretrained`
-
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, nn.LSTM):
-            for parameter in module.parameters(recurse=False):
-                bound = module.hidden_size**-0.5
-                init.uniform_(parameter, -bound, bound)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, DotNormScorer):
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):  # rows for new tokens; the encoder initialises its own
-            init.normal_(module.weight, std=getattr(self.config.encoder_config, "initializer_range", 0.02))
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """As [`PreTrainedModel.from_pretrained`]; attaches the checkpoint's tokenizer as `model.tokenizer`."""
-        options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
-        try:
-            loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        except OSError as error:
-            if not os.path.isfile(os.path.join(str(pretrained_model_name_or_path), "model.onnx")):
-                raise
-            raise ValueError(
-                f"{str(pretrained_model_name_or_path)!r} is an ONNX export. Load it with "
-                "ORTModelForRelationClassification.from_pretrained of glirel_transformers.export."
-            ) from error
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        if getattr(model, "coreference", None) is not None:
-            model.coreference.requires_grad_(False)  # loading makes every parameter trainable
-        if pretrained_model_name_or_path is not None:
-            found = cached_file(
-                pretrained_model_name_or_path,
-                "tokenizer.json",
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-                **options,
-            )
-            if found is not None:
-                model.tokenizer = GLiRELTokenizer.from_pretrained(pretrained_model_name_or_path, **options)
-        return loaded
-
-    def optimize_for_inference(self, dtype: torch.dtype | None = None) -> GLiRELPreTrainedModel:
-        """Lays the weights out for inference, in place and for good.
-
-        On a CPU, weights are packed into oneDNN's layout, and activations are applied while products are written.
-        DeBERTa's queries, keys and values become one product, and its projected relative positions are kept. In the
-        same precision, scores stay the same within rounding.
-
-        Args:
-            dtype: the precision to compute in; by default the present one. `torch.bfloat16` is two to four times as
-                fast as `torch.float32` on processors with AMX or AVX512-BF16, and changes probabilities by up to a few
-                hundredths.
-
-        Returns:
-            The model itself, which can be neither trained, saved, moved nor compiled any more.
-
-        Raises:
-            ValueError: when it is optimized already, or has adapters that are not merged.
-
-        Example:
-            >>> model = GLiRELForRelationClassification.from_pretrained("checkpoints/glirel-mini")
-            >>> model = model.optimize_for_inference()
-        """
-        if self.is_optimized:
-            raise ValueError("The model is optimized already. Load it again to choose another precision.")
-        self.eval().requires_grad_(False)
-        if dtype is not None:
-            self.to(dtype)
-        with torch.no_grad():
-            is_packed = prepare_for_inference(self, kept=self._folded_layers)
-        if not is_packed:
-            logger.warning(
-                "This device, processor or build of torch packs no weights in %s; everything else is done.", self.dtype
-            )
-        for module in self.modules():
-            if isinstance(module, GLiRELPreTrainedModel):
-                module._was_optimized = True
-        return self
-
-    @property
-    def is_optimized(self) -> bool:
-        """Whether this model, or a model in it, was optimized for inference."""
-        return any(getattr(module, "_was_optimized", False) for module in self.modules())
-
-    @property
-    def _folded_layers(self) -> set[nn.Module]:
-        """Layers whose weights are read as they are, to be folded into something else."""
-        return set()
-
-    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.is_optimized:
-            parameter = next(self.parameters())
-            moved = fn(torch.empty(0, dtype=parameter.dtype, device=parameter.device))
-            if (moved.dtype, moved.device.type) != (parameter.dtype, parameter.device.type):
-                raise ValueError(
-                    f"The model is optimized for {parameter.device.type} in {parameter.dtype} and cannot become "
-                    f"{moved.dtype} on {moved.device.type}. Give a pipeline device={parameter.device.type!r}; or load "
-                    "the model again, move it, and optimize it then."
-                )
-        return super()._apply(fn, *args, **kwargs)
-
-    def train(self, mode: bool = True) -> GLiRELPreTrainedModel:
-        """As [`nn.Module.train`]; an optimized model cannot be trained."""
-        if mode and self.is_optimized:
-            raise ValueError("An optimized model cannot be trained. Load it again without optimize_for_inference.")
-        return super().train(mode)
-
-    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """As [`PreTrainedModel.save_pretrained`], and writes the tokenizer, all code and a model card beside.
-
-        Raises:
-            ValueError: when the model has been optimized for inference.
-        """
-        if self.is_optimized:
-            raise ValueError("An optimized model cannot be saved. Save it before optimize_for_inference.")
-        declare_pipeline(self.config)
-        push_to_hub = kwargs.pop("push_to_hub", False)
-        is_main_process = kwargs.get("is_main_process", True)
-        if is_main_process:
-            complete_repository(save_directory, self.config, self.tokenizer)
-        super().save_pretrained(save_directory, *args, push_to_hub=push_to_hub, **kwargs)
-
-    def _upload_modified_files(
-        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: Any
-    ) -> Any:
-        """Uploads the whole folder: transformers takes files that it did not write itself for unchanged ones.
-
-        It has also put an empty template in the place of the model card.
-        """
-        complete_card(working_dir, self.config, repo_id)
-        return super()._upload_modified_files(working_dir, repo_id, files_timestamps={}, **kwargs)
 
 
 class Encoded(NamedTuple):
@@ -208,7 +48,7 @@ class Entities(NamedTuple):
 
 
 class Refined(NamedTuple):
-    """What stage 4 gives: pairs, formed `(batch, pairs, hidden)` if refined, and types `(batch, relations, hidden)`."""
+    """What stage 4 gives: pairs, `(batch, pairs, hidden)` if refined, and types `(batch, relations, hidden)`."""
 
     pairs: Pairs | Tensor
     relation_states: Tensor
@@ -216,6 +56,8 @@ class Refined(NamedTuple):
 
 class GLiRELModel(GLiRELPreTrainedModel):
     """The bare model: everything up to the scores (equations 1 to 6)."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^scorer\.", r"^coreference\."]  # of the head, in a whole checkpoint
 
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
@@ -373,9 +215,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
         refined: Refined,
         scores: tuple[Tensor | None, Tensor | None],
     ) -> GLiRELModelOutput:
-        pair_states = refined.pairs
-        if isinstance(pair_states, Pairs):  # formed only for whoever asks for the states, since scores were made
-            pair_states = pair_states.states() if scores[0] is None else None
+        pair_states = refined.pairs if isinstance(refined.pairs, Tensor) else None
+        if isinstance(refined.pairs, Pairs) and scores[0] is None:  # else they were scored, and nobody asks for them
+            pair_states = refined.pairs.states()
         return GLiRELModelOutput(
             pair_states=pair_states,
             relation_states=refined.relation_states,
@@ -503,9 +345,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
         if not (~logits.isfinite() & cell_mask).any():
             return
-        spoilt = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
-        if spoilt:
-            listed = ", ".join(spoilt[:5]) + (f" and {len(spoilt) - 5} more" if len(spoilt) > 5 else "")
+        broken = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
+        if broken:
+            listed = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
             raise ValueError(
                 f"The scores are NaN or infinite because these weights are not finite: {listed}. The checkpoint is "
                 "damaged or training diverged: load an earlier checkpoint, or train with a lower learning rate."
@@ -548,7 +390,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             set(settings) - set(GLiRELConfig.__dataclass_fields__) | {"encoder_config"} & set(settings)
         ):
             raise TypeError(
-                f"These are no settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
+                f"These are not settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
             )
         options = {"trust_remote_code": trust_remote_code, "revision": revision}
         encoder_config = AutoConfig.from_pretrained(encoder, **options)
@@ -571,7 +413,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         return model
 
 
-def _build_encoder(config: GLiRELConfig) -> Any:
+def _build_encoder(config: GLiRELConfig) -> PreTrainedModel:
     """The encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
     encoder_config = config.encoder_config
     if encoder_config.model_type == "deberta-v2" and config._attn_implementation != "eager":
@@ -579,7 +421,7 @@ def _build_encoder(config: GLiRELConfig) -> Any:
     return AutoModel.from_config(encoder_config)
 
 
-def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
+def _check_encoder(name: str | os.PathLike[str], encoder_config: PreTrainedConfig) -> None:
     if encoder_config.model_type == GLiRELConfig.model_type:
         raise ValueError(
             f"{os.fspath(name)!r} is a GLiREL model already, not an encoder: load it with from_pretrained."
@@ -591,7 +433,7 @@ def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
         )
 
 
-def _input_limit(encoder_config: Any, tokenizer_limit: int) -> int:
+def _input_limit(encoder_config: PreTrainedConfig, tokenizer_limit: int) -> int:
     """Tokens that the encoder reads. Models of RoBERTa's kind keep their first positions for padding."""
     limit = getattr(encoder_config, "max_position_embeddings", None) or tokenizer_limit
     if "roberta" in encoder_config.model_type or encoder_config.model_type == "camembert":

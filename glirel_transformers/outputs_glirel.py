@@ -25,8 +25,8 @@ class GLiRELModelOutput(ModelOutput):
         last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
         scores (`torch.FloatTensor` of shape `(batch, pairs, relations)`), coreference_scores (`torch.FloatTensor` of
             shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
-        word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real. What the
-            states hold elsewhere has no meaning.
+        word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real.
+            What the states hold elsewhere has no meaning.
         hidden_states, attentions: the encoder's, when asked for.
     """
 

@@ -1,6 +1,6 @@
 """Stage 4, refine: pairs against the words of the text, relation types against the pairs (Section 3.4).
 
-Axes: `batch, items, hidden`, where `items` stands for pairs, relations or words. Masks are boolean and True means real.
+Axes: `batch, items, hidden`, where `items` stands for pairs, relations or words. Masks are boolean (True: real).
 """
 
 from __future__ import annotations

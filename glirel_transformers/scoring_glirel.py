@@ -103,13 +103,14 @@ class DotNormScorer(Scorer):
 
     def __init__(self, size: int, inner_size: int, dropout: float):
         super().__init__(size, inner_size, dropout)
+        self.inner_size = inner_size
         self.bias = nn.Parameter(torch.zeros(()))
         self.relation_bias = FeedForward(size, inner_size, 1, dropout)
         self.pair_bias = FeedForward(size, inner_size, 1, dropout)
 
     def numbers_per_pair(self, num_relations: int) -> int:
         """The inner width of the FFN over a pair, or its scores."""
-        return max(num_relations, self.pair_bias[0].out_features)
+        return max(num_relations, self.inner_size)
 
     def forward(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
         scores = pair_states @ relation_states.transpose(1, 2)
@@ -175,7 +176,7 @@ class PairScorer:
 
     Args:
         scorer: one of `SCORERS`.
-        coreference: what scores pairs as coreferent besides, if anything does.
+        coreference: what also scores pairs as coreferent, if anything does.
         needs_gradient: whether chunks are computed again for the gradients, rather than kept.
     """
 

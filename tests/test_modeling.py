@@ -157,7 +157,7 @@ def test_labels_other_than_0_1_and_unknown_are_refused(shared_model, encode, val
 
 
 def test_from_encoder_refuses_settings_that_do_not_exist(encoder_folder):
-    with pytest.raises(TypeError, match=r"no settings of GLiRELConfig .*\['scorrer'\]"):
+    with pytest.raises(TypeError, match=r"not settings of GLiRELConfig .*\['scorrer'\]"):
         GLiRELForRelationClassification.from_encoder(encoder_folder("bert"), scorrer="dot_norm")
 
 
