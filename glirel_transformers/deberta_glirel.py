@@ -21,8 +21,8 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model, D
 
 from .memory_glirel import Scratch, may_need_gradient
 
-# Longer inputs are processed in blocks of this many tokens, by bytes of a number. A block meets `tokens + block` of the
-# `2 · tokens` distances, and what it makes stays in the processor's cache.
+# Longer inputs are processed in blocks of this many tokens, by bytes of a number. A block meets `tokens + block` of
+# the `2 · tokens` distances, and what it makes stays in the processor's cache.
 _BLOCKS = {4: 64, 2: 256}
 # As many heads are processed at once as keep their scores there, too: this many numbers.
 _SCORES_IN_CACHE = 2**20

@@ -7,9 +7,17 @@ import math
 import pytest
 import torch
 from tiny import FAMILIES, make_encoder_config
-from transformers import AutoConfig, BertConfig
+from transformers import AutoConfig, BertConfig, PreTrainedConfig
 
 from glirel_transformers import GLiRELConfig
+from glirel_transformers.choices_glirel import CHOICES
+from glirel_transformers.configuration_glirel import STAGES, SYSTEMS, choices_of
+from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS
+from glirel_transformers.entities_glirel import ENTITIES, MENTIONS
+from glirel_transformers.losses_glirel import LOSSES
+from glirel_transformers.pairs_glirel import PAIRS
+from glirel_transformers.refinement_glirel import REFINEMENTS
+from glirel_transformers.scoring_glirel import SCORERS
 
 
 @pytest.fixture
@@ -201,3 +209,39 @@ def test_saved_type_of_weights_survives(tmp_path, small):
     config = GLiRELConfig(encoder_config=small, dtype=torch.bfloat16)
     config.save_pretrained(tmp_path)
     assert GLiRELConfig.from_pretrained(tmp_path).dtype == torch.bfloat16
+
+
+# Stages and systems
+
+
+def test_every_field_is_in_one_stage():
+    listed = [name for names in STAGES.values() for name in names]
+    own = set(GLiRELConfig.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__)
+    assert sorted(listed) == sorted(own)
+
+
+def test_every_choice_has_an_entry_in_its_registry():
+    registries = {
+        "subtoken_pooling": POOLINGS,
+        "relation_representation": RELATIONS,
+        "mention_representation": MENTIONS,
+        "entity_pooling": ENTITIES,
+        "pair_representation": PAIRS,
+        "refinement": REFINEMENTS,
+        "scorer": SCORERS,
+        "loss_function": LOSSES,
+    }
+    assert {name: choices_of(name) for name in registries} == {name: tuple(r) for name, r in registries.items()}
+    assert set(CHOICES) - set(registries) == {"marker_placement"}
+
+
+def test_what_is_not_a_choice_between_names_has_no_choices():
+    assert choices_of("dropout") == ()
+    with pytest.raises(KeyError, match="no field 'scorrer'"):
+        choices_of("scorrer")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_systems_are_configurations(small, system):
+    config = GLiRELConfig(encoder_config=small, **SYSTEMS[system])
+    assert {name: getattr(config, name) for name in SYSTEMS[system]} == SYSTEMS[system]

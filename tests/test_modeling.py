@@ -933,3 +933,29 @@ def test_offloaded_weights_score_alike(build_model, encode, settings):
     batch = encode(model)
     expected = scores(model, batch)
     torch.testing.assert_close(scores(accelerate.cpu_offload(model), batch), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture
+def one_process(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_process")
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_sharded_weights_score_and_train_alike(build_model, encode, settings):
+    """The base model is a unit of its own: whatever it owns is there during its forward only."""
+    from torch.distributed.fsdp import fully_shard
+
+    model = build_model("bert", dropout=0.0, **SETTINGS[settings])
+    batch = encode(model)
+    labels = torch.ones(*batch["pair_mask"].shape, batch["relation_mask"].shape[1])
+    expected = model(**batch, labels=labels)
+    scalars = {parameter for parameter in model.parameters() if not parameter.ndim}  # which FSDP cannot shard
+    fully_shard(model.glirel)
+    fully_shard(model, ignored_params=scalars)
+    output = model(**batch, labels=labels)
+    torch.testing.assert_close(output.logits, expected.logits, rtol=1e-5, atol=1e-5)
+    output.loss.backward()
+    assert all(p.grad is not None for name, p in model.named_parameters() if "coreference" not in name)
