@@ -240,7 +240,7 @@ class GLiRELConfig(PreTrainedConfig):
     trained_relation_types: list[str] | None = None
     original_config: dict[str, Any] | None = None
 
-    def __post_init__(self, **kwargs: Any) -> None:
+    def __post_init__(self, **kwargs: object) -> None:
         if self.encoder_config is None:
             self.encoder_config = dict(_DEBERTA_V3_LARGE)
         if isinstance(self.encoder_config, dict):

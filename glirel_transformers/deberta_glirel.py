@@ -180,7 +180,7 @@ class FastDebertaV2Model(DebertaV2Model):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> BaseModelOutput | tuple[Tensor, ...]:
         """As [`DebertaV2Model.forward`]."""
         if (input_ids is None) == (inputs_embeds is None):

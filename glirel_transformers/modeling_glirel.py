@@ -366,7 +366,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         trust_remote_code: bool = False,
         revision: str = "main",
         attn_implementation: str | None = None,
-        **settings: Any,
+        **settings: object,
     ) -> GLiRELForRelationClassification:
         """Builds a fresh head and tokenizer on a pre-trained encoder.
 

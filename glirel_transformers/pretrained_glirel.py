@@ -66,7 +66,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(
-        cls: type[Model], pretrained_model_name_or_path: str | os.PathLike[str] | None, *args: Any, **kwargs: Any
+        cls: type[Model], pretrained_model_name_or_path: str | os.PathLike[str] | None, *args: object, **kwargs: object
     ) -> Model:
         """As [`PreTrainedModel.from_pretrained`]; attaches the checkpoint's tokenizer as `model.tokenizer`.
 
@@ -77,10 +77,11 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         """
         name = pretrained_model_name_or_path
         if name is not None and kwargs.get("config") is None:
-            _check_folder(Path(name, kwargs.get("subfolder") or ""))
+            _check_folder(Path(name, str(kwargs.get("subfolder") or "")))
         options = {option: kwargs[option] for option in HUB_OPTIONS if option in kwargs}
-        wants_info = kwargs.pop("output_loading_info", False)
-        admits_shapes = kwargs.pop("ignore_mismatched_sizes", False)
+        wants_info, admits_shapes = (
+            bool(kwargs.pop(option, False)) for option in ("output_loading_info", "ignore_mismatched_sizes")
+        )
         model, info = super().from_pretrained(
             name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
         )
@@ -147,7 +148,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         """Layers whose weights are read as they are, to be folded into something else."""
         return set()
 
-    def _apply(self: Model, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Model:
+    def _apply(self: Model, fn: Callable[[Tensor], Tensor], *args: object, **kwargs: object) -> Model:
         if self.is_optimized:
             parameter = next(self.parameters())
             moved = fn(torch.empty(0, dtype=parameter.dtype, device=parameter.device))
@@ -167,7 +168,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         super().train(mode)
         return self
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: object, **kwargs: object) -> dict[str, Any]:
         """As [`nn.Module.state_dict`]; an optimized model has none, as packed weights are not in it.
 
         Raises:
@@ -181,7 +182,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         return state
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: object, **kwargs: object) -> None:
         """As [`PreTrainedModel.save_pretrained`], and writes the tokenizer, all code and a model card next to it.
 
         Raises:
@@ -197,7 +198,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         super().save_pretrained(save_directory, *args, push_to_hub=push_to_hub, **kwargs)
 
     def _upload_modified_files(
-        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: Any
+        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: object
     ) -> object:
         """Uploads the whole folder: transformers takes files that it did not write itself for unchanged ones.
 
@@ -233,7 +234,7 @@ def _check_folder(folder: Path) -> None:
         raise ValueError(f"{file} must hold a JSON object: got a {type(content).__name__}. Copy the checkpoint again.")
 
 
-def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, Any]) -> GLiRELTokenizer:
+def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, object]) -> GLiRELTokenizer:
     tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **options)
     limit: object = tokenizer.model_max_length
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
@@ -244,24 +245,23 @@ def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, Any]) ->
 
 
 def _check_loaded(
-    info: Mapping[str, Any], name: str | os.PathLike[str] | None, admits_other_shapes: bool = False
+    info: Mapping[str, Iterable[Any]], name: str | os.PathLike[str] | None, admits_other_shapes: bool = False
 ) -> None:
     """Checks that a checkpoint had every weight and nothing else: what is missing was filled with random numbers."""
-    shapes = (
-        []
-        if admits_other_shapes
-        else [f"{key} {tuple(old)} for {tuple(new)}" for key, old, new in info["mismatched_keys"]]
-    )
-    wrong = {"missing": info["missing_keys"], "left over": info["unexpected_keys"], "of another shape": shapes}
-    if found := [f"{len(keys)} {kind} ({_listed(keys)})" for kind, keys in wrong.items() if keys]:
+    shapes = [f"{key} {tuple(old)} for {tuple(new)}" for key, old, new in info["mismatched_keys"]]
+    wrong = {
+        "missing": sorted(info["missing_keys"]),
+        "left over": sorted(info["unexpected_keys"]),
+        "of another shape": [] if admits_other_shapes else shapes,
+    }
+    if found := [f"{len(names)} {kind} ({_listed(names)})" for kind, names in wrong.items() if names]:
         raise ValueError(
             f"The weights of {str(name)!r} are not those that its config.json describes: {'; '.join(found)}. Copy the "
             "whole checkpoint again, or use the version that saved it."
         )
 
 
-def _listed(names: Iterable[str], at_most: int = 5) -> str:
-    names = sorted(names)
+def _listed(names: list[str], at_most: int = 5) -> str:
     return ", ".join(names[:at_most]) + (f" and {len(names) - at_most} more" if len(names) > at_most else "")
 
 
