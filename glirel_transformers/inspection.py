@@ -18,7 +18,7 @@ from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .checkpoints import check_checkpoint, model_name, naming_the_missing, weight_files
 from .configuration_glirel import GLiRELConfig
-from .tokenization_glirel import GLiRELTokenizer, Words
+from .tokenization_glirel import GLiRELTokenizer
 
 # Where a checkpoint does not say what it was trained on, these stand for typical names.
 TYPICAL_NAMES = (
@@ -177,8 +177,7 @@ def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_wo
     """
     if tokenizer.model_max_length >= LARGE_INTEGER:
         return None
-    enclosing = tokenizer.num_tokens(tokenizer.read_prompt([]), Words([], [], [0]), 0)
-    left = tokenizer.model_max_length - enclosing - math.ceil(num_words * per_word)
+    left = tokenizer.room(tokenizer.read_prompt([])).tokens - math.ceil(num_words * per_word)
     return max(int(left / per_name), 0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from glirel_transformers.tokenization_glirel import _WORD
+from glirel_transformers.text_glirel import WORD
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -45,7 +45,7 @@ def test_sentences_are_as_long_as_those_of_fewrel():
 def test_joined_words_split_into_the_same_words_and_spans(workload):
     for text in workloads.texts_of(workload):
         joined = " ".join(text.words)
-        assert _WORD.findall(joined) == text.words
+        assert WORD.findall(joined) == text.words
         for (start, end), (first, last) in zip(workloads.char_spans(text), text.entities, strict=True):
             assert joined[start:end] == " ".join(text.words[first:last])
             assert joined[start:end].strip(" .") == joined[start:end]

@@ -20,9 +20,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel, scoring_glirel
+from glirel_transformers.batches_glirel import AXES
 from glirel_transformers.export.graph import lstm_kept_whole
 from glirel_transformers.scoring_glirel import SCORERS
-from glirel_transformers.tokenization_glirel import AXES
 
 # Every family, every group of settings, and every pair of these that is cheap enough to be worth it.
 COMBINATIONS = [(family, name) for family in FAMILIES for name in SETTINGS]

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from glirel_transformers.tokenization_glirel import split_words
+from glirel_transformers.text_glirel import split_words
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,20 @@ class Document:
             if (head, tail, relation_type) not in present
         ]
         return replace(self, relations=[*self.relations, *added]) if added else self
+
+    def within(self, window: tuple[int, int]) -> Document:
+        """A copy with the mentions that lie wholly in a window, a half-open word span, and the relations between them.
+
+        Word spans still count from the start of the text.
+        """
+        inside = [i for i, m in enumerate(self.mentions) if window[0] <= m.start and m.end <= window[1]]
+        position = {old: new for new, old in enumerate(inside)}
+        relations = [
+            replace(relation, head=position[relation.head], tail=position[relation.tail])
+            for relation in self.relations
+            if relation.head in position and relation.tail in position
+        ]
+        return replace(self, mentions=[self.mentions[i] for i in inside], relations=relations)
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON values, in the format that this module documents."""

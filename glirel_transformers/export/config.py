@@ -14,12 +14,14 @@ from optimum.utils import NormalizedConfig
 from optimum.utils.input_generators import DTYPE_MAPPER, DummyInputGenerator
 from torch import Tensor
 
+from glirel_transformers.batches_glirel import AXES, CLUSTER_TENSORS
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
-from glirel_transformers.tokenization_glirel import AXES
 
 from .graph import DEFAULT_OPSET
 
+# In a graph, each mention is an entity.
+_INPUTS = tuple(name for name in AXES if name not in ("labels", *CLUSTER_TENSORS))
 _FIXED = ("span", "pair")  # axes of two numbers: start and end, head and tail
 
 
@@ -34,7 +36,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         seed: of what is drawn.
     """
 
-    SUPPORTED_INPUT_NAMES = tuple(name for name in AXES if name != "labels")
+    SUPPORTED_INPUT_NAMES = _INPUTS
 
     def __init__(
         self,
@@ -128,7 +130,7 @@ class GLiRELExporterConfig(ExporterConfig):
     @property
     def inputs(self) -> dict[str, dict[int, str]]:
         """The tokenizer's tensors; `position_ids` only with `shared_relation_positions`."""
-        names = [name for name in AXES if name != "labels"]
+        names = list(_INPUTS)
         if not self._config.shared_relation_positions:
             names.remove("position_ids")
         return {

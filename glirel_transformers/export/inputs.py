@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from transformers.utils import is_torch_available
 
-from glirel_transformers.tokenization_glirel import AXES
+from glirel_transformers.batches_glirel import AXES
 
 if is_torch_available():
     import torch

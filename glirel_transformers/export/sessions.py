@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from transformers.utils import is_torch_available
 
-from glirel_transformers.tokenization_glirel import AXES
+from glirel_transformers.batches_glirel import AXES
 
 if is_torch_available():
     import torch

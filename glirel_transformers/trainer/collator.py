@@ -18,9 +18,11 @@ from transformers import BatchEncoding
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
+from glirel_transformers.prompts_glirel import Prompt
+from glirel_transformers.text_glirel import Span, Words
+from glirel_transformers.windows_glirel import draw_window
 
 from .dataset import Example, as_document
-from .windows import fit_window
 
 logger = logging.get_logger(__name__)
 
@@ -142,7 +144,7 @@ class RelationCollator:
             prompt = self.tokenizer.read_prompt(wordings)
             spans = [(mention.start, mention.end) for mention in document.mentions]
             window = None
-            if not self.tokenizer.fits(prompt, words, len(spans)):
+            if not self.tokenizer.room(prompt).fits(words, len(spans)):
                 document, window = self._fit(document, prompt, words, generator)
                 spans = [(mention.start, mention.end) for mention in document.mentions]
             tensors = self.tokenizer.build(prompt, words, spans, window)
@@ -215,19 +217,24 @@ class RelationCollator:
         return random.Random(f"{self.seed}/{epoch}/{example.index}")
 
     def _fit(
-        self, document: Document, prompt: Any, words: Any, generator: random.Random
-    ) -> tuple[Document, tuple[int, int]]:
-        limit, max_words = self.tokenizer.model_max_length, self.tokenizer.max_words
-        needed = self.tokenizer.num_tokens(prompt, words, len(document.mentions))
+        self, document: Document, prompt: Prompt, words: Words, generator: random.Random
+    ) -> tuple[Document, Span]:
+        """The part of a text that fits: the document without the rest, and the window, a half-open word span."""
+        room = self.tokenizer.room(prompt)
         if self.too_long == "error":
+            needed = len(prompt.token_ids) + len(words.token_ids) + room.marker_tokens * len(document.mentions)
             raise ValueError(
-                f"A text of {len(document.words)} words beside {len(prompt.relation_token_spans)} relation types "
+                f"A text of {len(document.words)} words next to {len(prompt.relation_token_spans)} relation types "
                 f"needs {needed} tokens, but the model reads {self.tokenizer.limits}. Pass too_long='window' to the "
                 f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
-        budget = limit - (self.tokenizer.num_tokens(prompt, words, 0) - len(words.token_ids))
-        marker_cost = 2 if self.tokenizer.entity_markers else 0
-        kept, window = fit_window(document, words.token_starts, budget, marker_cost, generator, max_words)
+        mentions = [(mention.start, mention.end) for mention in document.mentions]
+        hulls = [
+            (min(mentions[r.head][0], mentions[r.tail][0]), max(mentions[r.head][1], mentions[r.tail][1]))
+            for r in document.relations
+        ]
+        window = draw_window(words, mentions, hulls, room, generator)
+        kept = document.within(window)
         self._num_windows += 1
         self._num_lost += len(document.relations) - len(kept.relations)
         if self._num_windows in (1, 10, 100) or self._num_windows % 1000 == 0:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from glirel_transformers.data import Document, Relation
-from glirel_transformers.tokenization_glirel import split_words
+from glirel_transformers.text_glirel import split_words
 
 ACCEPTED, REJECTED, ADDED, CHANGED = "accepted", "rejected", "added", "changed"
 _words = lru_cache(maxsize=8)(split_words)

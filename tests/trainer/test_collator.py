@@ -180,7 +180,7 @@ def test_the_coreference_type_is_asked_for_where_entities_are_known(tokenizer, d
 
 def test_too_long_a_text_is_an_error_by_default(tokenizer):
     document = Document(["Ada"] * 200, [Mention(0, 1), Mention(199, 200)], [])
-    with pytest.raises(ValueError, match=r"A text of 200 words beside 15 relation types needs .* reads 128"):
+    with pytest.raises(ValueError, match=r"A text of 200 words next to 15 relation types needs .* reads 128"):
         RelationCollator(tokenizer, NAMES, random_drop=0.0)([document])
 
 
