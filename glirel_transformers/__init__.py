@@ -14,7 +14,7 @@ from transformers.utils import is_torch_available
 
 from ._version import __version__ as __version__
 from .configuration_glirel import GLiRELConfig
-from .extractor_glirel import RelationExtractor
+from .loading import RelationExtractor
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pipeline_glirel import TASK, RelationExtractionPipeline
 from .scores_glirel import RelationScores

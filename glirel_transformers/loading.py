@@ -1,18 +1,19 @@
-"""The pipeline of a model: what the command line, the demo and the Space share."""
+"""Models by name: what the command line, the demo and the Space share, and what [`RelationExtractor`] loads by.
+
+A folder or Hub repository is a checkpoint, which runs on torch, or an export, which runs on ONNX Runtime.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from .checkpoints import check_checkpoint, is_export, model_name, naming_the_missing
+from .extractor_glirel import RelationExtractor
+from .running_glirel import ScoresPairs, load_checkpoint
 
 
-def load_pipeline(model: str | None = None, device: str | None = None, dtype: str | None = None) -> Any:
-    """The pipeline of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
-
-    An export, which has `model.onnx` and no weights that torch reads, runs on ONNX Runtime, behind a
-    [`RelationExtractor`], which is called as a pipeline is and needs no torch.
+def load_pipeline(model: str | None = None, device: str | None = None, dtype: str | None = None) -> RelationExtractor:
+    """The extractor of `model`, else of `$GLIREL_MODEL`, else of the model in this repository.
 
     Args:
         model: folder or Hub repository.
@@ -22,36 +23,40 @@ def load_pipeline(model: str | None = None, device: str | None = None, dtype: st
     Raises:
         ImportError: when it needs torch or ONNX Runtime, which is not installed.
         OSError: when there is no such model.
-        ValueError: when the folder is no checkpoint of this package.
+        ValueError: when the folder is not a checkpoint or an export of this package, or the device cannot be used.
     """
-    from transformers.utils import logging
+    return RelationExtractor(model_name(model), device=device, dtype=dtype)
 
-    logging.disable_progress_bar()
-    settings = {} if dtype is None else {"dtype": dtype}
-    name = model_name(model)
+
+def load_model(name: str, device: object = None, dtype: object = None) -> ScoresPairs:
+    """The model of a folder or Hub repository, as [`load_pipeline`] describes it."""
+    model_name(name)  # says what is wrong with a name that cannot be one
     if is_export(name):
         return _load_export(name, device, dtype)
-    from . import GLiRELForRelationClassification, RelationExtractionPipeline
-
     if Path(name).is_dir():
         check_checkpoint(name)
     with naming_the_missing(name):
-        model_object = GLiRELForRelationClassification.from_pretrained(name, **settings)
-    return RelationExtractionPipeline(model_object, **({} if device is None else {"device": device}))
+        return load_checkpoint(name, device, dtype)
 
 
-def _load_export(name: str, device: str | None, dtype: str | None) -> Any:
+def _load_export(name: str, device: object, dtype: object) -> ScoresPairs:
     from .extras import require_extra
 
     require_extra("onnx", "onnxruntime")
     from .export.runtime import ORTModelForRelationClassification
     from .export.sessions import provider_for_device
-    from .extractor_glirel import RelationExtractor
 
-    model = ORTModelForRelationClassification.from_pretrained(name, **provider_for_device(device))
-    if dtype not in (None, model.precision):
+    where = None if device is None else str(device)
+    model = ORTModelForRelationClassification.from_pretrained(name, **provider_for_device(where))
+    precision = None if dtype is None else str(dtype).removeprefix("torch.")
+    if precision not in (None, model.precision):
         raise ValueError(
-            f"{name!r} was exported in {model.precision} and cannot run in {dtype}. Leave the precision out, or "
+            f"{name!r} was exported in {model.precision} and cannot run in {precision}. Leave the precision out, or "
             "export the checkpoint again."
         )
-    return RelationExtractor(model)
+    return model
+
+
+RelationExtractor.load_model = staticmethod(load_model)
+
+__all__ = ["RelationExtractor", "load_model", "load_pipeline"]

@@ -135,6 +135,8 @@ def evaluate(
 
 def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     """What is found, and the same as JSON values; files that were asked for are written."""
+    from transformers.utils.logging import disable_progress_bar
+
     from glirel_transformers.data import is_held_out, read_documents
     from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
     from glirel_transformers.extras import require_extra
@@ -148,6 +150,7 @@ def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     if settings["held_out"] is not None:
         documents = [document for document in documents if is_held_out(document, settings["held_out"])]
     documents = documents[: settings["limit"]]
+    disable_progress_bar()  # of loading weights
     extract = load_pipeline(settings["checkpoint"], settings["device"], settings["dtype"])
     options = {name: settings[name] for name in ("threshold", "group_size", "batch_size")}
     result = evaluate_extraction(extract, documents, settings["relation"] or None, **options)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import typer
+from transformers.utils.logging import disable_progress_bar
 
 from glirel_transformers.formats import SUFFIXES, WRITERS, Format
 from glirel_transformers.jobs import (
@@ -34,6 +35,7 @@ from glirel_transformers.jobs import (
 )
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.report import relations_table
+from glirel_transformers.requests_glirel import read_entities
 
 from . import extract_options as options
 from .console import console, errors, errors_without_traceback, interruptible, plain
@@ -104,6 +106,7 @@ def extract(
         sources, settings = _with_entities(sources, settings, entity)
 
         def make_engine() -> Engine:
+            disable_progress_bar()  # of loading weights
             if engine == "local":
                 return local_engine(settings)
             from glirel_transformers.jobs.ray_engine import ray_engine
@@ -274,23 +277,17 @@ def find_entities(text: str, entities: list[str]) -> list[dict[str, Any]]:
     Raises:
         ValueError: when the text does not hold one (so often).
     """
-    found: list[dict[str, Any]] = []
-    searched: dict[str, int] = {}
+    named: list[object] = []
     for entity in entities:
         surface, _, label = entity.rpartition("=") if "=" in entity else (entity, "", "")
         if not surface:
             raise ValueError(f"The entity {entity!r} has no text. Write it as 'Marie Curie=PERSON' or 'Marie Curie'.")
-        start = text.find(surface, searched.get(surface, 0))
-        if start < 0:
-            again = " so often" if surface in searched else ""
-            raise ValueError(
-                f"The text does not hold the entity {surface!r}{again}: it must stand there letter by letter."
-            )
-        searched[surface] = start + len(surface)
-        found.append({"start": start, "end": start + len(surface), "label": label or None})
-    for surface, end in searched.items():
-        if surface in text[end:]:
+        named.append((surface, label or None))
+    found = read_entities(named, text)
+    for surface in dict.fromkeys(entity.text for entity in found):
+        last = max(entity.end for entity in found if entity.text == surface)
+        if surface in text[last:]:
             errors.print(
                 f"[yellow]note:[/yellow] {plain(repr(surface))} occurs again; give it again for the next one."
             )
-    return found
+    return [{"start": entity.start, "end": entity.end, "label": entity.label} for entity in found]

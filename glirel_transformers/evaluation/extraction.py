@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from transformers.utils import logging
 
 from glirel_transformers.data import Document, count_relation_types
+from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
-from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 from glirel_transformers.trainer.collator import make_labels
+from glirel_transformers.windows_glirel import group_relation_types
 
 from .thresholds import ThresholdCounts
 
@@ -50,7 +48,7 @@ class Evaluation:
 
 
 def evaluate_extraction(
-    extract: RelationExtractionPipeline,
+    extract: RelationExtractor | RelationExtractionPipeline,
     documents: Sequence[Document],
     relation_types: Sequence[str] | None = None,
     *,
@@ -80,7 +78,7 @@ def evaluate_extraction(
             f"There is nothing to evaluate on: got {len(documents)} documents with relations of {len(in_gold)} types. "
             "Give annotated documents, and relation types that occur in them."
         )
-    groups = group_relation_types(extract.tokenizer, types, group_size)
+    groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
     used = extract.model.config.threshold if threshold is None else threshold
     result = Evaluation(types, groups, ThresholdCounts(len(types), used))
     result.num_documents = len(documents)
@@ -101,42 +99,15 @@ def evaluate_extraction(
     return result
 
 
-def group_relation_types(
-    tokenizer: GLiRELTokenizer, relation_types: Sequence[str], group_size: int | None = None
-) -> list[list[str]]:
-    """Divides relation types, in their order, into groups that are asked for one after the other.
-
-    Args:
-        tokenizer: of the model.
-        relation_types: all of them.
-        group_size: how many a group has at most. By default as many as take half of the tokens that the model reads,
-            so that the other half is left for the text.
-    """
-    budget = tokenizer.model_max_length // 2
-    groups: list[list[str]] = []
-    tokens = 0
-    for name in relation_types:
-        cost = len(
-            tokenizer.read_prompt([name]).token_ids
-        )  # with the few tokens that enclose a prompt: on the safe side
-        is_full = bool(groups) and (tokens + cost > budget if group_size is None else len(groups[-1]) == group_size)
-        if not groups or is_full:
-            groups.append([])
-            tokens = 0
-        groups[-1].append(name)
-        tokens += cost
-    return groups
-
-
 def _read(
-    extract: RelationExtractionPipeline, documents: Sequence[Document], groups: list[list[str]], batch_size: int
+    extract: RelationExtractor | RelationExtractionPipeline,
+    documents: Sequence[Document],
+    groups: list[list[str]],
+    batch_size: int,
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
     """Each document beside each group: its position, the group, and the scores."""
     texts = [document.to_text() for document in documents]
-    with (
-        _without_warnings_of_unscored_pairs(),
-        tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress,
-    ):
+    with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
         for group in groups:
             items = ({"text": text, "entities": entities} for text, entities in texts)
             found = extract(
@@ -165,18 +136,6 @@ def _num_unknown_pairs(document: Document) -> int:
         return 0
     related = {(relation.head, relation.tail) for relation in document.relations}
     return len(document.mentions) * (len(document.mentions) - 1) - len(related)
-
-
-@contextmanager
-def _without_warnings_of_unscored_pairs() -> Iterator[None]:
-    """The pipeline warns of them text by text; here they are counted."""
-    logger: Any = logging.get_logger("glirel_transformers.extractor_glirel")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 __all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.evaluation import evaluate_extraction
-from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
+from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.scores_glirel import RelationScores
 
 MAX_LOSS = 0.01
@@ -105,7 +105,7 @@ def calibrate(
     Raises:
         ValueError: when there is no document, or no relation type to ask for.
     """
-    before, after = _pipeline(model), _pipeline(quantized)
+    before, after = _extractor(model), _extractor(quantized)
     kept: list[np.ndarray] = []
     changes = _Changes(float(before.model.config.threshold))
 
@@ -156,8 +156,11 @@ class _Changes:
         self.largest = max(self.largest, float(changes.max())) if changes.size else self.largest
 
 
-def _pipeline(model: Any) -> Any:
-    return model if hasattr(model, "postprocess") else RelationExtractionPipeline(model)
+def _extractor(model: Any) -> RelationExtractor:
+    """The extractor of a model, or of a pipeline that has one."""
+    if isinstance(model, RelationExtractor):
+        return model
+    return getattr(model, "extractor", None) or RelationExtractor(model)
 
 
 __all__ = ["MAX_LOSS", "AccuracyLossError", "Calibration", "calibrate", "check_documents"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from glirel_transformers.data import Document, Mention
 from glirel_transformers.relation_syntax import read_relation_lines
-from glirel_transformers.requests_glirel import read_entities
+from glirel_transformers.requests_glirel import list_entities, read_entities
 
 from .sources import Item
 
@@ -76,15 +76,9 @@ def read_whole_entities(entities: Any, text: str) -> list[dict[str, Any]]:
     Raises:
         ValueError, TypeError: when one cannot be read, or is not the text that it says it is.
     """
-    read = read_entities(entities, text)
-    whole = [{**(given if isinstance(given, Mapping) else {}), **e.to_dict()} for given, e in zip(entities, read)]
-    for given, entity in zip(entities, read):
-        if isinstance(given, Mapping) and given.get("text", entity.text) != entity.text:
-            raise ValueError(
-                f"`entities[{entity.index}]` says that its text is {given['text']!r}, but the characters "
-                f"({entity.start}, {entity.end}) are {entity.text!r}. Spans are half-open and count characters."
-            )
-    return whole
+    listed = list_entities(entities)
+    read = read_entities(listed, text)
+    return [{**(given if isinstance(given, Mapping) else {}), **e.to_dict()} for given, e in zip(listed, read)]
 
 
 def place_of(item: Item) -> Record:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.loading import load_pipeline
-from glirel_transformers.requests_glirel import check_batch_size, check_probability, check_top_k, read_relation_types
+from glirel_transformers.requests_glirel import (
+    TextError,
+    check_batch_size,
+    check_probability,
+    check_top_k,
+    read_relation_types,
+)
+from glirel_transformers.scores_glirel import RelationScores
 
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
@@ -103,7 +109,7 @@ class Extractor:
     """
 
     settings: ExtractionSettings
-    _pipeline: Any = field(init=False, repr=False)
+    _extractor: RelationExtractor = field(init=False, repr=False)
     _ner: Any = field(init=False, repr=False, default=None)
     _options: dict[str, Any] = field(init=False, repr=False)
 
@@ -111,18 +117,10 @@ class Extractor:
         settings = self.settings
         self._options = {
             "relation_types": settings.relation_types,
-            "threshold": settings.threshold,
-            "top_k": settings.top_k,
             "truncation": settings.truncation,
             "alignment": settings.alignment or ("strict" if settings.ner is None else "expand"),
         }
-        try:
-            self._pipeline = load_pipeline(settings.model, settings.device, settings.dtype)
-        except (RuntimeError, AssertionError) as error:  # what torch raises for a device that it does not have
-            if settings.device is None:
-                raise
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"The device {settings.device!r} cannot be used: {reason}") from error
+        self._extractor = load_pipeline(settings.model, settings.device, settings.dtype)
         if settings.ner is not None:
             from glirel_transformers.ner import load_entity_recognizer
 
@@ -131,26 +129,28 @@ class Extractor:
     @property
     def model_name(self) -> str:
         """What the model is called."""
-        return str(self._pipeline.model.name_or_path)
+        return str(self._extractor.model.name_or_path)
 
     def __call__(self, items: Sequence[Item]) -> ChunkResult:
         """Extracts from all items together."""
         requests = [self._read(item) for item in items]
-        with _counting_unscored_pairs() as unscored:
-            try:
-                relations = self._run(requests)
-            except (ValueError, TypeError):
-                checked = [self._check(request) for request in requests]
-                if checked == requests:  # no item is to blame
-                    raise
-                requests = checked
-                unscored.clear()
-                relations = self._run(requests)
-        found = iter(relations)
-        records: list[Record | Malformed] = [
-            request if isinstance(request, Malformed) else request.to_record(next(found)) for request in requests
-        ]
-        return ChunkResult(records, sum(unscored))
+        texts = [_for_pipeline(request) for request in requests if isinstance(request, TextRequest)]
+        results = self._extractor.iterate(
+            texts, batch_size=self.settings.batch_size, on_error="return", return_scores=True, **self._options
+        )
+        records: list[Record | Malformed] = []
+        num_unscored_pairs = 0
+        for request in requests:
+            if isinstance(request, Malformed):
+                records.append(request)
+                continue
+            scores: RelationScores | TextError = next(results)
+            if isinstance(scores, TextError):
+                records.append(Malformed(request.item, scores.message))
+                continue
+            records.append(request.to_record(scores.select(self.settings.threshold, self.settings.top_k)))
+            num_unscored_pairs += scores.num_unscored_pairs
+        return ChunkResult(records, num_unscored_pairs)
 
     def _read(self, item: Item) -> TextRequest | Malformed:
         try:
@@ -173,42 +173,7 @@ class Extractor:
             )
         return self._ner(text) if text.strip() else []
 
-    def _run(self, requests: Sequence[TextRequest | Malformed]) -> list[list[dict[str, Any]]]:
-        texts = [_for_pipeline(request) for request in requests if isinstance(request, TextRequest)]
-        return self._pipeline(texts, batch_size=self.settings.batch_size, **self._options)
-
-    def _check(self, request: TextRequest | Malformed) -> TextRequest | Malformed:
-        """The request, or what the pipeline finds wrong with it."""
-        if isinstance(request, Malformed):
-            return request
-        options = {name: self._options[name] for name in ("relation_types", "truncation", "alignment")}
-        try:
-            for _ in self._pipeline.preprocess(_for_pipeline(request), **options):
-                pass
-        except (ValueError, TypeError) as error:
-            return Malformed(request.item, str(error))
-        return request
-
 
 def _for_pipeline(request: TextRequest) -> dict[str, Any]:
     asked = {} if request.relation_types is None else {"relation_types": request.relation_types}
     return {"text": request.text, "entities": request.entities, **asked}
-
-
-@contextmanager
-def _counting_unscored_pairs() -> Iterator[list[int]]:
-    """Counts what the pipeline would warn of text by text: on a corpus, one figure says more than 1,000 lines."""
-    counts: list[int] = []
-
-    def count(record: logging.LogRecord) -> bool:
-        is_about_windows = "in no window" in str(record.msg) and isinstance(record.args, tuple)
-        if is_about_windows:
-            counts.append(int(record.args[0]))  # type: ignore[index, arg-type]
-        return not is_about_windows
-
-    logger = logging.getLogger("glirel_transformers.extractor_glirel")
-    logger.addFilter(count)
-    try:
-        yield counts
-    finally:
-        logger.removeFilter(count)

@@ -242,7 +242,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
     ("arguments", "message"),
     [
         (("-e", "Paris", "-r", "born in"), "does not hold the entity 'Paris'"),
-        (("-e", "Mari", "-e", "Warsaw", "-r", "born in"), "nearest valid span is (0, 5)"),
+        (("-e", "Mari", "-e", "Warsaw", "-r", "born in"), "as whole words, only within others"),
         (("-e", "Warsaw", "-e", "Marie", "-r", "born in", "-r", "born in"), "repeats 'born in'"),
         (("-e", "Warsaw", "-r", "born in", "--threshold", "7"), "must be a number from 0 to 1"),
         (("-e", "Warsaw", "-r", "born in", "--model", "./nowhere"), "There is no folder './nowhere'"),

@@ -259,10 +259,15 @@ def test_what_it_is_loaded_by_is_named(exported):
         ORTModelForRelationClassification.from_pretrained(folder / "model.onnx")
     with pytest.raises(ValueError, match=r"is an ONNX export\. Load it with ORTModelForRelationClassification"):
         GLiRELForRelationClassification.from_pretrained(folder)
-    with pytest.raises(TypeError, match=r"reads numpy arrays, such as .*: got a str"):
-        RelationExtractor(str(folder))
-    with pytest.raises(TypeError, match="For models of torch there is RelationExtractionPipeline"):
-        RelationExtractor(exported("bert", **SETTINGS)[0])
+    with pytest.raises(TypeError, match="needs the name of a model, or a model, such as .*: got a int"):
+        RelationExtractor(5)
+
+
+def test_the_extractor_takes_every_model(exported):
+    model, folder = exported("bert", **SETTINGS)
+    expected = all_scores(RelationExtractionPipeline(model))
+    for one in (model, ORTModelForRelationClassification.from_pretrained(folder), str(folder), folder):
+        assert_same(expected, all_scores(RelationExtractor(one)))
 
 
 def test_the_extractor_takes_settings_and_a_tokenizer_by_name(pair, exported):

@@ -34,7 +34,7 @@ def test_it_gives_what_the_pipeline_gives(build, records):
     extract = build(batch_size=4)
     found = extract(items_of(records)).records
     texts = [{"text": record["text"], "entities": record["entities"]} for record in records]
-    expected = extract._pipeline(texts, relation_types=RELATIONS, threshold=0.0, batch_size=4)
+    expected = extract._extractor(texts, relation_types=RELATIONS, threshold=0.0, batch_size=4)
     assert [record["relations"] for record in found] == [rounded(relations) for relations in expected]
     assert [record["id"] for record in found] == list(range(20))
     assert sum(len(record["relations"]) for record in found) > 20
@@ -66,7 +66,7 @@ def test_malformed_items_leave_the_others_as_they_are(build, records):
 
 def test_an_error_that_no_item_is_to_blame_for_is_raised(build, records, monkeypatch):
     extract = build()
-    monkeypatch.setattr(extract._pipeline, "postprocess", lambda *_, **__: int("a bug"))
+    monkeypatch.setattr(extract._extractor, "_select", lambda *_, **__: int("a bug"))
     with pytest.raises(ValueError, match="invalid literal"):
         extract(items_of(records))
 

@@ -129,7 +129,7 @@ BAD = [
     ((TEXT, [{"start": -3, "end": 5}], NAMES), {}, "(-3, 5)"),
     ((TEXT, [{"start": "0", "end": 5}], NAMES), {}, "entities[0]"),
     ((TEXT, [{"start": 0.5, "end": 5}], NAMES), {}, "entities[0]"),
-    ((TEXT, [{"begin": 0, "end": 5}], NAMES), {}, "needs 'start' and 'end'"),
+    ((TEXT, [{"first": 0, "end": 5}], NAMES), {}, "needs 'start' and 'end'"),
     ((TEXT, [{"start": 0, "end": 5, "label": 7}], NAMES), {}, "must be a string: got 7"),
     ((TEXT, [5], NAMES), {}, "entities[0]"),
     ((TEXT, "Marie", NAMES), {}, "entities must be a list"),
