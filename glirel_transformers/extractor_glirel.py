@@ -3,8 +3,8 @@
 It needs neither torch nor transformers' `Pipeline`, so that it also serves exports where torch is not installed; see
 `pipeline_glirel.py` for `pipeline("relation-extraction")`, which has one of these.
 
-Axes have one name everywhere: `words, mentions, entities, pairs, relations`. A text that is longer than the model reads
-becomes several windows.
+Axes have one name everywhere: `words, mentions, entities, pairs, relations`. A text that is longer than the model
+reads becomes several windows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .scores_glirel import RelationScores, UnmetConstraint, find_unmet_constrain
 from .sources_glirel import ahead, in_turn, read_inputs
 from .text_glirel import Span, Words, align, describe_collapse, find_collapse
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
-from .windows_glirel import Window, group_relation_types, merge_windows, split_windows
+from .windows_glirel import Window, group_relation_types, mentions_inside, merge_windows, split_windows
 
 if is_torch_available():
     import torch
@@ -74,9 +74,8 @@ class RelationExtractor:
 
     Example:
         >>> extract = RelationExtractor("checkpoints/glirel-mini")
-        >>> relations = extract(
-        ...     "Marie Curie was born in Warsaw.", entities=["Marie Curie", "Warsaw"], relation_types=["place of birth"]
-        ... )
+        >>> text = "Marie Curie was born in Warsaw."
+        >>> relations = extract(text, entities=["Marie Curie", "Warsaw"], relation_types=["place of birth"])
         >>> [(relation["head"]["text"], relation["relation"], relation["tail"]["text"]) for relation in relations]
         [('Marie Curie', 'place of birth', 'Warsaw')]
     """
@@ -274,16 +273,15 @@ class RelationExtractor:
         longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
         room = self.tokenizer.room(longest)
         text.is_split = options.truncation == "window" and not room.fits(words, len(spans))
+        places = self._split(words, spans, longest, room) if text.is_split else [(0, words.num_words)]
         windows: list[Window] = []
-        for place_of_window in self._split(words, spans, longest, room) if text.is_split else [(0, words.num_words)]:
-            begin, end = place_of_window
-            inside = [m for m, (start, stop) in enumerate(spans) if begin <= start and stop <= end]
+        for where, inside in mentions_inside(spans, places):
             entities = sorted({entity_of[m] for m in inside})
             if len(entities) < num_needed:
                 continue
             number = {entity: position for position, entity in enumerate(entities)}
             within = [spans[m] for m in inside], [number[entity_of[m]] for m in inside]
-            windows += self._build(prompts, words, place_of_window, within, entities, options.self_pairs)
+            windows += self._build(prompts, words, where, within, entities, options.self_pairs)
         return windows
 
     def _build(
@@ -309,7 +307,7 @@ class RelationExtractor:
         return split_windows(words, [start for start, _ in spans], prompt, room)
 
     def _align(self, text: _Text, words: Words, char_spans: list[Span], alignment: str) -> list[Span]:
-        """Word spans of mentions. Those that differ within words only are refused, or warned of where `ner` found them.
+        """Word spans of mentions. Those that differ within words only are refused; if `ner` found them, warned of.
 
         Nobody chose what a recogniser finds, and one such text of a corpus should not stop it.
         """

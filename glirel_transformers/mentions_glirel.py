@@ -1,4 +1,4 @@
-"""Entities in every form that users have them, brought to one, and compared with the text that they say they are in."""
+"""Entities in every form that users have them, brought to one, and compared with the text they are in."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ _DATE = re.compile(rf"\b(?:(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},)?(?: \d{{4}
 _NUMBER = re.compile(r"[$€£]?\d[\d.,]*(?:\s?%|\s(?:million|billion|thousand))?(?<![.,])")
 _LINK = r"(?:\s(?:of|de|da|di|van|von|del|della|la|der)){0,2}"  # University of Paris, Leonardo da Vinci
 _NAME = re.compile(rf"\b[^\W\d_a-zß-ÿ][\w’'-]*(?:{_LINK}\s[^\W\d_a-zß-ÿ][\w’'-]*)*")
-# Words that are capitalised where a sentence begins, and are no names.
-_NO_NAME = frozenset(
+# Words that are capitalised at the start of a sentence and are not names.
+_FUNCTION_WORDS = frozenset(
     """
     a after all although an and as at because before both but by during each for from he her his how i if in it its
     later many most much my of on one or our she since so some such than that the their then there these they this
@@ -73,10 +73,12 @@ def find_capitalized_spans(text: str) -> list[dict[str, Any]]:
     that begin a sentence for names, and does not tell persons from places.
     """
     found: list[tuple[int, int, str]] = []
+    is_taken = bytearray(len(text))  # so that the time is linear in the length of the text
     for label, pattern in (("DATE", _DATE), ("NAME", _NAME), ("NUMBER", _NUMBER)):
         for match in pattern.finditer(text):
             start, end = _without_function_words(text, *match.span()) if label == "NAME" else match.span()
-            if start < end and not any(start < other_end and other < end for other, other_end, _ in found):
+            if start < end and 1 not in is_taken[start:end]:
+                is_taken[start:end] = b"\x01" * (end - start)
                 found.append((start, end, label))
     return [{"start": start, "end": end, "label": label} for start, end, label in sorted(found)]
 
@@ -84,7 +86,7 @@ def find_capitalized_spans(text: str) -> list[dict[str, Any]]:
 def _without_function_words(text: str, start: int, end: int) -> tuple[int, int]:
     """The span without function words at its beginning and without a possessive s at its end."""
     for word in re.finditer(r"[\w’'-]+\s*", text[start:end]):
-        if word[0].strip().lower() not in _NO_NAME:
+        if word[0].strip().lower() not in _FUNCTION_WORDS:
             return start + word.start(), start + len(re.sub(r"[’']s?$", "", text[start:end]))
     return end, end
 

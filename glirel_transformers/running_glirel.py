@@ -22,6 +22,7 @@ if is_torch_available():
     import torch
     from torch import Tensor
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
 Features = dict[str, np.ndarray]
 ScoreFunction = Callable[[Sequence[Features]], np.ndarray]
 
@@ -138,7 +139,10 @@ def load_checkpoint(name: str, device: object = None, dtype: object = None) -> S
             "GLiRELForRelationClassification needs torch, which is not installed: pip install torch. An export needs "
             f"none: got {name!r}, which is not one."
         )
-    model: ScoresPairs = AutoModel.from_pretrained(name, **({} if dtype is None else {"dtype": dtype}))
+    precision = str(dtype).removeprefix("torch.")
+    if dtype is not None and precision not in PRECISIONS:
+        raise ValueError(f"`dtype` must be one of {', '.join(PRECISIONS)}: got {dtype!r}.")
+    model: ScoresPairs = AutoModel.from_pretrained(name, **({} if dtype is None else {"dtype": precision}))
     return place(model, first_device() if device is None else device)
 
 

@@ -164,9 +164,8 @@ class UnmetConstraint(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"Relation type {self.relation!r} admits {_listed_names(self.asked)} as its {self.side}, but the entities "
-            f"are of the types {_listed_names(self.seen)}: it can never be found. Entity types are compared letter by "
-            "letter."
+            f"Relation type {self.relation!r} admits {_listed_names(self.asked)} as its {self.side}, but no entity is "
+            f"of that type: they are {_listed_names(self.seen)}. Entity types are compared letter by letter."
         )
 
 

@@ -362,9 +362,9 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
         self._check_length(prompt, len(input_ids))
         entities = list(range(len(spans))) if mention_entity is None else list(mention_entity)
-        entity_starts = [
-            [starts[m] for m, e in enumerate(entities) if e == entity] for entity in sorted(set(entities))
-        ]
+        entity_starts: list[list[int]] = [[] for _ in set(entities)]
+        for mention, entity in enumerate(entities):
+            entity_starts[entity].append(starts[mention])
         boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
         pair_index = ordered_pairs(entity_starts, self.max_pair_distance, self_pairs)
         return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -96,6 +96,15 @@ def split_windows(words: Words, mention_starts: Sequence[int], prompt: Prompt, r
         if end == len(costs) - 1:
             return windows
         begin = max(begin + 1, bisect_left(costs, costs[end] - room.tokens // 2), end - max_words // 2)
+
+
+def mentions_inside(spans: Sequence[Span], windows: Sequence[Span]) -> Iterator[tuple[Span, list[int]]]:
+    """Each window with the positions of the mentions that lie in it, in their order; all are word spans."""
+    order = sorted(range(len(spans)), key=lambda mention: spans[mention][0])
+    starts = [spans[mention][0] for mention in order]
+    for begin, end in windows:
+        near = order[bisect_left(starts, begin) : bisect_left(starts, end)]
+        yield (begin, end), sorted(mention for mention in near if spans[mention][1] <= end)
 
 
 def draw_window(words: Words, mentions: Sequence[Span], hulls: Sequence[Span], room: Room, rng: random.Random) -> Span:
