@@ -35,7 +35,8 @@ from glirel_transformers.jobs import (
 )
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.report import relations_table
-from glirel_transformers.requests_glirel import read_entities
+from glirel_transformers.requests_glirel import read_entities, read_relation_types
+from glirel_transformers.scores_glirel import find_unmet_constraints
 
 from . import extract_options as options
 from .console import console, errors, errors_without_traceback, interruptible, plain
@@ -119,8 +120,15 @@ def extract(
                 outcome = _write(sources, settings, make_engine, output, chosen, on_error, overwrite, report)
             else:
                 outcome = _print(sources, settings, make_engine, chosen, on_error, report)
+        _warn_of_constraints(settings, outcome)
     if outcome.stopped is not None:
         raise typer.Exit(1)
+
+
+def _warn_of_constraints(settings: ExtractionSettings, outcome: Outcome) -> None:
+    """Names constraints that no entity of all texts meets: a typing error, or another recogniser's names."""
+    for unmet in find_unmet_constraints(read_relation_types(settings.relation_types or []), outcome.entity_types):
+        errors.print(f"[yellow]note:[/yellow] {plain(str(unmet))}")
 
 
 def _read_relations(names: list[str] | None, file: Path | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol
@@ -43,11 +43,18 @@ class Outcome:
         counts: how much was done, by earlier runs too.
         stopped: the malformed item at which it ended.
         was_complete: whether there was nothing to do.
+        entity_types: of all entities of this run.
     """
 
     counts: Counts
     stopped: Malformed | None = None
     was_complete: bool = False
+    entity_types: set[str | None] = field(default_factory=set)
+
+    def add(self, done: WorkedChunk) -> None:
+        """Adds what a chunk did."""
+        self.counts += done.counts
+        self.entity_types |= done.entity_types
 
 
 @dataclass
@@ -59,6 +66,7 @@ class WorkedChunk:
     counts: Counts
     malformed: list[Malformed]
     stopped: Malformed | None
+    entity_types: set[str | None]
 
 
 def local_engine(settings: ExtractionSettings) -> Engine:
@@ -87,7 +95,7 @@ class RecordStream:
         observer.begins(self.outcome.counts)
         for done in worked:
             yield from done.records
-            self.outcome.counts += done.counts
+            self.outcome.add(done)
             _tell(observer, done)
             self.outcome.stopped = done.stopped
 
@@ -128,7 +136,7 @@ def write_resumably(
         rest = chunks if following is None else chain([following], chunks)
         for done in _work(rest, engine, on_error):
             output.write(done.chunk, done.records, done.counts, is_whole=done.stopped is None)
-            outcome.counts += done.counts
+            outcome.add(done)
             _tell(observer, done)
             outcome.stopped = done.stopped
         if outcome.stopped is None:
@@ -180,7 +188,7 @@ def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk
     )
     if on_error == "keep":
         good = [record.to_record() if isinstance(record, Malformed) else record for record in results]
-    return WorkedChunk(chunk, good, counts, malformed, stopped)
+    return WorkedChunk(chunk, good, counts, malformed, stopped, result.entity_types)
 
 
 def _tell(observer: Observer, done: WorkedChunk) -> None:

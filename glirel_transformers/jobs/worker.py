@@ -91,10 +91,12 @@ class ChunkResult:
     Args:
         records: a record, or what is wrong, for each item in order.
         num_unscored_pairs: how many entity pairs were in no window of a long text.
+        entity_types: of all entities, for constraints that none of a whole corpus meets.
     """
 
     records: list[Record | Malformed]
     num_unscored_pairs: int = 0
+    entity_types: set[str | None] = field(default_factory=set)
 
 
 @dataclass
@@ -138,19 +140,19 @@ class Extractor:
         results = self._extractor.iterate(
             texts, batch_size=self.settings.batch_size, on_error="return", return_scores=True, **self._options
         )
-        records: list[Record | Malformed] = []
-        num_unscored_pairs = 0
+        result = ChunkResult([])
         for request in requests:
             if isinstance(request, Malformed):
-                records.append(request)
+                result.records.append(request)
                 continue
             scores: RelationScores | TextError = next(results)
             if isinstance(scores, TextError):
-                records.append(Malformed(request.item, scores.message))
+                result.records.append(Malformed(request.item, scores.message))
                 continue
-            records.append(request.to_record(scores.select(self.settings.threshold, self.settings.top_k)))
-            num_unscored_pairs += scores.num_unscored_pairs
-        return ChunkResult(records, num_unscored_pairs)
+            result.records.append(request.to_record(scores.select(self.settings.threshold, self.settings.top_k)))
+            result.num_unscored_pairs += scores.num_unscored_pairs
+            result.entity_types.update(entity.label for entity in scores.entities)
+        return result
 
     def _read(self, item: Item) -> TextRequest | Malformed:
         try:

@@ -331,3 +331,17 @@ def test_the_embedded_model_is_found():
     from glirel_transformers.checkpoints import EMBEDDED_MODEL
 
     assert Path(__file__).parents[2] / "checkpoints" / "glirel-mini" == EMBEDDED_MODEL
+
+
+def test_constraints_that_no_entity_meets_are_named_once(run, corpus):
+    lines = corpus(40)
+    wrong = run("-r", "place of birth: person -> CITY", "--batch-size", "1", text=lines)
+    assert wrong.exit_code == 0, wrong.output
+    assert wrong.stderr.count("admits 'person' as its head") == 1
+    assert "'CITY', 'PERSON'" in wrong.stderr
+    right = run("-r", "place of birth: PERSON -> CITY", text=lines)
+    assert "admits" not in right.stderr
+
+
+def test_names_are_found_as_whole_words():
+    assert find_entities("Anna met Ann.", ["Ann=PERSON"]) == [{"start": 9, "end": 12, "label": "PERSON"}]
