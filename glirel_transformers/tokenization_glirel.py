@@ -287,6 +287,17 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         enclosing = len(prompt.token_ids) + len(self._enclosing_token_ids[1])
         return Room(self.model_max_length - enclosing, self.max_words, 2 if self.entity_markers else 0)
 
+    # Folders that were saved before there was `room` bring a pipeline that asks these two.
+
+    def fits(self, prompt: Prompt, words: Words, num_mentions: int) -> bool:
+        """As [`Room.fits`]."""
+        return self.room(prompt).fits(words, num_mentions)
+
+    def num_tokens(self, prompt: Prompt, words: Words, num_mentions: int) -> int:
+        """Length of the encoder's input for a whole text."""
+        room = self.room(prompt)
+        return self.model_max_length - room.tokens + len(words.token_ids) + room.marker_tokens * num_mentions
+
     @property
     def limits(self) -> str:
         """What the model reads at most, such as "384 words and 512 tokens"."""

@@ -707,3 +707,14 @@ def test_half_a_surrogate_pair_is_an_error():
 def test_half_a_surrogate_pair_is_named(text, types):
     with pytest.raises(ValueError, match="half of a surrogate pair"):
         make()(text, entities=[(2, 5)], relation_types=types)
+
+
+@pytest.mark.parametrize("settings", [{}, {"entity_markers": True}, {"max_words": 5}])
+def test_pipelines_of_folders_saved_before_find_what_they_ask(settings):
+    """With this package installed, transformers loads a folder's own pipeline and this tokenizer."""
+    tokenizer = make(**settings)
+    prompt, (words,) = tokenizer.read_prompt(TYPES), tokenizer.read_words([MARIE])
+    assert tokenizer.fits(prompt, words, 2) == (tokenizer.max_words is None)
+    if tokenizer.max_words is None:
+        built = tokenizer.build(prompt, words, tokenizer.align(MARIE, words, MARIE_ENTITIES))
+        assert tokenizer.num_tokens(prompt, words, 2) == len(built["input_ids"])
