@@ -255,10 +255,19 @@ class RelationExtractor:
     def _with_windows(self, text: _Text, words: Words | None, options: ExtractionOptions) -> _Text | TextError:
         try:
             known = self.tokenizer.read_words([text.request.text])[0] if words is None else words
+            self._check_clusters(text.request)
             text.windows = self._windows(text, known, options)
         except (TypeError, ValueError) as error:
             return text_error(error, text.position)
         return text
+
+    def _check_clusters(self, request: Request) -> None:
+        several = next((entity for entity in request.entities if len(entity.mentions) > 1), None)
+        if several is not None and not getattr(self.model, "takes_clusters", True):
+            raise ValueError(
+                f"`entities[{several.index}]` has {len(several.mentions)} mentions, but in this export each mention "
+                "is an entity. Pass its mentions as entities of their own, or run the checkpoint itself."
+            )
 
     def _windows(self, text: _Text, words: Words, options: ExtractionOptions) -> list[Window]:
         """The windows of a text that hold at least one pair, each for every group of relation types."""

@@ -1,4 +1,4 @@
-"""The options of a call: what is asked of a text besides its entities."""
+"""The options of a call: what is asked of every text."""
 
 from __future__ import annotations
 

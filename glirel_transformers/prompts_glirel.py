@@ -60,7 +60,7 @@ class Room(NamedTuple):
 
     Args:
         tokens: how many are left for the words and the markers of mentions.
-        words: how many words the model reads at most; `None` is no limit.
+        words: how many words the model reads at most; `None` means without limit.
         marker_tokens: how many tokens the markers of each mention take.
     """
 

@@ -138,12 +138,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     @property
     def max_pair_distance(self) -> int | None:
-        """Limit on the words between the starts of a pair's mentions, in either direction; `None` is no limit."""
+        """Limit on the words between the starts of a pair's mentions, in either direction; `None` means without limit."""
         return self.init_kwargs.get("max_pair_distance")
 
     @property
     def max_words(self) -> int | None:
-        """Limit on the words of a text, relation types and markers aside; `None` is no limit but that on tokens."""
+        """Limit on the words of a text, relation types and markers aside; `None` leaves only the limit on tokens."""
         return self.init_kwargs.get("max_words")
 
     @property

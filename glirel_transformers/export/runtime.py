@@ -171,6 +171,11 @@ class ORTModelForRelationClassification:
         return dtype
 
     @property
+    def takes_clusters(self) -> bool:
+        """Whether an entity may have several mentions."""
+        return "mention_entity" in self._inputs
+
+    @property
     def is_optimized(self) -> bool:
         """Always true: it is laid out for its device and stays there, which is what pipelines ask this for."""
         return True

@@ -259,8 +259,17 @@ def test_what_it_is_loaded_by_is_named(exported):
         ORTModelForRelationClassification.from_pretrained(folder / "model.onnx")
     with pytest.raises(ValueError, match=r"is an ONNX export\. Load it with ORTModelForRelationClassification"):
         GLiRELForRelationClassification.from_pretrained(folder)
-    with pytest.raises(TypeError, match="needs the name of a model, or a model, such as .*: got a int"):
+    with pytest.raises(TypeError, match=r"needs the name of a model, or a model, such as .*: got a int"):
         RelationExtractor(5)
+
+
+def test_entities_of_several_mentions_are_refused_by_an_export(pair):
+    extract = RelationExtractor(pair[1], relation_types=RELATION_TYPES)
+    cluster = {"text": TEXTS[0], "entities": [{"mentions": [(0, 5), (6, 11)]}, (24, 30)]}
+    good = {"text": TEXTS[0], "entities": [(0, 11), (24, 30)]}
+    bad, result = extract.iterate([cluster, good], on_error="return", batch_size=2)
+    assert "`entities[0]` has 2 mentions, but in this export each mention is an entity" in bad.message
+    assert isinstance(result, list)
 
 
 def test_the_extractor_takes_every_model(exported):

@@ -15,7 +15,7 @@ from glirel_transformers import RelationExtractionPipeline
 
 @dataclass
 class SpacySpan:
-    """As `spacy.tokens.Span`: offsets in characters besides those in tokens, and a label with an underscore."""
+    """As `spacy.tokens.Span`: offsets in characters next to those in tokens, and a label with an underscore."""
 
     start_char: int
     end_char: int
@@ -147,7 +147,7 @@ def test_ner_finds_the_entities(extract):
     options = {"ner": ner, "relation_types": TYPES, "threshold": 0.0}
     assert extract(MARIE, **options) == expected
     assert extract([MARIE, "", "Other."], **options) == [expected, [], []]
-    assert extract({"text": "Other.", "entities": [(0, 5), (5, 6)]}, **options)  # entities go before it
+    assert extract({"text": "Other.", "entities": [(0, 5), (5, 6)]}, **options)  # entities take precedence
     assert asked == [MARIE, MARIE, "Other."]
 
 

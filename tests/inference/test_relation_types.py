@@ -110,7 +110,7 @@ def test_each_type_has_its_threshold(scripted):
     types = {"place of birth": {"threshold": 0.4}, "spouse": {"threshold": 0.9}}
     expected = [(1, "spouse", 0), (0, "place of birth", 1)]
     assert found(extract(MARIE, entities=[PERSON, CITY], relation_types=types)) == expected
-    # It goes before that of the call, which serves the others.
+    # It takes precedence over that of the call, which serves the others.
     types["spouse"] = {}
     assert found(extract(MARIE, entities=[PERSON, CITY], relation_types=types, threshold=0.99)) == expected[1:]
 

@@ -154,7 +154,7 @@ def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, m
         tokenizers.append(threading.current_thread().name)
         return read_words(texts)
 
-    monkeypatch.setattr(RelationExtractor, "_tokenizes_ahead", True)  # as beside an accelerator
+    monkeypatch.setattr(RelationExtractor, "_tokenizes_ahead", True)  # as with an accelerator
     monkeypatch.setattr(extract.tokenizer, "read_words", tokenize)
     results = extract(texts(), relation_types=TYPES, batch_size=2)
     next(results)
@@ -164,7 +164,7 @@ def test_texts_are_read_ahead_by_the_caller_and_tokenized_in_a_thread(extract, m
     assert all(name.startswith("glirel-tokenizer") for name in tokenizers)
 
 
-def test_no_thread_beside_a_model_on_a_cpu(extract, monkeypatch):
+def test_no_thread_next_to_a_model_on_a_cpu(extract, monkeypatch):
     monkeypatch.setattr(extractor_module, "ahead", None)
     texts = [{"text": MARIE, "entities": [PERSON, CITY]}] * 40
     assert len(extract(texts, relation_types=TYPES, batch_size=2)) == 40
