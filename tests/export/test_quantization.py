@@ -13,7 +13,7 @@ import torch
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from typer.testing import CliRunner
 
-from glirel_transformers import RelationExtractionPipeline
+from glirel_transformers import RelationExtractionPipeline, RelationExtractor
 from glirel_transformers.cli import app
 from glirel_transformers.cli.export import _read
 from glirel_transformers.data import Document, Mention, Relation
@@ -117,9 +117,9 @@ def test_calibration_compares_every_score(exported):
 
 def test_changes_and_decisions_are_counted(exported, monkeypatch):
     model, _ = exported("bert", **SETTINGS)
-    before, after = (RelationExtractionPipeline(model) for _ in range(2))
-    forward = after._forward
-    monkeypatch.setattr(after, "_forward", lambda inputs: {"scores": 1 - forward(inputs)["scores"]})
+    before, after = (RelationExtractor(model) for _ in range(2))
+    score = after._score
+    monkeypatch.setattr(after, "_score", lambda features: 1 - score(features))
     found = calibrate(before, after, [MARIE])
     (kept,) = before(
         [MARIE.to_text()[0]],
