@@ -14,7 +14,7 @@ from transformers.utils import is_torch_available
 
 from ._version import __version__ as __version__
 from .configuration_glirel import GLiRELConfig
-from .loading import RelationExtractor
+from .loading import RelationExtractor  # from there, since it then loads exports by name as well
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pipeline_glirel import TASK, RelationExtractionPipeline
 from .scores_glirel import RelationScores

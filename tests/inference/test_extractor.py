@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -406,3 +408,11 @@ def test_the_pipeline_refuses_what_it_does_not_have(shared_model, extract):
 def test_the_steps_of_a_pipeline_give_what_a_call_gives(extract):
     asked = {"relation_types": TYPES, "threshold": 0.0}
     assert extract.run_single(GOOD, asked, {}, {}) == extract(GOOD, **asked)
+
+
+@pytest.mark.slow
+def test_the_public_extractor_loads_exports_by_name():
+    """Also where nothing else has imported `loading`, which knows how."""
+    script = "from glirel_transformers import RelationExtractor as R; print(R.load_model.__module__)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "glirel_transformers.loading"
