@@ -23,7 +23,7 @@ from transformers.utils import is_torch_available, logging
 
 from .mentions_glirel import shortened
 from .options_glirel import ExtractionOptions, GroupSize
-from .prompts_glirel import Prompt, Room
+from .prompts_glirel import Prompt
 from .requests_glirel import (
     RelationType,
     Request,
@@ -208,28 +208,31 @@ class RelationExtractor:
         """Reads some batches ahead, runs windows of similar length together, and yields results in the order given."""
         # One at a time, a text need not wait for others of similar length.
         num_texts = BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
-        numbered = enumerate(stream)
+        read = partial(self._read_some, enumerate(stream), num_texts, options)
         constraints = _Constraints()
-
-        def read() -> Callable[[], list[_Text | TextError]] | None:
-            texts = [self._read(item, position, options) for position, item in islice(numbered, num_texts)]
-            return partial(self._tokenize, texts, options) if texts else None
-
         for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
-            windows = [window for text in texts if isinstance(text, _Text) for window in text.windows]
-            for batch in self._batches(windows, batch_size):
-                for window, scores in zip(batch, self._score([w.features for w in batch]), strict=True):
-                    window.take_scores(scores)
+            readable = [text for text in texts if isinstance(text, _Text)]
+            self._run(readable, batch_size)
+            constraints.add(readable)
             for text in texts:
-                if isinstance(text, _Text):
-                    constraints.add(text.request)
-                    yield self._select(text, options)
-                elif returns_errors:
-                    yield text
-                else:
+                if isinstance(text, TextError) and not returns_errors:
                     raise text
+                yield text if isinstance(text, TextError) else self._select(text, options)
         if not options.return_scores:
             self._warn_of_constraints(constraints.unmet())
+
+    def _read_some(
+        self, numbered: Iterator[tuple[int, object]], num_texts: int, options: ExtractionOptions
+    ) -> Callable[[], list[_Text | TextError]] | None:
+        """Reads the next texts, and gives what tokenizes them; `None` after the last."""
+        texts = [self._read(item, position, options) for position, item in islice(numbered, num_texts)]
+        return partial(self._tokenize, texts, options) if texts else None
+
+    def _run(self, texts: list[_Text], batch_size: int) -> None:
+        """Scores the windows of all texts."""
+        for batch in self._batches([window for text in texts for window in text.windows], batch_size):
+            for window, scores in zip(batch, self._score([window.features for window in batch]), strict=True):
+                window.take_scores(scores)
 
     def _read(self, item: object, position: int, options: ExtractionOptions) -> _Text | TextError:
         try:
@@ -272,25 +275,20 @@ class RelationExtractor:
     def _windows(self, text: _Text, words: Words, options: ExtractionOptions) -> list[Window]:
         """The windows of a text that hold at least one pair, each for every group of relation types."""
         request = text.request
-        mentions = [mention[:2] for entity in request.entities for mention in entity.mentions]
-        entity_of = [number for number, entity in enumerate(request.entities) for _ in entity.mentions]
-        spans = self._align(text, words, mentions, options.alignment)
-        num_needed = 1 if options.self_pairs else 2
-        if len(request.entities) < num_needed or not request.relation_types:
+        spans = self._align(text, words, options.alignment)
+        if not request.relation_types:
             return []
         prompts = self._prompts_of(tuple(relation.wording for relation in request.relation_types), options.group_size)
         longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
         room = self.tokenizer.room(longest)
         text.is_split = options.truncation == "window" and not room.fits(words, len(spans))
-        places = self._split(words, spans, longest, room) if text.is_split else [(0, words.num_words)]
+        starts = [start for start, _ in spans]
+        places = split_windows(words, starts, longest, room) if text.is_split else [(0, words.num_words)]
+        entity_of = [number for number, entity in enumerate(request.entities) for _ in entity.mentions]
         windows: list[Window] = []
         for where, inside in mentions_inside(spans, places):
-            entities = sorted({entity_of[m] for m in inside})
-            if len(entities) < num_needed:
-                continue
-            number = {entity: position for position, entity in enumerate(entities)}
-            within = [spans[m] for m in inside], [number[entity_of[m]] for m in inside]
-            windows += self._build(prompts, words, where, within, entities, options.self_pairs)
+            mentions = [spans[m] for m in inside], [entity_of[m] for m in inside]
+            windows += self._build(prompts, words, where, mentions, options.self_pairs)
         return windows
 
     def _build(
@@ -299,28 +297,30 @@ class RelationExtractor:
         words: Words,
         window: Span,
         mentions: tuple[list[Span], list[int]],
-        entities: list[int],
         self_pairs: bool,
     ) -> Iterator[Window]:
-        """A part of a text after each prompt; `mentions` are their word spans and their places in `entities`."""
+        """A part of a text after each prompt; `mentions` are the word spans of its mentions, and their entities."""
+        spans, entity_of = mentions
+        entities = sorted(set(entity_of))
+        if len(entities) < (1 if self_pairs else 2):
+            return
+        number = {entity: position for position, entity in enumerate(entities)}
         first = 0
         for prompt in prompts:
-            features = self.tokenizer.build(prompt, words, mentions[0], window, mentions[1], self_pairs)
+            features = self.tokenizer.build(prompt, words, spans, window, [number[e] for e in entity_of], self_pairs)
             columns = (first, first + len(prompt.relation_token_spans))
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
                 yield Window(features, pairs, columns)
             first = columns[1]
 
-    def _split(self, words: Words, spans: list[Span], prompt: Prompt, room: Room) -> list[Span]:
-        return split_windows(words, [start for start, _ in spans], prompt, room)
-
-    def _align(self, text: _Text, words: Words, char_spans: list[Span], alignment: str) -> list[Span]:
+    def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
         """Word spans of mentions. Those that differ within words only are refused; if `ner` found them, warned of.
 
         Nobody chose what a recogniser finds, and one such text of a corpus should not stop it.
         """
         request = text.request
+        char_spans = [mention[:2] for entity in request.entities for mention in entity.mentions]
         if not request.are_found:
             return self.tokenizer.align(request.text, words, char_spans, alignment)
         spans = align(request.text, words, char_spans, alignment)
@@ -421,11 +421,12 @@ class _Constraints:
         self._labels: set[str | None] = set()
         self._types: dict[object, RelationType] = {}
 
-    def add(self, request: Request) -> None:
-        self._labels.update(entity.label for entity in request.entities)
-        for relation in request.relation_types:
-            if relation.head is not None or relation.tail is not None:
-                self._types[relation.name, relation.head, relation.tail] = relation
+    def add(self, texts: Iterable[_Text]) -> None:
+        for text in texts:
+            self._labels.update(entity.label for entity in text.request.entities)
+            for relation in text.request.relation_types:
+                if relation.is_constrained:
+                    self._types[relation.name, relation.head, relation.tail] = relation
 
     def unmet(self) -> list[UnmetConstraint]:
         return find_unmet_constraints(self._types.values(), self._labels)

@@ -244,17 +244,16 @@ def _read_given(entity: object, index: int, names: _Names) -> _Given:
         return _Given(names.find(entity, index))
     if hasattr(entity, "start_char") and hasattr(entity, "end_char"):  # a span of spaCy, or of Stanza
         label = getattr(entity, "label_", None) or getattr(entity, "type", None)
-        surface = getattr(entity, "text", None)
-        span = (entity.start_char, entity.end_char)
-        return _Given(span, label or None, surface if isinstance(surface, str) else None)
+        return _Given((entity.start_char, entity.end_char), label, getattr(entity, "text", None))
     if isinstance(entity, Mapping):
         return _read_mapping(entity, index, names)
     if hasattr(entity, "tolist"):  # an array or a tensor
         entity = entity.tolist()
-    if isinstance(entity, Sequence) and not isinstance(entity, (bytes, bytearray)) and len(entity) in (2, 3):
-        if isinstance(entity[0], str) and len(entity) == 2:  # a name with its type
+    if isinstance(entity, Sequence) and not isinstance(entity, (bytes, bytearray)):
+        if len(entity) == 2 and isinstance(entity[0], str):  # a name with its type
             return _Given(names.find(entity[0], index), entity[1])
-        return _Given((entity[0], entity[1]), entity[2] if len(entity) == 3 else None)
+        if len(entity) in (2, 3):
+            return _Given(tuple(entity[:2]), *entity[2:])
     raise TypeError(
         f"`entities[{index}]` must be (start, end), (start, end, label), a dictionary with 'start' and 'end', a name, "
         f"or a spaCy span: got {shortened(entity)}."

@@ -75,6 +75,11 @@ class RelationType:
     asked_as: str | None = None
 
     @property
+    def is_constrained(self) -> bool:
+        """Whether a side admits certain entity types only."""
+        return self.head is not None or self.tail is not None
+
+    @property
     def wording(self) -> str:
         """What the model reads."""
         return self.name if self.asked_as is None else self.asked_as
@@ -200,13 +205,18 @@ def read_request(
     entities = given.get("entities")
     found = _find_entities(text, ner) if entities is None else entities
     request = Request(text, read_entities(found, text), read_types(asked), entities is None)
-    constrained = [r.name for r in request.relation_types if r.head is not None or r.tail is not None]
+    _check_labels(request)
+    return request
+
+
+def _check_labels(request: Request) -> None:
+    """Refuses constraints on the types of entities that have none."""
+    constrained = [relation.name for relation in request.relation_types if relation.is_constrained]
     if constrained and request.entities and all(entity.label is None for entity in request.entities):
         raise ValueError(
             f"Relation type {constrained[0]!r} admits certain entity types only, but no entity has a label. Pass "
             "entities as (start, end, label) or dictionaries with 'label', or drop `head` and `tail`."
         )
-    return request
 
 
 def _check_keys(item: Mapping[str, object]) -> None:
