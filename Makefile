@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM := false
 export GRADIO_ANALYTICS_ENABLED := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo space test test-browser lint ruff-check ruff-format mypy format wheel clean
+.PHONY: help setup demo space test test-browser checkpoint-code lint ruff-check ruff-format mypy format wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-browser: $(VENV)/.installed-browser  ## drive the labelling page in Chromiu
 			chromium fonts-dejavu-core fonts-liberation; }
 	GLIREL_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
 	@echo "Pictures of every state: $(SCREENSHOTS)"
+
+checkpoint-code:  ## copy the *_glirel.py files into checkpoints/; their weights stay as they are
+	$(PYTHON) scripts/checkpoint_code.py
 
 lint: ruff-check ruff-format mypy  ## ruff (lint and format) and mypy
 

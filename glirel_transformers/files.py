@@ -78,7 +78,7 @@ def open_binary(path: StrPath) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_text(path: StrPath) -> Iterator[TextIO]:
-    """Opens a text file to read it: decompressed, UTF-8, without a byte-order mark, line ends as `\\n`.
+    r"""Opens a text file to read it: decompressed, UTF-8, without a byte-order mark, line ends as `\n`.
 
     Raises:
         OSError: when it is missing or cannot be opened.
@@ -134,11 +134,11 @@ def read_json_object(path: StrPath) -> dict[str, Json]:
 
 @contextmanager
 def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[TextIO]:
-    """Opens a text file to write it in UTF-8, compressed where its suffix says so.
+    r"""Opens a text file to write it in UTF-8, compressed where its suffix says so.
 
     Args:
         path: the file.
-        newline: `"\\n"` writes line ends as they are on every system; `""` is what `csv` asks for.
+        newline: `"\n"` writes line ends as they are on every system; `""` is what `csv` asks for.
 
     Raises:
         OSError: when it cannot be written.

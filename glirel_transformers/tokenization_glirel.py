@@ -138,7 +138,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     @property
     def max_pair_distance(self) -> int | None:
-        """Limit on the words between the starts of a pair's mentions, in either direction; `None` means without limit."""
+        """Limit on the words between the starts of a pair's mentions, in either direction; `None`: no limit."""
         return self.init_kwargs.get("max_pair_distance")
 
     @property

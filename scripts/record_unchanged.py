@@ -1,7 +1,7 @@
 """Record what must not change: tensors and scores of the embedded model, and scores of tiny models of every kind.
 
-`tests/test_unchanged.py` compares with `tests/unchanged/*.json`. Run this only to record what is new; a changed score in
-the difference is a fault, or a promise broken on purpose and explained in the change log.
+`tests/test_unchanged.py` compares with `tests/unchanged/*.json`. Run this only to record what is new; a changed score
+in the difference is a fault, or a promise broken on purpose and explained in the change log.
 
     python scripts/record_unchanged.py
 """
@@ -19,6 +19,7 @@ from unchanged_cases import embedded_record, tiny_record  # noqa: E402
 
 
 def main() -> None:
+    """Writes both records."""
     folder = ROOT / "tests" / "unchanged"
     folder.mkdir(exist_ok=True)
     for name, record in (("embedded", embedded_record()), ("tiny", tiny_record())):

@@ -27,7 +27,7 @@ def test_it_is_a_whole_hub_folder_of_at_most_40_mb():
 
 
 def test_its_code_is_that_of_the_package():
-    """After a change to a `*_glirel.py`: `python examples/publish.py` with the folder as --model and --output."""
+    """After a change to a `*_glirel.py`: `make checkpoint-code`."""
     ours = {path.name: path.read_text() for path in (ROOT / "glirel_transformers").glob("*_glirel.py")}
     assert {path.name: path.read_text() for path in FOLDER.glob("*_glirel.py")} == ours
 

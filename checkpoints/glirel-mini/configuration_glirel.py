@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
+
+from .choices_glirel import (
+    CHOICES,
+    EntityPooling,
+    LossFunction,
+    MarkerPlacement,
+    MentionRepresentation,
+    PairRepresentation,
+    Refinement,
+    RelationRepresentation,
+    Scorer,
+    SubtokenPooling,
+)
 
 # The paper's encoder (Section 3): what a bare `GLiRELConfig()` describes.
 _DEBERTA_V3_LARGE = {
@@ -25,14 +38,62 @@ _DEBERTA_V3_LARGE = {
     "type_vocab_size": 0,
 }
 
-_CHOICES = {
-    "subtoken_pooling": ("first", "last", "mean", "sum", "first_last"),
-    "relation_representation": ("label", "rel_token", "both"),
-    "mention_representation": ("endpoints", "mean"),
-    "scorer": ("dot", "dot_thresh", "dot_norm", "concat_proj"),
-    "loss_function": ("bce", "focal"),
-    "marker_placement": ("nested", "sequential"),
+STAGES: dict[str, tuple[str, ...]] = {
+    "encode": (
+        "encoder_config",
+        "hidden_size",
+        "feed_forward_multiplier",
+        "dropout",
+        "subtoken_pooling",
+        "relation_representation",
+        "use_lstm",
+        "entity_markers",
+        "marker_placement",
+        "max_words",
+        "shared_relation_positions",
+    ),
+    "entities": ("mention_representation", "endpoint_projection", "entity_pooling"),
+    "pairs": ("pair_representation", "max_pair_distance"),
+    "refine": (
+        "refinement",
+        "num_pair_refinement_layers",
+        "num_relation_refinement_layers",
+        "num_refinement_heads",
+        "refinement_self_attention",
+        "refinement_feed_forward_multiplier",
+        "relation_refinement_sees_pairs",
+    ),
+    "score": ("scorer", "threshold", "coreference_label", "coreference_classifier"),
+    "loss": ("loss_function", "focal_alpha", "focal_gamma", "positive_weight", "negative_weight"),
+    "origin": ("trained_relation_types", "original_config"),
 }
+"""Every field of [`GLiRELConfig`], once, by the stage that reads it; what lists fields iterates this."""
+
+SYSTEMS: dict[str, dict[str, object]] = {
+    "glirel": {
+        "subtoken_pooling": "first",  # Section 3.1
+        "relation_representation": "label",  # Section 3.2, equation 1
+        "mention_representation": "endpoints",  # equation 2
+        "pair_representation": "concat",  # equation 3
+        "refinement": "attention",  # Section 3.4, equations 4 to 6
+        "num_pair_refinement_layers": 1,
+        "num_relation_refinement_layers": 1,
+        "scorer": "dot",  # equations 7 and 8
+        "loss_function": "bce",  # Section 3.5
+    },
+}
+"""The choices of each published system, stage by stage: `GLiRELConfig(**SYSTEMS["glirel"])`."""
+
+
+def choices_of(field: str) -> tuple[str, ...]:
+    """The names that a field of [`GLiRELConfig`] admits; empty where it does not choose between names.
+
+    Raises:
+        KeyError: when there is no such field.
+    """
+    if field not in GLiRELConfig.__dataclass_fields__:
+        raise KeyError(f"GLiRELConfig has no field {field!r}.")
+    return get_args(CHOICES[field]) if field in CHOICES else ()
 
 
 class GLiRELConfig(PreTrainedConfig):
@@ -66,6 +127,12 @@ class GLiRELConfig(PreTrainedConfig):
         endpoint_projection (`bool`, defaults to `False`):
             Whether either end point passes an FFN of its own before equation 2. Not in the paper; the published
             checkpoints have it. Only for `mention_representation="endpoints"`.
+        entity_pooling (`str`, defaults to `"mean"`):
+            How the mentions of an entity become one vector: `"mean"`. An entity of one mention is that mention.
+        pair_representation (`str`, defaults to `"concat"`):
+            `"concat"` is equation 3, an FFN over head and tail.
+        refinement (`str`, defaults to `"attention"`):
+            What a refinement layer is: `"attention"` is equations 4–6.
         num_pair_refinement_layers (`int`, defaults to 0):
             Layers that refine pairs against the words of the text (Section 3.4, equations 4–6), 0 to 2.
         num_relation_refinement_layers (`int`, defaults to 0):
@@ -96,7 +163,7 @@ class GLiRELConfig(PreTrainedConfig):
         marker_placement (`str`, defaults to `"nested"`):
             `"nested"` puts the markers of mentions that overlap around each of them. `"sequential"` is for converted
             checkpoints: it inserts them as the original package does, one mention after the other by its start, so
-            that a mention within another reads beside its words; and words between mentions are counted with the
+            that a mention within another is read next to its words; and words between mentions are counted with the
             markers. Mentions that do not overlap are marked alike. The tokenizer must agree.
         max_pair_distance (`int`, *optional*):
             Pairs whose mentions start more than this many words apart are not formed (Appendix A.7). Both directions
@@ -138,29 +205,32 @@ class GLiRELConfig(PreTrainedConfig):
     model_type = "glirel"
     sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig}
 
-    encoder_config: Any = None
+    encoder_config: PreTrainedConfig = None  # resolved from None or a dictionary
     hidden_size: int = None  # type: ignore[assignment]  # resolved to the encoder's width
     feed_forward_multiplier: int = 4
     dropout: float = 0.1
-    subtoken_pooling: str = "first"
-    relation_representation: str = "label"
+    subtoken_pooling: SubtokenPooling = "first"
+    relation_representation: RelationRepresentation = "label"
     use_lstm: bool = False
-    mention_representation: str = "endpoints"
+    mention_representation: MentionRepresentation = "endpoints"
     endpoint_projection: bool = False
+    entity_pooling: EntityPooling = "mean"
+    pair_representation: PairRepresentation = "concat"
+    refinement: Refinement = "attention"
     num_pair_refinement_layers: int = 0
     num_relation_refinement_layers: int = 0
     num_refinement_heads: int = 8
     refinement_self_attention: bool = True
     refinement_feed_forward_multiplier: float | None = None
     relation_refinement_sees_pairs: bool = True
-    scorer: str = "dot"
-    loss_function: str = "bce"
+    scorer: Scorer = "dot"
+    loss_function: LossFunction = "bce"
     focal_alpha: float = 0.75
     focal_gamma: float = 3.0
     positive_weight: float = 1.0
     negative_weight: float = 1.0
     entity_markers: bool = False
-    marker_placement: str = "nested"
+    marker_placement: MarkerPlacement = "nested"
     max_pair_distance: int | None = None
     max_words: int | None = None
     shared_relation_positions: bool = False
@@ -170,7 +240,7 @@ class GLiRELConfig(PreTrainedConfig):
     trained_relation_types: list[str] | None = None
     original_config: dict[str, Any] | None = None
 
-    def __post_init__(self, **kwargs: Any) -> None:
+    def __post_init__(self, **kwargs: object) -> None:
         if self.encoder_config is None:
             self.encoder_config = dict(_DEBERTA_V3_LARGE)
         if isinstance(self.encoder_config, dict):
@@ -190,50 +260,50 @@ class GLiRELConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         self._validate()
 
+    @property
+    def inner_size(self) -> int:
+        """Width between the two layers of every FFN but those of refinement layers."""
+        return self.feed_forward_multiplier * self.hidden_size
+
+    @property
+    def refinement_inner_size(self) -> int:
+        """Width between the two layers of the FFN of a refinement layer."""
+        multiplier = self.refinement_feed_forward_multiplier
+        return int((self.feed_forward_multiplier if multiplier is None else multiplier) * self.hidden_size)
+
+    @property
+    def refines_pairs(self) -> bool:
+        """Whether pairs are refined, or relation types by them: all pairs are then needed at once."""
+        relations_read_pairs = self.num_relation_refinement_layers > 0 and self.relation_refinement_sees_pairs
+        return self.num_pair_refinement_layers > 0 or relations_read_pairs
+
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:
         """The encoder's configuration, which owns the vocabulary: what `resize_token_embeddings` updates."""
         return self.encoder_config
 
     def _validate(self) -> None:
-        for name, choices in _CHOICES.items():
-            if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}: got {value!r}.")
-        self._require("hidden_size", 1, math.inf, integer=True)
-        self._require("feed_forward_multiplier", 1, math.inf, integer=True)
-        self._require("dropout", 0, 1)
-        for name in ("num_pair_refinement_layers", "num_relation_refinement_layers"):
-            self._require(name, 0, 2, integer=True)
-        self._require("num_refinement_heads", 1, math.inf, integer=True)
-        for name in ("focal_alpha", "threshold"):
-            self._require(name, 0, 1)
-        for name in ("focal_gamma", "positive_weight", "negative_weight"):
-            self._require(name, 0, math.inf)
-        for name in ("max_pair_distance", "max_words"):
-            if getattr(self, name) is not None:
-                self._require(name, 1, math.inf, integer=True)
-        if (multiplier := self.refinement_feed_forward_multiplier) is not None:
-            self._require("refinement_feed_forward_multiplier", 0, math.inf)
-            if int(multiplier * self.hidden_size) < 1:
-                raise ValueError(
-                    f"`refinement_feed_forward_multiplier` leaves no inner width: got {multiplier} times "
-                    f"`hidden_size` {self.hidden_size}. Use a larger one, or None."
-                )
-        if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
-            raise ValueError(
-                "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, tell where a "
-                f"token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
-                "attention only, or leave it False."
-            )
+        for name in CHOICES:
+            if (value := getattr(self, name)) not in choices_of(name):
+                raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices_of(name)))}: got {value!r}.")
+        for name, (low, high, is_integer) in _RANGES.items():
+            if getattr(self, name) is not None or name not in _OPTIONAL:
+                self._require(name, low, high, integer=is_integer)
+        self._check_sizes()
+        self._check_encoder_fits()
+        self._check_names()
+
+    def _check_sizes(self) -> None:
         if self.dropout == 1:
             raise ValueError("`dropout` must be below 1: got 1, which would drop everything.")
+        if self.refinement_inner_size < 1:
+            raise ValueError(
+                "`refinement_feed_forward_multiplier` leaves no inner width: got "
+                f"{self.refinement_feed_forward_multiplier} times `hidden_size` {self.hidden_size}. Use a larger one, "
+                "or None."
+            )
         if self.use_lstm and self.hidden_size % 2:
             raise ValueError(
                 f"`use_lstm` splits `hidden_size` between two directions: got the odd {self.hidden_size}."
-            )
-        if self.endpoint_projection and self.mention_representation != "endpoints":
-            raise ValueError(
-                "`endpoint_projection` needs mention_representation='endpoints': got "
-                f"{self.mention_representation!r}. Set one of the two otherwise."
             )
         refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers
         if refines and self.hidden_size % self.num_refinement_heads:
@@ -241,12 +311,25 @@ class GLiRELConfig(PreTrainedConfig):
                 f"`num_refinement_heads` ({self.num_refinement_heads}) must divide `hidden_size` "
                 f"({self.hidden_size}): choose a divisor."
             )
-        if self.coreference_label is not None and not (
-            isinstance(self.coreference_label, str) and self.coreference_label.strip()
-        ):
+
+    def _check_encoder_fits(self) -> None:
+        if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
             raise ValueError(
-                f"`coreference_label` must be the name of a relation type, such as 'SELF', or None: "
-                f"got {self.coreference_label!r}."
+                "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, determine where "
+                f"a token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
+                "attention only, or leave it False."
+            )
+        if self.endpoint_projection and self.mention_representation != "endpoints":
+            raise ValueError(
+                "`endpoint_projection` needs mention_representation='endpoints': got "
+                f"{self.mention_representation!r}. Change one of the two."
+            )
+
+    def _check_names(self) -> None:
+        label = self.coreference_label
+        if label is not None and not (isinstance(label, str) and label.strip()):
+            raise ValueError(
+                f"`coreference_label` must be the name of a relation type, such as 'SELF', or None: got {label!r}."
             )
         names = self.trained_relation_types or []
         if unnamed := [name for name in names if not isinstance(name, str) or not name.strip()]:
@@ -264,7 +347,27 @@ class GLiRELConfig(PreTrainedConfig):
             raise ValueError(f"`{name}` must be {kind} {bounds}: got {value!r}.")
 
 
-def _reads_position_ids(encoder_config: Any) -> bool:
+# Lowest and highest value of every number, and whether it must be whole.
+_RANGES: dict[str, tuple[float, float, bool]] = {
+    "hidden_size": (1, math.inf, True),
+    "feed_forward_multiplier": (1, math.inf, True),
+    "dropout": (0, 1, False),
+    "num_pair_refinement_layers": (0, 2, True),
+    "num_relation_refinement_layers": (0, 2, True),
+    "num_refinement_heads": (1, math.inf, True),
+    "refinement_feed_forward_multiplier": (0, math.inf, False),
+    "focal_alpha": (0, 1, False),
+    "focal_gamma": (0, math.inf, False),
+    "positive_weight": (0, math.inf, False),
+    "negative_weight": (0, math.inf, False),
+    "max_pair_distance": (1, math.inf, True),
+    "max_words": (1, math.inf, True),
+    "threshold": (0, 1, False),
+}
+_OPTIONAL = ("refinement_feed_forward_multiplier", "max_pair_distance", "max_words")
+
+
+def _reads_position_ids(encoder_config: PreTrainedConfig) -> bool:
     if encoder_config.model_type == "modernbert":
         return set(encoder_config.layer_types) == {"full_attention"}
     return encoder_config.model_type in ("bert", "electra")

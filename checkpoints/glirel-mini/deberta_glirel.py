@@ -15,15 +15,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
+from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model, DisentangledSelfAttention
 
-from .layers_glirel import Scratch, may_need_gradient
+from .memory_glirel import Scratch, may_need_gradient
 
-# Longer inputs are worked off in blocks of so many tokens, by bytes of a number: a block meets `tokens + block` of the
-# `2 · tokens` distances, and what it makes stays in the processor's cache.
+# Longer inputs are processed in blocks of this many tokens, by bytes of a number. A block meets `tokens + block` of
+# the `2 · tokens` distances, and what it makes stays in the processor's cache.
 _BLOCKS = {4: 64, 2: 256}
-# And so many heads at once that their scores stay there, too.
+# As many heads are processed at once as keep their scores there, too: this many numbers.
 _SCORES_IN_CACHE = 2**20
 
 
@@ -57,7 +58,7 @@ class DisentangledAttention(nn.Module):
     dropout: nn.Dropout
     pos_dropout: nn.Dropout
 
-    def __init__(self, replaced: Any):
+    def __init__(self, replaced: DisentangledSelfAttention):
         super().__init__()
         for name, child in replaced.named_children():
             setattr(self, name, child)
@@ -164,7 +165,7 @@ class DisentangledAttention(nn.Module):
 class FastDebertaV2Model(DebertaV2Model):
     """[`DebertaV2Model`] with [`DisentangledAttention`]: the same parameters, and hidden states equal within 1e-5."""
 
-    def __init__(self, config: Any):
+    def __init__(self, config: PreTrainedConfig):
         super().__init__(config)
         for layer in self.encoder.layer:
             layer.attention.self = DisentangledAttention(layer.attention.self)
@@ -179,52 +180,64 @@ class FastDebertaV2Model(DebertaV2Model):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> BaseModelOutput | tuple[Tensor, ...]:
         """As [`DebertaV2Model.forward`]."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass `input_ids` or `inputs_embeds`, and not both.")
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if return_dict is None:
-            return_dict = self.config.return_dict
+        wants = {
+            name: getattr(self.config, name) if value is None else value
+            for name, value in (
+                ("output_hidden_states", output_hidden_states),
+                ("output_attentions", output_attentions),
+                ("return_dict", return_dict),
+            )
+        }
         given: Any = input_ids if inputs_embeds is None else inputs_embeds
         mask = given.new_ones(given.shape[:2], dtype=torch.long) if attention_mask is None else attention_mask
-        if position_ids is None:  # transformers' own end at `max_position_embeddings`, which binds relative ones not
+        if position_ids is None:  # transformers' own end at `max_position_embeddings`, which relative ones do not need
             position_ids = torch.arange(given.shape[1], device=given.device).unsqueeze(0)
-        embedded = hidden_states = self.embeddings(
+        embedded = self.embeddings(
             input_ids=input_ids,
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             mask=mask,
             inputs_embeds=inputs_embeds,
         )
+        states: list[Tensor] | None = [embedded] if wants["output_hidden_states"] else None
+        attentions: list[Tensor] | None = [] if wants["output_attentions"] else None
+        output = BaseModelOutput(
+            last_hidden_state=self._run_layers(embedded, mask, states, attentions),
+            hidden_states=None if states is None else tuple(states),
+            attentions=None if attentions is None else tuple(attentions),
+        )
+        return output if wants["return_dict"] else output.to_tuple()
+
+    def _run_layers(
+        self, embedded: Tensor, mask: Tensor, states: list[Tensor] | None, attentions: list[Tensor] | None
+    ) -> Tensor:
+        """The last layer's states `(batch, tokens, hidden)`; those of every layer are appended to lists, if given."""
         # Where all is known to be real, nothing is hidden; a graph, and other devices, need not be asked.
         is_whole = mask.device.type == "cpu" and not torch.compiler.is_compiling() and bool(mask.all())
         hidden = None if is_whole else ~self.encoder.get_attention_mask(mask).bool()
         table = self.encoder.get_rel_embedding()
-        distances = None if table is None else self._distances(given.shape[1], given.device)
-        all_states, all_attentions = [embedded], []
+        distances = None if table is None else self._distances(embedded.shape[1], embedded.device)
+        hidden_states = embedded
         for depth, layer in enumerate(self.encoder.layer):
-            hidden_states, attentions = layer(
+            hidden_states, attention = layer(
                 hidden_states,
                 hidden,
                 relative_pos=distances,
                 rel_embeddings=table,
-                output_attentions=bool(output_attentions),
+                output_attentions=attentions is not None,
             )
             if depth == 0 and self.encoder.conv is not None:
                 hidden_states = self.encoder.conv(embedded, hidden_states, mask)
-            all_states += [hidden_states] if output_hidden_states else []
-            all_attentions += [attentions] if output_attentions else []
-        output = BaseModelOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=tuple(all_states) if output_hidden_states else None,
-            attentions=tuple(all_attentions) if output_attentions else None,
-        )
-        return output if return_dict else output.to_tuple()
+            if states is not None:
+                states.append(hidden_states)
+            if attentions is not None:
+                attentions.append(attention)
+        return hidden_states
 
     def _distances(self, num_tokens: int, device: torch.device) -> Distances:
         """Rows of the table for every distance, in the order in which [`_by_distance`] wants them."""

@@ -1,341 +1,443 @@
-"""Texts and entities in, scored relations out: reading requests, windows, batches, and the selection of relations.
+"""Texts and entities in, scored relations out: [`RelationExtractor`], which runs any model.
 
 It needs neither torch nor transformers' `Pipeline`, so that it also serves exports where torch is not installed; see
-`pipeline_glirel.py` for `pipeline("relation-extraction")`, which is the same on torch.
+`pipeline_glirel.py` for `pipeline("relation-extraction")`, which has one of these.
 
-Axes have one name everywhere: `words, mentions, pairs, relations`. A text that is longer than the model reads becomes
-several windows.
+Axes have one name everywhere: `words, mentions, entities, pairs, relations`. A text that is longer than the model
+reads becomes several windows.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import count, islice
-from typing import Any, TypeVar
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
 
 import numpy as np
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
-from transformers.utils import logging
+from transformers.utils import is_torch_available, logging
 
+from .mentions_glirel import shortened
+from .options_glirel import ExtractionOptions, GroupSize
+from .prompts_glirel import Prompt
 from .requests_glirel import (
-    Entity,
     RelationType,
+    Request,
+    TextError,
     check_batch_size,
-    check_probability,
-    check_top_k,
-    read_entities,
     read_relation_types,
+    read_request,
+    text_error,
+    with_readable_names,
 )
-from .scores_glirel import RelationScores
-from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer, Prompt, Span, Words
+from .running_glirel import ModelLoader, ScoresPairs, load_checkpoint, place, score_function
+from .scores_glirel import RelationScores, UnmetConstraint, find_unmet_constraints
+from .sources_glirel import ahead, in_turn, read_inputs
+from .text_glirel import Span, Words, align, describe_collapse, find_collapse
+from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
+from .windows_glirel import Window, group_relation_types, mentions_inside, merge_windows, split_windows
+
+if is_torch_available():
+    import torch
 
 logger = logging.get_logger(__name__)
 
-T = TypeVar("T")
-
-_BATCHES_SORTED_TOGETHER = 16  # how many batches of texts are read ahead, to batch texts of like length
-_TOKENS_ON_CPU = 4096  # how many tokens a CPU reads at once: more are not faster, and are padded more
-
-
-@dataclass(frozen=True)
-class Request:
-    """One text with all that is asked of it."""
-
-    text: str
-    entities: list[Entity]
-    relation_types: list[RelationType]
+# How many batches of texts are read together, to batch texts of similar length: more would delay the first result.
+BATCHES_SORTED_TOGETHER = 16
+# How many tokens a CPU reads at once: more are not faster, and need more padding.
+_TOKENS_ON_CPU = 4096
+# For callers that alternate between a few lists of relation types.
+_PROMPTS_KEPT = 16
 
 
 class RelationExtractor:
     r"""Extracts relations of any types between the given entities of a text.
 
-    What `pipeline("relation-extraction")` gives, for a model that takes numpy arrays, such as
-    `ORTModelForRelationClassification`; torch need not be installed.
-
     Args:
-        model: takes what the tokenizer makes, as numpy arrays, and returns an object with `logits` `(batch, pairs,
-            relations)`; has a `config`.
-        tokenizer: by default the model's own.
-        batch_size, settings: of [`__call__`], where it is called without.
+        model: a folder or Hub repository, of a checkpoint or of an export; or a model: a
+            [`GLiRELForRelationClassification`], or one that takes numpy arrays, such as
+            `ORTModelForRelationClassification`, for which torch need not be installed.
+        tokenizer: by default the model's own; also by name.
+        device: where the model runs, such as `"cuda:0"`. By default a model stays where it is, and one that is named
+            is loaded to the first accelerator there is, else the CPU.
+        dtype: of a model that is named: `"float32"`, `"bfloat16"` or `"float16"`; by default as its checkpoint says.
+        batch_size, options: of [`__call__`], where it is called without.
 
     Raises:
-        TypeError: when `tokenizer` is no [`GLiRELTokenizer`].
-        ValueError: when it is not that of the model.
+        TypeError: when `model` is not a model, or `tokenizer` is not a [`GLiRELTokenizer`].
+        ValueError: when the tokenizer is not that of the model, or the device cannot be used.
+        OSError: when there is no such folder or repository.
 
     Example:
-        >>> from glirel_transformers.export import ORTModelForRelationClassification
-        >>> model = ORTModelForRelationClassification.from_pretrained("exported")  # doctest: +SKIP
-        >>> extract = RelationExtractor(model)  # doctest: +SKIP
+        >>> extract = RelationExtractor("checkpoints/glirel-mini")
+        >>> text = "Marie Curie was born in Warsaw."
+        >>> relations = extract(text, entities=["Marie Curie", "Warsaw"], relation_types=["place of birth"])
+        >>> [(relation["head"]["text"], relation["relation"], relation["tail"]["text"]) for relation in relations]
+        [('Marie Curie', 'place of birth', 'Warsaw')]
     """
 
-    tokenizer: GLiRELTokenizer
+    load_model: ModelLoader = staticmethod(load_checkpoint)
+    """How models are loaded by name. `glirel_transformers.loading` puts one here that loads exports as well."""
 
-    def __init__(self, model: Any, tokenizer: Any = None, *, batch_size: int = 1, **settings: Any):
-        if isinstance(model, str) or hasattr(model, "parameters"):
-            raise TypeError(
-                "RelationExtractor needs a model that reads numpy arrays, such as "
-                f"ORTModelForRelationClassification.from_pretrained(...): got a {type(model).__name__}. For models of "
-                "torch there is RelationExtractionPipeline."
+    def __init__(
+        self,
+        model: ScoresPairs | str | os.PathLike[str],
+        tokenizer: GLiRELTokenizer | str | os.PathLike[str] | None = None,
+        *,
+        device: str | int | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        batch_size: int = 1,
+        **options: object,
+    ):
+        check_batch_size(batch_size)
+        self.options = ExtractionOptions().updated(**options)
+        if isinstance(model, (str, os.PathLike)):
+            model = type(self).load_model(os.fspath(model), device, dtype)
+        elif dtype is not None:
+            raise ValueError(
+                f"`dtype` is for a model that is loaded by its name: got {dtype} for a model. Convert it."
             )
-        self.tokenizer = self._take_tokenizer(model, tokenizer)
-        self.model = model
-        self._batch_size = batch_size
-        self._before, _, self._after = self._sanitize_parameters(**settings)
+        elif device is not None:
+            place(model, device)
+        self.model: ScoresPairs = model
+        self.tokenizer = _fitting_tokenizer(model, tokenizer)
+        self.batch_size = batch_size
+        self._score = score_function(model, self.tokenizer)
+        self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
+        self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
+        self._warned_of: set[object] = set()
 
-    def __call__(self, inputs: Any, *, entities: Any = None, batch_size: int | None = None, **settings: Any) -> Any:
+    @property
+    def device(self) -> object:
+        """Where the model runs."""
+        return getattr(self.model, "device", "cpu")
+
+    def __call__(
+        self, inputs: object, *, entities: object = None, batch_size: int | None = None, **options: object
+    ) -> Any:  # noqa: ANN401  # of one text, or a list or an iterator of these: as the inputs are
         r"""Extracts relations from a text, or from many.
 
         Args:
             inputs: a text; a dictionary with `text`, `entities` and, where they differ from text to text,
-                `relation_types`; or a list, a generator or a dataset of either. A list gives a list, the others an
-                iterator.
-            entities: the entities of the text, or a list of them for each text: tuples `(start, end)` or
-                `(start, end, label)`, dictionaries with `start`, `end` and `label`, or what a 🤗 token-classification
-                pipeline, spaCy (`doc.ents`) or GLiNER gives. Half-open character spans.
+                `relation_types` (other keys are left alone, `None` means as the call says); or a list, a generator or
+                a dataset of either. A list gives a list, the others an iterator.
+            entities: the entities of the text, or a list of them for each text, in any form that [`read_entities`]
+                reads: spans `(start, end)` or `(start, end, label)`, dictionaries, names, or what a 🤗
+                token-classification pipeline, spaCy or GLiNER gives. Half-open character spans. An entity of several
+                mentions is `{"mentions": [(0, 11), (30, 33)], "label": "PERSON"}`. A surface that is given with a
+                span is compared with the text.
             ner: instead of `entities`, a pipeline or any callable that takes a text and returns its entities.
             relation_types: names, or a dictionary of names with settings, such as `{"place of birth": {"head":
                 ["PERSON"], "tail": ["CITY"], "threshold": 0.4, "symmetric": False}}`. Constraints on the entities'
                 types act before `top_k`; a side that is absent admits any type.
             threshold: least probability; by default the model's own, `model.config.threshold`.
-            top_k: at most so many relations for each ordered pair; by default all.
-            truncation: `"error"` refuses a text that is too long beside the relation types; `"window"` reads it in
+            top_k: at most that many relations for each ordered pair; by default all.
+            truncation: `"error"` refuses a text that is too long next to the relation types; `"window"` reads it in
                 overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
                 pairs that no window holds.
-            alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word.
+            alignment: `"strict"` refuses an entity that cuts a word, `"expand"` reads the whole word, and refuses
+                entities that it would make one.
             return_scores: gives [`RelationScores`] in place of each list: all scores of the text, from which relations
-                are then selected by any threshold and `top_k`, and which tell why the others were left out.
+                are then selected by any threshold and `top_k`, and which tell why the others were left out. What
+                would be a warning is there as data (`num_unscored_pairs`, `unmet_constraints`).
+            self_pairs: whether an entity may also relate to itself.
+            readable_names: whether the model reads `place_of_birth`, `placeOfBirth` or `per:place_of_birth` as "place
+                of birth", which scores better; results have the names that were given.
+            group_size: asks for that many relation types at a time, in several passes, where all together leave too
+                little room for the text; `"auto"` asks for as many as take half of the tokens that the model reads.
+                Scores depend a little on which types are asked for together.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
-                1, 16 batches of texts are read together; beside an accelerator the next 16 are tokenized meanwhile,
+                1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
 
         Returns:
             For each text a list of relations by falling score: `{"head": entity, "relation": name, "tail": entity,
             "score": probability}`, where an entity has `start`, `end`, `text`, `label` and `index`, its position in
-            the list given. Empty without a text, without two entities or without a relation type.
+            the list given, and with several of them `mentions`. Empty without a text, without two entities or without
+            a relation type.
 
         Raises:
-            ValueError, TypeError: for input that cannot be read; the message names the value and the cure.
+            TextError: for a text of many that cannot be read, made of the error that it would raise alone; its
+                `position` says which. Results before it come first.
+            ValueError, TypeError: for other input that cannot be read; the message names the value and the cure.
         """
-        inputs = read_inputs(inputs, entities)
-        before, _, after = self._sanitize_parameters(**settings)
-        is_alone = isinstance(inputs, (str, Mapping))
-        results = self._results(
-            [inputs] if is_alone else inputs,
-            self._batch_size if batch_size is None else batch_size,
-            {**self._before, **before},
-            {**self._after, **after},
-        )
-        if is_alone:
-            return next(results)
-        return list(results) if isinstance(inputs, list) else results
+        read = read_inputs(inputs, entities)
+        if isinstance(read, (str, Mapping)):
+            (result,) = self.iterate([read], batch_size=batch_size, on_error="return", **options)
+            if isinstance(result, TextError):
+                raise result.__cause__ or result  # alone, a text has its own error
+            return result
+        results = self.iterate(_iterable(read), batch_size=batch_size, **options)  # type: ignore[arg-type]
+        return list(results) if isinstance(read, list) else results
 
-    def _take_tokenizer(self, model: Any, tokenizer: Any) -> Any:
-        """The tokenizer, given or named, which must be the model's; and what reads relation types with it."""
-        if isinstance(tokenizer, str):
-            tokenizer = load_tokenizer(tokenizer)
-        tokenizer = tokenizer or getattr(model, "tokenizer", None)
-        if not hasattr(tokenizer, "read_prompt"):
-            raise TypeError(
-                f"The pipeline needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
-                "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
+    def iterate(
+        self,
+        inputs: Iterable[object],
+        *,
+        batch_size: int | None = None,
+        on_error: Literal["raise", "return"] = "raise",
+        **options: object,
+    ) -> Iterator[Any]:
+        """As [`__call__`] on many texts, one result after the other, also where some cannot be read.
+
+        Args:
+            inputs: texts, or dictionaries.
+            batch_size, options: as [`__call__`] takes them.
+            on_error: `"return"` gives the [`TextError`] of a text that cannot be read in place of its result, and
+                goes on with the next text; `"raise"` raises it, after the results before it.
+
+        Raises:
+            ValueError, TypeError: for options that do not fit, when it is called.
+        """
+        used = self.options.updated(**options)
+        size = self.batch_size if batch_size is None else batch_size
+        check_batch_size(size)
+        if on_error not in ("raise", "return"):
+            raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
+        if used.relation_types is not None:  # for all texts: what is wrong with them is about none
+            self._read_types(used.relation_types)
+        return self._results(iter(inputs), size, used, on_error == "return")
+
+    def _results(
+        self, stream: Iterator[object], batch_size: int, options: ExtractionOptions, returns_errors: bool
+    ) -> Iterator[Any]:
+        """Reads some batches ahead, runs windows of similar length together, and yields results in the order given."""
+        # One at a time, a text need not wait for others of similar length.
+        num_texts = BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
+        read = partial(self._read_some, enumerate(stream), num_texts, options)
+        constraints = _Constraints()
+        for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
+            readable = [text for text in texts if isinstance(text, _Text)]
+            self._run(readable, batch_size)
+            constraints.add(readable)
+            for text in texts:
+                if isinstance(text, TextError) and not returns_errors:
+                    raise text
+                yield text if isinstance(text, TextError) else self._select(text, options)
+        if not options.return_scores:
+            self._warn_of_constraints(constraints.unmet())
+
+    def _read_some(
+        self, numbered: Iterator[tuple[int, object]], num_texts: int, options: ExtractionOptions
+    ) -> Callable[[], list[_Text | TextError]] | None:
+        """Reads the next texts, and gives what tokenizes them; `None` after the last."""
+        texts = [self._read(item, position, options) for position, item in islice(numbered, num_texts)]
+        return partial(self._tokenize, texts, options) if texts else None
+
+    def _run(self, texts: list[_Text], batch_size: int) -> None:
+        """Scores the windows of all texts."""
+        for batch in self._batches([window for text in texts for window in text.windows], batch_size):
+            for window, scores in zip(batch, self._score([window.features for window in batch]), strict=True):
+                window.take_scores(scores)
+
+    def _read(self, item: object, position: int, options: ExtractionOptions) -> _Text | TextError:
+        try:
+            request = read_request(item, options.relation_types, options.ner, self._read_types)
+        except (TypeError, ValueError) as error:
+            return text_error(error, position)
+        if options.readable_names:
+            request = replace(request, relation_types=with_readable_names(request.relation_types))
+        return _Text(request, position)
+
+    def _tokenize(self, texts: list[_Text | TextError], options: ExtractionOptions) -> list[_Text | TextError]:
+        """Gives every text its windows; all texts are tokenized together."""
+        readable = [text for text in texts if isinstance(text, _Text)]
+        try:
+            words: Sequence[Words | None] = self.tokenizer.read_words([text.request.text for text in readable])
+        except (TypeError, ValueError):  # one of them is to blame
+            words = [None] * len(readable)
+        of_texts = iter(words)
+        return [
+            self._with_windows(text, next(of_texts), options) if isinstance(text, _Text) else text for text in texts
+        ]
+
+    def _with_windows(self, text: _Text, words: Words | None, options: ExtractionOptions) -> _Text | TextError:
+        try:
+            known = self.tokenizer.read_words([text.request.text])[0] if words is None else words
+            self._check_clusters(text.request)
+            text.windows = self._windows(text, known, options)
+        except (TypeError, ValueError) as error:
+            return text_error(error, text.position)
+        return text
+
+    def _check_clusters(self, request: Request) -> None:
+        several = next((entity for entity in request.entities if len(entity.mentions) > 1), None)
+        if several is not None and not getattr(self.model, "takes_clusters", True):
+            raise ValueError(
+                f"`entities[{several.index}]` has {len(several.mentions)} mentions, but in this export each mention "
+                "is an entity. Pass its mentions as entities of their own, or run the checkpoint itself."
             )
-        for setting in SHARED_SETTINGS:
-            if getattr(tokenizer, setting) != getattr(model.config, setting):
-                raise ValueError(
-                    f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
-                    f"{getattr(model.config, setting)!r}. Use the tokenizer that was saved with the model."
-                )
-        self._read_prompt = lru_cache(maxsize=16)(tokenizer.read_prompt)
-        self._last_relation_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
-        return tokenizer
 
-    def _sanitize_parameters(
+    def _windows(self, text: _Text, words: Words, options: ExtractionOptions) -> list[Window]:
+        """The windows of a text that hold at least one pair, each for every group of relation types."""
+        request = text.request
+        spans = self._align(text, words, options.alignment)
+        if not request.relation_types:
+            return []
+        prompts = self._prompts_of(tuple(relation.wording for relation in request.relation_types), options.group_size)
+        longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
+        room = self.tokenizer.room(longest)
+        text.is_split = options.truncation == "window" and not room.fits(words, len(spans))
+        starts = [start for start, _ in spans]
+        places = split_windows(words, starts, longest, room) if text.is_split else [(0, words.num_words)]
+        entity_of = [number for number, entity in enumerate(request.entities) for _ in entity.mentions]
+        windows: list[Window] = []
+        for where, inside in mentions_inside(spans, places):
+            mentions = [spans[m] for m in inside], [entity_of[m] for m in inside]
+            windows += self._build(prompts, words, where, mentions, options.self_pairs)
+        return windows
+
+    def _build(
         self,
-        relation_types: Any = None,
-        ner: Any = None,
-        threshold: float | None = None,
-        top_k: int | None = None,
-        truncation: str | None = None,
-        alignment: str | None = None,
-        return_scores: bool | None = None,
-    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        if truncation not in (None, "error", "window"):
-            raise ValueError(f"`truncation` must be 'error' or 'window': got {truncation!r}.")
-        if threshold is not None:
-            check_probability(threshold, "`threshold`")
-        check_top_k(top_k)
-        if ner is not None and not callable(ner):
-            raise TypeError(f"`ner` must be callable, taking a text and returning its entities: got {ner!r}.")
-        before = {"relation_types": relation_types, "ner": ner, "truncation": truncation, "alignment": alignment}
-        after = {"threshold": threshold, "top_k": top_k, "return_scores": return_scores}
-
-        def given(parameters: dict[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in parameters.items() if value is not None}
-
-        return given(before), {}, given(after)
-
-    def _score(self, features: list[dict[str, np.ndarray]]) -> np.ndarray:
-        """Probabilities of a batch, `(batch, pairs, relations)`."""
-        logits = self.model(**self.tokenizer.pad(features, return_tensors="np")).logits
-        with np.errstate(over="ignore"):  # the lowest number stands for padding, and becomes 0
-            probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
-        return probabilities
-
-    def _read_requests(
-        self, texts: list[Any], positions: list[int | None], relation_types: Any = None, ner: Any = None
-    ) -> list[Request]:
-        """What is asked of each text; errors name the text by its position."""
-        requests = []
-        for text, position in zip(texts, positions, strict=True):
-            with _naming_the_text(position):
-                requests.append(_read_request(text, relation_types, ner, self._read_relation_types))
-        return requests
-
-    def _tokenize(
-        self,
-        requests: list[Request],
-        positions: list[int | None],
-        truncation: str = "error",
-        alignment: str = "strict",
-    ) -> list[tuple[Request, list[dict[str, Any]]]]:
-        """Each text with its windows; all texts are tokenized together."""
-        windows_of_texts = []
-        words_of_texts = self.tokenizer.read_words([request.text for request in requests])
-        for request, words, position in zip(requests, words_of_texts, positions, strict=True):
-            with _naming_the_text(position):
-                windows_of_texts.append((request, list(self._chunks(request, words, truncation, alignment))))
-        return windows_of_texts
-
-    def _chunks(self, request: Request, words: Words, truncation: str, alignment: str) -> Iterator[dict[str, Any]]:
-        spans = self.tokenizer.align(
-            request.text, words, [(entity.start, entity.end) for entity in request.entities], alignment
-        )
-        if len(spans) < 2 or not request.relation_types:
+        prompts: list[Prompt],
+        words: Words,
+        window: Span,
+        mentions: tuple[list[Span], list[int]],
+        self_pairs: bool,
+    ) -> Iterator[Window]:
+        """A part of a text after each prompt; `mentions` are the word spans of its mentions, and their entities."""
+        spans, entity_of = mentions
+        entities = sorted(set(entity_of))
+        if len(entities) < (1 if self_pairs else 2):
             return
-        prompt = self._read_prompt(tuple(relation.name for relation in request.relation_types))
-        too_long = not self.tokenizer.fits(prompt, words, len(spans))
-        windows = self._windows(prompt, words, spans) if too_long and truncation == "window" else [None]
-        seen: set[Span] = set()
-        for window in windows:
-            begin, end = window or (0, len(words.char_spans))
-            inside = [m for m, (start, stop) in enumerate(spans) if begin <= start and stop <= end]
-            features = self.tokenizer.build(prompt, words, [spans[m] for m in inside], window)
-            pairs = np.array(inside, dtype=np.int64)[features["pair_index"]]
-            seen.update(map(tuple, pairs.tolist()) if window else ())
+        number = {entity: position for position, entity in enumerate(entities)}
+        first = 0
+        for prompt in prompts:
+            features = self.tokenizer.build(prompt, words, spans, window, [number[e] for e in entity_of], self_pairs)
+            columns = (first, first + len(prompt.relation_token_spans))
+            pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
-                yield {"features": features, "pairs": pairs, "num_relations": len(request.relation_types)}
-        if too_long and (unseen := len(spans) * (len(spans) - 1) - len(seen)):
-            logger.warning(
-                "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
-                "scored.",
-                unseen,
-                len(spans) * (len(spans) - 1),
-                self.tokenizer.limits,
-            )
+                yield Window(features, pairs, columns)
+            first = columns[1]
 
-    def _read_relation_types(self, relation_types: Any) -> list[RelationType]:
+    def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
+        """Word spans of mentions. Those that differ within words only are refused; if `ner` found them, warned of.
+
+        Nobody chose what a recogniser finds, and one such text of a corpus should not stop it.
+        """
+        request = text.request
+        char_spans = [mention[:2] for entity in request.entities for mention in entity.mentions]
+        if not request.are_found:
+            return self.tokenizer.align(request.text, words, char_spans, alignment)
+        spans = align(request.text, words, char_spans, alignment)
+        if (pair := find_collapse(char_spans, spans)) is not None:
+            first, last = spans[pair[0]]
+            whole = (words.char_spans[first][0], words.char_spans[last - 1][1])
+            what = describe_collapse(request.text, char_spans, pair, whole)
+            self._warn_once("collapse", f"Text {text.position}: {what}. Further texts of this kind are not named.")
+        return spans
+
+    def _prompts_of(self, names: tuple[str, ...], group_size: GroupSize) -> list[Prompt]:
+        """The prompt of each group of relation types, kept for the next text that asks for the same."""
+        key = (names, group_size)
+        prompts = self._prompts.get(key)
+        if prompts is None:
+            groups = group_relation_types(self.tokenizer, names, group_size)
+            prompts = [self.tokenizer.read_prompt(group) for group in groups]
+            if len(self._prompts) >= _PROMPTS_KEPT:
+                self._prompts.clear()
+            self._prompts[key] = prompts
+        return prompts
+
+    def _read_types(self, relation_types: object) -> list[RelationType]:
         """As [`read_relation_types`]; a list of names once for all texts that ask for the same."""
         if type(relation_types) not in (list, tuple):
             return read_relation_types(relation_types)
-        asked, read = self._last_relation_types
-        if asked != tuple(relation_types):
+        asked, read = self._last_types
+        if asked != tuple(relation_types):  # type: ignore[arg-type]  # a list or a tuple
             read = read_relation_types(relation_types)
-            self._last_relation_types = (tuple(relation_types), read)
+            self._last_types = (tuple(relation_types), read)  # type: ignore[arg-type]
         return read
-
-    def _windows(self, prompt: Prompt, words: Words, spans: list[Span]) -> list[Span]:
-        """Half-open word spans that overlap by half and fit into the model beside the relation types."""
-        max_words = self.tokenizer.max_words or 2 * len(words.char_spans)
-        budget = self.tokenizer.model_max_length - self.tokenizer.num_tokens(prompt, Words([], [], [0]), 0)
-        marker_cost = 2 if self.tokenizer.entity_markers else 0
-        starts = sorted(start for start, _ in spans)
-        cost = [tokens + marker_cost * bisect_left(starts, word) for word, tokens in enumerate(words.token_starts)]
-        windows, begin = [], 0
-        while True:
-            end = min(bisect_right(cost, cost[begin] + budget) - 1, begin + max_words)
-            if end <= begin:
-                raise ValueError(
-                    f"{len(prompt.relation_token_spans)} relation types take {len(prompt.token_ids)} of the "
-                    f"{self.tokenizer.model_max_length} tokens that the model reads, and leave no room for the word "
-                    f"at {words.char_spans[begin]}. Pass fewer relation types."
-                )
-            windows.append((begin, end))
-            if end == len(cost) - 1:
-                return windows
-            begin = max(begin + 1, bisect_left(cost, cost[end] - budget // 2), end - max_words // 2)
-
-    def _results(
-        self, inputs: Iterable[Any], batch_size: int, before: dict[str, Any], after: dict[str, Any]
-    ) -> Iterator[Any]:
-        """Reads some batches ahead, runs windows of like length together, and yields results in the order given."""
-        check_batch_size(batch_size)
-        stream = iter(inputs)
-        is_alone = isinstance(inputs, list) and len(inputs) == 1
-        position = count()
-        # Alone, a text need not wait for others of like length.
-        num_texts = _BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
-        of_requests = {name: before.get(name) for name in ("relation_types", "ner")}
-        of_tokens = {name: value for name, value in before.items() if name not in of_requests}
-
-        def read() -> Callable[[], list[tuple[Request, list[dict[str, Any]]]]] | None:
-            texts = list(islice(stream, num_texts))
-            positions = [None if is_alone else next(position) for _ in texts]
-            requests = self._read_requests(texts, positions, **of_requests)
-            return partial(self._tokenize, requests, positions, **of_tokens) if texts else None
-
-        for windows_of_texts in _ahead(read) if self._tokenizes_ahead and batch_size > 1 else _in_turn(read):
-            chunks = [chunk for _, chunks in windows_of_texts for chunk in chunks]
-            for batch in self._batches(chunks, batch_size):
-                probabilities = self._score([chunk.pop("features") for chunk in batch])
-                for chunk, scores in zip(batch, probabilities, strict=True):
-                    chunk["scores"] = scores[: len(chunk["pairs"]), : chunk["num_relations"]]
-            for windows in windows_of_texts:
-                yield self.postprocess(windows, **after)
 
     @property
     def _is_on_cpu(self) -> bool:
-        return str(getattr(self.model, "device", "cpu")) == "cpu"
+        return str(self.device) == "cpu"
 
     @property
     def _tokenizes_ahead(self) -> bool:
         """Not on a CPU: it has no time to spare, and a second thread takes OpenMP's fast barriers from the model."""
         return not self._is_on_cpu
 
-    def _batches(self, chunks: list[dict[str, Any]], batch_size: int) -> Iterator[list[dict[str, Any]]]:
-        """Batches of windows of like length; on a CPU, of no more tokens than its caches serve well."""
+    def _batches(self, windows: list[Window], batch_size: int) -> Iterator[list[Window]]:
+        """Batches of windows of similar length; on a CPU, of no more tokens than its caches serve well."""
         limit = _TOKENS_ON_CPU if self._is_on_cpu else math.inf
-        batch: list[dict[str, Any]] = []
-        for chunk in sorted(chunks, key=lambda chunk: len(chunk["features"]["input_ids"])):
-            if batch and (len(batch) == batch_size or (len(batch) + 1) * len(chunk["features"]["input_ids"]) > limit):
+        batch: list[Window] = []
+        for window in sorted(windows, key=lambda window: window.num_tokens):
+            if batch and (len(batch) == batch_size or (len(batch) + 1) * window.num_tokens > limit):
                 yield batch
                 batch = []
-            batch.append(chunk)
+            batch.append(window)
         if batch:
             yield batch
 
-    def postprocess(
-        self,
-        model_outputs: tuple[Request, list[dict[str, Any]]],
-        threshold: float | None = None,
-        top_k: int | None = None,
-        return_scores: bool = False,
-    ) -> Any:
-        """Merges the windows of one text, and selects its relations."""
-        request, chunks = model_outputs
-        pair_index, scores = _merge_windows(chunks, len(request.entities), len(request.relation_types))
-        of_text = RelationScores(
-            request.text, request.entities, request.relation_types, pair_index, scores, self.model.config.threshold
+    def _select(self, text: _Text, options: ExtractionOptions) -> list[dict[str, object]] | RelationScores:
+        """Merges the windows of a text, and selects its relations."""
+        request = text.request
+        pair_index, merged = merge_windows(text.windows, len(request.entities), len(request.relation_types))
+        threshold = float(self.model.config.threshold)
+        scores = RelationScores(
+            request.text, request.entities, request.relation_types, pair_index, merged, threshold, options.self_pairs
         )
-        return of_text if return_scores else of_text.select(threshold, top_k)
+        if options.return_scores:
+            return scores
+        if text.is_split and scores.num_unscored_pairs:
+            logger.warning(
+                "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
+                "scored.",
+                scores.num_unscored_pairs,
+                scores.num_pairs,
+                self.tokenizer.limits,
+            )
+        return scores.select(options.threshold, options.top_k)
+
+    def _warn_of_constraints(self, unmet: Iterable[UnmetConstraint]) -> None:
+        for constraint in unmet:
+            self._warn_once(constraint[:3], str(constraint))
+
+    def _warn_once(self, key: object, message: str) -> None:
+        if key not in self._warned_of and len(self._warned_of) < 1000:
+            self._warned_of.add(key)
+            logger.warning(message)
 
 
-def load_tokenizer(name: str) -> GLiRELTokenizer:
+@dataclass
+class _Text:
+    """A text on its way: what is asked of it, its position among many, and once it is tokenized, its windows."""
+
+    request: Request
+    position: int
+    windows: list[Window] = field(default_factory=list)
+    is_split: bool = False  # since it is too long
+
+
+class _Constraints:
+    """The constraints and the entity types of all texts of a call: only together they tell what can never be met."""
+
+    def __init__(self) -> None:
+        self._labels: set[str | None] = set()
+        self._types: dict[object, RelationType] = {}
+
+    def add(self, texts: Iterable[_Text]) -> None:
+        for text in texts:
+            self._labels.update(entity.label for entity in text.request.entities)
+            for relation in text.request.relation_types:
+                if relation.is_constrained:
+                    self._types[relation.name, relation.head, relation.tail] = relation
+
+    def unmet(self) -> list[UnmetConstraint]:
+        return find_unmet_constraints(self._types.values(), self._labels)
+
+
+def _iterable(inputs: object) -> Iterable[object]:
+    assert isinstance(inputs, Iterable)  # as `read_inputs` gives it
+    return inputs
+
+
+def load_tokenizer(name: str | os.PathLike[str]) -> GLiRELTokenizer:
     """The tokenizer of a folder or Hub repository, when it is a [`GLiRELTokenizer`].
 
     Raises:
@@ -345,143 +447,34 @@ def load_tokenizer(name: str) -> GLiRELTokenizer:
     found = get_tokenizer_config(name).get("tokenizer_class")
     tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name)
     if found != GLiRELTokenizer.__name__:
-        raise TypeError(f"The tokenizer of {name!r} is a {found}, and no GLiRELTokenizer. Name the model's own.")
+        raise TypeError(f"The tokenizer of {str(name)!r} is a {found}, not a GLiRELTokenizer. Name the model's own.")
     return tokenizer
 
 
-def read_inputs(inputs: Any, entities: Any) -> Any:
-    """A text or a dictionary as it is, a list of these, or an iterator of them; each with its entities."""
-    if isinstance(inputs, (str, Mapping)):
-        return _with_entities(inputs, entities)
-    if hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__") and not hasattr(inputs, "__iter__"):
-        inputs = map(inputs.__getitem__, range(len(inputs)))  # datasets of torch, such as `KeyDataset`
-    if isinstance(inputs, (bytes, int, float)) or not isinstance(inputs, Iterable):
-        raise TypeError(f"The pipeline reads texts, dictionaries or iterables of these: got {inputs!r}.")
-    if isinstance(inputs, (list, tuple)):
-        if entities is not None and len(entities) != len(inputs):
-            raise ValueError(
-                f"`entities` has {len(entities)} lists for {len(inputs)} texts. Give each text its own list, "
-                "which may be empty."
-            )
-        return list(inputs) if entities is None else list(map(_with_entities, inputs, entities))
-    stream = iter(inputs) if entities is None else _stream_with_entities(inputs, entities)
-    return (item for item in stream)
-
-
-def _in_turn(read: Callable[[], Callable[[], T] | None]) -> Iterator[T]:
-    """What the work that `read` gives results in, until it gives none."""
-    while (work := read()) is not None:
-        yield work()
-
-
-def _ahead(read: Callable[[], Callable[[], T] | None]) -> Iterator[T]:
-    """As [`_in_turn`], but each work is done in a thread while the results of the one before are in use.
-
-    `read`, and so the user's iterator, runs here. What it raises comes after the results before it.
-    """
-    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="glirel-tokenizer")
-
-    def start() -> Future[T] | None:
-        try:
-            work = read()
-        except Exception as error:  # noqa: BLE001  # raised when its turn comes
-            failed: Future[T] = Future()
-            failed.set_exception(error)
-            return failed
-        return None if work is None else reader.submit(work)
-
-    try:
-        following = start()
-        while following is not None:
-            results = following.result()
-            following = start()
-            yield results
-    finally:
-        reader.shutdown(wait=False)
-
-
-@contextmanager
-def _naming_the_text(position: int | None) -> Iterator[None]:
-    """Says which text of many an error is about."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if position is None:
-            raise
-        raise type(error)(f"Text {position}: {error}") from error
-
-
-def _with_entities(text: Any, entities: Any) -> Any:
-    if entities is None:
-        return text
-    if isinstance(text, Mapping):
-        if "entities" in text:
-            raise ValueError(
-                "The entities are given twice: in the dictionary and as `entities`. Leave one of them out."
-            )
-        return {**text, "entities": entities}
-    return {"text": text, "entities": entities}
-
-
-def _stream_with_entities(texts: Iterable[Any], entities: Iterable[Any]) -> Iterator[Any]:
-    of_texts = iter(entities)
-    for position, text in enumerate(texts):
-        try:
-            yield _with_entities(text, next(of_texts))
-        except StopIteration:
-            raise ValueError(
-                f"`entities` has {position} lists, and there are more texts. Give each text its own list, which may "
-                "be empty."
-            ) from None
-    if next(of_texts, None) is not None:
-        raise ValueError("`entities` has more lists than there are texts. Give each text its own list.")
-
-
-def _read_request(
-    inputs: Any, relation_types: Any, ner: Any, read_types: Callable[[Any], list[RelationType]]
-) -> Request:
-    item = inputs if isinstance(inputs, Mapping) else {"text": inputs}
-    text = item.get("text")
-    if not isinstance(text, str):
-        raise TypeError(f"A text must be a string, alone or as 'text' of a dictionary: got {inputs!r}.")
-    if unknown := sorted(set(item) - {"text", "entities", "relation_types"}):
-        raise ValueError(f"A text's dictionary has 'text', 'entities' and 'relation_types': got also {unknown}.")
-    relation_types = item.get("relation_types", relation_types)
-    if relation_types is None:
-        raise ValueError(
-            "No `relation_types`: pass the names of the relations to look for, such as ['place of birth']."
+def _fitting_tokenizer(
+    model: ScoresPairs, tokenizer: GLiRELTokenizer | str | os.PathLike[str] | None
+) -> GLiRELTokenizer:
+    """The tokenizer, given or named, which must be the model's."""
+    if not callable(model) or not hasattr(model, "config"):
+        raise TypeError(
+            "RelationExtractor needs the name of a model, or a model, such as "
+            f"GLiRELForRelationClassification.from_pretrained(...): got a {type(model).__name__}."
         )
-    entities = item.get("entities")
-    if entities is None:
-        if ner is None:
-            raise ValueError(
-                "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them."
-            )
-        entities = ner(text) if text else []
-    request = Request(text, read_entities(entities, text), read_types(relation_types))
-    constrained = [r.name for r in request.relation_types if r.head is not None or r.tail is not None]
-    if constrained and request.entities and all(entity.label is None for entity in request.entities):
-        raise ValueError(
-            f"Relation type {constrained[0]!r} admits certain entity types only, but no entity has a label. Pass "
-            "entities as (start, end, label) or dictionaries with 'label', or drop `head` and `tail`."
+    if isinstance(tokenizer, (str, os.PathLike)):
+        tokenizer = load_tokenizer(tokenizer)
+    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    if tokenizer is None or not hasattr(tokenizer, "read_prompt"):
+        raise TypeError(
+            f"RelationExtractor needs the model's GLiRELTokenizer: got {type(tokenizer).__name__}. Load it with "
+            "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
         )
-    return request
-
-
-def _merge_windows(
-    chunks: list[dict[str, Any]], num_entities: int, num_relations: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs `(pairs, 2)`, each once and row-major, and their best scores `(pairs, relations)` over all windows."""
-    if not chunks:
-        return np.zeros((0, 2), dtype=np.int64), np.zeros((0, num_relations), dtype=np.float32)
-    if len(chunks) == 1:
-        return chunks[0]["pairs"], chunks[0]["scores"]
-    pairs = np.concatenate([chunk["pairs"] for chunk in chunks])
-    scores = np.concatenate([chunk["scores"] for chunk in chunks])
-    keys, row = np.unique(pairs[:, 0] * num_entities + pairs[:, 1], return_inverse=True)
-    best = np.full((len(keys), scores.shape[1]), -1, dtype=scores.dtype)
-    np.maximum.at(best, row, scores)
-    return np.stack((keys // num_entities, keys % num_entities), axis=1), best
+    for setting in SHARED_SETTINGS:
+        if getattr(tokenizer, setting) != getattr(model.config, setting, None):
+            raise ValueError(
+                f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
+                f"{getattr(model.config, setting, None)!r}. Use the tokenizer that was saved with the model."
+            )
+    return tokenizer
 
 
 __all__ = ["RelationExtractor"]

@@ -5,7 +5,7 @@ All of it is the same arithmetic in the same precision, in another order.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,9 @@ _FUSED_ACTIVATIONS: dict[str, tuple[str, str]] = {"ReLU": ("relu", ""), "GELUAct
 
 
 class PackedLinear(nn.Module):
-    """A linear layer, with its activation where there is one, whose weight is in oneDNN's own layout for this CPU."""
+    """A linear layer, with its activation if it has one, whose weight is in oneDNN's own layout for this CPU."""
 
-    def __init__(self, linear: Any, activation: tuple[str, str] = ("none", "")):
+    def __init__(self, linear: nn.Linear, activation: tuple[str, str] = ("none", "")):
         super().__init__()
         self.weight = None  # whoever wants to read it must not find the packed one
         self.packed_weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
@@ -65,9 +65,9 @@ def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> bool:
     return is_packed
 
 
-def _join(attention: DisentangledAttention, table: Any) -> None:
+def _join(attention: DisentangledAttention, table: Tensor | None) -> None:
     """Makes scaled queries, keys and values one linear layer, and projects the table of positions."""
-    if attention.position_terms:
+    if attention.position_terms and table is not None:
         attention.positions = tuple(rows.contiguous() for rows in attention.project_positions(table))
     layers = (attention.query_proj, attention.key_proj, attention.value_proj)
     if adapted := [type(layer).__name__ for layer in layers if type(layer) is not nn.Linear]:
@@ -91,7 +91,7 @@ def _pack_children(module: nn.Module, kept: set[nn.Module]) -> None:
         if type(child) is nn.Linear:
             setattr(module, name, PackedLinear(child))
         elif (activation := _activation_of(child)) is not None:
-            setattr(module, name, PackedLinear(child.get_submodule("dense"), activation))
+            setattr(module, name, PackedLinear(cast("nn.Linear", child.dense), activation))
         else:
             _pack_children(child, kept)
             if isinstance(child, nn.Sequential):

@@ -7,217 +7,87 @@ masks are boolean with True for real.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
-from transformers import initialization as init
-from transformers.utils import cached_file, can_return_tuple, logging
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers.utils import can_return_tuple
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
-from .hub_glirel import complete_card, complete_repository, declare_pipeline
-from .inference_glirel import prepare_for_inference
-from .layers_glirel import (
-    IGNORED_LABEL,
-    SCORERS,
-    ConcatProjScorer,
-    CoreferenceClassifier,
-    DotNormScorer,
-    FeedForward,
-    LinearScorer,
-    MentionRepresentation,
-    PairRepresentation,
-    Refinement,
-    Scratch,
-    SpanPooling,
-    WordLSTM,
-    may_need_gradient,
-    relation_loss,
-    score_in_chunks,
-    score_linearly,
-)
+from .encoding_glirel import RELATIONS, SpanPooling, WordLSTM
+from .entities_glirel import ENTITIES, MENTIONS
+from .feed_forward_glirel import FeedForward
+from .inputs_glirel import Inputs, check_inputs
+from .losses_glirel import RelationLoss, check_labels
+from .memory_glirel import may_need_gradient
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
+from .pairs_glirel import PAIRS, Pairs
+from .pretrained_glirel import GLiRELPreTrainedModel
+from .refinement_glirel import REFINEMENTS, Refinement
+from .scoring_glirel import SCORERS, CoreferenceClassifier, PairScorer
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
-logger = logging.get_logger(__name__)
 
-_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+class Encoded(NamedTuple):
+    """What stage 1 gives: tokens `(batch, tokens, encoder hidden)`, words and relation types `(batch, …, hidden)`."""
+
+    token_states: Tensor
+    word_states: Tensor
+    relation_states: Tensor
+    hidden_states: tuple[Tensor, ...] | None
+    attentions: tuple[Tensor, ...] | None
 
 
-class GLiRELPreTrainedModel(PreTrainedModel):
-    """Initial weights, loading and saving. A saved folder is whole: it holds the tokenizer and all code as well."""
+class Entities(NamedTuple):
+    """What stage 2 gives: mentions `(batch, mentions, hidden)` and entities `(batch, entities, hidden)`."""
 
-    config_class = GLiRELConfig
-    base_model_prefix = "glirel"
-    main_input_name = "input_ids"
-    supports_gradient_checkpointing = True
-    # Attention backends are the encoder's business: it refuses what it does not have.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
+    mention_states: Tensor
+    states: Tensor
 
-    _was_optimized = False  # by `optimize_for_inference`
-    tokenizer: GLiRELTokenizer | None = None  # saved with the model; attached by `from_encoder`, `from_pretrained`
 
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, nn.LSTM):
-            for parameter in module.parameters(recurse=False):
-                bound = module.hidden_size**-0.5
-                init.uniform_(parameter, -bound, bound)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, DotNormScorer):
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):  # rows for new tokens; the encoder initialises its own
-            init.normal_(module.weight, std=getattr(self.config.encoder_config, "initializer_range", 0.02))
+class Refined(NamedTuple):
+    """What stage 4 gives: pairs, `(batch, pairs, hidden)` if refined, and types `(batch, relations, hidden)`."""
 
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """As [`PreTrainedModel.from_pretrained`]; attaches the checkpoint's tokenizer as `model.tokenizer`."""
-        options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
-        try:
-            loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        except OSError as error:
-            if not os.path.isfile(os.path.join(str(pretrained_model_name_or_path), "model.onnx")):
-                raise
-            raise ValueError(
-                f"{str(pretrained_model_name_or_path)!r} is an ONNX export. Load it with "
-                "ORTModelForRelationClassification.from_pretrained of glirel_transformers.export."
-            ) from error
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        if getattr(model, "coreference", None) is not None:
-            model.coreference.requires_grad_(False)  # loading makes every parameter trainable
-        if pretrained_model_name_or_path is not None:
-            found = cached_file(
-                pretrained_model_name_or_path,
-                "tokenizer.json",
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-                **options,
-            )
-            if found is not None:
-                model.tokenizer = GLiRELTokenizer.from_pretrained(pretrained_model_name_or_path, **options)
-        return loaded
-
-    def optimize_for_inference(self, dtype: torch.dtype | None = None) -> GLiRELPreTrainedModel:
-        """Lays the weights out for inference, in place and for good.
-
-        On a CPU, weights are packed into oneDNN's layout, and activations are applied while products are written.
-        DeBERTa's queries, keys and values become one product, and its projected relative positions are kept. In the
-        same precision, scores stay the same within rounding.
-
-        Args:
-            dtype: the precision to compute in; by default the present one. `torch.bfloat16` is two to four times as
-                fast as `torch.float32` on processors with AMX or AVX512-BF16, and changes probabilities by up to a few
-                hundredths.
-
-        Returns:
-            The model itself, which can be neither trained, saved, moved nor compiled any more.
-
-        Raises:
-            ValueError: when it is optimized already, or has adapters that are not merged.
-
-        Example:
-            >>> model = GLiRELForRelationClassification.from_pretrained("checkpoints/glirel-mini")
-            >>> model = model.optimize_for_inference()
-        """
-        if self.is_optimized:
-            raise ValueError("The model is optimized already. Load it again to choose another precision.")
-        self.eval().requires_grad_(False)
-        if dtype is not None:
-            self.to(dtype)
-        with torch.no_grad():
-            is_packed = prepare_for_inference(self, kept=self._folded_layers)
-        if not is_packed:
-            logger.warning(
-                "This device, processor or build of torch packs no weights in %s; everything else is done.", self.dtype
-            )
-        for module in self.modules():
-            if isinstance(module, GLiRELPreTrainedModel):
-                module._was_optimized = True
-        return self
-
-    @property
-    def is_optimized(self) -> bool:
-        """Whether this model, or a model in it, was optimized for inference."""
-        return any(getattr(module, "_was_optimized", False) for module in self.modules())
-
-    @property
-    def _folded_layers(self) -> set[nn.Module]:
-        """Layers whose weights are read as they are, to be folded into something else."""
-        return set()
-
-    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.is_optimized:
-            parameter = next(self.parameters())
-            moved = fn(torch.empty(0, dtype=parameter.dtype, device=parameter.device))
-            if (moved.dtype, moved.device.type) != (parameter.dtype, parameter.device.type):
-                raise ValueError(
-                    f"The model is optimized for {parameter.device.type} in {parameter.dtype} and cannot become "
-                    f"{moved.dtype} on {moved.device.type}. Give a pipeline device={parameter.device.type!r}; or load "
-                    "the model again, move it, and optimize it then."
-                )
-        return super()._apply(fn, *args, **kwargs)
-
-    def train(self, mode: bool = True) -> GLiRELPreTrainedModel:
-        """As [`nn.Module.train`]; an optimized model cannot be trained."""
-        if mode and self.is_optimized:
-            raise ValueError("An optimized model cannot be trained. Load it again without optimize_for_inference.")
-        return super().train(mode)
-
-    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """As [`PreTrainedModel.save_pretrained`], and writes the tokenizer, all code and a model card beside.
-
-        Raises:
-            ValueError: when the model has been optimized for inference.
-        """
-        if self.is_optimized:
-            raise ValueError("An optimized model cannot be saved. Save it before optimize_for_inference.")
-        declare_pipeline(self.config)
-        push_to_hub = kwargs.pop("push_to_hub", False)
-        is_main_process = kwargs.get("is_main_process", True)
-        if is_main_process:
-            complete_repository(save_directory, self.config, self.tokenizer)
-        super().save_pretrained(save_directory, *args, push_to_hub=push_to_hub, **kwargs)
-
-    def _upload_modified_files(
-        self, working_dir: str | os.PathLike[str], repo_id: str, files_timestamps: dict[str, float], **kwargs: Any
-    ) -> Any:
-        """Uploads the whole folder: transformers takes files that it did not write itself for unchanged ones.
-
-        It has also put an empty template in the place of the model card.
-        """
-        complete_card(working_dir, self.config, repo_id)
-        return super()._upload_modified_files(working_dir, repo_id, files_timestamps={}, **kwargs)
+    pairs: Pairs | Tensor
+    relation_states: Tensor
 
 
 class GLiRELModel(GLiRELPreTrainedModel):
     """The bare model: everything up to the scores (equations 1 to 6)."""
 
+    _keys_to_ignore_on_load_unexpected = [r"^scorer\.", r"^coreference\."]  # of the head, in a whole checkpoint
+
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
+        size, inner_size, dropout = config.hidden_size, config.inner_size, config.dropout
         self.encoder = _build_encoder(config)
         if hasattr(self.encoder, "pooler"):
             self.encoder.pooler = None  # never used, and a parameter without gradient stops distributed training
-        self.pooling = SpanPooling(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.lstm = WordLSTM(config) if config.use_lstm else None
-        self.mention_representation = MentionRepresentation(config)
-        self.pair_representation = PairRepresentation(config)
-        self.relation_feed_forward = FeedForward(config)
-        self.pair_refinement = Refinement(config, config.num_pair_refinement_layers)
-        self.relation_refinement = Refinement(config, config.num_relation_refinement_layers)
+        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size)
+        self.dropout = nn.Dropout(dropout)
+        self.lstm = WordLSTM(size) if config.use_lstm else None
+        self.mention_representation = MENTIONS[config.mention_representation](
+            size, inner_size, dropout, config.endpoint_projection
+        )
+        self.entity_pooling = ENTITIES[config.entity_pooling]()
+        self.pair_representation = PAIRS[config.pair_representation](size, inner_size, dropout)
+        self.relation_feed_forward = FeedForward(size, inner_size, size, dropout)
+        self.pair_refinement = self._make_refinement(config.num_pair_refinement_layers)
+        self.relation_refinement = self._make_refinement(config.num_relation_refinement_layers)
         self.post_init()
+
+    def _make_refinement(self, num_layers: int) -> Refinement:
+        config = self.config
+        return REFINEMENTS[config.refinement](
+            num_layers,
+            config.hidden_size,
+            config.refinement_inner_size,
+            config.num_refinement_heads,
+            config.dropout,
+            config.refinement_self_attention,
+        )
 
     def get_input_embeddings(self) -> nn.Module:
         return self.encoder.get_input_embeddings()
@@ -239,58 +109,13 @@ class GLiRELModel(GLiRELPreTrainedModel):
         mention_mask: Tensor | None = None,
         pair_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
+        mention_entity: Tensor | None = None,
+        entity_mask: Tensor | None = None,
+        scorer: PairScorer | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
     ) -> GLiRELModelOutput:
-        r"""Represents every pair and every relation type (equations 1 to 6).
-
-        Takes the tensors that [`GLiRELTokenizer`] makes, as [`GLiRELModel.represent`] describes them.
-        """
-        outputs = self.represent(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            word_token_spans=word_token_spans,
-            relation_token_spans=relation_token_spans,
-            mention_word_spans=mention_word_spans,
-            pair_index=pair_index,
-            word_mask=word_mask,
-            relation_mask=relation_mask,
-            mention_mask=mention_mask,
-            pair_mask=pair_mask,
-            position_ids=position_ids,
-            output_hidden_states=output_hidden_states,
-            output_attentions=output_attentions,
-        )
-        return self.form_pairs(outputs, pair_index)
-
-    def form_pairs(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> GLiRELModelOutput:
-        """Adds all pairs (equation 3), refined as the relation types then are (equations 4 to 6), to the outputs."""
-        pair_states = self.pair_representation(outputs.mention_states, pair_index)
-        pair_states = self.pair_refinement(pair_states, outputs.pair_mask, outputs.word_states, outputs.word_mask)
-        relation_states = outputs.relation_states
-        if self.config.relation_refinement_sees_pairs:  # as the text has refined them
-            relation_states = self.relation_refinement(
-                relation_states, outputs.relation_mask, pair_states, outputs.pair_mask
-            )
-        return GLiRELModelOutput(**{**outputs, "pair_states": pair_states, "relation_states": relation_states})
-
-    def represent(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        word_token_spans: Tensor,
-        relation_token_spans: Tensor,
-        mention_word_spans: Tensor,
-        pair_index: Tensor,
-        word_mask: Tensor | None = None,
-        relation_mask: Tensor | None = None,
-        mention_mask: Tensor | None = None,
-        pair_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        output_hidden_states: bool | None = None,
-        output_attentions: bool | None = None,
-    ) -> GLiRELModelOutput:
-        r"""Represents mentions and relation types, up to where pairs are formed (equations 1 and 2).
+        r"""Represents every pair and every relation type (equations 1 to 6), and scores them if asked to.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, tokens)`): relation types, then the text.
@@ -299,75 +124,116 @@ class GLiRELModel(GLiRELPreTrainedModel):
             relation_token_spans (`torch.LongTensor` of shape `(batch, relations, 2)`): tokens of each relation type,
                 whose `[REL]` stands just before.
             mention_word_spans (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention.
-            pair_index (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail positions on the `mentions`
+            pair_index (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail positions on the `entities`
                 axis.
             word_mask, relation_mask, mention_mask, pair_mask (`torch.BoolTensor` of shape `(batch, …)`): True means
-                real; without one, all of its axis is.
+                real; without one, all of its axis is. A pair of an entity that is not real is not real either.
             position_ids (`torch.LongTensor` of shape `(batch, tokens)`): only with `shared_relation_positions`.
+            mention_entity (`torch.LongTensor` of shape `(batch, mentions)`): entity of each mention. Without it, each
+                mention is an entity of its own.
+            entity_mask (`torch.BoolTensor` of shape `(batch, entities)`): goes with `mention_entity`; True means real.
+            scorer: scores the pairs as soon as they are formed. Unless pairs are refined they are then not kept, and
+                `pair_states` is `None`.
+            output_hidden_states, output_attentions: whether to return the encoder's.
 
         Raises:
-            ValueError: when a tensor's shape does not fit.
+            ValueError: when a tensor's shape does not fit, or a span or an index is out of range.
         """
-        if attention_mask.shape != input_ids.shape:
-            raise ValueError(
-                f"`attention_mask` must have the shape of `input_ids`, {tuple(input_ids.shape)}: got "
-                f"{tuple(attention_mask.shape)}."
-            )
-        word_mask = _mask_for("word", word_token_spans, word_mask, input_ids)
-        relation_mask = _mask_for("relation", relation_token_spans, relation_mask, input_ids)
-        _mask_for("mention", mention_word_spans, mention_mask, input_ids)
-        pair_mask = _mask_for("pair", pair_index, pair_mask, input_ids)
-
         if (position_ids is not None) != self.config.shared_relation_positions:
             raise ValueError(
                 f"The model has shared_relation_positions={self.config.shared_relation_positions}, but `position_ids` "
                 f"are {'missing' if position_ids is None else 'given'}. Use the tokenizer saved with the model."
             )
-
-        # Encode (Section 3.2).
-        encoded = self.encoder(
+        inputs = check_inputs(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            **({} if position_ids is None else {"position_ids": position_ids}),
+            spans={
+                "word": (word_token_spans, word_mask),
+                "relation": (relation_token_spans, relation_mask),
+                "mention": (mention_word_spans, mention_mask),
+                "pair": (pair_index, pair_mask),
+            },
+            position_ids=position_ids,
+            mention_entity=mention_entity,
+            entity_mask=entity_mask,
+        )
+        encoded = self.encode(inputs, output_hidden_states, output_attentions)
+        entities = self.represent_entities(encoded, inputs)
+        pairs = self.pair_representation(entities.states, pair_index)
+        refined = self.refine(pairs, encoded, inputs)
+        scores = (None, None) if scorer is None else scorer(refined.pairs, refined.relation_states)
+        return self._output(inputs, encoded, entities, refined, scores)
+
+    def encode(
+        self, inputs: Inputs, output_hidden_states: bool | None = None, output_attentions: bool | None = None
+    ) -> Encoded:
+        """Stage 1: words of the text and relation types (Section 3.2, equation 1)."""
+        encoded = self.encoder(
+            input_ids=inputs.input_ids,
+            attention_mask=inputs.attention_mask,
+            **({} if inputs.position_ids is None else {"position_ids": inputs.position_ids}),
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
             return_dict=True,
         )
         token_states = encoded.last_hidden_state
-        word_states = self.dropout(self.pooling(token_states, word_token_spans))
+        word_states = self.dropout(self.pooling(token_states, inputs.word_token_spans))
         if self.lstm is not None:
-            word_states = self.lstm(word_states, word_mask)
-        # Represent entities (equations 1 and 2).
-        relation_states = self._represent_relations(token_states, relation_token_spans)
+            word_states = self.lstm(word_states, inputs.word_mask)
+        read = RELATIONS[self.config.relation_representation]
+        relation_states = read(self.pooling, token_states, inputs.relation_token_spans)
+        relation_states = self.relation_feed_forward(self.dropout(relation_states))
+        return Encoded(token_states, word_states, relation_states, encoded.hidden_states, encoded.attentions)
+
+    def represent_entities(self, encoded: Encoded, inputs: Inputs) -> Entities:
+        """Stage 2: mentions (equation 2), and entities from their mentions."""
+        mention_states = self.mention_representation(encoded.word_states, inputs.mention_word_spans)
+        if inputs.mention_entity is None:
+            return Entities(mention_states, mention_states)
+        num_entities = inputs.entity_mask.shape[1]
+        pooled = self.entity_pooling(mention_states, inputs.mention_entity, inputs.mention_mask, num_entities)
+        return Entities(mention_states, pooled)
+
+    def refine(self, pairs: Pairs, encoded: Encoded, inputs: Inputs) -> Refined:
+        """Stage 4: pairs against words, then relation types against pairs (equations 4 to 6), if anything refines."""
+        relation_states, relation_mask = encoded.relation_states, inputs.relation_mask
         if not self.config.relation_refinement_sees_pairs:
             no_pairs, no_mask = relation_states[:, :0], relation_mask[:, :0]
             relation_states = self.relation_refinement(relation_states, relation_mask, no_pairs, no_mask)
+        if not self.config.refines_pairs:
+            return Refined(pairs, relation_states)
+        pair_states = self.pair_refinement(pairs.states(), inputs.pair_mask, encoded.word_states, inputs.word_mask)
+        if self.config.relation_refinement_sees_pairs:
+            relation_states = self.relation_refinement(relation_states, relation_mask, pair_states, inputs.pair_mask)
+        return Refined(pair_states, relation_states)
+
+    def _output(
+        self,
+        inputs: Inputs,
+        encoded: Encoded,
+        entities: Entities,
+        refined: Refined,
+        scores: tuple[Tensor | None, Tensor | None],
+    ) -> GLiRELModelOutput:
+        pair_states = refined.pairs if isinstance(refined.pairs, Tensor) else None
+        if isinstance(refined.pairs, Pairs) and scores[0] is None:  # else they were scored, and nobody asks for them
+            pair_states = refined.pairs.states()
         return GLiRELModelOutput(
-            relation_states=relation_states,
-            mention_states=self.mention_representation(word_states, mention_word_spans),
-            word_states=word_states,
-            last_hidden_state=token_states,
-            word_mask=word_mask,
-            pair_mask=pair_mask,
-            relation_mask=relation_mask,
+            pair_states=pair_states,
+            relation_states=refined.relation_states,
+            entity_states=entities.states,
+            mention_states=entities.mention_states,
+            word_states=encoded.word_states,
+            last_hidden_state=encoded.token_states,
+            scores=scores[0],
+            coreference_scores=scores[1],
+            word_mask=inputs.word_mask,
+            entity_mask=inputs.entity_mask,
+            pair_mask=inputs.pair_mask,
+            relation_mask=inputs.relation_mask,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
-
-    def _represent_relations(self, token_states: Tensor, relation_token_spans: Tensor) -> Tensor:
-        """Equation 1, `q = FFN(p)`, where p is read at the label, at its `[REL]`, or at both."""
-        kind = self.config.relation_representation
-        start = relation_token_spans[..., :1]
-        # Padded spans are (0, 0): the clamp keeps their [REL] inside the input.
-        rel_token_spans = torch.cat([(start - 1).clamp(min=0), start], dim=-1)
-        if kind == "label":
-            states = self.pooling(token_states, relation_token_spans)
-        elif kind == "rel_token":
-            states = self.pooling(token_states, rel_token_spans)
-        else:
-            label_states = self.pooling(token_states, relation_token_spans)
-            states = (label_states + self.pooling(token_states, rel_token_spans)) / 2
-        return self.relation_feed_forward(self.dropout(states))
 
 
 class GLiRELForRelationClassification(GLiRELPreTrainedModel):
@@ -379,8 +245,10 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
         self.glirel = GLiRELModel(config)
-        self.scorer: Any = SCORERS[config.scorer](config)
-        self.coreference = CoreferenceClassifier(config) if config.coreference_classifier else None
+        self.scorer = SCORERS[config.scorer](config.hidden_size, config.inner_size, config.dropout)
+        self.coreference = (
+            CoreferenceClassifier(config.hidden_size, config.dropout) if config.coreference_classifier else None
+        )
         self.post_init()
 
     @can_return_tuple
@@ -400,18 +268,20 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         labels: Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        mention_entity: Tensor | None = None,
+        entity_mask: Tensor | None = None,
     ) -> GLiRELRelationClassificationOutput:
         r"""Scores every pair against every relation type. See [`GLiRELModel.forward`] for the other tensors.
 
         Args:
             labels (`torch.Tensor` of shape `(batch, pairs, relations)`, *optional*): 1 where the pair has the
-                relation, 0 where it has not, −100 where that is unknown. Several types may be right for one pair.
+                relation, 0 where it does not, −100 where that is unknown. Several types may be right for one pair.
                 They influence the loss and nothing else.
 
         Raises:
             ValueError: when a tensor's shape does not fit, or when the scores are not numbers.
         """
-        outputs = self.glirel.represent(
+        outputs = self.glirel(
             input_ids=input_ids,
             attention_mask=attention_mask,
             word_token_spans=word_token_spans,
@@ -423,97 +293,61 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             mention_mask=mention_mask,
             pair_mask=pair_mask,
             position_ids=position_ids,
+            mention_entity=mention_entity,
+            entity_mask=entity_mask,
+            scorer=self.pair_scorer,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
+            return_dict=True,
         )
-        logits, coreference_logits = self._score(outputs, pair_index)
+        logits = outputs.scores
         cell_mask = outputs.pair_mask.unsqueeze(2) & outputs.relation_mask.unsqueeze(1)
         if not torch.compiler.is_compiling():
             self._check_finite(logits, cell_mask)
         loss = None
         if labels is not None:
-            if labels.shape != logits.shape:
-                raise ValueError(
-                    f"`labels` must have the shape (batch, pairs, relations) = {tuple(logits.shape)}: got "
-                    f"{tuple(labels.shape)}."
-                )
-            if not torch.compiler.is_compiling():
-                _check_labels(labels)
-            loss = relation_loss(self.config, logits, labels, cell_mask)
+            check_labels(labels, logits)
+            loss = self.relation_loss(logits, labels, cell_mask)
         return GLiRELRelationClassificationOutput(
             loss=loss,
             logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
             pair_mask=outputs.pair_mask,
             relation_mask=outputs.relation_mask,
-            coreference_logits=coreference_logits,
+            coreference_logits=outputs.coreference_scores,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
 
     @property
-    def _folded_layers(self) -> set[nn.Module]:
-        """The second layer of the pairs goes into the relation types, where nothing stands between it and scores."""
-        layer = self.glirel.pair_representation.feed_forward.output
-        others_read_it = self._refines_pairs or self.coreference is not None
-        # Not where something else has taken the layer's place, such as one with an adapter.
-        is_folded = isinstance(self.scorer, LinearScorer) and not others_read_it and type(layer) is nn.Linear
-        return {layer} if is_folded else set()
+    def pair_scorer(self) -> PairScorer:
+        """Stage 5: what scores the pairs while the base model forms them."""
+        return PairScorer(self.scorer, self.coreference, needs_gradient=may_need_gradient(self))
 
     @property
-    def _refines_pairs(self) -> bool:
-        """Whether pairs are refined, or relation types by them: all pairs are then needed at once."""
+    def relation_loss(self) -> RelationLoss:
+        """The loss that the configuration names (Section 3.5)."""
         config = self.config
-        relations_read_pairs = config.num_relation_refinement_layers > 0 and config.relation_refinement_sees_pairs
-        return config.num_pair_refinement_layers > 0 or relations_read_pairs
+        return RelationLoss(
+            config.loss_function,
+            config.focal_alpha,
+            config.focal_gamma,
+            config.positive_weight,
+            config.negative_weight,
+        )
 
-    def _score(self, outputs: GLiRELModelOutput, pair_index: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Scores `(batch, pairs, relations)`, and `(batch, pairs)` for coreference; in chunks over the pairs."""
-        scorer = self.scorer
-        numbers_per_pair = self.config.feed_forward_multiplier * self.config.hidden_size
-        if isinstance(scorer, ConcatProjScorer):
-            numbers_per_pair = max(numbers_per_pair, scorer.numbers_per_pair(outputs.relation_states.shape[1]))
-
-        def score_states(pair_states: Tensor) -> Tensor:
-            scores = scorer(pair_states, outputs.relation_states)
-            if self.coreference is None:
-                return scores
-            return torch.cat([scores, self.coreference(pair_states).unsqueeze(-1)], dim=-1)
-
-        needs_gradient = may_need_gradient(self)
-        if self._refines_pairs:
-            outputs = self.glirel.form_pairs(outputs, pair_index)
-            scores = score_in_chunks(score_states, outputs.pair_states, numbers_per_pair, needs_gradient)
-        else:
-            scratch = None if needs_gradient or torch.compiler.is_compiling() else Scratch()
-            score = self._scoring_of_pairs(outputs, pair_index.shape[1], score_states, scratch)
-            scores = score_in_chunks(score, pair_index, numbers_per_pair, needs_gradient)
-        if self.coreference is None:
-            return scores, None
-        return scores[..., :-1], scores[..., -1]
-
-    def _scoring_of_pairs(
-        self,
-        outputs: GLiRELModelOutput,
-        num_pairs: int,
-        score_states: Callable[[Tensor], Tensor],
-        scratch: Scratch | None,
-    ) -> Callable[[Tensor], Tensor]:
-        """What scores rows of `pair_index`: pairs are formed (equation 3) when they are scored, and then forgotten."""
-        pairs, relation_states = self.glirel.pair_representation, outputs.relation_states
-        heads, tails = pairs.project(outputs.mention_states)
-        # Folding costs as much as the layer itself for as many pairs as there are relation types. A graph, in which
-        # both numbers are open, folds always.
-        if self._folded_layers and (torch.compiler.is_compiling() or num_pairs > relation_states.shape[1]):
-            folded = self.scorer.fold(pairs.feed_forward.output, relation_states)
-            return lambda index: score_linearly(pairs.inner(heads, tails, index, scratch), *folded)
-        return lambda index: score_states(pairs.feed_forward.output(pairs.inner(heads, tails, index, scratch)))
+    @property
+    def _folded_layers(self) -> set[nn.Module]:
+        """The last layer of the pairs goes into the relation types, where nothing stands between it and scores."""
+        layer = self.glirel.pair_representation.feed_forward.output
+        is_folded = not self.config.refines_pairs and self.pair_scorer.folding(layer) is not None
+        return {layer} if is_folded else set()
 
     def _check_finite(self, logits: Tensor, cell_mask: Tensor) -> None:
         if not (~logits.isfinite() & cell_mask).any():
             return
-        spoilt = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
-        if spoilt:
-            listed = ", ".join(spoilt[:5]) + (f" and {len(spoilt) - 5} more" if len(spoilt) > 5 else "")
+        broken = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
+        if broken:
+            listed = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
             raise ValueError(
                 f"The scores are NaN or infinite because these weights are not finite: {listed}. The checkpoint is "
                 "damaged or training diverged: load an earlier checkpoint, or train with a lower learning rate."
@@ -532,7 +366,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         trust_remote_code: bool = False,
         revision: str = "main",
         attn_implementation: str | None = None,
-        **settings: Any,
+        **settings: object,
     ) -> GLiRELForRelationClassification:
         """Builds a fresh head and tokenizer on a pre-trained encoder.
 
@@ -556,7 +390,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             set(settings) - set(GLiRELConfig.__dataclass_fields__) | {"encoder_config"} & set(settings)
         ):
             raise TypeError(
-                f"These are no settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
+                f"These are not settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
             )
         options = {"trust_remote_code": trust_remote_code, "revision": revision}
         encoder_config = AutoConfig.from_pretrained(encoder, **options)
@@ -579,7 +413,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         return model
 
 
-def _build_encoder(config: GLiRELConfig) -> Any:
+def _build_encoder(config: GLiRELConfig) -> PreTrainedModel:
     """The encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
     encoder_config = config.encoder_config
     if encoder_config.model_type == "deberta-v2" and config._attn_implementation != "eager":
@@ -587,32 +421,7 @@ def _build_encoder(config: GLiRELConfig) -> Any:
     return AutoModel.from_config(encoder_config)
 
 
-def _mask_for(name: str, items: Tensor, mask: Tensor | None, input_ids: Tensor) -> Tensor:
-    """Checks the shape of the spans or indices `(batch, n, 2)` of an axis, and returns its mask `(batch, n)`."""
-    if items.ndim != 3 or items.shape[2] != 2 or items.shape[0] != input_ids.shape[0]:
-        raise ValueError(
-            f"The tensor of {name}s must have the shape (batch, {name}s, 2) with batch = {input_ids.shape[0]}: got "
-            f"{tuple(items.shape)}."
-        )
-    if mask is None:
-        return items.new_ones(items.shape[:2], dtype=torch.bool)
-    if mask.shape != items.shape[:2]:
-        raise ValueError(
-            f"`{name}_mask` must have the shape (batch, {name}s) = {tuple(items.shape[:2])}: got {tuple(mask.shape)}."
-        )
-    return mask.bool()
-
-
-def _check_labels(labels: Tensor) -> None:
-    known = labels[labels != IGNORED_LABEL]
-    if wrong := known[~((known >= 0) & (known <= 1))].unique().tolist():
-        raise ValueError(
-            f"`labels` must be 1 (has the relation), 0 (has not) or {IGNORED_LABEL} (unknown): got also {wrong[:5]}. "
-            "Each relation type has a column of its own; class numbers are not labels."
-        )
-
-
-def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
+def _check_encoder(name: str | os.PathLike[str], encoder_config: PreTrainedConfig) -> None:
     if encoder_config.model_type == GLiRELConfig.model_type:
         raise ValueError(
             f"{os.fspath(name)!r} is a GLiREL model already, not an encoder: load it with from_pretrained."
@@ -624,7 +433,7 @@ def _check_encoder(name: str | os.PathLike[str], encoder_config: Any) -> None:
         )
 
 
-def _input_limit(encoder_config: Any, tokenizer_limit: int) -> int:
+def _input_limit(encoder_config: PreTrainedConfig, tokenizer_limit: int) -> int:
     """Tokens that the encoder reads. Models of RoBERTa's kind keep their first positions for padding."""
     limit = getattr(encoder_config, "max_position_embeddings", None) or tokenizer_limit
     if "roberta" in encoder_config.model_type or encoder_config.model_type == "camembert":

@@ -1,4 +1,4 @@
-"""What GLiREL models return. Axes: `batch, tokens, words, mentions, pairs, relations, hidden`."""
+"""What GLiREL models return. Axes: `batch, tokens, words, mentions, entities, pairs, relations, hidden`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ class GLiRELModelOutput(ModelOutput):
 
     Args:
         pair_states (`torch.FloatTensor` of shape `(batch, pairs, hidden)`): κ, refined where the model refines
-            (equations 3 to 6). `None` from [`GLiRELModel.represent`], which forms no pairs.
+            (equations 3 to 6). `None` where they were scored as they were formed, and then forgotten.
         relation_states (`torch.FloatTensor` of shape `(batch, relations, hidden)`): q, likewise (equation 1).
+        entity_states (`torch.FloatTensor` of shape `(batch, entities, hidden)`): the mentions, where each is an entity
+            of its own.
         mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
         word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
         last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
-        word_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real. What the
-            states hold elsewhere has no meaning.
+        scores (`torch.FloatTensor` of shape `(batch, pairs, relations)`), coreference_scores (`torch.FloatTensor` of
+            shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
+        word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real.
+            What the states hold elsewhere has no meaning.
         hidden_states, attentions: the encoder's, when asked for.
     """
 
-    pair_states: Tensor = None  # type: ignore[assignment]  # there once pairs are formed
+    pair_states: Tensor | None = None
     relation_states: Tensor = None  # type: ignore[assignment]  # always there
+    entity_states: Tensor = None  # type: ignore[assignment]  # always there
     mention_states: Tensor = None  # type: ignore[assignment]  # always there
     word_states: Tensor = None  # type: ignore[assignment]  # always there
     last_hidden_state: Tensor = None  # type: ignore[assignment]  # always there
+    scores: Tensor | None = None
+    coreference_scores: Tensor | None = None
     word_mask: Tensor = None  # type: ignore[assignment]  # always there
+    entity_mask: Tensor = None  # type: ignore[assignment]  # always there
     pair_mask: Tensor = None  # type: ignore[assignment]  # always there
     relation_mask: Tensor = None  # type: ignore[assignment]  # always there
     hidden_states: tuple[Tensor, ...] | None = None

@@ -1,24 +1,38 @@
-"""`pipeline("relation-extraction")`: [`RelationExtractor`] on torch, with all that transformers' pipelines are.
+"""`pipeline("relation-extraction")`: a pipeline of transformers that has a [`RelationExtractor`], which does the work.
 
-A text that is longer than the model reads becomes several windows, which are this pipeline's chunks.
+All that is left to transformers is loading, placing and saving.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import is_torch_available
 
-from .extractor_glirel import RelationExtractor, read_inputs
+from .extractor_glirel import RelationExtractor
+from .options_glirel import ExtractionOptions
+from .running_glirel import ScoresPairs
+from .scores_glirel import RelationScores
+from .tokenization_glirel import GLiRELTokenizer
 
 TASK = "relation-extraction"
 
 
-class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
+class RelationExtractionPipeline(ChunkPipeline):
     r"""Extracts relations of any types between the given entities of a text.
+
+    Args:
+        model: a [`GLiRELForRelationClassification`] or an `ORTModelForRelationClassification`.
+        tokenizer: by default the model's own; also by name.
+        batch_size, options: of [`RelationExtractor.__call__`], where it is called without; and what all pipelines
+            of transformers take, such as `device`.
+
+    Raises:
+        ImportError: without torch; [`RelationExtractor`] needs none.
+        TypeError, ValueError: as [`RelationExtractor`] does.
 
     Example:
         >>> from transformers import pipeline
@@ -38,67 +52,70 @@ class RelationExtractionPipeline(RelationExtractor, ChunkPipeline):
     _load_feature_extractor = False
     _load_tokenizer = False  # it comes with the model
 
-    def __init__(self, model: Any, tokenizer: Any = None, **kwargs: Any):
+    def __init__(
+        self,
+        model: ScoresPairs,
+        tokenizer: GLiRELTokenizer | str | os.PathLike[str] | None = None,
+        *,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        **options: Any,
+    ):
         if not is_torch_available():
             raise ImportError(
                 "The pipelines of transformers need torch, which is not installed. RelationExtractor(model) takes the "
                 "same calls, gives the same results, and needs none."
             )
-        tokenizer = self._take_tokenizer(model, tokenizer)
+        _check_num_workers(num_workers)
+        tokenizer = RelationExtractor(model, tokenizer).tokenizer  # checked before the model is moved
         if getattr(model, "is_optimized", False):
-            kwargs.setdefault("device", model.device)  # where it must stay
-        ChunkPipeline.__init__(self, model=model, tokenizer=tokenizer, **kwargs)
+            options.setdefault("device", model.device)  # where it must stay
+        super().__init__(model=model, tokenizer=tokenizer, **options)
+        self.extractor = RelationExtractor(
+            self.model, self.tokenizer, batch_size=batch_size or 1, **self._preprocess_params
+        )
 
-    def __call__(self, inputs: Any, *args: Any, entities: Any = None, **kwargs: Any) -> Any:
-        """As [`RelationExtractor.__call__`], and what all pipelines of transformers take."""
-        inputs = read_inputs(inputs, entities)
-        if isinstance(inputs, list) and not inputs:
-            return []
-        return ChunkPipeline.__call__(self, inputs, *args, **kwargs)
+    def __call__(self, inputs: object, *args: object, num_workers: int | None = None, **options: object) -> Any:  # noqa: ANN401
+        """As [`RelationExtractor.__call__`].
 
-    def preprocess(
-        self,
-        inputs: Any,
-        relation_types: Any = None,
-        ner: Any = None,
-        truncation: str = "error",
-        alignment: str = "strict",
-    ) -> Iterator[dict[str, Any]]:
-        """Yields the windows of one text that hold at least one pair; most texts are one window."""
-        requests = self._read_requests([inputs], [None], relation_types, ner)
-        yield from self._tokenize(requests, [None], truncation, alignment)[0][1]
+        Raises:
+            TypeError: also for `args`, which there are none of.
+            ValueError: also for a `num_workers` above 0.
+        """
+        if args:
+            raise TypeError(f"The pipeline takes the texts, and options by name: got also {args!r}.")
+        _check_num_workers(num_workers)
+        return self.extractor(inputs, **options)  # type: ignore[arg-type]
 
-    def _forward(self, model_inputs: Any, **forward_params: Any) -> dict[str, Any]:
-        return {"scores": self.model(**model_inputs).logits.float().sigmoid()}
+    def _sanitize_parameters(
+        self, **options: object
+    ) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
+        ExtractionOptions().updated(**options)
+        return options, {}, {}
 
-    def _score(self, features: list[dict[str, np.ndarray]]) -> np.ndarray:
-        scores: np.ndarray = self.forward(self.tokenizer.pad(features))["scores"].numpy()
-        return scores
+    # The three steps of a pipeline, for those who take them one by one: the first does it all.
 
-    @property
-    def _is_on_cpu(self) -> bool:
-        return bool(self.device.type == "cpu")
+    def preprocess(self, inputs: object, **options: object) -> Iterator[dict[str, object]]:
+        """Yields the result of one text, as [`__call__`] gives it."""
+        yield {"result": self(inputs, **options)}  # type: ignore[arg-type]
 
-    def get_iterator(
-        self,
-        inputs: Iterable[Any],
-        num_workers: int,
-        batch_size: int,
-        preprocess_params: dict[str, Any],
-        forward_params: dict[str, Any],
-        postprocess_params: dict[str, Any],
-    ) -> Iterator[Any]:
-        """What [`RelationExtractor`] yields: nothing here is run by a `DataLoader`."""
-        return self._results(inputs, batch_size, preprocess_params, postprocess_params)
+    def _forward(self, model_inputs: dict[str, object], **forward_params: object) -> dict[str, object]:
+        return model_inputs
 
-    def run_single(
-        self,
-        inputs: Any,
-        preprocess_params: dict[str, Any],
-        forward_params: dict[str, Any],
-        postprocess_params: dict[str, Any],
-    ) -> Any:
-        return next(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params))
+    def postprocess(
+        self, model_outputs: list[dict[str, object]], **postprocess_params: object
+    ) -> list[dict[str, object]] | RelationScores:
+        """The result that [`preprocess`] gave."""
+        return model_outputs[0]["result"]  # type: ignore[return-value]
+
+
+def _check_num_workers(value: object) -> None:
+    """Nothing here is run by a `DataLoader`."""
+    if value not in (None, 0):
+        raise ValueError(
+            f"This pipeline has no workers of a DataLoader: got num_workers={value!r}. Leave it out; batch_size= "
+            "makes batches, and next to an accelerator a thread tokenizes the following texts."
+        )
 
 
 __all__ = ["RelationExtractionPipeline"]

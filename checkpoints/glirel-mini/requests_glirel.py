@@ -1,29 +1,57 @@
-"""What a user may ask the pipeline: entities in any common form, and relation types with their settings."""
+"""What a user may ask: texts with entities in any common form, and relation types with their settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Any
+from typing import cast
 
-from .tokenization_glirel import check_relation_types, check_span
+from .mentions_glirel import Entity, Mention, check_surface, check_text, list_entities, read_entities, shortened
+from .text_glirel import check_relation_types
+
+Recognizer = Callable[[str], object]
+"""Takes a text and returns its entities, in any form that [`read_entities`] reads."""
 
 _SETTINGS = ("head", "tail", "threshold", "symmetric")
+_ITEM_KEYS = ("text", "entities", "relation_types")
 
 
-@dataclass(frozen=True)
-class Entity:
-    """A mention in the text: half-open character span, surface and, where it is known, its type."""
+class TextError(ValueError):
+    """What is wrong with one text of many, or with what is asked of it.
 
-    start: int
-    end: int
-    text: str
-    label: str | None
-    index: int  # position in the list that the user gave
+    Args:
+        message: what is wrong, without the position.
+        position: of the text in the input, from 0; `None` where there is one text only.
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"start": self.start, "end": self.end, "text": self.text, "label": self.label, "index": self.index}
+    Attributes:
+        message, position: as given. `str(error)` names the position: `Text 17: …`. The error that it was made of is
+            its `__cause__`.
+    """
+
+    def __init__(self, message: str, position: int | None = None):
+        super().__init__(message, position)
+        self.message, self.position = message, position
+
+    def __str__(self) -> str:
+        return self.message if self.position is None else f"Text {self.position}: {self.message}"
+
+
+class TextTypeError(TextError, TypeError):
+    """A [`TextError`] about a value of the wrong type, for those who catch `TypeError`."""
+
+
+def text_error(error: Exception, position: int | None) -> TextError:
+    """A [`TextError`] made of any other error."""
+    if isinstance(error, TextError):
+        error.position = position
+        return error
+    kind = TextTypeError if isinstance(error, TypeError) else TextError
+    wrapped = kind(str(error), position)
+    wrapped.__cause__ = error
+    return wrapped
 
 
 @dataclass(frozen=True)
@@ -36,6 +64,7 @@ class RelationType:
         threshold: probability from which it counts as predicted; `None` leaves it to the call.
         symmetric: whether it holds in both directions alike; it is then reported once, in the direction that scores
             higher.
+        asked_as: the words that the model reads in place of the name; by default the name.
     """
 
     name: str
@@ -43,56 +72,30 @@ class RelationType:
     tail: frozenset[str] | None = None
     threshold: float | None = None
     symmetric: bool = False
+    asked_as: str | None = None
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether a side admits certain entity types only."""
+        return self.head is not None or self.tail is not None
+
+    @property
+    def wording(self) -> str:
+        """What the model reads."""
+        return self.name if self.asked_as is None else self.asked_as
 
 
-def read_entities(entities: Any, text: str) -> list[Entity]:
-    """Brings entities to one form.
+@dataclass(frozen=True)
+class Request:
+    """One text with all that is asked of it."""
 
-    Args:
-        entities: a list (or any iterable, such as spaCy's `doc.ents`) of tuples `(start, end)` or
-            `(start, end, label)`; of dictionaries with `start`, `end` and optionally `label`, as GLiNER gives them,
-            or `entity_group`, as an aggregating 🤗 token-classification pipeline does; or of spaCy spans.
-        text: the text that they are in.
-
-    Raises:
-        TypeError: for anything else.
-        ValueError: for a span that is empty or outside the text, or single sub-tokens of a 🤗 pipeline.
-    """
-    if isinstance(entities, (str, Mapping)) or not isinstance(entities, Iterable):
-        raise TypeError(f"`entities` must be a list of entities: got {entities!r}.")
-    return [_read_entity(entity, index, text) for index, entity in enumerate(entities)]
+    text: str
+    entities: list[Entity]
+    relation_types: list[RelationType]
+    are_found: bool = False  # the entities, by `ner`: nobody chose them
 
 
-def _read_entity(entity: Any, index: int, text: str) -> Entity:
-    if hasattr(entity, "start_char") and hasattr(entity, "end_char"):
-        span, label = (entity.start_char, entity.end_char), getattr(entity, "label_", None) or None
-    elif isinstance(entity, Mapping):
-        span, label = _read_mapping(entity, index)
-    elif isinstance(entity, Sequence) and not isinstance(entity, str) and len(entity) in (2, 3):
-        span, label = (entity[0], entity[1]), entity[2] if len(entity) == 3 else None
-    else:
-        raise TypeError(
-            f"`entities[{index}]` must be (start, end), (start, end, label), a dictionary with 'start' and 'end', or "
-            f"a spaCy span: got {entity!r}."
-        )
-    if label is not None and not isinstance(label, str):
-        raise TypeError(f"The label of `entities[{index}]` must be a string: got {label!r}.")
-    start, end = check_span(span, index, len(text), "character")
-    return Entity(start, end, text[start:end], label, index)
-
-
-def _read_mapping(entity: Mapping[str, Any], index: int) -> tuple[tuple[Any, Any], Any]:
-    if "entity" in entity and "entity_group" not in entity and "label" not in entity:
-        raise ValueError(
-            f"`entities[{index}]` is a single sub-token of a token-classification pipeline: got {dict(entity)!r}. "
-            "Build that pipeline with aggregation_strategy='simple', which gives whole entities."
-        )
-    if entity.get("start") is None or entity.get("end") is None:
-        raise ValueError(f"`entities[{index}]` needs 'start' and 'end', in characters: got {dict(entity)!r}.")
-    return (entity["start"], entity["end"]), entity.get("label", entity.get("entity_group"))
-
-
-def read_relation_types(relation_types: Any) -> list[RelationType]:
+def read_relation_types(relation_types: object) -> list[RelationType]:
     """Brings relation types to one form.
 
     Args:
@@ -100,31 +103,33 @@ def read_relation_types(relation_types: Any) -> list[RelationType]:
             types that the side admits; absent means any), `threshold`, `symmetric`. `None` stands for no settings.
 
     Raises:
-        TypeError, ValueError: for names that are empty, repeated or no strings, and for unknown or wrong settings.
+        TypeError, ValueError: for names that are empty, repeated or not strings, and for unknown or wrong settings.
     """
+    check_relation_types(list(relation_types) if isinstance(relation_types, Mapping) else relation_types)
+    names = list(cast("Iterable[str]", relation_types))
+    for position, name in enumerate(names):
+        check_text(name, f"relation_types[{position}]")
     if not isinstance(relation_types, Mapping):
-        check_relation_types(relation_types)
-        return [RelationType(name) for name in relation_types]
-    check_relation_types(list(relation_types))
+        return [RelationType(name) for name in names]
     return [_read_settings(name, {} if settings is None else settings) for name, settings in relation_types.items()]
 
 
-def _read_settings(name: str, settings: Any) -> RelationType:
+def _read_settings(name: str, settings: object) -> RelationType:
     if not isinstance(settings, Mapping):
-        raise TypeError(f"The settings of relation type {name!r} must be a dictionary: got {settings!r}.")
+        raise TypeError(f"The settings of relation type {name!r} must be a dictionary: got {shortened(settings)}.")
     if unknown := sorted(set(settings) - set(_SETTINGS)):
         raise ValueError(f"Relation type {name!r} has unknown settings {unknown}; known are {list(_SETTINGS)}.")
     threshold, symmetric = settings.get("threshold"), settings.get("symmetric", False)
     if threshold is not None:
         check_probability(threshold, f"The threshold of relation type {name!r}")
     if not isinstance(symmetric, bool):
-        raise TypeError(f"`symmetric` of relation type {name!r} must be True or False: got {symmetric!r}.")
+        raise TypeError(f"`symmetric` of relation type {name!r} must be True or False: got {shortened(symmetric)}.")
     return RelationType(
         name, _read_side(name, "head", settings), _read_side(name, "tail", settings), threshold, symmetric
     )
 
 
-def _read_side(name: str, side: str, settings: Mapping[str, Any]) -> frozenset[str] | None:
+def _read_side(name: str, side: str, settings: Mapping[str, object]) -> frozenset[str] | None:
     labels = settings.get(side)
     if labels is None:
         return None
@@ -137,23 +142,138 @@ def _read_side(name: str, side: str, settings: Mapping[str, Any]) -> frozenset[s
     return frozenset(labels)
 
 
-def check_probability(value: Any, what: str) -> None:
+def check_probability(value: object, what: str) -> None:
     """Raises a `ValueError` unless `value` is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
         raise ValueError(f"{what} must be a number from 0 to 1: got {value!r}.")
 
 
-def check_top_k(value: Any) -> None:
+def check_top_k(value: object) -> None:
     """Raises a `ValueError` unless `value` is a whole number of at least 1, or `None`."""
-    if value is not None and not _is_count(value):
+    if value is not None and not is_count(value):
         raise ValueError(f"`top_k` must be a whole number of at least 1, or None for all: got {value!r}.")
 
 
-def check_batch_size(value: Any) -> None:
+def check_batch_size(value: object) -> None:
     """Raises a `ValueError` unless `value` is a whole number of at least 1."""
-    if not _is_count(value):
+    if not is_count(value):
         raise ValueError(f"`batch_size` must be a whole number of at least 1: got {value!r}.")
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: object) -> bool:
+    """Whether `value` is a whole number of at least 1."""
     return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+
+
+def check_flag(value: object, name: str) -> None:
+    """Raises a `TypeError` unless `value` is `True` or `False`."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be True or False: got {shortened(value)}.")
+
+
+def read_request(
+    item: object,
+    relation_types: object,
+    ner: Recognizer | None,
+    read_types: Callable[[object], list[RelationType]] = read_relation_types,
+) -> Request:
+    """What is asked of one text.
+
+    Args:
+        item: a text, or a dictionary with `text` and optionally `entities` and `relation_types`. What is absent or
+            `None` there is as the call says. Other keys are left alone, so that rows of a data set can be passed,
+            unless they look like misspellings of these.
+        relation_types: of the call.
+        ner: of the call; finds the entities of a text that has none of its own.
+        read_types: how relation types are read.
+
+    Raises:
+        TypeError, ValueError: when it cannot be understood; the message names the value and the cure.
+        TextError: made of whatever `ner` raises.
+    """
+    given = item if isinstance(item, Mapping) else {"text": item}
+    text = given.get("text")
+    _check_keys(given)
+    if not isinstance(text, str):
+        raise TypeError(f"A text must be a string, alone or as 'text' of a dictionary: got {shortened(item)}.")
+    asked = given.get("relation_types")
+    asked = relation_types if asked is None else asked
+    if asked is None:
+        raise ValueError(
+            "No `relation_types`: pass the names of the relations to look for, such as ['place of birth']."
+        )
+    entities = given.get("entities")
+    found = _find_entities(text, ner) if entities is None else entities
+    request = Request(text, read_entities(found, text), read_types(asked), entities is None)
+    _check_labels(request)
+    return request
+
+
+def _check_labels(request: Request) -> None:
+    """Refuses constraints on the types of entities that have none."""
+    constrained = [relation.name for relation in request.relation_types if relation.is_constrained]
+    if constrained and request.entities and all(entity.label is None for entity in request.entities):
+        raise ValueError(
+            f"Relation type {constrained[0]!r} admits certain entity types only, but no entity has a label. Pass "
+            "entities as (start, end, label) or dictionaries with 'label', or drop `head` and `tail`."
+        )
+
+
+def _check_keys(item: Mapping[str, object]) -> None:
+    """Refuses keys that look like misspellings of those that are read."""
+    missing = [key for key in _ITEM_KEYS if item.get(key) is None]
+    for key in item:
+        if key not in _ITEM_KEYS and (meant := get_close_matches(str(key).lower(), missing, 1, 0.8)):
+            raise ValueError(f"A text's dictionary has the key {shortened(key)}. Did you mean {meant[0]!r}?")
+
+
+def _find_entities(text: str, ner: Recognizer | None) -> object:
+    if ner is None:
+        raise ValueError(
+            "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them."
+        )
+    try:
+        return ner(text) if text else []
+    except Exception as error:  # whatever a user's function raises is about this text
+        raise TextError(f"`ner` raised {type(error).__name__}: {error}") from error
+
+
+def readable_name(name: str) -> str:
+    """The words of a relation's name, as models are trained on: `place_of_birth`, `placeOfBirth` → "place of birth".
+
+    Underscores become spaces, words joined by capitals are taken apart, capitals of such names become small letters,
+    and what comes before the name goes: a prefix (`per:city_of_birth`), a path (`/people/person/place_of_birth`) or
+    an address. A name in words stays as it is.
+    """
+    last = re.split(r"[/#]", name.rstrip("/#"))[-1] if name.startswith("/") or "://" in name else name
+    last = re.sub(r"^[A-Za-z]{2,5}:(?=\S)", "", last)
+    words = re.sub(r"_+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", last)
+    is_code = words != name or (name.isupper() and name.isalpha() and len(name) > 3)
+    return (" ".join(words.split()).lower() if is_code else name) or name
+
+
+def with_readable_names(relation_types: list[RelationType]) -> list[RelationType]:
+    """Relation types that the model reads in readable words, and that are reported by their own names.
+
+    Names that would read alike are left as they are.
+    """
+    wordings = [readable_name(relation.name) for relation in relation_types]
+    names = {relation.name for relation in relation_types}
+    return [
+        replace(relation, asked_as=wording)
+        if wordings.count(wording) == 1 and (wording == relation.name or wording not in names)
+        else relation
+        for relation, wording in zip(relation_types, wordings, strict=True)
+    ]
+
+
+__all__ = [
+    "Entity",
+    "Mention",
+    "RelationType",
+    "TextError",
+    "check_surface",
+    "list_entities",
+    "read_entities",
+    "read_relation_types",
+]

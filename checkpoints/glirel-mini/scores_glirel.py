@@ -1,12 +1,13 @@
 """From scores to relations: which of a text's scores count as relations, and why the others do not.
 
-Axes have one name everywhere: `pairs, relations`.
+Axes have one name everywhere: `entities, pairs, relations`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class RelationScores:
             `entities`; each pair once, row-major.
         scores (`np.ndarray` of float32, of shape `(pairs, relations)`): probabilities.
         threshold: the model's own decision threshold.
+        self_pairs: whether pairs of an entity with itself were asked for.
     """
 
     text: str
@@ -40,25 +42,38 @@ class RelationScores:
     pair_index: np.ndarray
     scores: np.ndarray
     threshold: float
+    self_pairs: bool = False
+
+    @property
+    def num_pairs(self) -> int:
+        """Ordered pairs that were asked for."""
+        num_entities = len(self.entities)
+        return num_entities * (num_entities if self.self_pairs else num_entities - 1)
 
     @property
     def num_unscored_pairs(self) -> int:
         """Ordered pairs that were not scored: in no window, or too far apart."""
-        return len(self.entities) * (len(self.entities) - 1) - len(self.pair_index)
+        return self.num_pairs - len(self.pair_index)
 
-    def select(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, Any]]:
+    @property
+    def unmet_constraints(self) -> list[UnmetConstraint]:
+        """Constraints that no entity of this text meets, see [`find_unmet_constraints`]."""
+        return find_unmet_constraints(self.relation_types, (entity.label for entity in self.entities))
+
+    def select(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, object]]:
         """The relations, by falling score, as the pipeline returns them.
 
         Args:
-            threshold: least probability, for relation types without one of their own; by default the model's.
-            top_k: at most so many relations for each ordered pair.
+            threshold: least probability, for relation types without one of their own; by default the model's. No
+                score that is returned is below it.
+            top_k: at most that many relations for each ordered pair.
 
         Raises:
-            ValueError: when `threshold` is no probability, or `top_k` no whole number of at least 1.
+            ValueError: when `threshold` is not a probability, or `top_k` not a whole number of at least 1.
         """
         return [relation for relation, _ in self._listed(np.nonzero(self._reasons(threshold, top_k) == 0))]
 
-    def left_out(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, Any]]:
+    def left_out(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, object]]:
         """What [`select`] leaves out, by falling score.
 
         Each has also a `reason`, the first of these that applies: `"constraint"` (the types of the entities do not
@@ -72,7 +87,7 @@ class RelationScores:
         """For each pair and relation type the `reason` of [`left_out`], or `None` where it is a relation."""
         return [[REASONS[reason] for reason in row] for row in self._reasons(threshold, top_k).tolist()]
 
-    def _listed(self, cells: tuple[np.ndarray, ...]) -> list[tuple[dict[str, Any], tuple[int, int]]]:
+    def _listed(self, cells: tuple[np.ndarray, ...]) -> list[tuple[dict[str, object], tuple[int, int]]]:
         """The relation of each cell and the cell, by falling score; equal scores in the order of the cells."""
         values = self.scores[cells]
         order = np.argsort(-values, kind="stable")
@@ -80,7 +95,7 @@ class RelationScores:
         listed = []
         for row, column, score in zip(rows, columns, values[order].tolist(), strict=True):
             head, tail = self.pair_index[row].tolist()
-            relation = {
+            relation: dict[str, object] = {
                 "head": self.entities[head].to_dict(),
                 "relation": self.relation_types[column].name,
                 "tail": self.entities[tail].to_dict(),
@@ -106,7 +121,9 @@ class RelationScores:
             is_best = np.zeros_like(admitted)
             np.put_along_axis(is_best, best, True, axis=1)
             reasons[~is_best] = REASONS.index(TOP_K)
-        reasons[~(self.scores >= np.array(thresholds, dtype=np.float32))] = REASONS.index(THRESHOLD)
+        # In double precision, as the scores are returned: 0.7 in single precision is 0.699999988, which is below it.
+        is_high = self.scores.astype(np.float64) >= np.array(thresholds, dtype=np.float64)
+        reasons[~is_high] = REASONS.index(THRESHOLD)
         reasons[loses] = REASONS.index(DIRECTION)
         reasons[~admitted] = REASONS.index(CONSTRAINT)
         return reasons
@@ -132,9 +149,50 @@ class RelationScores:
         heads, tails = self.pair_index.T
         keys = heads * len(self.entities) + tails
         reverse = scores[np.searchsorted(keys, tails * len(self.entities) + heads)]
-        is_earlier = (heads < tails)[:, None]
+        is_earlier = (heads <= tails)[:, None]  # an entity with itself has one direction
         loses: np.ndarray = ((scores < reverse) | ((scores == reverse) & ~is_earlier)) & symmetric
         return loses
 
 
-__all__ = ["RelationScores"]
+class UnmetConstraint(NamedTuple):
+    """A side of a relation type that admits none of the entities there are. `str` of it is a sentence for users."""
+
+    relation: str
+    side: str  # "head" or "tail"
+    asked: tuple[str, ...]  # the entity types that it admits
+    seen: tuple[str, ...]  # those of the entities
+
+    def __str__(self) -> str:
+        return (
+            f"Relation type {self.relation!r} admits {_listed_names(self.asked)} as its {self.side}, but no entity is "
+            f"of that type: they are {_listed_names(self.seen)}. Entity types are compared letter by letter."
+        )
+
+
+def find_unmet_constraints(
+    relation_types: Iterable[RelationType], labels: Iterable[str | None]
+) -> list[UnmetConstraint]:
+    """Constraints that no entity meets: a typing error, or the names of another recogniser.
+
+    Args:
+        relation_types: what was asked for.
+        labels: types of all entities, of a text or of a whole corpus.
+
+    Returns:
+        One for each side of a relation type that admits none of `labels`; none where there are no labels at all.
+    """
+    seen = {label for label in labels if label is not None}
+    return [
+        UnmetConstraint(relation.name, side, tuple(sorted(asked)), tuple(sorted(seen)))
+        for relation in relation_types
+        for side, asked in (("head", relation.head), ("tail", relation.tail))
+        if seen and asked is not None and not asked & seen
+    ]
+
+
+def _listed_names(names: Sequence[str], at_most: int = 8) -> str:
+    more = "" if len(names) <= at_most else f" and {len(names) - at_most} more"
+    return ", ".join(map(repr, names[:at_most])) + more
+
+
+__all__ = ["RelationScores", "UnmetConstraint", "find_unmet_constraints"]

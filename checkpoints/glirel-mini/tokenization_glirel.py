@@ -1,32 +1,50 @@
-"""Tokenizer of GLiREL models: texts, mentions and relation types in; named tensors out.
+"""Tokenizer of GLiREL models: texts, entities and relation types in; named tensors out.
 
-Axes have one name everywhere: `batch, tokens, words, mentions, pairs, relations`. Spans are half-open, and the unit is
-in the name: `char_spans` address a string, `word_spans` the words of a text, `token_spans` the encoder's input.
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations`. Spans are half-open, and
+the unit is in the name: `char_spans` address a string, `word_spans` the words of a text, `token_spans` the encoder's
+input.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import threading
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import LARGE_INTEGER
 from transformers.utils import is_torch_available
 
+from .batches_glirel import as_batch, flatten_entities, stack
+from .prompts_glirel import Part, Prompt, Room, build_prompt
+from .text_glirel import (
+    MARKERS,
+    Span,
+    Words,
+    align,
+    check_alignment,
+    check_relation_types,
+    check_span,
+    check_unicode,
+    count_tokens,
+    describe_collapse,
+    find_collapse,
+    ordered_pairs,
+    split_words,
+    with_tokens,
+    without_ignored,
+)
+
 if is_torch_available():
     import torch
 
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
 REL_TOKEN, SEP_TOKEN = "[REL]", "[SEP]"
 MARKER_TOKENS = ("[E]", "[/E]")
-
-Span = tuple[int, int]
 
 # Settings of the model that are the tokenizer's business as well: both must agree.
 SHARED_SETTINGS = (
@@ -37,53 +55,8 @@ SHARED_SETTINGS = (
     "shared_relation_positions",
 )
 
-# A word is a run of letters, digits and combining marks; any other visible character, and each ideograph or kana, is
-# a word of its own, so that mentions can end at hyphens, at apostrophes and within unspaced text.
-_IDEOGRAPH = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"
-_MARKS = "".join(chr(c) for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
-_WORD = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])[\w{_MARKS}])+|[^\w\s]")
-
-
-def split_words(text: str) -> list[Span]:
-    """Half-open character spans of a text's words: what mentions are made of. Only white space is in no word."""
-    return [match.span() for match in _WORD.finditer(text)]
-
-
-# The axes of every tensor that the tokenizer returns; "span" is a pair (start, end), "pair" a pair (head, tail).
-AXES: dict[str, tuple[str, ...]] = {
-    "input_ids": ("tokens",),
-    "attention_mask": ("tokens",),
-    "position_ids": ("tokens",),
-    "word_token_spans": ("words", "span"),
-    "word_mask": ("words",),
-    "relation_token_spans": ("relations", "span"),
-    "relation_mask": ("relations",),
-    "mention_word_spans": ("mentions", "span"),
-    "mention_mask": ("mentions",),
-    "pair_index": ("pairs", "pair"),
-    "pair_mask": ("pairs",),
-    "labels": ("pairs", "relations"),
-}
-
-
 # How a backend encodes is a setting of it, so that only one thread at a time may set it and encode.
 _BACKEND_IN_USE = threading.RLock()
-
-
-class Words(NamedTuple):
-    """A text split into words, and the encoder's tokens of those words."""
-
-    char_spans: list[Span]  # where each word stands in the string; empty when words were given
-    token_ids: list[int]
-    token_starts: list[int]  # of length words + 1: word i has the tokens token_starts[i]:token_starts[i + 1]
-
-
-class Prompt(NamedTuple):
-    """`[CLS] [REL] r1 [REL] r2 … [SEP]`, which precedes every text asked for the same relation types."""
-
-    token_ids: list[int]
-    relation_token_spans: list[Span]
-    position_ids: list[int]  # of these tokens; what follows goes on counting
 
 
 class GLiRELTokenizer(PreTrainedTokenizerFast):
@@ -165,12 +138,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     @property
     def max_pair_distance(self) -> int | None:
-        """Limit on the words between the starts of a pair's mentions, in either direction; `None` is no limit."""
+        """Limit on the words between the starts of a pair's mentions, in either direction; `None`: no limit."""
         return self.init_kwargs.get("max_pair_distance")
 
     @property
     def max_words(self) -> int | None:
-        """Limit on the words of a text, relation types and markers aside; `None` is no limit but that on tokens."""
+        """Limit on the words of a text, relation types and markers aside; `None` leaves only the limit on tokens."""
         return self.init_kwargs.get("max_words")
 
     @property
@@ -180,25 +153,28 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def __call__(
         self,
-        text: Any = None,
-        *args: Any,
+        text: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
+        *args: object,
         entities: Sequence[Any] | None = None,
         relation_types: Sequence[Any] | None = None,
         is_split_into_words: bool = False,
         alignment: str = "strict",
+        self_pairs: bool = False,
         padding: bool | str = False,
         return_tensors: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> BatchEncoding:
-        r"""Encodes texts with their mentions, beside the relation types that are asked for.
+        r"""Encodes texts with their entities, next to the relation types that are asked for.
 
         Args:
             text (`str`, `list[str]`, `list[list[str]]`): a text or a batch of texts. With `is_split_into_words`, the
                 words of a text (`list[str]`) or of a batch of texts.
-            entities: mentions of a text, or a list of them for each text of a batch: half-open `(start, end)` in
-                characters for strings, in words with `is_split_into_words`.
+            entities: entities of a text, or a list of them for each text of a batch: half-open `(start, end)` in
+                characters for strings, in words with `is_split_into_words`. An entity of several mentions is a list
+                of such spans.
             relation_types: names of any number of words: one list for all texts, or one list for each.
             alignment: `"strict"` refuses a character span that cuts a word; `"expand"` widens it to whole words.
+            self_pairs: whether each entity is also paired with itself.
             padding: `True` pads every axis of a batch to its longest member.
             return_tensors: `"pt"` for torch tensors, which is also what `None` means here, or `"np"` for numpy arrays
                 of the same shapes, which need no torch.
@@ -213,13 +189,17 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
               type; its `[REL]` stands just before
             - **mention_word_spans** (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention, in
               the given order (with `entity_markers`, the markers count as words and belong to the mention)
+            - **mention_entity** (`torch.LongTensor` of shape `(batch, mentions)`), **entity_mask** (`torch.BoolTensor`
+              of shape `(batch, entities)`): only where an entity of the batch has several mentions, the entity of
+              each; otherwise each mention is an entity
             - **pair_index** (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail positions on the
-              `mentions` axis, all ordered pairs i ≠ j, row-major, within `max_pair_distance`
+              `entities` axis, all ordered pairs i ≠ j, row-major, within `max_pair_distance`
             - **word_mask**, **relation_mask**, **mention_mask**, **pair_mask** (`torch.BoolTensor`): True means real
 
         Raises:
-            ValueError: for a span that is empty, outside the text or across a word; for relation types that are
-                empty or repeated; for an input longer than `model_max_length`, or a text longer than `max_words`.
+            ValueError: for a span that is empty, outside the text or across a word; for different mentions that
+                `alignment="expand"` makes one; for relation types that are empty or repeated; for an input longer
+                than `model_max_length`, or a text longer than `max_words`.
             TypeError: for values of the wrong type.
         """
         if entities is None and relation_types is None:
@@ -235,24 +215,27 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         if args or kwargs:
             raise TypeError(
                 f"With `entities` and `relation_types`, GLiRELTokenizer does not take {[*map(repr, args), *kwargs]}. "
-                "Too long a text is an error here; the pipeline splits it with truncation='window'."
+                "A text that is too long is an error here; the pipeline splits it with truncation='window'."
             )
         if padding not in (False, True, "longest", "do_not_pad"):
             raise ValueError(f"`padding` must be True, 'longest' or False: got {padding!r}.")
         _check_return_tensors(return_tensors)
+        check_alignment(alignment)
         if entities is None or relation_types is None:
             name = "entities" if entities is None else "relation_types"
             raise ValueError(f"`{name}` is missing: pass both `entities` and `relation_types` (either may be empty).")
 
-        texts, entities, relation_types = _as_batch(text, entities, relation_types, is_split_into_words)
-        prompts = {types: self.read_prompt(types) for types in dict.fromkeys(map(tuple, relation_types))}
+        texts, of_texts, types = as_batch(text, entities, relation_types, is_split_into_words)
+        prompts = {names: self.read_prompt(names) for names in dict.fromkeys(map(tuple, types))}
         features = []
-        for one_text, words, spans, types in zip(texts, self.read_words(texts), entities, relation_types, strict=True):
-            if is_split_into_words:
-                spans = [check_span(span, index, len(one_text), "word") for index, span in enumerate(spans)]
-            else:
+        for one_text, words, given, names in zip(texts, self.read_words(texts), of_texts, types, strict=True):
+            spans, mention_entity = flatten_entities(given)
+            if isinstance(one_text, str):
                 spans = self.align(one_text, words, spans, alignment)
-            features.append(self.build(prompts[tuple(types)], words, spans))
+            else:
+                spans = [check_span(span, index, len(one_text), "word") for index, span in enumerate(spans)]
+            prompt = prompts[tuple(names)]
+            features.append(self.build(prompt, words, spans, mention_entity=mention_entity, self_pairs=self_pairs))
         return self.pad(features, padding=padding, return_tensors=return_tensors)
 
     def read_words(self, texts: Sequence[str | Sequence[str]]) -> list[Words]:
@@ -262,11 +245,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             [text[start:end] for start, end in spans] if isinstance(text, str) else list(text)
             for text, spans in zip(texts, char_spans, strict=True)
         ]
+        encodings = self._encode_plain(
+            [list(map(without_ignored, of_text)) for of_text in words], is_pretokenized=True
+        )
         return [
-            Words(spans, encoding.ids, _token_starts(encoding.word_ids, len(text_words)))
-            for spans, text_words, encoding in zip(
-                char_spans, words, self._encode_plain(words, is_pretokenized=True), strict=True
-            )
+            Words(spans, encoding.ids, count_tokens([w for w in encoding.word_ids if w is not None], len(text_words)))
+            for spans, text_words, encoding in zip(char_spans, words, encodings, strict=True)
         ]
 
     def read_prompt(self, relation_types: Sequence[str]) -> Prompt:
@@ -278,59 +262,41 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         """
         check_relation_types(relation_types)
         rel_token_id, sep_token_id = self.convert_tokens_to_ids([REL_TOKEN, SEP_TOKEN])
-        token_ids, spans = list(self._enclosing_token_ids[0]), []
-        positions = list(range(len(token_ids)))
-        encodings = self._encode_plain(list(relation_types))
-        for position, (name, encoding) in enumerate(zip(relation_types, encodings, strict=True)):
+        opening, _ = self._enclosing_token_ids
+        control_ids = self._control_token_ids
+        names = []
+        for position, (name, encoding) in enumerate(
+            zip(relation_types, self._encode_plain(list(map(without_ignored, relation_types))), strict=True)
+        ):
             if not encoding.ids:
                 raise ValueError(
                     f"relation_types[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with "
                     "letters or digits."
                 )
-            if control := set(encoding.ids).intersection(self._control_token_ids):
+            if control := control_ids.intersection(encoding.ids):
                 raise ValueError(
                     f"relation_types[{position}] is {name!r}, in which this vocabulary reads the control tokens "
                     f"{self.convert_ids_to_tokens(sorted(control))}. Write the name without them."
                 )
-            token_ids.append(rel_token_id)
-            spans.append((len(token_ids), len(token_ids) + len(encoding.ids)))
-            token_ids += encoding.ids
-            first = len(self._enclosing_token_ids[0]) if self.shared_relation_positions else len(positions)
-            positions += range(first, first + 1 + len(encoding.ids))
-        return Prompt([*token_ids, sep_token_id], spans, [*positions, max(positions, default=-1) + 1])
+            names.append(encoding.ids)
+        parts = {"relations": Part(rel_token_id, names)}
+        return build_prompt(opening, parts, sep_token_id, self.shared_relation_positions)
 
-    def align(
-        self, text: str, words: Words, char_spans: Sequence[Sequence[int]], alignment: str = "strict"
-    ) -> list[Span]:
-        """Turns half-open character spans of `text` into half-open word spans.
+    def room(self, prompt: Prompt) -> Room:
+        """How much of a text fits next to a prompt."""
+        enclosing = len(prompt.token_ids) + len(self._enclosing_token_ids[1])
+        return Room(self.model_max_length - enclosing, self.max_words, 2 if self.entity_markers else 0)
 
-        Raises:
-            ValueError: when a span is empty, outside the text, or (unless `alignment="expand"`) cuts a word.
-        """
-        if alignment not in ("strict", "expand"):
-            raise ValueError(f"`alignment` must be 'strict' or 'expand': got {alignment!r}.")
-        starts, ends = [start for start, _ in words.char_spans], [end for _, end in words.char_spans]
-        word_spans = []
-        for index, span in enumerate(char_spans):
-            start, end = check_span(span, index, len(text), "character")
-            first, last = bisect_right(ends, start), bisect_right(starts, end - 1)
-            if first >= last:
-                raise ValueError(
-                    f"`entities[{index}]` is {(start, end)}, which holds no word: {_around(text, start, end)}."
-                )
-            if alignment == "strict" and (starts[first], ends[last - 1]) != (start, end):
-                raise ValueError(
-                    f"`entities[{index}]` is {(start, end)}, which does not start and end on word boundaries: "
-                    f"{_around(text, start, end)}. The nearest valid span is {(starts[first], ends[last - 1])}, "
-                    f"{text[starts[first] : ends[last - 1]]!r}; alignment='expand' takes it."
-                )
-            word_spans.append((first, last))
-        return word_spans
+    # Folders that were saved before there was `room` bring a pipeline that asks these two.
+
+    def fits(self, prompt: Prompt, words: Words, num_mentions: int) -> bool:
+        """As [`Room.fits`]."""
+        return self.room(prompt).fits(words, num_mentions)
 
     def num_tokens(self, prompt: Prompt, words: Words, num_mentions: int) -> int:
         """Length of the encoder's input for a whole text."""
-        markers = 2 * num_mentions if self.entity_markers else 0
-        return len(prompt.token_ids) + len(words.token_ids) + markers + len(self._enclosing_token_ids[1])
+        room = self.room(prompt)
+        return self.model_max_length - room.tokens + len(words.token_ids) + room.marker_tokens * num_mentions
 
     @property
     def limits(self) -> str:
@@ -340,14 +306,29 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             f"{limit} {unit}" for unit, limit in limits.items() if limit is not None and limit < LARGE_INTEGER
         )
 
-    def fits(self, prompt: Prompt, words: Words, num_mentions: int) -> bool:
-        """Whether a whole text is within `model_max_length` tokens and `max_words` words."""
-        num_words = len(words.token_starts) - 1
-        is_short = self.max_words is None or num_words <= self.max_words
-        return is_short and self.num_tokens(prompt, words, num_mentions) <= self.model_max_length
+    def align(self, text: str, words: Words, char_spans: Sequence[object], alignment: str = "strict") -> list[Span]:
+        """Turns half-open character spans of `text` into half-open word spans.
+
+        Raises:
+            ValueError: when a span is empty, outside the text, or (unless `alignment="expand"`) cuts a word; when two
+                different spans become the same words.
+        """
+        word_spans = align(text, words, char_spans, alignment)
+        if (pair := find_collapse(char_spans, word_spans)) is not None:
+            first, last = word_spans[pair[0]]
+            whole = (words.char_spans[first][0], words.char_spans[last - 1][1])
+            spans = [check_span(span, index, len(text), "character") for index, span in enumerate(char_spans)]
+            raise ValueError(f"{describe_collapse(text, spans, pair, whole)}.")
+        return word_spans
 
     def build(
-        self, prompt: Prompt, words: Words, mention_word_spans: Sequence[Span], window: Span | None = None
+        self,
+        prompt: Prompt,
+        words: Words,
+        mention_word_spans: Sequence[Span],
+        window: Span | None = None,
+        mention_entity: Sequence[int] | None = None,
+        self_pairs: bool = False,
     ) -> dict[str, np.ndarray]:
         """Assembles the arrays of one text, without a batch axis, for [`pad`] to stack.
 
@@ -356,11 +337,21 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             words: from [`read_words`].
             mention_word_spans: half-open word spans, counted from the start of the text.
             window: half-open word span to read instead of the whole text; every mention must lie in it.
+            mention_entity: the entity of each mention, counted from 0 without gaps; by default each is an entity.
+            self_pairs: whether each entity is also paired with itself.
+
+        Returns:
+            `input_ids`, `attention_mask` `(tokens,)`, `word_token_spans` `(words, 2)`, `relation_token_spans`
+            `(relations, 2)`, `mention_word_spans` `(mentions, 2)`, `pair_index` `(pairs, 2)`, all of int64;
+            `word_mask` `(words,)`, `relation_mask` `(relations,)`, `mention_mask` `(mentions,)`, `pair_mask`
+            `(pairs,)`, boolean. With `shared_relation_positions` also `position_ids` `(tokens,)`; where an entity has
+            several mentions also `mention_entity` `(mentions,)` and `entity_mask` `(entities,)`.
 
         Raises:
-            ValueError: when the input is longer than `model_max_length`, or the text than `max_words`.
+            ValueError: when the input is longer than `model_max_length`, or the text than `max_words`; when the
+                tokenizer keeps nothing of a mention.
         """
-        begin, end = window or (0, len(words.token_starts) - 1)
+        begin, end = window or (0, words.num_words)
         if self.max_words is not None and end - begin > self.max_words:
             raise ValueError(
                 f"The text has {end - begin} words but the model reads {self.max_words}. Pass truncation='window' to "
@@ -369,45 +360,69 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         first_token = words.token_starts[begin]
         token_ids = words.token_ids[first_token : words.token_starts[end]]
         token_starts = [start - first_token for start in words.token_starts[begin : end + 1]]
-        spans = [(start - begin, stop - begin) for start, stop in mention_word_spans]
+        whole = [with_tokens(span, words) for span in mention_word_spans]
+        spans = [(start - begin, stop - begin) for start, stop in whole]
         starts = [start for start, _ in spans]
         if self.entity_markers:
             marker_ids = self.convert_tokens_to_ids(list(MARKER_TOKENS))
-            insert = _insert_in_sequence if self.marker_placement == "sequential" else _insert_markers
-            token_ids, token_starts, spans = insert(token_ids, token_starts, spans, *marker_ids)
+            token_ids, token_starts, spans = MARKERS[self.marker_placement](
+                token_ids, token_starts, spans, *marker_ids
+            )
             if self.marker_placement == "sequential":  # which counts the markers between mentions
                 starts = [start for start, _ in spans]
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
-        if len(input_ids) > self.model_max_length:
-            num_types = len(prompt.relation_token_spans)
-            raise ValueError(
-                f"The text and {num_types} relation types need {len(input_ids)} tokens but the model reads "
-                f"{self.model_max_length}. Pass truncation='window' to the pipeline, or fewer relation types "
-                f"(they take {len(prompt.token_ids)} of these tokens)."
-            )
+        self._check_length(prompt, len(input_ids))
+        entities = list(range(len(spans))) if mention_entity is None else list(mention_entity)
+        entity_starts: list[list[int]] = [[] for _ in set(entities)]
+        for mention, entity in enumerate(entities):
+            entity_starts[entity].append(starts[mention])
         boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
-        pair_index = _ordered_pairs(starts, self.max_pair_distance)
-        positions = {}
-        if self.shared_relation_positions:
-            after = prompt.position_ids[-1] + 1
-            following = range(after, after + len(input_ids) - len(prompt.token_ids))
-            positions["position_ids"] = np.array([*prompt.position_ids, *following], dtype=np.int64)
+        pair_index = ordered_pairs(entity_starts, self.max_pair_distance, self_pairs)
         return {
             "input_ids": np.array(input_ids, dtype=np.int64),
             "attention_mask": np.ones(len(input_ids), dtype=np.int64),
-            **positions,
+            **self._positions(prompt, len(input_ids)),
             "word_token_spans": np.stack((boundaries[:-1], boundaries[1:]), axis=-1),
             "word_mask": np.ones(len(token_starts) - 1, dtype=np.bool_),
             "relation_token_spans": np.array(prompt.relation_token_spans, dtype=np.int64).reshape(-1, 2),
             "relation_mask": np.ones(len(prompt.relation_token_spans), dtype=np.bool_),
             "mention_word_spans": np.array(spans, dtype=np.int64).reshape(-1, 2),
             "mention_mask": np.ones(len(spans), dtype=np.bool_),
+            **({} if entities == list(range(len(spans))) else _clusters(entities)),
             "pair_index": pair_index,
             "pair_mask": np.ones(len(pair_index), dtype=np.bool_),
         }
 
+    def _positions(self, prompt: Prompt, num_tokens: int) -> dict[str, np.ndarray]:
+        if not self.shared_relation_positions:
+            return {}
+        after = prompt.position_ids[-1] + 1
+        following = range(after, after + num_tokens - len(prompt.token_ids))
+        return {"position_ids": np.array([*prompt.position_ids, *following], dtype=np.int64)}
+
+    def _check_length(self, prompt: Prompt, num_tokens: int) -> None:
+        """Raises a `ValueError` that names the cure when an input is longer than the model reads."""
+        if num_tokens <= self.model_max_length:
+            return
+        num_types, of_prompt = len(prompt.relation_token_spans), len(prompt.token_ids)
+        if self.room(prompt).tokens < 1:
+            raise ValueError(
+                f"{num_types} relation types alone need {of_prompt} tokens but the model reads "
+                f"{self.model_max_length}, which holds about {num_types * self.model_max_length // (of_prompt + 1)} "
+                "of them without a text. Pass fewer, or let the pipeline ask for them in groups: group_size=…"
+            )
+        raise ValueError(
+            f"The text and {num_types} relation types need {num_tokens} tokens but the model reads "
+            f"{self.model_max_length}. Pass truncation='window' to the pipeline, or fewer relation types "
+            f"(they take {of_prompt} of these tokens)."
+        )
+
     def pad(
-        self, encoded_inputs: Any, padding: bool | str = True, return_tensors: str | None = None, **kwargs: Any
+        self,
+        encoded_inputs: Sequence[Mapping[str, np.ndarray]] | Mapping[str, Any],
+        padding: bool | str = True,
+        return_tensors: str | None = None,
+        **kwargs: object,
     ) -> BatchEncoding:
         """Stacks what [`build`] returns (with `labels` of shape `(pairs, relations)` where there are any) to a batch.
 
@@ -426,22 +441,19 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         if isinstance(encoded_inputs, Mapping) or "pair_index" not in encoded_inputs[0]:
             return super().pad(encoded_inputs, padding=padding, return_tensors=return_tensors, **kwargs)
         _check_return_tensors(return_tensors)
-        batch = {}
-        for name in encoded_inputs[0]:
-            members = [np.asarray(features[name]) for features in encoded_inputs]
-            fill = self.pad_token_id or 0 if name == "input_ids" else 0
-            shape = tuple(max(sizes) for sizes in zip(*(member.shape for member in members), strict=True))
-            if padding in (False, "do_not_pad") and any(member.shape != shape for member in members):
-                raise ValueError(
-                    f"The members of this batch differ in their number of {AXES[name][0]}. Pass padding=True."
-                )
-            stacked = np.full((len(members), *shape), fill, dtype=members[0].dtype)
-            for row, member in zip(stacked, members, strict=True):
-                row[tuple(map(slice, member.shape))] = member
-            batch[name] = stacked if return_tensors == "np" else torch.from_numpy(stacked)
-        return BatchEncoding(batch)
+        features = encoded_inputs
+        if any("mention_entity" in one for one in features):
+            features = [_with_clusters(one) for one in features]
+        fills = {"input_ids": self.pad_token_id or 0}
+        batch = {
+            name: stack(name, [one[name] for one in features], fills.get(name, 0), padding in (True, "longest"))
+            for name in features[0]
+        }
+        if return_tensors == "np":
+            return BatchEncoding(batch)
+        return BatchEncoding({name: torch.from_numpy(stacked) for name, stacked in batch.items()})
 
-    def _encode_plain(self, texts: list[Any], is_pretokenized: bool = False) -> list[Any]:
+    def _encode_plain(self, texts: Sequence[str | Sequence[str]], is_pretokenized: bool = False) -> list[Encoding]:
         """Encodes without special tokens, neither added around nor recognised within the texts."""
         with _BACKEND_IN_USE:
             backend = self._whole_backend
@@ -449,7 +461,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             try:
                 return backend.encode_batch(texts, is_pretokenized=is_pretokenized, add_special_tokens=False)
             except TypeError:  # what the backend says of strings that are no Unicode names no string
-                _check_unicode(texts)
+                check_unicode(texts)
                 raise
             finally:
                 backend.encode_special_tokens = before
@@ -460,7 +472,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         return set(self.all_special_ids) - {self.unk_token_id}
 
     @property
-    def _whole_backend(self) -> Any:
+    def _whole_backend(self) -> Tokenizer:
         """The backend, without the truncation and padding that an earlier plain call left switched on in it."""
         backend = self.backend_tokenizer
         backend.no_truncation()
@@ -477,85 +489,19 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         return encoding.ids[:first], encoding.ids[last:]
 
 
-def check_relation_types(relation_types: Any) -> None:
-    """Raises a `TypeError` or `ValueError` unless `relation_types` is a list of different, non-empty strings."""
-    if isinstance(relation_types, str) or not isinstance(relation_types, Sequence):
-        raise TypeError(f"`relation_types` must be a list of strings: got {relation_types!r}.")
-    seen: dict[str, int] = {}
-    for position, name in enumerate(relation_types):
-        if not isinstance(name, str):
-            raise TypeError(f"relation_types[{position}] must be a string: got {name!r}, a {type(name).__name__}.")
-        if not name.strip():
-            raise ValueError(f"relation_types[{position}] is {name!r}, an empty name. Remove it or name the relation.")
-        if name in seen:
-            raise ValueError(
-                f"relation_types repeats {name!r} (positions {seen[name]} and {position}). Each type needs its own "
-                "column; remove the duplicate."
-            )
-        seen[name] = position
+def _clusters(entities: list[int]) -> dict[str, np.ndarray]:
+    return {
+        "mention_entity": np.array(entities, dtype=np.int64),
+        "entity_mask": np.ones(len(set(entities)), dtype=np.bool_),
+    }
 
 
-def check_span(span: Any, index: int, length: int, unit: str) -> Span:
-    """Returns `(start, end)` when it is a half-open, non-empty span within `length` units, else raises."""
-    if not isinstance(span, Sequence) or isinstance(span, str) or len(span) != 2:
-        raise TypeError(f"`entities[{index}]` must be (start, end), half-open, in {unit}s: got {span!r}.")
-    if any(isinstance(bound, bool) or not hasattr(bound, "__index__") for bound in span):
-        raise TypeError(f"`entities[{index}]` must hold two whole numbers: got {tuple(span)!r}.")
-    start, end = (bound.__index__() for bound in span)
-    if start == end:
-        raise ValueError(
-            f"`entities[{index}]` is ({start}, {end}), an empty span. Spans are half-open: the single {unit} at "
-            f"{start} is ({start}, {start + 1})."
-        )
-    if start > end:
-        raise ValueError(f"`entities[{index}]` is ({start}, {end}), which ends before it starts.")
-    if start < 0 or end > length:
-        raise ValueError(
-            f"`entities[{index}]` is ({start}, {end}), outside the text, which has {length} {unit}s. Spans are "
-            f"half-open and counted in {unit}s."
-        )
-    return start, end
+def _with_clusters(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Features in which every mention is an entity, as the others of their batch have them."""
+    return {**_clusters(list(range(len(features["mention_mask"])))), **features}
 
 
-def _as_batch(text: Any, entities: Any, relation_types: Any, split: bool) -> tuple[list[Any], list[Any], list[Any]]:
-    """Brings a text or a batch of them into the form of a batch, and checks that its parts fit together."""
-    kind = "a list of words" if split else "a string"
-    if isinstance(text, str) and split:
-        raise TypeError(f"With is_split_into_words a text is a list of words: got the string {text!r}.")
-    if not isinstance(text, (str, Sequence)):
-        raise TypeError(f"A text must be {kind}: got {text!r}.")
-    single = isinstance(text, str) or (split and bool(text) and all(isinstance(word, str) for word in text))
-    texts = [text] if single else list(text)
-    if not texts:
-        raise ValueError("The batch holds no text: got an empty list.")
-    for position, one in enumerate(texts):
-        fits = (
-            all(isinstance(word, str) for word in one) if split and not isinstance(one, str) else isinstance(one, str)
-        )
-        if not fits or (split and isinstance(one, str)):
-            raise TypeError(f"Text {position} must be {kind}: got {one!r}. (is_split_into_words={split}.)")
-    entities = [entities] if single else list(entities)
-    if len(entities) != len(texts):
-        raise ValueError(
-            f"`entities` has {len(entities)} lists for {len(texts)} texts. Give each text its own list, which may be "
-            "empty."
-        )
-    for position, spans in enumerate(entities):
-        if isinstance(spans, str) or not isinstance(spans, Sequence):
-            raise TypeError(f"The entities of text {position} must be a list of (start, end): got {spans!r}.")
-    one_for_each = not single and bool(relation_types) and not any(isinstance(t, str) for t in relation_types)
-    types = list(relation_types) if one_for_each else [relation_types] * len(texts)
-    if len(types) != len(texts):
-        raise ValueError(
-            f"`relation_types` has {len(types)} lists for {len(texts)} texts. Give one list for all texts, or one "
-            "for each."
-        )
-    for names in types:
-        check_relation_types(names)
-    return texts, entities, types
-
-
-def _check_return_tensors(return_tensors: Any) -> None:
+def _check_return_tensors(return_tensors: object) -> None:
     if return_tensors not in (None, "pt", "np"):
         raise ValueError(f"`return_tensors` must be 'pt' or 'np': got {return_tensors!r}.")
     if return_tensors != "np" and not is_torch_available():
@@ -564,84 +510,7 @@ def _check_return_tensors(return_tensors: Any) -> None:
         )
 
 
-def _check_unicode(texts: list[Any]) -> None:
-    """Raises a `ValueError` for a string with half of a surrogate pair, which no encoding can write."""
-    for text in (part for one in texts for part in ([one] if isinstance(one, str) else one)):
-        if half := re.search("[\ud800-\udfff]", text):
-            raise ValueError(
-                f"{text!r} has {half.group()!r} at {half.start()}, half of a surrogate pair, which is no character. "
-                "Read the text again with its right encoding, or remove it."
-            )
-
-
-def _token_starts(word_ids: list[int], num_words: int) -> list[int]:
-    """First token of every word, and the number of tokens: words that gave no token start where the next one does."""
-    starts: list[int] = np.searchsorted(np.array(word_ids, dtype=np.int64), np.arange(num_words + 1)).tolist()
-    return starts
-
-
-def _ordered_pairs(mention_starts: list[int], max_distance: int | None) -> np.ndarray:
-    """All ordered pairs of different mentions, row-major, `(pairs, 2)`."""
-    allowed = ~np.eye(len(mention_starts), dtype=np.bool_)
-    if max_distance is not None:
-        starts = np.array(mention_starts, dtype=np.int64)
-        allowed &= np.abs(starts[:, None] - starts[None, :]) <= max_distance
-    return np.argwhere(allowed).astype(np.int64, copy=False)
-
-
-def _insert_markers(
-    token_ids: list[int], token_starts: list[int], spans: list[Span], open_id: int, close_id: int
-) -> tuple[list[int], list[int], list[Span]]:
-    """Encloses mentions in markers, which become words of their own; nested mentions nest, the longer one outside."""
-    new_ids: list[int] = []
-    new_starts: list[int] = []
-    opened, closed = [0] * len(spans), [0] * len(spans)
-    mentions = range(len(spans))
-    opening = sorted(mentions, key=lambda m: (spans[m][0], -spans[m][1], m))
-    closing = sorted(mentions, key=lambda m: (spans[m][1], -spans[m][0], -m))
-    for word in range(len(token_starts)):
-        while closing and spans[closing[0]][1] == word:
-            new_starts.append(len(new_ids))
-            new_ids.append(close_id)
-            closed[closing.pop(0)] = len(new_starts)
-        while opening and spans[opening[0]][0] == word:
-            opened[opening.pop(0)] = len(new_starts)
-            new_starts.append(len(new_ids))
-            new_ids.append(open_id)
-        if word + 1 < len(token_starts):
-            new_starts.append(len(new_ids))
-            new_ids += token_ids[token_starts[word] : token_starts[word + 1]]
-    return new_ids, [*new_starts, len(new_ids)], list(zip(opened, closed, strict=True))
-
-
-def _insert_in_sequence(
-    token_ids: list[int], token_starts: list[int], spans: list[Span], open_id: int, close_id: int
-) -> tuple[list[int], list[int], list[Span]]:
-    """Encloses one mention after the other, by its start, each shifted by the markers that are there already.
-
-    A mention that starts within an earlier one is shifted too far, and its markers push others on: its span then
-    holds other words, and spans that were marked before do not follow.
-    """
-    words = [token_ids[start:end] for start, end in pairwise(token_starts)]
-    marked: list[Span] = [(0, 0)] * len(spans)
-    order = sorted(range(len(spans)), key=lambda m: spans[m][0])
-    for shift, mention in enumerate(order):
-        start, end = spans[mention][0] + 2 * shift, spans[mention][1] + 2 * shift + 2
-        words.insert(start, [open_id])
-        words.insert(end - 1, [close_id])
-        marked[mention] = (start, end)
-    starts = [0, *accumulate(map(len, words))]
-    return [token for word in words for token in word], starts, marked
-
-
-def _around(text: str, start: int, end: int, context: int = 20) -> str:
-    """The text around a span, with the span in ⟦brackets⟧."""
-    left = ("…" if start > context else "") + text[max(0, start - context) : start]
-    right = text[end : end + context] + ("…" if end + context < len(text) else "")
-    return repr(f"{left}⟦{text[start:end]}⟧{right}")
-
-
-def _copy_of_backend(backend: Any, prefix_space: bool) -> Any:
+def _copy_of_backend(backend: Tokenizer, prefix_space: bool) -> Tokenizer:
     """A copy of `backend`; with `prefix_space` it tokenizes every word as it would within a text, after a space.
 
     Byte-level and SentencePiece vocabularies otherwise read a lone word as the beginning of a text.

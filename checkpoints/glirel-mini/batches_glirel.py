@@ -1,0 +1,109 @@
+"""Batches: what the tokenizer is given, brought into one form, and the arrays of several texts stacked.
+
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .text_glirel import check_relation_types
+
+# The axes of every tensor that the tokenizer returns; "span" is a pair (start, end), "pair" a pair (head, tail).
+AXES: dict[str, tuple[str, ...]] = {
+    "input_ids": ("tokens",),
+    "attention_mask": ("tokens",),
+    "position_ids": ("tokens",),
+    "word_token_spans": ("words", "span"),
+    "word_mask": ("words",),
+    "relation_token_spans": ("relations", "span"),
+    "relation_mask": ("relations",),
+    "mention_word_spans": ("mentions", "span"),
+    "mention_mask": ("mentions",),
+    "mention_entity": ("mentions",),
+    "entity_mask": ("entities",),
+    "pair_index": ("pairs", "pair"),
+    "pair_mask": ("pairs",),
+    "labels": ("pairs", "relations"),
+}
+# Which of these there are only where an entity of the batch has several mentions.
+CLUSTER_TENSORS = ("mention_entity", "entity_mask")
+
+
+def as_batch(
+    text: object, entities: object, relation_types: Sequence[Any], split: bool
+) -> tuple[list[str | list[str]], list[list[Any]], list[list[str]]]:
+    """Brings a text or a batch of them into the form of a batch, and checks that its parts fit together."""
+    kind = "a list of words" if split else "a string"
+    if not isinstance(text, Sequence) or (isinstance(text, str) and split):
+        what = "With is_split_into_words a text" if split else "A text"
+        raise TypeError(f"{what} must be {kind}: got {text!r}.")
+    single = isinstance(text, str) or (split and bool(text) and all(isinstance(word, str) for word in text))
+    texts = [text] if single else list(text)
+    if not texts:
+        raise ValueError("The batch holds no text: got an empty list.")
+    for position, one in enumerate(texts):
+        if not (_is_word_list(one) if split else isinstance(one, str)):
+            raise TypeError(f"Text {position} must be {kind}: got {one!r}. (is_split_into_words={split}.)")
+    of_texts = [
+        _as_list(spans, position) for position, spans in enumerate([entities] if single else _as_list(entities))
+    ]
+    _check_count("entities", of_texts, texts, "Give each text its own list, which may be empty.")
+    one_for_each = not single and bool(relation_types) and not any(isinstance(name, str) for name in relation_types)
+    types = list(relation_types) if one_for_each else [relation_types] * len(texts)
+    _check_count("relation_types", types, texts, "Give one list for all texts, or one for each.")
+    for names in types:
+        check_relation_types(names)
+    return texts, of_texts, types  # type: ignore[return-value]  # as checked above
+
+
+def _is_word_list(text: object) -> bool:
+    return isinstance(text, Sequence) and not isinstance(text, str) and all(isinstance(word, str) for word in text)
+
+
+def _as_list(entities: object, position: int | None = None) -> list[Any]:
+    """The entities of a text, or the lists of them for a batch, of any iterable kind."""
+    if isinstance(entities, (str, bytes, Mapping)) or not isinstance(entities, Iterable):
+        whose = "The entities" if position is None else f"The entities of text {position}"
+        raise TypeError(f"{whose} must be a list of (start, end): got {entities!r}.")
+    return list(entities)
+
+
+def _check_count(name: str, lists: Sequence[object], texts: Sequence[object], cure: str) -> None:
+    if len(lists) != len(texts):
+        raise ValueError(f"`{name}` has {len(lists)} lists for {len(texts)} texts. {cure}")
+
+
+def flatten_entities(entities: Sequence[Any]) -> tuple[list[Any], list[int]]:
+    """The mentions of all entities, and the entity of each; an entity is a span or a list of spans."""
+    mentions: list[Any] = []
+    mention_entity: list[int] = []
+    for entity, given in enumerate(entities):
+        is_cluster = isinstance(given, Sequence) and bool(given) and all(_is_pair(span) for span in given)
+        spans = list(given) if is_cluster else [given]
+        mentions += spans
+        mention_entity += [entity] * len(spans)
+    return mentions, mention_entity
+
+
+def _is_pair(span: object) -> bool:
+    return isinstance(span, (Sequence, np.ndarray)) and not isinstance(span, (str, bytes)) and len(span) == 2
+
+
+def stack(name: str, members: Sequence[np.ndarray], fill: int, may_pad: bool) -> np.ndarray:
+    """Stacks one array of each text; every axis is padded on the right to its longest member.
+
+    Raises:
+        ValueError: when they differ in length and must not be padded.
+    """
+    members = [np.asarray(member) for member in members]
+    shape = tuple(max(sizes) for sizes in zip(*(member.shape for member in members), strict=True))
+    if not may_pad and any(member.shape != shape for member in members):
+        raise ValueError(f"The members of this batch differ in their number of {AXES[name][0]}. Pass padding=True.")
+    stacked = np.full((len(members), *shape), fill, dtype=members[0].dtype)
+    for row, member in zip(stacked, members, strict=True):
+        row[tuple(map(slice, member.shape))] = member
+    return stacked

@@ -1,0 +1,144 @@
+"""What a model reads: the tensors of a batch, their shapes and ranges checked once, at the boundary.
+
+Axes: `batch, tokens, words, mentions, entities, pairs, relations`. Spans are half-open; masks are boolean, with True
+for real.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Inputs(NamedTuple):
+    """The tensors of a batch that fit together; every mask is there. See [`GLiRELModel.forward`] for each."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    word_token_spans: Tensor
+    relation_token_spans: Tensor
+    mention_word_spans: Tensor
+    pair_index: Tensor
+    word_mask: Tensor
+    relation_mask: Tensor
+    mention_mask: Tensor
+    pair_mask: Tensor
+    position_ids: Tensor | None
+    mention_entity: Tensor | None
+    entity_mask: Tensor
+
+
+def check_inputs(
+    *,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    spans: dict[str, tuple[Tensor, Tensor | None]],
+    position_ids: Tensor | None,
+    mention_entity: Tensor | None,
+    entity_mask: Tensor | None,
+) -> Inputs:
+    """Checks the tensors of a batch, and adds the masks that were left out.
+
+    Args:
+        input_ids, attention_mask, position_ids, mention_entity, entity_mask: as [`GLiRELModel.forward`] takes them.
+        spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention` and `pair`.
+
+    Raises:
+        ValueError: when a shape does not fit, or a span or an index is out of range; the message names the tensor.
+    """
+    if attention_mask.shape != input_ids.shape:
+        raise ValueError(
+            f"`attention_mask` must have the shape of `input_ids`, {tuple(input_ids.shape)}: got "
+            f"{tuple(attention_mask.shape)}."
+        )
+    num_batch, num_tokens = input_ids.shape
+    masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in spans.items()}
+    (words, _), (relations, _), (mentions, _), (pairs, _) = (
+        spans[name] for name in ("word", "relation", "mention", "pair")
+    )
+    entity_mask = _entity_mask(masks["mention"], mention_entity, entity_mask)
+    if not torch.compiler.is_compiling():
+        _check_spans("word_token_spans", words, masks["word"], num_tokens, may_be_empty=True)
+        _check_spans("relation_token_spans", relations, masks["relation"], num_tokens, may_be_empty=True)
+        _check_spans("mention_word_spans", mentions, masks["mention"], words.shape[1])
+        _check_index("pair_index", pairs, masks["pair"], entity_mask.shape[1])
+        if mention_entity is not None:
+            _check_index("mention_entity", mention_entity, masks["mention"], entity_mask.shape[1])
+    heads, tails = pairs.clamp(min=0, max=max(entity_mask.shape[1] - 1, 0)).unbind(-1)
+    pair_mask = masks["pair"] & entity_mask.gather(1, heads) & entity_mask.gather(1, tails)
+    return Inputs(
+        input_ids=input_ids,
+        attention_mask=attention_mask,
+        word_token_spans=words,
+        relation_token_spans=relations,
+        mention_word_spans=mentions,
+        pair_index=pairs,
+        word_mask=masks["word"],
+        relation_mask=masks["relation"],
+        mention_mask=masks["mention"],
+        pair_mask=pair_mask,
+        position_ids=position_ids,
+        mention_entity=mention_entity,
+        entity_mask=entity_mask,
+    )
+
+
+def _mask_for(name: str, items: Tensor, mask: Tensor | None, num_batch: int) -> Tensor:
+    """Checks the shape of the spans or indices `(batch, n, 2)` of an axis, and returns its mask `(batch, n)`."""
+    if items.ndim != 3 or items.shape[2] != 2 or items.shape[0] != num_batch:
+        raise ValueError(
+            f"The tensor of {name}s must have the shape (batch, {name}s, 2) with batch = {num_batch}: got "
+            f"{tuple(items.shape)}."
+        )
+    if mask is None:
+        return items.new_ones(items.shape[:2], dtype=torch.bool)
+    if mask.shape != items.shape[:2]:
+        raise ValueError(
+            f"`{name}_mask` must have the shape (batch, {name}s) = {tuple(items.shape[:2])}: got {tuple(mask.shape)}."
+        )
+    return mask.bool()
+
+
+def _entity_mask(mention_mask: Tensor, mention_entity: Tensor | None, entity_mask: Tensor | None) -> Tensor:
+    """The mask `(batch, entities)`: that of the mentions, where each is an entity of its own."""
+    if mention_entity is None and entity_mask is None:
+        return mention_mask
+    if mention_entity is None or entity_mask is None:
+        missing = "mention_entity" if mention_entity is None else "entity_mask"
+        raise ValueError(f"`mention_entity` and `entity_mask` go together: `{missing}` is missing. Pass both.")
+    if mention_entity.shape != mention_mask.shape:
+        raise ValueError(
+            f"`mention_entity` must have the shape (batch, mentions) = {tuple(mention_mask.shape)}: got "
+            f"{tuple(mention_entity.shape)}."
+        )
+    if entity_mask.ndim != 2 or entity_mask.shape[0] != mention_mask.shape[0]:
+        raise ValueError(
+            f"`entity_mask` must have the shape (batch, entities) with batch = {mention_mask.shape[0]}: got "
+            f"{tuple(entity_mask.shape)}."
+        )
+    return entity_mask.bool()
+
+
+def _check_spans(name: str, spans: Tensor, mask: Tensor, size: int, may_be_empty: bool = False) -> None:
+    start, end = spans[..., 0], spans[..., 1]
+    fits = (start >= 0) & (end <= size) & ((start <= end) if may_be_empty else (start < end))
+    _require(
+        fits | ~mask, spans, f"`{name}` must hold half-open spans within 0 and {size}", "the tensors of its tokenizer"
+    )
+
+
+def _check_index(name: str, index: Tensor, mask: Tensor, size: int) -> None:
+    fits = (index >= 0) & (index < size)
+    fits = fits if fits.ndim == mask.ndim else fits.all(-1)
+    _require(fits | ~mask, index, f"`{name}` must address {size} entities", "the tensors of its tokenizer")
+
+
+def _require(fits: Tensor, values: Tensor, what: str, cure: str) -> None:
+    if fits.device.type != "cpu":  # asking would make the host wait for the device
+        torch._assert_async(fits.all(), f"{what}. Use {cure}.")
+        return
+    if not fits.all():
+        batch, place = (~fits).nonzero()[0].tolist()
+        raise ValueError(f"{what}: got {values[batch, place].tolist()} at position {[batch, place]}. Use {cure}.")

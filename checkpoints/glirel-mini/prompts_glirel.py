@@ -1,0 +1,86 @@
+"""Prompts: the types that precede a text, and how much room they leave next to it.
+
+`[CLS] [REL] r1 [REL] r2 … [SEP]` has one part, the relation types. A part is a list of names, each after a marker of
+the part's own.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .text_glirel import Span, Words
+
+
+class Part(NamedTuple):
+    """One part of a prompt, tokenized."""
+
+    marker_id: int  # what stands before each name, such as `[REL]`
+    names: list[list[int]]  # tokens of each name
+
+
+class Prompt(NamedTuple):
+    """What precedes every text that is asked for the same types."""
+
+    token_ids: list[int]
+    position_ids: list[int]  # of these tokens; what follows continues counting
+    token_spans: dict[str, list[Span]]  # of each part, the tokens of each name
+
+    @property
+    def relation_token_spans(self) -> list[Span]:
+        """Token spans of the relation types."""
+        return self.token_spans["relations"]
+
+
+def build_prompt(opening: Sequence[int], parts: Mapping[str, Part], sep_id: int, shared_positions: bool) -> Prompt:
+    """Puts the parts of a prompt one after the other.
+
+    Args:
+        opening: what the encoder's template puts before any input, such as `[CLS]`.
+        parts: by name.
+        sep_id: what ends the prompt.
+        shared_positions: whether all names stand at the same positions.
+    """
+    token_ids, positions = list(opening), list(range(len(opening)))
+    token_spans: dict[str, list[Span]] = {}
+    for part, (marker_id, names) in parts.items():
+        spans = token_spans[part] = []
+        for name in names:
+            token_ids.append(marker_id)
+            spans.append((len(token_ids), len(token_ids) + len(name)))
+            token_ids += name
+            first = len(opening) if shared_positions else len(positions)
+            positions += range(first, first + 1 + len(name))
+    return Prompt([*token_ids, sep_id], [*positions, max(positions, default=-1) + 1], token_spans)
+
+
+class Room(NamedTuple):
+    """How much of a text fits into the model next to a prompt: whatever asks that, asks here.
+
+    Args:
+        tokens: how many are left for the words and the markers of mentions.
+        words: how many words the model reads at most; `None` means without limit.
+        marker_tokens: how many tokens the markers of each mention take.
+    """
+
+    tokens: int
+    words: int | None
+    marker_tokens: int
+
+    def fits(self, words: Words, num_mentions: int) -> bool:
+        """Whether a whole text fits, with its mentions."""
+        needed = len(words.token_ids) + self.marker_tokens * num_mentions
+        return needed <= self.tokens and (self.words is None or words.num_words <= self.words)
+
+    def costs(self, words: Words, mention_starts: Sequence[int]) -> list[int]:
+        """Tokens before each word and in all, `(words + 1)`: of the words and of the mentions that start before."""
+        starts = sorted(mention_starts)
+        return [
+            tokens + self.marker_tokens * bisect_left(starts, word) for word, tokens in enumerate(words.token_starts)
+        ]
+
+    def admits(self, costs: Sequence[int], window: Span) -> bool:
+        """Whether a window of words fits, by what [`costs`] says."""
+        start, end = window
+        return costs[end] - costs[start] <= self.tokens and (self.words is None or end - start <= self.words)
