@@ -15,6 +15,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal, TextIO
 
@@ -69,10 +70,7 @@ def open_binary(path: StrPath) -> Iterator[IO[bytes]]:
         OSError: when it is missing or cannot be opened.
         ValueError: when what is read within is damaged.
     """
-    import fsspec
-
-    compression = "infer" if is_compressed(path) else None
-    with naming_the_file(path), fsspec.open(_local(path), "rb", compression=compression) as file:
+    with naming_the_file(path), _open_local(path, "rb") as file:
         yield file
 
 
@@ -101,7 +99,7 @@ def parse_json(text: str | bytes, where: str) -> Json:
         ValueError: when it is not JSON, or nested too deeply to be read.
     """
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(text, parse_constant=partial(_refuse_constant, where))
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
         raise ValueError(f"{where}: It is not JSON: {error.msg} at {line}character {error.colno}.") from error
@@ -143,14 +141,15 @@ def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[
     Raises:
         OSError: when it cannot be written.
     """
-    import fsspec
-
-    compression = "infer" if is_compressed(path) else None
     with (
-        fsspec.open(_local(path), "wb", compression=compression) as file,
+        _open_local(path, "wb") as file,
         io.TextIOWrapper(file, encoding="utf-8", newline=newline) as text,
     ):
         yield text
+
+
+def _refuse_constant(where: str, name: str) -> float:
+    raise ValueError(f"{where}: It has the value {name}, which JSON does not have. Write null in its place.")
 
 
 @contextmanager
@@ -194,9 +193,13 @@ def check_writable(path: StrPath, option: str = "--output") -> None:
         path.unlink()
 
 
-def _local(path: StrPath) -> str:
-    """The path as fsspec takes it, which would otherwise read `a::b` as a chain and `c://d` as a protocol."""
-    return f"file://{Path(path).absolute()}"
+def _open_local(path: StrPath, mode: str) -> IO[bytes]:
+    """A file of this machine. Not `fsspec.open`, which would read `a::b` as a chain and `c://d` as a protocol."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    compression = "infer" if is_compressed(path) else None
+    file: IO[bytes] = LocalFileSystem().open(str(Path(path).absolute()), mode, compression=compression)
+    return file
 
 
 def _first_line(error: Exception) -> str:

@@ -7,23 +7,26 @@
     part of
 
 The name comes first. After a colon and a space, the entity types that may stand at the head and at the tail of an
-arrow; a side that is left empty admits any type. `<->` says that the relation holds in both directions alike. Empty
-lines and lines that begin with `#` are passed over.
+arrow; a side that is left empty admits any type. `<->` says that the relation holds in both directions alike; `→` and
+`↔` are read as well. Empty lines and lines that begin with `#` are skipped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 _CURE = "Write 'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON', or the name alone."
 
 
-def read_relation_lines(lines: str | Iterable[str]) -> dict[str, dict[str, Any]]:
+def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> dict[str, dict[str, Any]]:
     r"""Turns lines into what the pipeline takes as `relation_types`.
 
     Args:
         lines: the lines, or one string of them.
+        comments: whether empty lines and lines that begin with `#` are skipped, as in files and text boxes. In a list
+            of names each one counts: `#` begins a name, and an empty name is an error.
 
     Returns:
         A dictionary of names with their settings: `head` and `tail` (lists of entity types) and `symmetric`, as far
@@ -39,9 +42,11 @@ def read_relation_lines(lines: str | Iterable[str]) -> dict[str, dict[str, Any]]
     relation_types: dict[str, dict[str, Any]] = {}
     line_of: dict[str, int] = {}
     for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        if comments and (not line.strip() or line.lstrip().startswith("#")):
             continue
-        name, settings = _read_line(line.strip(), number)
+        if not line.strip():
+            raise ValueError(f"Relation {number} is {line!r}, an empty name. Remove it or name the relation.")
+        name, settings = _read_line(_with_plain_arrows(line.strip()), number)
         if name in relation_types:
             raise ValueError(f"Line {number} repeats {name!r} of line {line_of[name]}. Ask for each relation once.")
         relation_types[name], line_of[name] = settings, number
@@ -58,6 +63,15 @@ def write_relation_lines(relation_types: Iterable[str] | Mapping[str, Mapping[st
         relation_types.items() if isinstance(relation_types, Mapping) else ((name, None) for name in relation_types)
     )
     return "\n".join(_write_line(name, settings or {}) for name, settings in items)
+
+
+def _with_plain_arrows(line: str) -> str:
+    """The line with `->` for `→` and `<->` for `↔`, and with the space that belongs after the colon before them."""
+    for arrow, plain in (("↔", "<->"), ("→", "->")):
+        line = line.replace(arrow, f" {plain} ")
+    if "->" in line and ": " not in line:
+        line = re.sub(r":(?=[^:]*->)", ": ", line, count=1)
+    return line
 
 
 def _read_line(line: str, number: int) -> tuple[str, dict[str, Any]]:
@@ -83,6 +97,19 @@ def _write_line(name: str, settings: Mapping[str, Any]) -> str:
     if settings.get("threshold") is not None:
         raise ValueError(f"The threshold of relation type {name!r} cannot be written in a line. Leave it out.")
     sides = [settings.get(side) or [] for side in ("head", "tail")]
+    for label in (label for labels in sides for label in ([labels] if isinstance(labels, str) else labels)):
+        if not label.strip() or label != label.strip() or re.search(r"->|[,→↔\n\r]", label):
+            raise ValueError(f"The entity type {label!r} of relation type {name!r} cannot be written in a line.")
     head, tail = (", ".join([labels] if isinstance(labels, str) else labels) for labels in sides)
     arrow = "<->" if settings.get("symmetric") else "->"
-    return f"{name}: {head} {arrow} {tail}".replace(":  ", ": ").rstrip() if head or tail or arrow == "<->" else name
+    line = f"{name}: {head} {arrow} {tail}".replace(":  ", ": ").rstrip() if head or tail or arrow == "<->" else name
+    try:
+        is_read_again = list(read_relation_lines(line)) == [name]
+    except ValueError:
+        is_read_again = False
+    if not is_read_again:
+        raise ValueError(
+            f"The relation type {name!r} cannot be written in a line, which would read as something else. Pass a "
+            "dictionary of names instead, or choose another name."
+        )
+    return line

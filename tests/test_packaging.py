@@ -24,8 +24,8 @@ EXTRAS = {"benchmark", "browser", "dev", "graph", "onnx", "pretrain", "ray", "sp
 
 
 def read_version() -> str:
-    match = re.search(r'^__version__ = "(.+)"$', (PACKAGE / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
-    assert match, "glirel_transformers/__init__.py holds no __version__"
+    match = re.search(r'^__version__ = "(.+)"$', (PACKAGE / "_version.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert match, "glirel_transformers/_version.py holds no __version__"
     return match[1]
 
 

@@ -58,3 +58,26 @@ def test_a_line_that_cannot_be_read_is_an_error_with_its_number(lines, message):
 def test_a_threshold_cannot_be_written():
     with pytest.raises(ValueError, match="threshold of relation type 'spouse'"):
         write_relation_lines({"spouse": {"threshold": 0.4}})
+
+
+@pytest.mark.parametrize(
+    "line", ["birth:person→city", "birth: person → city", "birth: person -> city", "birth:person->city"]
+)
+def test_arrows_of_any_kind_are_read(line):
+    assert read_relation_lines(line) == {"birth": {"head": ["person"], "tail": ["city"]}}
+
+
+def test_both_directions_of_any_kind_are_read():
+    assert read_relation_lines("spouse: PERSON ↔ PERSON")["spouse"]["symmetric"] is True
+
+
+def test_in_a_list_of_names_nothing_is_a_comment():
+    assert read_relation_lines(["#x", "y"], comments=False) == {"#x": {}, "y": {}}
+    with pytest.raises(ValueError, match="Relation 2 is ' ', an empty name"):
+        read_relation_lines(["y", " "], comments=False)
+
+
+@pytest.mark.parametrize("name", ["#x", "a: b -> c", "a\nb", " a ", "a:", "a -> b", ""])
+def test_names_that_lines_cannot_hold_are_refused(name):
+    with pytest.raises(ValueError, match="cannot be written in a line"):
+        write_relation_lines([name])

@@ -140,8 +140,12 @@ def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
     from glirel_transformers.data import is_held_out, read_documents
     from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
     from glirel_transformers.extras import require_extra
+    from glirel_transformers.files import check_writable
     from glirel_transformers.loading import load_pipeline
 
+    for option in ("output", "plot"):
+        if settings[option] is not None:
+            check_writable(settings[option], f"--{option}")
     if settings["plot"] is not None:
         require_extra("benchmark", "matplotlib")
     if settings["candidates"] is not None:

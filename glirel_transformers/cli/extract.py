@@ -16,6 +16,7 @@ from typing import Any, Literal
 import typer
 from transformers.utils.logging import disable_progress_bar
 
+from glirel_transformers.files import read_text
 from glirel_transformers.formats import SUFFIXES, WRITERS, Format
 from glirel_transformers.jobs import (
     Engine,
@@ -132,12 +133,16 @@ def _warn_of_constraints(settings: ExtractionSettings, outcome: Outcome) -> None
 
 
 def _read_relations(names: list[str] | None, file: Path | None) -> Any:
-    lines = [*(names or []), *(file.read_text(encoding="utf-8").splitlines() if file else [])]
-    if not lines:
+    if not names and file is None:
         return None  # each record may have its own
-    read = read_relation_lines(lines)
-    if not read:
-        raise ValueError(f"{str(file)!r} names no relation. Write one a line.")
+    read = read_relation_lines(names or [], comments=False)
+    if file is not None:
+        of_file = read_relation_lines(read_text(file))
+        if not of_file:
+            raise ValueError(f"{str(file)!r} names no relation. Write one a line.")
+        if repeated := [name for name in of_file if name in read]:
+            raise ValueError(f"{str(file)!r} repeats {repeated[0]!r} of -r. Ask for each relation once.")
+        read |= of_file
     return read
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -190,6 +191,12 @@ def parse_repeat(text: str) -> tuple[str, float]:
     return prefix, number
 
 
+def _read_stand_ins(file: Path) -> dict[str, Any]:
+    from glirel_transformers.files import read_json_object
+
+    return dict(read_json_object(file))
+
+
 def _make_collator(model: Any, chosen: Selection, settings: dict[str, Any]) -> Any:
     from glirel_transformers.data import count_relation_types
     from glirel_transformers.trainer import RelationCollator
@@ -200,6 +207,11 @@ def _make_collator(model: Any, chosen: Selection, settings: dict[str, Any]) -> A
         console.print(
             f"{len(chosen.train):,} documents, {counts.total():,} relations of {len(counts):,} types to train on"
         )
+    if not counts:
+        raise ValueError(
+            f"There is nothing to learn: none of the {len(chosen.train):,} documents has a relation. Give some "
+            "with 'relations'."
+        )
     file = settings["stand_ins"]
     return RelationCollator(
         model.tokenizer,
@@ -207,7 +219,7 @@ def _make_collator(model: Any, chosen: Selection, settings: dict[str, Any]) -> A
         max_relation_types=settings["max_relation_types"],
         random_drop=settings["random_drop"],
         seed=settings["seed"],
-        stand_ins=json.loads(file.read_text(encoding="utf-8")) if file else None,
+        stand_ins=_read_stand_ins(file) if file else None,
         coreference_label=model.config.coreference_label,
         too_long="window",
     )

@@ -40,8 +40,19 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
     for prefix, namespace in prefixes.items():
         file.write(f"@prefix {prefix}: <{namespace}> .\n")
     for subject, properties in blocks:
-        written = " ;\n    ".join(f"{name.n3(names)} {value.n3(names)}" for name, value in properties)
-        file.write(f"\n{subject.n3(names)} {written} .\n")
+        written = " ;\n    ".join(f"{_n3(name, names)} {_n3(value, names)}" for name, value in properties)
+        file.write(f"\n{_n3(subject, names)} {written} .\n")
+
+
+def _n3(node: Any, names: Any) -> str:
+    """A node as Turtle has it: shortened by a prefix where the rest is a plain word, else whole.
+
+    rdflib also shortens names that end in a full stop or hold other signs, which its own parser then cannot read.
+    """
+    written: str = node.n3(names)
+    if not written.startswith(('"', "<", "_:")) and not re.fullmatch(r"\w+:\w+", written):
+        written = node.n3()
+    return written
 
 
 def to_rdflib(records: Iterable[Mapping[str, Any]], base: str = BASE) -> rdflib.Graph:

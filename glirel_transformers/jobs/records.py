@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
+from glirel_transformers.mentions_glirel import check_text
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import list_entities, read_entities
 
@@ -101,15 +102,16 @@ def read_request(item: Item) -> TextRequest:
     try:
         text = item.raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"It is no UTF-8 text ({error.reason} at byte {error.start}).") from None
+        raise ValueError(f"It is not UTF-8 text ({error.reason} at byte {error.start}).") from None
     if item.kind != "jsonl":
         return TextRequest(item, {}, text)
     try:
-        record = json.loads(text)
+        record = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"It is no JSON ({error.msg} at character {error.colno}).") from None
+        raise ValueError(f"It is not JSON ({error.msg} at character {error.colno}).") from None
     except RecursionError:
         raise ValueError("Its JSON is nested too deeply.") from None
+    _check_surrogates(record)
     if not isinstance(record, dict):
         raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {_shortened(record)}.")
     fields = {
@@ -123,6 +125,23 @@ def read_request(item: Item) -> TextRequest:
     return TextRequest(item, fields, text, whole, relation_types)
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"It has the value {name}, which JSON does not have. Write null, or leave the field out.")
+
+
+def _check_surrogates(value: object, field: str = "") -> None:
+    """Raises a `ValueError` that names the field with half a surrogate pair, which no file can hold."""
+    if isinstance(value, str):
+        check_text(value, f"The field {field!r}" if field else "It")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            check_text(name, f"The name of a field in {field!r}" if field else "The name of a field")
+            _check_surrogates(inner, f"{field}.{name}" if field else name)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _check_surrogates(inner, f"{field}[{position}]")
+
+
 def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
     """The text, and its entities as they are given, in characters."""
     text, entities = record.get("text"), record.get("entities")
@@ -131,10 +150,6 @@ def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
         text, entities = _read_words(record)
     if not isinstance(text, str):
         raise TypeError(f"'text' must be a string: got {_shortened(text)}. The record has {list(record)}.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"The text has half a surrogate pair at character {error.start}, which is no text.") from None
     return text, entities
 
 
@@ -142,7 +157,7 @@ def _read_relation_types(relation_types: Any) -> Any:
     if isinstance(relation_types, str):
         return read_relation_lines(relation_types)
     if isinstance(relation_types, list) and all(isinstance(line, str) for line in relation_types):
-        return read_relation_lines(relation_types)
+        return read_relation_lines(relation_types, comments=False)
     return relation_types
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from transformers import TrainingArguments
@@ -13,8 +14,9 @@ class GLiRELTrainingArguments(TrainingArguments):
     """[`TrainingArguments`] with the GLiREL paper's set-up as defaults (Table 4), and what GLiREL has besides.
 
     From the paper: AdamW, a learning rate of 1e-5 for the encoder and 1e-4 for the rest, cosine decay after a warm-up
-    over 10 % of the steps, batches of 8, 20,000 steps. `max_steps` goes before `num_train_epochs`; set it to −1 to
-    count in epochs. `train_sampling_strategy="group_by_length"` puts texts of like length into a batch.
+    over 10 % of the steps, batches of 8. It trains for `num_train_epochs`, unless `max_steps` says otherwise, as
+    everywhere in transformers; the paper takes 20,000 steps: [`paper`].
+    `train_sampling_strategy="group_by_length"` puts texts of similar length into a batch.
 
     Args:
         learning_rate: of everything but the encoder.
@@ -47,7 +49,6 @@ class GLiRELTrainingArguments(TrainingArguments):
     )
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "The scheduler type to use."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps, or below 1 their share of all steps."})
-    max_steps: int = field(default=20_000, metadata={"help": "Number of updates; -1 counts in epochs instead."})
     # What the batches need.
     remove_unused_columns: bool = field(
         default=False, metadata={"help": "Must be False: batches are made of documents."}
@@ -66,7 +67,23 @@ class GLiRELTrainingArguments(TrainingArguments):
         for name, needed in (("remove_unused_columns", False), ("batch_eval_metrics", True)):
             if getattr(self, name) != needed:
                 raise ValueError(f"`{name}` must be {needed} for GLiREL: got {getattr(self, name)}. Leave it out.")
+        if self.label_smoothing_factor:
+            raise ValueError(
+                "`label_smoothing_factor` is for classes that exclude each other, but a pair may have several "
+                f"relation types: got {self.label_smoothing_factor}. Leave it out; positive_weight and "
+                "negative_weight of the model's configuration weigh both sides."
+            )
         # Mixed precision on a machine without an accelerator is refused unless the CPU is asked for.
         if not torch.accelerator.is_available():
             self.use_cpu = True
         super().__post_init__()
+
+    @classmethod
+    def paper(cls, output_dir: str, **settings: Any) -> GLiRELTrainingArguments:
+        """The paper's set-up (Table 4), with its 20,000 steps.
+
+        Args:
+            output_dir: where checkpoints are written.
+            settings: any others, which take precedence.
+        """
+        return cls(**{"output_dir": output_dir, "max_steps": 20_000, **settings})

@@ -92,9 +92,11 @@ class RelationCollator:
             raise ValueError(f"`too_long` must be 'error' or 'window': got {too_long!r}.")
         self.tokenizer = tokenizer
         weights = dict(relation_types) if isinstance(relation_types, Mapping) else dict.fromkeys(relation_types, 1.0)
-        if not all(weight > 0 for weight in weights.values()):
-            name = next(name for name, weight in weights.items() if not weight > 0)
-            raise ValueError(f"The weight of {name!r} in `relation_types` must be above 0: got {weights[name]}.")
+        if wrong := [name for name, weight in weights.items() if not 0 < weight < math.inf]:
+            raise ValueError(
+                f"The weight of {wrong[0]!r} in `relation_types` must be a finite number above 0: got "
+                f"{weights[wrong[0]]}."
+            )
         self.relation_types = [name for name in weights if name != coreference_label]
         self._weights = [weights[name] for name in self.relation_types]
         self._cumulative_weights = list(accumulate(self._weights))
@@ -103,7 +105,7 @@ class RelationCollator:
         self.shuffle = shuffle
         self.random_drop = random_drop
         self.seed = seed
-        self.stand_ins = dict(stand_ins or {})
+        self.stand_ins = _checked_stand_ins(stand_ins or {})
         self.stand_in_rate = stand_in_rate
         self.coreference_label = coreference_label
         self.too_long = too_long
@@ -244,6 +246,20 @@ class RelationCollator:
                 self._num_lost,
             )
         return kept, window
+
+
+def _checked_stand_ins(stand_ins: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Stand-ins as lists of names: of a string, single letters would be drawn."""
+    if not isinstance(stand_ins, Mapping):
+        raise TypeError(f"`stand_ins` must be a dictionary of lists of names: got a {type(stand_ins).__name__}.")
+    for name, wordings in stand_ins.items():
+        if isinstance(wordings, (str, bytes)) or not isinstance(wordings, Sequence):
+            raise TypeError(
+                f"`stand_ins[{name!r}]` must be a list of other wordings: got {wordings!r}. Write [{wordings!r}]."
+            )
+        if wrong := [wording for wording in wordings if not isinstance(wording, str) or not wording.strip()]:
+            raise ValueError(f"`stand_ins[{name!r}]` must hold names of relation types: got also {wrong[0]!r}.")
+    return {name: list(wordings) for name, wordings in stand_ins.items()}
 
 
 def make_labels(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> Tensor:

@@ -79,6 +79,11 @@ class GLiRELTrainer(Trainer):
                     f"got train_dataset={train_dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
                 )
             counts = count_relation_types(example.document for example in train_dataset)
+            if not counts:
+                raise ValueError(
+                    f"There is nothing to learn: none of the {len(train_dataset)} documents has a relation. Give "
+                    "documents with `relations`."
+                )
             seed = args.seed if args.data_seed is None else args.data_seed
             data_collator = RelationCollator(tokenizer, list(counts), seed=seed)
         self.eval_collator = (eval_collator or data_collator).for_evaluation()

@@ -149,7 +149,7 @@ def test_a_run_that_stopped_goes_on_in_any_format(run, corpus, tmp_path):
     options = (*RELATION, "--batch-size", "1", "--output", "out.csv")
     stopped = run(*options, text=corpus(40, {20: "bad"}))
     assert stopped.exit_code == 1
-    assert "corpus.jsonl:21: It is no JSON" in stopped.stderr
+    assert "corpus.jsonl:21: It is not JSON" in stopped.stderr
     assert "out.csv.partial.jsonl has what comes before, 20 texts, 40 relations." in stopped.stderr
     assert not (tmp_path / "out.csv").exists()
     done = run(*options, text=corpus(40))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from glirel_transformers import __version__
 from glirel_transformers.cli import app, train_options
-from glirel_transformers.configuration_glirel import _CHOICES
+from glirel_transformers.configuration_glirel import choices_of
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = list(typer.main.get_command(app).commands)
@@ -54,7 +54,7 @@ def test_choices_are_those_of_the_configuration():
         ("mention_representation", train_options.MentionRepresentation),
     ):
         literal, _ = get_args(get_args(option)[0])
-        assert get_args(literal) == _CHOICES[field]
+        assert get_args(literal) == choices_of(field)
 
 
 def test_defaults_are_those_of_the_trainer(tmp_path):

@@ -88,3 +88,17 @@ def test_without_rdflib_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "rdflib", None)
     with pytest.raises(ImportError, match=r"pip install 'glirel-transformers\[graph\]'"):
         write_turtle([], io.StringIO())
+
+
+@pytest.mark.parametrize(
+    "name", ["rd.", "a..", ".", "per:born", "1st", "a-b", "tab\there", 'say "x"', "a<b>", "100%", "née", "🙂", "x'\\"]
+)
+def test_hostile_names_are_read_back(name):
+    head, tail = ({"start": 0, "end": 1, "text": text, "label": name} for text in (f"{name} A", "B."))
+    records = [{"text": "x", "entities": [head, tail], "relations": [{"head": head, "relation": name, "tail": tail}]}]
+    file = io.StringIO()
+    write_turtle(records, file)
+    graph = rdflib.Graph().parse(data=file.getvalue(), format="turtle")
+    labels = {str(label) for label in graph.objects(None, rdflib.RDFS.label)}
+    assert labels == {f"{name} A", "B.", name}
+    assert len(graph) == len(to_rdflib(records))

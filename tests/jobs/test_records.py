@@ -101,8 +101,8 @@ def test_relation_types_are_names_lines_or_settings(given, read):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (b"{'text': 1}", r"no JSON \(Expecting property name .* at character 2"),
-        (b'{"text": "\xff"}', r"no UTF-8 text \(invalid start byte at byte 10\)"),
+        (b"{'text': 1}", r"not JSON \(Expecting property name .* at character 2"),
+        (b'{"text": "\xff"}', r"not UTF-8 text \(invalid start byte at byte 10\)"),
         (b"[" * 100_000, "nested too deeply"),
         ([1, 2], "must be a JSON object"),
         ({"entities": []}, r"'text' must be a string: got None. The record has \['entities'\]"),
@@ -135,3 +135,24 @@ def test_an_entity_must_be_the_text_that_it_says_it_is():
 def test_a_text_is_itself():
     request = request_of("Łódź".encode(), "lines")
     assert (request.text, request.entities) == ("Łódź", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (r'{"text": "A B", "entities": [], "id": "x\ud83d"}', "The field 'id' has half a surrogate pair"),
+        (r'{"text": "A B", "entities": [], "m": {"k": ["\udc00"]}}', r"The field 'm\.k\[0\]' has half a surrogate"),
+        (r'{"text": "A B", "entities": [], "\ud83d": 1}', "The name of a field has half a surrogate pair"),
+        (r'{"text": "A B", "entities": [[0, 1, "P\ud83d"]]}', "half a surrogate pair"),
+        ('{"text": "A B", "entities": [], "score": NaN}', "the value NaN, which JSON does not have"),
+        ('{"text": "A B", "entities": [], "score": -Infinity}', "the value -Infinity"),
+    ],
+)
+def test_what_no_output_can_hold_is_refused_where_it_is(line, message):
+    with pytest.raises(ValueError, match=message):
+        read_request(Item("jsonl", "x.jsonl", 1, 0, line.encode(), len(line)))
+
+
+def test_names_of_a_list_that_begin_with_a_number_sign_are_names():
+    line = '{"text": "A B", "entities": [], "relation_types": ["#1 hit", "y"]}'
+    assert list(read_request(Item("jsonl", None, 1, 0, line.encode(), len(line))).relation_types) == ["#1 hit", "y"]

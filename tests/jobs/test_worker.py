@@ -58,7 +58,7 @@ def test_malformed_items_leave_the_others_as_they_are(build, records):
     assert "word boundaries" in malformed[5].error
     assert "the model reads" in malformed[9].error
     assert not any(record.error.startswith("Text ") for record in malformed.values())
-    assert str(malformed[2]).startswith("in.jsonl:3: It is no JSON")
+    assert str(malformed[2]).startswith("in.jsonl:3: It is not JSON")
     for place, (one, other) in enumerate(zip([r for r in found if not isinstance(r, Malformed)], expected)):
         assert one["id"] == other["id"], place
         assert one["relations"] == other["relations"]

@@ -225,7 +225,10 @@ def test_a_window_without_a_relation_that_fits_still_fits(tokenizer):
         ({"max_relation_types": 0}, "`max_relation_types` must be at least 1: got 0"),
         ({"random_drop": 2}, "`random_drop` is a probability, from 0 to 1: got 2"),
         ({"too_long": "cut"}, "`too_long` must be 'error' or 'window': got 'cut'"),
-        ({"relation_types": {"r0": 0}}, "The weight of 'r0' in `relation_types` must be above 0: got 0"),
+        (
+            {"relation_types": {"r0": 0}},
+            "The weight of 'r0' in `relation_types` must be a finite number above 0: got 0",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(tokenizer, settings, message):

@@ -278,15 +278,15 @@ def test_out_of_memory_is_raised(make_model, documents, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("out of memory")
 
     model = make_model()
-    monkeypatch.setattr(model.glirel, "represent", fail)
+    monkeypatch.setattr(model.glirel, "encode", fail)
     with pytest.raises(torch.OutOfMemoryError):
         GLiRELTrainer(model, arguments(tmp_path), train_dataset=documents).train()
 
 
 def test_a_loss_that_is_no_number_is_an_error(make_model, documents, tmp_path, monkeypatch):
-    import glirel_transformers.modeling_glirel as modeling
+    import glirel_transformers.losses_glirel as losses
 
-    monkeypatch.setattr(modeling, "relation_loss", lambda config, logits, *_: logits.mean() * float("nan"))
+    monkeypatch.setattr(losses.RelationLoss, "__call__", lambda self, logits, *_: logits.mean() * float("nan"))
     with pytest.raises(ValueError, match="The training loss is nan at step 1: training diverged"):
         GLiRELTrainer(make_model(), arguments(tmp_path), train_dataset=documents).train()
 

@@ -1,0 +1,95 @@
+"""Files: one line with the file's name for whatever cannot be read, and content as it was written."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+
+import pytest
+
+from glirel_transformers.files import (
+    check_writable,
+    open_to_write,
+    plain_suffix,
+    read_json,
+    read_json_object,
+    read_text,
+    replace_atomically,
+)
+
+TEXT = "Zoë met 李明.\n"
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz", ".txt.xz", ".txt.bz2", ".TXT.GZ"])
+@pytest.mark.parametrize("name", ["plain", "a::b", "with space", "100%", "#1", "[x]*?"])
+def test_what_is_written_is_read(tmp_path, name, suffix):
+    path = tmp_path / f"{name}{suffix}"
+    with open_to_write(path) as file:
+        file.write(TEXT)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name]
+    assert read_text(path) == TEXT
+    assert plain_suffix(path) == ".txt"
+
+
+def test_a_byte_order_mark_is_not_text(tmp_path):
+    (tmp_path / "marked.txt").write_text(TEXT, encoding="utf-8-sig")
+    assert read_text(tmp_path / "marked.txt") == TEXT
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("wide.txt", TEXT.encode("utf-16"), r"wide\.txt: It is UTF-16 text\. Save it as UTF-8"),
+        ("latin.txt", TEXT.encode("utf-8") + b"\xe9", r"latin\.txt: Byte 0xe9 is not UTF-8"),
+        ("cut.txt.gz", gzip.compress(TEXT.encode() * 99)[:40], r"cut\.txt\.gz: It is damaged or cut off"),
+        ("cut.txt.xz", lzma.compress(TEXT.encode() * 99)[:40], r"cut\.txt\.xz: It is damaged or cut off"),
+        ("plain.txt.gz", TEXT.encode(), r"plain\.txt\.gz: It is not what its suffix says"),
+        ("plain.txt.xz", TEXT.encode(), r"plain\.txt\.xz: It is damaged or cut off"),
+    ],
+)
+def test_content_that_cannot_be_read_names_the_file(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as raised:
+        read_text(tmp_path / name)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"a": NaN}', "[-Infinity]", "[" * 100_000], ids=["cut", "nan", "inf", "deep"]
+)
+def test_json_that_cannot_be_read_names_the_file(tmp_path, content):
+    (tmp_path / "some.json").write_text(content)
+    with pytest.raises(ValueError, match=r"some\.json: It"):
+        read_json(tmp_path / "some.json")
+
+
+def test_json_must_hold_an_object_where_one_is_needed(tmp_path):
+    (tmp_path / "some.json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"some\.json: It must hold a JSON object: got a list"):
+        read_json_object(tmp_path / "some.json")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def fail_half_way():
+        with replace_atomically(path) as file:
+            file.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_text() == "old"
+    with replace_atomically(path) as file:
+        file.write("new")
+    assert [child.read_text() for child in tmp_path.iterdir()] == ["new"]
+
+
+def test_where_nothing_can_be_written_is_said_beforehand(tmp_path):
+    check_writable(tmp_path / "new.json")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="there is no folder"):
+        check_writable(tmp_path / "no" / "such" / "x.json")
+    with pytest.raises(OSError, match="it is a folder"):
+        check_writable(tmp_path)
