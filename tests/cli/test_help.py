@@ -65,7 +65,7 @@ def test_defaults_are_those_of_the_trainer(tmp_path):
     from glirel_transformers.trainer import GLiRELTrainingArguments
 
     assert get_type_hints(train)
-    args = GLiRELTrainingArguments(output_dir=str(tmp_path))
+    args = GLiRELTrainingArguments.paper(str(tmp_path))
     defaults = {name: parameter.default for name, parameter in inspect.signature(train).parameters.items()}
     for name in ("learning_rate", "encoder_learning_rate", "weight_decay", "encoder_weight_decay", "max_steps"):
         assert defaults[name] == getattr(args, name)

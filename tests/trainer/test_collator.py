@@ -239,3 +239,15 @@ def test_settings_that_do_not_fit_are_refused(tokenizer, settings, message):
 def test_one_string_is_no_list_of_types(tokenizer):
     with pytest.raises(TypeError, match="must be a list of names, or a mapping: got 'spouse'"):
         RelationCollator(tokenizer, "spouse")
+
+
+@pytest.mark.parametrize("stand_ins", [{"place of birth": "birthplace"}, {"spouse": 3}, ["x"]])
+def test_stand_ins_that_are_not_lists_are_refused(tokenizer, stand_ins):
+    with pytest.raises(TypeError, match="`stand_ins"):
+        RelationCollator(tokenizer, ["spouse"], stand_ins=stand_ins)
+
+
+@pytest.mark.parametrize("weight", [float("inf"), float("nan"), 0, -1])
+def test_weights_must_be_finite(tokenizer, weight):
+    with pytest.raises(ValueError, match="must be a finite number above 0"):
+        RelationCollator(tokenizer, {"spouse": weight})

@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_paper(tmp_path):
     args = GLiRELTrainingArguments(output_dir=str(tmp_path))
     assert (args.learning_rate, args.encoder_learning_rate) == (1e-4, 1e-5)
     assert (args.lr_scheduler_type, args.get_warmup_steps(20_000)) == ("cosine", 2000)
-    assert (args.per_device_train_batch_size, args.max_steps) == (8, 20_000)
+    assert (args.per_device_train_batch_size, args.max_steps) == (8, -1)
     assert "adamw" in str(args.optim.value)
 
 
@@ -304,3 +304,15 @@ def test_a_datasets_dataset_trains_as_the_list_does(make_model, documents, tmp_p
 def test_without_data_there_is_no_collator(make_model, tmp_path):
     with pytest.raises(ValueError, match="Without a `data_collator`, GLiRELTrainer makes one from `train_dataset`"):
         GLiRELTrainer(make_model(), arguments(tmp_path))
+
+
+def test_epochs_mean_epochs_and_the_paper_takes_20_000_steps(tmp_path):
+    args = GLiRELTrainingArguments(output_dir=str(tmp_path), num_train_epochs=3)
+    assert (args.max_steps, args.num_train_epochs) == (-1, 3)
+    assert GLiRELTrainingArguments.paper(str(tmp_path)).max_steps == 20_000
+    assert GLiRELTrainingArguments.paper(str(tmp_path), max_steps=5).max_steps == 5
+
+
+def test_smoothed_labels_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`label_smoothing_factor` is for classes that exclude each other"):
+        GLiRELTrainingArguments(output_dir=str(tmp_path), label_smoothing_factor=0.1)
