@@ -1,56 +1,78 @@
 """Zero-shot relation extraction, native to 🤗 transformers.
 
-Importing this package registers GLiREL with the `Auto` classes, with `pipeline("relation-extraction")` and, where
-Optimum is installed, with that. Without torch it has what serving an export needs: configuration, tokenizer and
-[`RelationExtractor`].
+Importing this package imports neither torch nor transformers: names are loaded when they are asked for. Once both this
+package and transformers are imported, in any order, GLiREL is registered with the `Auto` classes and with
+`pipeline("relation-extraction")`. Without torch there is what serving an export needs: configuration, tokenizer,
+[`RelationExtractor`] and [`ORTModelForRelationClassification`].
 """
 
-from contextlib import suppress
-from typing import Any
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.pipelines import PIPELINE_REGISTRY
-from transformers.utils import is_torch_available
-
+from ._registration import register_when_imported
 from ._version import __version__ as __version__
-from .configuration_glirel import GLiRELConfig
-from .loading import RelationExtractor  # from there, since it then loads exports by name as well
-from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
-from .pipeline_glirel import TASK, RelationExtractionPipeline
-from .scores_glirel import RelationScores
-from .tokenization_glirel import GLiRELTokenizer
 
-AutoConfig.register(GLiRELConfig.model_type, GLiRELConfig)
-AutoTokenizer.register(GLiRELConfig, fast_tokenizer_class=GLiRELTokenizer)
+if TYPE_CHECKING:
+    from .configuration_glirel import GLiRELConfig as GLiRELConfig
+    from .export.runtime import ORTModelForRelationClassification as ORTModelForRelationClassification
+    from .loading import RelationExtractor as RelationExtractor
+    from .loading import load_pipeline as load_pipeline
+    from .modeling_glirel import GLiRELForRelationClassification as GLiRELForRelationClassification
+    from .modeling_glirel import GLiRELModel as GLiRELModel
+    from .ner import load_entity_recognizer as load_entity_recognizer
+    from .outputs_glirel import GLiRELModelOutput as GLiRELModelOutput
+    from .outputs_glirel import GLiRELRelationClassificationOutput as GLiRELRelationClassificationOutput
+    from .pipeline_glirel import RelationExtractionPipeline as RelationExtractionPipeline
+    from .relation_syntax import read_relation_lines as read_relation_lines
+    from .requests_glirel import TextError as TextError
+    from .scores_glirel import RelationScores as RelationScores
+    from .tokenization_glirel import GLiRELTokenizer as GLiRELTokenizer
+    from .trainer import GLiRELTrainer as GLiRELTrainer
+    from .trainer import GLiRELTrainingArguments as GLiRELTrainingArguments
+    from .trainer import RelationCollator as RelationCollator
 
-if is_torch_available():
-    from .modeling_glirel import GLiRELForRelationClassification, GLiRELModel
+# Where each public name is defined.
+_HOMES = {
+    "GLiRELConfig": "configuration_glirel",
+    "GLiRELForRelationClassification": "modeling_glirel",
+    "GLiRELModel": "modeling_glirel",
+    "GLiRELModelOutput": "outputs_glirel",
+    "GLiRELRelationClassificationOutput": "outputs_glirel",
+    "GLiRELTokenizer": "tokenization_glirel",
+    "GLiRELTrainer": "trainer",
+    "GLiRELTrainingArguments": "trainer",
+    "ORTModelForRelationClassification": "export.runtime",
+    "RelationCollator": "trainer",
+    "RelationExtractionPipeline": "pipeline_glirel",
+    "RelationExtractor": "loading",  # where it learns to load exports by name
+    "RelationScores": "scores_glirel",
+    "TextError": "requests_glirel",
+    "load_entity_recognizer": "ner",
+    "load_pipeline": "loading",
+    "read_relation_lines": "relation_syntax",
+}
+_NEED_TORCH = ("modeling_glirel", "trainer")
 
-    AutoModel.register(GLiRELConfig, GLiRELForRelationClassification)
-    PIPELINE_REGISTRY.register_pipeline(
-        TASK, pipeline_class=RelationExtractionPipeline, pt_model=AutoModel, type="text"
-    )
-    with suppress(ImportError):  # Optimum is not installed, or too old for this transformers: `export` tells
-        from .export import config as config
+__all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("GLiRELForRelationClassification", "GLiRELModel"):  # found, and not asked for here, with torch
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    if home in _NEED_TORCH and find_spec("torch") is None:
         raise ImportError(
             f"{name} needs torch, which is not installed: pip install torch. An export needs none: see "
             "ORTModelForRelationClassification and RelationExtractor."
         )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value  # found at once from now on
+    return value
 
 
-__all__ = [
-    "GLiRELConfig",
-    "GLiRELForRelationClassification",
-    "GLiRELModel",
-    "GLiRELModelOutput",
-    "GLiRELRelationClassificationOutput",
-    "GLiRELTokenizer",
-    "RelationExtractionPipeline",
-    "RelationExtractor",
-    "RelationScores",
-]
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+register_when_imported()
