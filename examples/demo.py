@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from glirel_transformers.cli.extract import find_entities
+from glirel_transformers.cli.extract_run import find_entities
 from glirel_transformers.loading import load_pipeline
 from glirel_transformers.report import relations_table
 

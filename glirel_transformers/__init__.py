@@ -7,9 +7,9 @@ package and transformers are imported, in any order, GLiREL is registered with t
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ._lazy import loader_of
 from ._registration import register_when_imported
 from ._version import __version__ as __version__
 
@@ -52,23 +52,21 @@ _HOMES = {
     "load_pipeline": "loading",
     "read_relation_lines": "relation_syntax",
 }
-_NEED_TORCH = ("modeling_glirel", "trainer")
-
 __all__ = sorted(_HOMES)
+
+_load = loader_of(
+    __name__,
+    _HOMES,
+    need_torch=("modeling_glirel", "trainer"),
+    hint=". An export needs none: see ORTModelForRelationClassification and RelationExtractor.",
+)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES[name]
-    if home in _NEED_TORCH and find_spec("torch") is None:
-        raise ImportError(
-            f"{name} needs torch, which is not installed: pip install torch. An export needs none: see "
-            "ORTModelForRelationClassification and RelationExtractor."
-        )
-    value = getattr(import_module(f".{home}", __name__), name)
-    globals()[name] = value  # found at once from now on
-    return value
+    if _HOMES.get(name, "relation_syntax") != "relation_syntax":  # which needs no other package
+        # As a whole, before our modules import from it: another thread may be in the middle of importing it.
+        import_module("transformers")
+    return _load(name)
 
 
 def __dir__() -> list[str]:

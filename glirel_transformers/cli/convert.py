@@ -27,10 +27,10 @@ def convert_checkpoint(
 
         glirel convert glirel-large glirel-original --reverse
     """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     with errors_without_traceback():
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
         from glirel_transformers.conversion import convert, revert
 
         (revert if reverse else convert)(source, target, encoder=encoder)

@@ -84,20 +84,15 @@ def export_checkpoint(
     Both are run over fourteen shapes, and their largest differences printed. Where one is above 1e-4 (in float16,
     5e-2), nothing is written and the exit code is 1.
     """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     with errors_without_traceback():
+        _check_together(calibrate, limit, max_loss, force, quantize, dtype)
+        from transformers.utils import logging
+
         from glirel_transformers.export.calibration import MAX_LOSS, AccuracyLossError
         from glirel_transformers.export.exporter import export_with_report
         from glirel_transformers.export.quantization import export_quantized
 
-        if calibrate is None and (force or limit is not None or max_loss is not None):
-            raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
-        if max_loss is not None and not math.isfinite(max_loss):
-            raise ValueError(f"--max-loss must be a number, such as 0.01: got {max_loss}.")
-        if quantize is not None and dtype != "float32":
-            raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
+        logging.disable_progress_bar()
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
         settings["documents"] = _read(calibrate, limit) if calibrate else None
         settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
@@ -120,6 +115,23 @@ def export_checkpoint(
     size = sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6
     what = f"largest difference {report.difference:.1e}" if quantize is None else quantize
     console.print(plain(f"Wrote {folder} ({size:,.1f} MB, {what})."))
+
+
+def _check_together(
+    calibrate: list[Path] | None,
+    limit: int | None,
+    max_loss: float | None,
+    force: bool,
+    quantize: str | None,
+    dtype: str,
+) -> None:
+    """Checks that no option contradicts another."""
+    if calibrate is None and (force or limit is not None or max_loss is not None):
+        raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
+    if max_loss is not None and not math.isfinite(max_loss):
+        raise ValueError(f"--max-loss must be a number, such as 0.01: got {max_loss}.")
+    if quantize is not None and dtype != "float32":
+        raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
 
 
 def _read(files: list[Path], limit: int | None) -> list[Document]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,8 @@ import typer
 
 from glirel_transformers.formats import Format
 from glirel_transformers.jobs import Alignment, Kind, OnError, Precision, Truncation
+
+OutputChoice = Literal["table", Format]
 
 _WHAT, _FILES, _MODEL, _MANY = "Entities and relations", "Input and output", "Model", "Many texts"
 
@@ -86,7 +89,7 @@ InputFormat = Annotated[
     ),
 ]
 OutputFormat = Annotated[
-    Literal["table", Format] | None,
+    OutputChoice | None,
     typer.Option(
         "--format",
         "-f",
@@ -152,3 +155,30 @@ Workers = Annotated[
         help="Processes with --engine ray, each with a model of its own. [default: 2]", min=1, rich_help_panel=_MANY
     ),
 ]
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """What `glirel extract` is given."""
+
+    inputs: Inputs
+    entity: Entities = None
+    relation: Relations = None
+    relations: RelationsFile = None
+    ner: Recognizer = None
+    ner_labels: RecognizerLabels = None
+    threshold: Threshold = None
+    top_k: TopK = None
+    truncation: TruncationOption = "error"
+    alignment: AlignmentOption = None
+    input_format: InputFormat = None
+    output_format: OutputFormat = None
+    output: OutputFile = None
+    overwrite: Overwrite = False
+    on_error: OnErrorOption = "stop"
+    model: Model = None
+    device: Device = None
+    dtype: Dtype = None
+    batch_size: BatchSize = 32
+    engine: EngineOption = "local"
+    workers: Workers = None

@@ -34,9 +34,9 @@ def info(
 
         glirel info runs/mine/model --json
     """
-    from glirel_transformers.inspection import describe_checkpoint
-
     with errors_without_traceback():
+        from glirel_transformers.inspection import describe_checkpoint
+
         found = describe_checkpoint(checkpoint)
     if as_json:
         print(json.dumps(asdict(found), ensure_ascii=False, indent=2))

@@ -3,10 +3,12 @@
 Without torch, [`ORTModelForRelationClassification`] works, and nothing else.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from transformers.utils import is_torch_available
+
+from glirel_transformers._lazy import loader_of
 
 if TYPE_CHECKING:
     from .calibration import AccuracyLossError, Calibration, calibrate
@@ -31,13 +33,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _HOMES[name] != "runtime" and not is_torch_available():
-        raise ImportError(f"{name} needs torch, which is not installed: pip install torch")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-
+__getattr__ = loader_of(__name__, _HOMES, need_torch={*_HOMES.values()} - {"runtime"})
 
 __all__ = [
     "AccuracyLossError",
@@ -52,3 +48,7 @@ __all__ = [
     "quantize",
     "validate",
 ]
+
+if is_torch_available():
+    with suppress(ImportError):  # Optimum is not installed, or too old for this transformers: `export` says so
+        from . import config as config  # which tells Optimum of GLiREL

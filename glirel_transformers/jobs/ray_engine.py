@@ -20,8 +20,9 @@ from typing import Any
 
 from glirel_transformers.extras import require_extra
 
+from .choices import Kind
 from .run import Engine
-from .sources import Chunk, Item, Kind, Source, read_lines, read_whole
+from .sources import Chunk, Item, Source, read_lines, read_whole
 from .worker import ChunkResult, ExtractionSettings, Extractor
 
 _MAX_BLOCKS = 10_000  # what Ray keeps book of; of more chunks, several are in a block

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from glirel_transformers.formats import WRITERS, Format
 
+from .choices import OnError
 from .output import Counts, Progress, ResumableOutput, read_records, replacing
 from .records import Malformed, Record
 from .sources import Chunk, Source, in_chunks, read_items
 from .worker import ChunkResult, ExtractionSettings, Extractor
-
-OnError = Literal["stop", "skip", "keep"]
-"""What becomes of malformed items: the run ends there, they are left out, or a record with `error` stands for them."""
 
 Engine = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, ChunkResult]]]
 """Takes chunks, and gives each with what became of it, in the same order."""

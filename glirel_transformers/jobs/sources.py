@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
-Kind = Literal["text", "lines", "jsonl"]
-"""How a source is read: one text, one text a line, or one JSON object a line."""
+from .choices import Kind
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}

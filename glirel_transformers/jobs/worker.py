@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from glirel_transformers.checkpoints import model_name
 from glirel_transformers.extractor_glirel import RelationExtractor
@@ -19,14 +19,11 @@ from glirel_transformers.requests_glirel import (
 )
 from glirel_transformers.scores_glirel import RelationScores
 
+from .choices import Alignment, Precision, Truncation
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
 
 BATCHES_IN_A_CHUNK = 16  # so many the pipeline reads together, to batch texts of like length
-
-Alignment = Literal["strict", "expand"]
-Truncation = Literal["error", "window"]
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True)

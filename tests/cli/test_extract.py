@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
-from glirel_transformers.cli.extract import find_entities
+from glirel_transformers.cli.extract_run import find_entities
 
 TEXT = "Marie Curie was born in Warsaw."
 

@@ -41,9 +41,9 @@ def test_optimum_knows_the_task_and_the_model():
     assert TasksManager.get_model_class_for_task(TASK, model_type="glirel") is GLiRELForRelationClassification
 
 
-def test_importing_the_package_is_enough():
+def test_importing_exports_is_enough():
     script = (
-        "import glirel_transformers\nfrom optimum.exporters.tasks import TasksManager as T\n"
+        "import glirel_transformers.export\nfrom optimum.exporters.tasks import TasksManager as T\n"
         f"assert T.get_exporter_config_constructor('onnx', model_type='glirel', task={TASK!r}, "
         f"library_name='transformers')\nassert T.get_model_class_for_task({TASK!r}).__name__ == 'AutoModel'\n"
     )

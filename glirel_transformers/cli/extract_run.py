@@ -1,0 +1,175 @@
+"""The work of `glirel extract`, once its options are checked."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers.utils.logging import disable_progress_bar
+
+from glirel_transformers.formats import WRITERS, Format
+from glirel_transformers.jobs import (
+    Engine,
+    ExtractionSettings,
+    Outcome,
+    ResumableOutput,
+    Source,
+    local_engine,
+    read_chunks,
+    read_items,
+    render,
+    stream_records,
+    write_resumably,
+)
+from glirel_transformers.report import relations_table
+from glirel_transformers.requests_glirel import read_entities, read_relation_types
+from glirel_transformers.scores_glirel import find_unmet_constraints
+
+from .console import console, errors, plain
+from .extract_options import ExtractOptions, OutputChoice
+from .extract_report import Report, counted, summary
+
+
+def run(given: ExtractOptions, sources: list[Source], relation_types: object, chosen: OutputChoice) -> bool:
+    """Extracts from all sources into a file, or to standard output; whether all of it was worked on.
+
+    Args:
+        given: the options.
+        sources: what is read.
+        relation_types: as the pipeline takes them; `None` where each record has its own.
+        chosen: the format to write.
+    """
+    settings = ExtractionSettings(
+        relation_types=relation_types,
+        model=given.model,
+        ner=given.ner,
+        ner_labels=[label.strip() for label in (given.ner_labels or "").split(",") if label.strip()] or None,
+        threshold=given.threshold,
+        top_k=given.top_k,
+        truncation=given.truncation,
+        alignment=given.alignment,
+        batch_size=given.batch_size,
+        dtype=given.dtype,
+        device=given.device,
+    )
+    if given.entity:
+        (item,) = read_items(sources)
+        text = item.raw.decode("utf-8")
+        sources = [replace(sources[0], text=text)]
+        settings = replace(settings, entities=find_entities(text, given.entity))
+
+    def make_engine() -> Engine:
+        disable_progress_bar()  # of loading weights
+        if given.engine == "local":
+            return local_engine(settings)
+        from glirel_transformers.jobs.ray_engine import ray_engine
+
+        return ray_engine(settings, given.workers or 2)
+
+    with Report(sources) as report:
+        if given.output is not None and chosen != "table":
+            outcome = _write(given, sources, settings, make_engine, given.output, chosen, report)
+        else:
+            outcome = _print(given, sources, settings, make_engine, chosen, report)
+    _warn_of_constraints(settings, outcome)
+    return outcome.stopped is None
+
+
+def _warn_of_constraints(settings: ExtractionSettings, outcome: Outcome) -> None:
+    """Names constraints that no entity of all texts meets: a typing error, or another recogniser's names."""
+    for unmet in find_unmet_constraints(read_relation_types(settings.relation_types or []), outcome.entity_types):
+        errors.print(f"[yellow]note:[/yellow] {plain(str(unmet))}")
+
+
+def _write(
+    given: ExtractOptions,
+    sources: list[Source],
+    settings: ExtractionSettings,
+    make_engine: Callable[[], Engine],
+    path: Path,
+    output_format: Format,
+    report: Report,
+) -> Outcome:
+    """Writes a file. Other formats than JSON lines are written from these when all is done."""
+    is_lines = output_format == "jsonl"
+    records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
+    shaping = {**settings.shaping(), "on_error": given.on_error}
+    WRITERS[output_format]([], io.StringIO())  # what it needs should be missed now, not when all is done
+    target = ResumableOutput(records, shaping, settings.chunk_size, given.overwrite)
+    if not is_lines and not given.overwrite and path.exists() and not target.journal.exists():
+        raise ValueError(f"{str(path)!r} is there already. Name another --output, or begin anew with --overwrite.")
+    outcome = write_resumably(sources, make_engine, target, given.on_error, report)
+    report.close()
+    done = summary(outcome.counts)
+    if outcome.stopped is not None:
+        before = summary(replace(outcome.counts, malformed=0))
+        errors.print(plain(f"Stopped there: {records} has what comes before, {before}."))
+        errors.print("Mend it and go on with the same command, or go on with --on-error skip or keep.")
+    elif outcome.was_complete and is_lines:
+        errors.print(plain(f"{path} is complete: {done}. Nothing is left to do."))
+    else:
+        if not is_lines:
+            render(records, path, output_format)
+            target.remove()
+        errors.print(plain(f"Wrote {path}: {done}."))
+    return outcome
+
+
+def _print(
+    given: ExtractOptions,
+    sources: list[Source],
+    settings: ExtractionSettings,
+    make_engine: Callable[[], Engine],
+    output_format: OutputChoice,
+    report: Report,
+) -> Outcome:
+    """Writes to standard output as results come."""
+    run = make_engine()
+    start = time.perf_counter()
+    records = stream_records(read_chunks(sources, settings.chunk_size), run, given.on_error, report)
+    if output_format != "table":
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        WRITERS[output_format](records, sys.stdout)
+        sys.stdout.flush()
+    for record in records if output_format == "table" else ():
+        place = ":".join(str(record[name]) for name in ("source", "line") if name in record)
+        console.print(
+            plain(place) if "error" in record else relations_table(record["relations"], plain(place) or None)
+        )
+    report.close()
+    outcome = records.outcome
+    seconds = time.perf_counter() - start
+    if output_format == "table" and outcome.stopped is None:
+        name = settings.shaping()["model"]
+        console.print(f"{counted(outcome.counts.relations, 'relation')} · {plain(name)} · {1000 * seconds:.0f} ms")
+    elif len(sources) > 1 or sources[0].kind != "text":
+        stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep goes on. "
+        errors.print(plain(f"{stopped}{summary(outcome.counts)}."))
+    return outcome
+
+
+def find_entities(text: str, entities: list[str]) -> list[dict[str, Any]]:
+    """Finds entities given as `surface` or `surface=TYPE`; one that is given again is its next occurrence.
+
+    Raises:
+        ValueError: when the text does not hold one (so often).
+    """
+    named: list[object] = []
+    for entity in entities:
+        surface, _, label = entity.rpartition("=") if "=" in entity else (entity, "", "")
+        if not surface:
+            raise ValueError(f"The entity {entity!r} has no text. Write it as 'Marie Curie=PERSON' or 'Marie Curie'.")
+        named.append((surface, label or None))
+    found = read_entities(named, text)
+    for surface in dict.fromkeys(entity.text for entity in found):
+        last = max(entity.end for entity in found if entity.text == surface)
+        if surface in text[last:]:
+            errors.print(
+                f"[yellow]note:[/yellow] {plain(repr(surface))} occurs again; give it again for the next one."
+            )
+    return [{"start": entity.start, "end": entity.end, "label": entity.label} for entity in found]

@@ -1,0 +1,13 @@
+"""The names that can be chosen for a job. Imports only `typing`, so that the command line can list them at once."""
+
+from typing import Literal
+
+Alignment = Literal["strict", "expand"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Truncation = Literal["error", "window"]
+
+Kind = Literal["text", "lines", "jsonl"]
+"""How a source is read: one text, one text a line, or one JSON object a line."""
+
+OnError = Literal["stop", "skip", "keep"]
+"""What becomes of malformed items: the run ends there, they are left out, or a record with `error` stands for them."""
