@@ -15,6 +15,7 @@ from .extract import extract
 from .info import info
 from .pretrain import pretrain
 from .train import train
+from .train_options import TrainCommand
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +47,7 @@ def main(
 
 
 app.command()(extract)
-app.command()(train)
+app.command(cls=TrainCommand)(train)
 app.command()(evaluate)
 app.command()(pretrain)
 app.command()(info)

@@ -1,11 +1,18 @@
-"""The options of `glirel train`, by panel. Their defaults stand in the command's signature."""
+"""The options of `glirel train`, by panel. Whatever else can be set is a `--set FIELD=VALUE`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
+
+from glirel_transformers.choices_glirel import Scorer
+
+from .console import errors, is_main_process, plain
 
 
 def _in(panel: str) -> Any:
@@ -20,11 +27,12 @@ def _in(panel: str) -> Any:
 
 _DATA = _in("Data")
 _START = _in("Where training starts")
-_HEAD = _in("Head of a fresh model, only with --encoder (fields of GLiRELConfig)")
+_HEAD = _in("Head of a fresh model, only with --encoder")
 _TYPES = _in("Relation types that an instance is asked for")
 _RUN = _in("Training")
 _EVALUATION = _in("Evaluation")
 _MACHINE = _in("Machine")
+_OTHERS = _in("All other settings")
 
 # Data
 DataFiles = Annotated[
@@ -54,15 +62,17 @@ HeldOut = Annotated[
         "--held-out",
         min=0,
         max=1,
-        help="Share of DATA that is evaluated on and not trained on, told by a hash of the text. [default: 0.05; 0 "
+        help="Share of DATA that is evaluated on and not trained on, chosen by a hash of the text. [default: 0.05; 0 "
         "with --eval, or with fewer than 20 documents]",
     ),
 ]
-EvaluationLimit = Annotated[int, _DATA("--eval-limit", min=1, help="Documents to evaluate on at most.")]
+EvaluationLimit = Annotated[int, _DATA("--eval-limit", min=1, help="At most n documents to evaluate on.")]
 MaxPerRelation = Annotated[
     int | None,
     _DATA(
-        "--max-per-relation", min=1, help="Relations of one type that an epoch visits at most; 500 to 1000 is good."
+        "--max-per-relation",
+        min=1,
+        help="At most n relations of one type in an epoch; 500 to 1000 is a good choice.",
     ),
 ]
 Repeat = Annotated[
@@ -70,8 +80,8 @@ Repeat = Annotated[
     _DATA(
         "--repeat",
         metavar="SOURCE=FACTOR",
-        help="Visit documents whose source begins with SOURCE so often in an epoch; below 1 only some of them, with 0 "
-        "none. Repeatable.",
+        help="Visit documents whose source starts with SOURCE FACTOR times in an epoch; below 1 only some of them, "
+        "with 0 none. Repeatable.",
     ),
 ]
 
@@ -88,13 +98,10 @@ Model = Annotated[
         help="A GLiREL checkpoint (folder or Hub repository) to continue from. [default: $GLIREL_MODEL, glirel-mini]",
     ),
 ]
-MaxLength = Annotated[
-    int | None, _HEAD("--max-length", min=8, help="Tokens that the model reads. [default: what the encoder says]")
-]
 
 # Head
-Scorer = Annotated[
-    Literal["dot", "dot_thresh", "dot_norm", "concat_proj"] | None,
+ScorerOption = Annotated[
+    Scorer | None,
     _HEAD(
         "--scorer",
         metavar="NAME",
@@ -104,87 +111,13 @@ Scorer = Annotated[
 HiddenSize = Annotated[
     int | None, _HEAD("--hidden-size", min=1, help="Width behind the encoder. [default: the encoder's]")
 ]
-Dropout = Annotated[float | None, _HEAD("--dropout", min=0, max=1, help="Dropout of the head. [default: 0.1]")]
-Loss = Annotated[
-    Literal["bce", "focal"] | None, _HEAD("--loss", metavar="NAME", help="Loss function: bce or focal. [default: bce]")
-]
-FocalAlpha = Annotated[
-    float | None, _HEAD("--focal-alpha", min=0, max=1, help="Focal loss: weight of what is right. [default: 0.75]")
-]
-FocalGamma = Annotated[
-    float | None, _HEAD("--focal-gamma", min=0, help="Focal loss: focus on what is hard. [default: 3]")
-]
-PositiveWeight = Annotated[
-    float | None, _HEAD("--positive-weight", min=0, help="Factor on the loss of what is right. [default: 1]")
-]
-NegativeWeight = Annotated[
-    float | None, _HEAD("--negative-weight", min=0, help="Factor on the loss of what is not. [default: 1]")
-]
-SubtokenPooling = Annotated[
-    Literal["first", "last", "mean", "sum", "first_last"] | None,
-    _HEAD(
-        "--subtoken-pooling",
-        metavar="NAME",
-        help="How a word's sub-tokens become one vector: first, last, mean, sum or first_last. [default: first]",
-    ),
-]
-RelationRepresentation = Annotated[
-    Literal["label", "rel_token", "both"] | None,
-    _HEAD(
-        "--relation-representation",
-        metavar="NAME",
-        help="Where a relation type's vector is read: label, rel_token or both. [default: label]",
-    ),
-]
-MentionRepresentation = Annotated[
-    Literal["endpoints", "mean"] | None,
-    _HEAD(
-        "--mention-representation",
-        metavar="NAME",
-        help="How a mention's words become one vector: endpoints or mean. [default: endpoints]",
-    ),
-]
-PairRefinement = Annotated[
-    int | None,
-    _HEAD(
-        "--pair-refinement",
-        metavar="N",
-        min=0,
-        max=2,
-        help="Layers that refine pairs against the text. [default: 0]",
-    ),
-]
-RelationRefinement = Annotated[
-    int | None,
-    _HEAD(
-        "--relation-refinement",
-        metavar="N",
-        min=0,
-        max=2,
-        help="Layers that refine relation types against the pairs. [default: 0]",
-    ),
-]
-Lstm = Annotated[bool | None, _HEAD("--lstm", metavar="", help="A bidirectional LSTM over the words.")]
-EntityMarkers = Annotated[
-    bool | None,
-    _HEAD("--entity-markers", metavar="", help="Enclose mentions in [E] and [/E]."),
-]
-CoreferenceLabel = Annotated[
-    str | None,
-    _HEAD("--coreference-label", help="Relation type that joins mentions of one entity; the paper uses SELF."),
-]
-SharedPositions = Annotated[
-    bool | None,
-    _HEAD(
-        "--shared-positions",
-        metavar="",
-        help="Read relation types as a set: their order cannot matter (BERT, ELECTRA, ModernBERT).",
-    ),
+MaxLength = Annotated[
+    int | None, _HEAD("--max-length", min=8, help="Tokens that the model reads. [default: as many as the encoder]")
 ]
 
 # Relation types
 MaxRelationTypes = Annotated[
-    int, _TYPES("--max-relation-types", min=1, help="At most so many: its own, then negatives drawn from DATA.")
+    int, _TYPES("--max-relation-types", min=1, help="At most n: its own, then negatives drawn from DATA.")
 ]
 RandomDrop = Annotated[
     float, _TYPES("--random-drop", min=0, max=1, help="Probability with which some of them are taken out again.")
@@ -199,31 +132,16 @@ StandIns = Annotated[
         "--stand-ins", exists=True, dir_okay=False, help="JSON of other wordings to use as well: {type: [wording, …]}."
     ),
 ]
-NoRecordTypes = Annotated[
-    bool,
-    _TYPES(
-        "--no-record-types",
-        metavar="",
-        help="Do not keep the names trained on in the checkpoint, where they are thousands of synthetic ones.",
-    ),
-]
 
 # Training
 LearningRate = Annotated[float, _RUN("--learning-rate", min=0, help="Of everything but the encoder.")]
 EncoderLearningRate = Annotated[float, _RUN("--encoder-learning-rate", min=0, help="Of the encoder.")]
-WeightDecay = Annotated[float, _RUN("--weight-decay", min=0, help="Of everything but the encoder.")]
-EncoderWeightDecay = Annotated[float, _RUN("--encoder-weight-decay", min=0, help="Of the encoder.")]
-FrozenLayers = Annotated[
-    int, _RUN("--frozen-layers", min=0, help="How many of the encoder's first layers (and its embeddings) stay fixed.")
-]
-BatchSize = Annotated[int, _RUN("--batch-size", "-b", min=1, help="Documents a batch, for each process.")]
-Accumulate = Annotated[int, _RUN("--accumulate", min=1, help="Batches an update.")]
+BatchSize = Annotated[int, _RUN("--batch-size", "-b", min=1, help="Documents in a batch, for each process.")]
 MaxSteps = Annotated[int, _RUN("--max-steps", min=1, help="Updates. For a few dozen documents, 50 to 200 are enough.")]
 Epochs = Annotated[
     float | None, _RUN("--epochs", min=0.001, help="Passes over the documents, in place of --max-steps.")
 ]
 Seed = Annotated[int, _RUN("--seed", min=0, help="Of everything that is drawn.")]
-
 # Evaluation
 EvaluationSteps = Annotated[
     int, _EVALUATION("--eval-steps", min=1, help="Updates between evaluations; also how often a checkpoint is saved.")
@@ -232,7 +150,7 @@ KeepBest = Annotated[
     bool, _EVALUATION("--keep-best/--no-keep-best", help="Keep the weights with the lowest loss, or the last ones.")
 ]
 Patience = Annotated[
-    int | None, _EVALUATION("--patience", min=1, help="Stop after so many evaluations without a lower loss.")
+    int | None, _EVALUATION("--patience", min=1, help="Stop after n evaluations without a lower loss.")
 ]
 ThresholdAverage = Annotated[
     Literal["micro", "macro"],
@@ -241,8 +159,133 @@ ThresholdAverage = Annotated[
 
 # Machine
 Bf16 = Annotated[
-    bool,
-    _MACHINE("--bf16/--no-bf16", help="Compute in bfloat16. On processors without it, --no-bf16 is faster."),
+    bool, _MACHINE("--bf16/--no-bf16", help="Compute in bfloat16. On processors without it, --no-bf16 is faster.")
 ]
-Compile = Annotated[bool, _MACHINE("--compile/--no-compile", help="torch.compile: a slow start, then faster.")]
-Workers = Annotated[int, _MACHINE("--workers", min=0, help="Processes that make batches; 0 makes them in this one.")]
+
+# All others
+Set = Annotated[
+    list[str] | None,
+    _OTHERS(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Any field of GLiRELConfig (with --encoder) or of GLiRELTrainingArguments, such as dropout=0.2, "
+        "loss_function=focal, num_frozen_encoder_layers=2, gradient_accumulation_steps=4. Repeatable.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What `glirel train` is given. The defaults are those of the GLiREL paper (Table 4)."""
+
+    data: DataFiles
+    output: Output
+    eval_files: EvaluationFiles = None
+    held_out: HeldOut = None
+    eval_limit: EvaluationLimit = 1000
+    max_per_relation: MaxPerRelation = None
+    repeat: Repeat = None
+    encoder: Encoder = None
+    model: Model = None
+    scorer: ScorerOption = None
+    hidden_size: HiddenSize = None
+    max_length: MaxLength = None
+    max_relation_types: MaxRelationTypes = 25
+    random_drop: RandomDrop = 0.5
+    negatives: Negatives = "frequency"
+    stand_ins: StandIns = None
+    learning_rate: LearningRate = 1e-4
+    encoder_learning_rate: EncoderLearningRate = 1e-5
+    batch_size: BatchSize = 8
+    max_steps: MaxSteps = 20_000
+    epochs: Epochs = None
+    seed: Seed = 0
+    eval_steps: EvaluationSteps = 500
+    keep_best: KeepBest = True
+    patience: Patience = None
+    threshold_average: ThresholdAverage = "micro"
+    bf16: Bf16 = True
+    set: Set = None
+
+
+# Options of earlier versions, and what they set.
+_RENAMED = {
+    "--dropout": "dropout",
+    "--loss": "loss_function",
+    "--focal-alpha": "focal_alpha",
+    "--focal-gamma": "focal_gamma",
+    "--positive-weight": "positive_weight",
+    "--negative-weight": "negative_weight",
+    "--subtoken-pooling": "subtoken_pooling",
+    "--relation-representation": "relation_representation",
+    "--mention-representation": "mention_representation",
+    "--pair-refinement": "num_pair_refinement_layers",
+    "--relation-refinement": "num_relation_refinement_layers",
+    "--coreference-label": "coreference_label",
+    "--weight-decay": "weight_decay",
+    "--encoder-weight-decay": "encoder_weight_decay",
+    "--frozen-layers": "num_frozen_encoder_layers",
+    "--accumulate": "gradient_accumulation_steps",
+    "--workers": "dataloader_num_workers",
+}
+_RENAMED_FLAGS = {
+    "--lstm": "use_lstm=true",
+    "--no-lstm": "use_lstm=false",
+    "--entity-markers": "entity_markers=true",
+    "--no-entity-markers": "entity_markers=false",
+    "--shared-positions": "shared_relation_positions=true",
+    "--no-shared-positions": "shared_relation_positions=false",
+    "--no-record-types": "record_relation_types=false",
+    "--compile": "torch_compile=true",
+    "--no-compile": "torch_compile=false",
+}
+
+
+# Fields that have an option: `--set` is the same as that, with its checks.
+_OPTIONS = {
+    "scorer": "--scorer",
+    "hidden_size": "--hidden-size",
+    "max_per_relation": "--max-per-relation",
+    "learning_rate": "--learning-rate",
+    "encoder_learning_rate": "--encoder-learning-rate",
+    "per_device_train_batch_size": "--batch-size",
+    "max_steps": "--max-steps",
+    "num_train_epochs": "--epochs",
+    "seed": "--seed",
+    "eval_steps": "--eval-steps",
+}
+
+
+class TrainCommand(TyperCommand):
+    """Reads the options of earlier versions as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses arguments, in which each setting is spelled in one way."""
+        return super().parse_args(ctx, list(_with_one_spelling(args)))
+
+
+def _with_one_spelling(args: Sequence[str]) -> Iterator[str]:
+    waiting = iter(args)
+    for arg in waiting:
+        if arg == "--":
+            yield arg
+            yield from waiting
+            return
+        name, equals, value = arg.partition("=")
+        if arg in _RENAMED_FLAGS:
+            yield from _renamed(arg, _RENAMED_FLAGS[arg])
+        elif name in _RENAMED:
+            yield from _renamed(name, f"{_RENAMED[name]}={value if equals else next(waiting, '')}")
+        elif name == "--set":
+            whole = value if equals else next(waiting, "")
+            field, _, setting = whole.partition("=")
+            option = _OPTIONS.get(field.strip().replace("-", "_"))
+            yield from ("--set", whole) if option is None else (option, setting)
+        else:
+            yield arg
+
+
+def _renamed(old: str, new: str) -> tuple[str, str]:
+    if is_main_process():
+        errors.print(plain(f"note: {old} is now --set {new}"))
+    return "--set", new

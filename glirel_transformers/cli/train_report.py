@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .console import console, errors, is_main_process, plain
 from .tables import averages_table
@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from glirel_transformers.trainer.run import TrainingResult
     from glirel_transformers.trainer.selection import Selection
 
-_MANY_PASSES = 300  # beyond so many passes over the documents, a note says so
+    from .train_options import TrainSettings
+
+_MANY_PASSES = 300  # beyond n passes over the documents, a note says so
 
 
-def describe(chosen: Selection, settings: dict[str, Any]) -> None:
-    """Says what is trained and evaluated on, and what is not."""
+def describe(chosen: Selection, settings: TrainSettings, accumulated: int = 1) -> None:
+    """Says what is trained and evaluated on, and what is not.
+
+    Args:
+        chosen: the documents.
+        settings: the options.
+        accumulated: batches in an update.
+    """
     if not is_main_process():
         return
     for reason, count in chosen.left_out.items():
@@ -33,11 +41,11 @@ def describe(chosen: Selection, settings: dict[str, Any]) -> None:
             "[yellow]note:[/yellow] No document falls into the share that is held out, so nothing is evaluated and no "
             "threshold is fitted. Give --eval FILE, or a larger --held-out."
         )
-    if settings["epochs"] is None:
-        passes = settings["max_steps"] * settings["batch_size"] * settings["accumulate"] / len(chosen.train)
+    if settings.epochs is None:
+        passes = settings.max_steps * settings.batch_size * accumulated / len(chosen.train)
         if passes > _MANY_PASSES:
             errors.print(
-                f"[yellow]note:[/yellow] {settings['max_steps']:,} updates visit each document about {passes:,.0f} "
+                f"[yellow]note:[/yellow] {settings.max_steps:,} updates visit each document about {passes:,.0f} "
                 "times. With so few documents, --max-steps 100 or --epochs 20 is usually enough."
             )
 
@@ -50,7 +58,7 @@ def explain_how_to_go_on(output: Path) -> None:
         return
     step = last_step(output)
     saved = "Nothing was saved yet; the" if step is None else f"It was saved after update {step:,}. The"
-    again = "starts anew" if step is None else "goes on from there"
+    again = "starts from the beginning" if step is None else "goes on from there"
     errors.print(plain(f"Stopped. {saved} same command {again}."))
 
 

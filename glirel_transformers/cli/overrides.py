@@ -1,0 +1,116 @@
+"""`--set field=value`: any setting of a configuration or of training arguments, checked by the type of its field."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Literal, Union, get_args, get_origin
+
+from glirel_transformers.choices_glirel import CHOICES
+from glirel_transformers.files import parse_json
+
+_MANY = 60  # characters of a value that a message repeats
+
+
+def split_overrides(texts: Iterable[str]) -> dict[str, str]:
+    """Fields and their values as they stand, from `field=value` each. What names a choice is checked already.
+
+    Raises:
+        ValueError: when one is anything else, or names a field again.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise ValueError(f"--set is {_short(text)}. Write it as FIELD=VALUE, such as dropout=0.2.")
+        if name in found:
+            raise ValueError(f"--set gives {name!r} twice: {_short(found[name])} and {_short(value)}. Give it once.")
+        if name in CHOICES:
+            read_value(name, value.strip(), CHOICES[name])
+        found[name] = value.strip()
+    return found
+
+
+def read_overrides(texts: Mapping[str, str], *kinds: Mapping[str, object]) -> list[dict[str, object]]:
+    """Values of the right types, divided among several lists of fields.
+
+    Args:
+        texts: fields and their values as they stand.
+        kinds: for each list, its fields and their types. A field belongs to the first list that has it.
+
+    Raises:
+        ValueError: when no list has a field, or a value is not of its type.
+    """
+    found: list[dict[str, object]] = [{} for _ in kinds]
+    known = [name for names in kinds for name in names]
+    for name, text in texts.items():
+        place = next((place for place, names in enumerate(kinds) if name in names), None)
+        if place is None:
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Fields are those of GLiRELConfig and TrainingArguments."
+            raise ValueError(f"--set knows no field {_short(name)}. {hint}")
+        found[place][name] = read_value(name, text, kinds[place][name])
+    return found
+
+
+def read_value(name: str, text: str, kind: object) -> object:
+    """The value that `text` means for a field.
+
+    Args:
+        name: of the field, for errors.
+        text: the value as it stands.
+        kind: the type of the field, such as `int | None`, `bool`, or a `Literal`.
+
+    Raises:
+        ValueError: when it means none of that type.
+    """
+    is_union = get_origin(kind) in (Union, types.UnionType)
+    kinds = get_args(kind) if is_union else (kind,)
+    if types.NoneType in kinds and text.lower() == "none":
+        return None
+    expected = []
+    for one in kinds:
+        if get_origin(one) is Literal:
+            if text in get_args(one):
+                return text
+            expected.append(f"one of {', '.join(get_args(one))}")
+        elif one in _READERS:
+            read, words = _READERS[one]
+            try:
+                return read(text)
+            except ValueError:
+                expected.append(words)
+        elif (get_origin(one) or one) in (dict, list) and text[:1] in ("{", "["):
+            return parse_json(text, f"--set {name}")
+    if not expected or str in kinds:
+        return text  # of a type that transformers reads from a string, such as the name of an optimizer
+    if types.NoneType in kinds:
+        expected.append("none")
+    raise ValueError(f"--set {name} is {_short(text)}: expected {' or '.join(expected)}.")
+
+
+def _read_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+_READERS: dict[type, tuple[Callable[[str], object], str]] = {
+    bool: (_read_bool, "true or false"),
+    int: (int, "a whole number"),
+    float: (_read_float, "a number"),
+}
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _MANY else f"{text[:_MANY]}…")
