@@ -49,7 +49,7 @@ def naming_the_missing(name: str) -> Iterator[None]:
 
 
 def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) -> None:
-    """Checks that a folder is a checkpoint of this package, before anything is loaded from it.
+    """Checks that a folder is a whole checkpoint of this package, before anything is loaded from it.
 
     Args:
         folder: what is checked.
@@ -72,17 +72,62 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
         )
     if not file.is_file():
         raise ValueError(
-            f"{name!r} has no config.json, so it is no checkpoint. Name the folder that `glirel train` or "
+            f"{name!r} has no config.json, so it is not a checkpoint. Name the folder that `glirel train` or "
             "`save_pretrained` wrote; for a run, that is the `model` in it."
         )
     model_type = read_json_object(file).get("model_type")
     if model_type != "glirel":
+        what = "names no model_type" if model_type is None else f"is of the type {model_type!r}"
         raise ValueError(
-            f"{name!r} is a {model_type} model and no GLiREL model. To give an encoder a head, train one: glirel "
+            f"{name!r} is not a GLiREL model: its config.json {what}. To give an encoder a head, train one: glirel "
             f"train DATA --encoder {name} --output runs/mine"
         )
     if not files:
         raise ValueError(f"{name!r} has a configuration and no weights (*.safetensors). Copy the checkpoint again.")
+    _check_fields(file)
+    for part in ("tokenizer_config.json", "tokenizer.json"):
+        if not (folder / part).is_file():
+            raise ValueError(f"{name!r} has no {part}, without which no text can be read. Copy the checkpoint again.")
+        limit = read_json_object(folder / part).get("model_max_length", 1)
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise ValueError(
+                f"{folder / part}: `model_max_length` must be a whole number of at least 1: got "
+                f"{_shortened(repr(limit))} Correct it, or copy the checkpoint again."
+            )
+    for weights in files:
+        _check_header(weights)
+
+
+def _check_fields(file: Path) -> None:
+    """Checks the values in a `config.json`, whose errors name their field, and not the file."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    from .configuration_glirel import GLiRELConfig
+
+    try:
+        GLiRELConfig.from_pretrained(file.parent)
+    except (ValueError, TypeError, AttributeError, OSError, StrictDataclassError) as error:
+        raise ValueError(f"{file}: {_shortened(error)} Copy the checkpoint again, or correct the field.") from error
+
+
+def _check_header(file: Path) -> None:
+    """Checks that a file of weights is one, and whole: its header says how long it is."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy"):
+            pass
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file}: It cannot be read ({_shortened(error)}). It is cut off, or the pointer to a large file that was "
+            "not fetched. Copy the checkpoint again."
+        ) from error
+
+
+def _shortened(error: object, at_most: int = 200) -> str:
+    """An error in one line that ends in a full stop."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"{text[:at_most]}…" if len(text) > at_most else f"{text.removesuffix('.')}."
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -58,9 +58,11 @@ def test_typical_names_are_all_different():
 
 def test_what_is_no_checkpoint_is_told_what_it_is(build_model, encoder_folder, make_original, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"has no config.json, so it is no checkpoint"):
+    with pytest.raises(ValueError, match=r"has no config.json, so it is not a checkpoint"):
         describe_checkpoint(str(tmp_path / "empty"))
-    with pytest.raises(ValueError, match=r"is a bert model and no GLiREL model.*glirel train DATA --encoder"):
+    with pytest.raises(
+        ValueError, match=r"is not a GLiREL model: its config\.json is of the type .bert.*glirel train DATA --encoder"
+    ):
         describe_checkpoint(str(encoder_folder("bert")))
     with pytest.raises(ValueError, match=r"original package's format. Convert it once: glirel convert"):
         describe_checkpoint(str(make_original()))

@@ -226,6 +226,12 @@ def _check_folder(folder: Path) -> None:
             f"{str(folder)!r} has no config.json, so it is not a checkpoint. Name the folder that `save_pretrained` "
             "wrote."
         )
+    for file in (folder / name for name in ("config.json", "tokenizer_config.json", "tokenizer.json")):
+        if file.is_file():
+            _check_is_object(file)
+
+
+def _check_is_object(file: Path) -> None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

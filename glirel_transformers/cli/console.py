@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from safetensors import SafetensorError
 
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -16,26 +15,39 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 @contextmanager
 def errors_without_traceback() -> Iterator[None]:
-    """Turns an error in what the user gave into one line and the exit code 1."""
+    """Turns an error in what the user gave into one line and the exit code 1; `GLIREL_DEBUG=1` shows where it arose.
+
+    An error that no user causes is shown as Python shows it.
+    """
     try:
         yield
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        text = str(error)
-        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-            text = "This needs torch, which is not installed: pip install torch"
+    except typer.Exit:
+        raise
+    except Exception as error:
+        text = _in_one_line(error)
+        if text is None or os.environ.get("GLIREL_DEBUG", "0") not in ("", "0"):
+            raise
         errors.print(f"[bold red]error:[/bold red] {plain(text)}")
         raise typer.Exit(1) from None
-    except SafetensorError as error:
-        errors.print(
-            f"[bold red]error:[/bold red] The weights cannot be read: {plain(str(error))}. The file is truncated, or "
-            "the pointer to a large file that was not fetched. Copy the checkpoint again."
+
+
+def _in_one_line(error: Exception) -> str | None:
+    """What is told of an error in what the user gave; `None` of any other."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return "This needs torch, which is not installed: pip install torch"
+    if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+        return str(error)
+    if type(error).__name__ == "SafetensorError":  # whose module is imported by those who read weights
+        return (
+            f"The weights cannot be read: {error}. The file is cut off, or the pointer to a large file that was not "
+            "fetched. Copy the checkpoint again."
         )
-        raise typer.Exit(1) from None
+    return None
 
 
 @contextmanager
 def interruptible(explain: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C is no error: `explain` says how to go on, and the exit code is 130."""
+    """Ctrl-C is not an error: `explain` says how to go on, and the exit code is 130."""
     try:
         yield
     except KeyboardInterrupt:

@@ -111,7 +111,7 @@ def test_errors_are_one_line(run, options, code, message):
 def test_what_is_no_checkpoint_is_told_what_it_is(encoder_folder, data, tmp_path):
     result = CliRunner().invoke(app, ["evaluate", str(encoder_folder("bert")), str(data)])
     assert result.exit_code == 1
-    assert "is a bert model and no GLiREL model" in result.stderr
+    assert "is not a GLiREL model: its config.json is of the type 'bert'" in result.stderr
     assert "Traceback" not in result.output
 
 
@@ -119,7 +119,7 @@ def test_damaged_weights_are_one_line(run, tmp_path):
     (tmp_path / "model" / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
     result = run()
     assert result.exit_code == 1
-    assert "The weights cannot be read" in result.stderr
+    assert "model.safetensors: It cannot be read" in result.stderr
 
 
 def test_a_line_that_cannot_be_read_is_named(run, tmp_path):

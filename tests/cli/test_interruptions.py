@@ -19,8 +19,8 @@ from glirel_transformers.cli import app
         (
             "train",
             ("data.jsonl", "-o", "run"),
-            "_run",
-            "Stopped. Nothing was saved yet; the same command starts anew.\n",
+            "split_overrides",
+            "Stopped. Nothing was saved yet; the same command starts from the beginning.\n",
         ),
         (
             "pretrain",

@@ -79,7 +79,7 @@ def test_negatives_follow_frequency_up_to_a_cap():
 def test_a_model_to_continue_from_keeps_its_settings(tmp_path):
     with pytest.raises(ValueError, match="keeps its own settings; leave out scorer, max_length"):
         starting_model(None, str(tmp_path), scorer="dot", dropout=None, max_length=64)
-    with pytest.raises(ValueError, match="so it is no checkpoint"):
+    with pytest.raises(ValueError, match="so it is not a checkpoint"):
         starting_model(None, str(tmp_path))
 
 
