@@ -7,24 +7,23 @@ from typing import Any
 
 from rich.console import Console
 
-from glirel_transformers.cli.extract_run import find_entities
-from glirel_transformers.loading import load_pipeline
+from glirel_transformers import load_pipeline
 from glirel_transformers.report import relations_table
 
-TEXTS: list[tuple[str, list[str], Any]] = [
+TEXTS: list[tuple[str, list[tuple[str, str]], Any]] = [
     (
         "Marie Curie was born in Warsaw and studied at the University of Paris.",
-        ["Marie Curie=PERSON", "Warsaw=CITY", "University of Paris=ORGANIZATION"],
+        [("Marie Curie", "PERSON"), ("Warsaw", "CITY"), ("University of Paris", "ORGANIZATION")],
         ["place of birth", "educated at", "founded by"],
     ),
     (
         "Spotify was founded in Stockholm by Daniel Ek.",
-        ["Spotify=ORGANIZATION", "Stockholm=CITY", "Daniel Ek=PERSON"],
+        [("Spotify", "ORGANIZATION"), ("Stockholm", "CITY"), ("Daniel Ek", "PERSON")],
         ["founded by", "headquarters location", "place of birth"],
     ),
     (
         "The Inn, a tributary of the Danube, rises in Switzerland.",
-        ["Inn=RIVER", "Danube=RIVER", "Switzerland=COUNTRY"],
+        [("Inn", "RIVER"), ("Danube", "RIVER"), ("Switzerland", "COUNTRY")],
         {"tributary": {"head": ["RIVER"], "tail": ["RIVER"]}, "country": {"tail": ["COUNTRY"]}, "author": {}},
     ),
 ]
@@ -36,7 +35,7 @@ def main() -> None:
     extract = load_pipeline()
     loaded = time.perf_counter()
     for text, entities, relation_types in TEXTS:
-        relations = extract(text, entities=find_entities(text, entities), relation_types=relation_types, top_k=1)
+        relations = extract(text, entities=entities, relation_types=relation_types, top_k=1)
         console.print()
         console.print(text, highlight=False)
         console.print(f"[dim]asked for: {', '.join(relation_types)}[/dim]", highlight=False)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .checkpoints import check_checkpoint, model_name, naming_the_missing, weight_files
-from .configuration_glirel import GLiRELConfig
+from .configuration_glirel import STAGES, GLiRELConfig
 from .tokenization_glirel import GLiRELTokenizer
 
 # Where a checkpoint does not say what it was trained on, these stand for typical names.
@@ -54,19 +54,9 @@ SAMPLE_TEXT = (
 WORD_COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
 _ENCODER = "glirel.encoder."
-_HEAD = (
-    "hidden_size",
-    "subtoken_pooling",
-    "relation_representation",
-    "use_lstm",
-    "mention_representation",
-    "num_pair_refinement_layers",
-    "num_relation_refinement_layers",
-    "scorer",
-    "entity_markers",
-    "shared_relation_positions",
-    "coreference_label",
-)
+# Fields with a place of their own, or too long for one.
+_TOLD_ELSEWHERE = ("encoder_config", "threshold", "trained_relation_types", "original_config")
+_HEAD = tuple(name for names in STAGES.values() for name in names if name not in _TOLD_ELSEWHERE)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
+from glirel_transformers.extras import require_extra
+from glirel_transformers.files import check_writable
+
 from .console import console, errors, errors_without_traceback, plain
+from .options import takes
 from .tables import averages_table
 
 if TYPE_CHECKING:
@@ -51,7 +56,7 @@ Candidates = Annotated[
     typer.Option(
         "--candidates",
         min=2,
-        help="Also classify: the pair is given, and its relation type competes with so many less one others of DATA.",
+        help="Also classify: the pair is given, and its relation type competes with others of DATA, n in all.",
         rich_help_panel=_ASK,
     ),
 ]
@@ -84,7 +89,7 @@ Sort = Annotated[
 ]
 Top = Annotated[
     int | None,
-    typer.Option("--top", min=0, help="Show so many relation types. [default: all]", rich_help_panel=_SHOW),
+    typer.Option("--top", min=0, help="Show the first n relation types. [default: all]", rich_help_panel=_SHOW),
 ]
 Plot = Annotated[
     Path | None,
@@ -98,24 +103,29 @@ Output = Annotated[
 ]
 
 
-def evaluate(
-    ctx: typer.Context,
-    checkpoint: Checkpoint,
-    data: Data,
-    relation: RelationTypes = None,
-    threshold: Threshold = None,
-    group_size: GroupSize = None,
-    candidates: Candidates = None,
-    held_out: HeldOut = None,
-    limit: Limit = None,
-    batch_size: BatchSize = 8,
-    device: Device = None,
-    dtype: Dtype = None,
-    sort: Sort = "support",
-    top: Top = None,
-    plot: Plot = None,
-    output: Output = None,
-) -> None:
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `glirel evaluate` is given."""
+
+    checkpoint: Checkpoint
+    data: Data
+    relation: RelationTypes = None
+    threshold: Threshold = None
+    group_size: GroupSize = None
+    candidates: Candidates = None
+    held_out: HeldOut = None
+    limit: Limit = None
+    batch_size: BatchSize = 8
+    device: Device = None
+    dtype: Dtype = None
+    sort: Sort = "support"
+    top: Top = None
+    plot: Plot = None
+    output: Output = None
+
+
+@takes(EvaluateOptions)
+def evaluate(given: EvaluateOptions) -> None:
     """Score a model on annotated documents.
 
     Every ordered pair of mentions is asked for every relation type, as `glirel extract` asks, in windows where a text
@@ -128,45 +138,50 @@ def evaluate(
         glirel evaluate runs/mine/model test.jsonl -r spouse -r employer --threshold 0.4 -o scores.json
     """
     with errors_without_traceback():
-        result, report = _run(dict(ctx.params))
-    _show(report, sort, top)
+        # Before anything is computed, or torch imported.
+        for option, file in (("--output", given.output), ("--plot", given.plot)):
+            if file is not None:
+                check_writable(file, option)
+        if given.plot is not None:
+            require_extra("benchmark", "matplotlib")
+        if given.candidates is not None:
+            require_extra("train", "sklearn")
+        result, report = _run(given)
+    _show(report, given.sort, given.top)
     _show_notes(result)
 
 
-def _run(settings: dict[str, Any]) -> tuple[Evaluation, dict[str, Any]]:
+def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
     """What is found, and the same as JSON values; files that were asked for are written."""
     from transformers.utils.logging import disable_progress_bar
 
     from glirel_transformers.data import is_held_out, read_documents
     from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
-    from glirel_transformers.extras import require_extra
-    from glirel_transformers.files import check_writable
     from glirel_transformers.loading import load_pipeline
 
-    for option in ("output", "plot"):
-        if settings[option] is not None:
-            check_writable(settings[option], f"--{option}")
-    if settings["plot"] is not None:
-        require_extra("benchmark", "matplotlib")
-    if settings["candidates"] is not None:
-        require_extra("train", "sklearn")
-    documents = [document for file in settings["data"] for document in read_documents(file)]
-    if settings["held_out"] is not None:
-        documents = [document for document in documents if is_held_out(document, settings["held_out"])]
-    documents = documents[: settings["limit"]]
+    documents = [document for file in given.data for document in read_documents(file)]
+    if given.held_out is not None:
+        documents = [document for document in documents if is_held_out(document, given.held_out)]
+    documents = documents[: given.limit]
     disable_progress_bar()  # of loading weights
-    extract = load_pipeline(settings["checkpoint"], settings["device"], settings["dtype"])
-    options = {name: settings[name] for name in ("threshold", "group_size", "batch_size")}
-    result = evaluate_extraction(extract, documents, settings["relation"] or None, **options)
+    extract = load_pipeline(given.checkpoint, given.device, given.dtype)
+    result = evaluate_extraction(
+        extract,
+        documents,
+        given.relation or None,
+        threshold=given.threshold,
+        group_size=given.group_size,
+        batch_size=given.batch_size,
+    )
     report = _figures(result)
-    if settings["candidates"] is not None:
-        report["classification"] = _classify(extract.model, documents, settings["candidates"], settings["batch_size"])
-    if settings["output"] is not None:
-        everything = {"settings": settings, **report, "curve": _curve(result)}
+    if given.candidates is not None:
+        report["classification"] = _classify(extract.model, documents, given.candidates, given.batch_size)
+    if given.output is not None:
+        everything = {"settings": asdict(given), **report, "curve": _curve(result)}
         text = json.dumps(everything, indent=2, ensure_ascii=False, default=str)
-        settings["output"].write_text(f"{text}\n", encoding="utf-8")
-    if settings["plot"] is not None:
-        plot_f1_by_threshold(result.counts, settings["plot"], Path(settings["checkpoint"]).name)
+        given.output.write_text(f"{text}\n", encoding="utf-8")
+    if given.plot is not None:
+        plot_f1_by_threshold(result.counts, given.plot, Path(given.checkpoint).name)
     return result, report
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all relation types.")] = False,
 ) -> None:
-    """Tell what a checkpoint is, what it was trained on, and how much fits into it.
+    """Show what a checkpoint is, what it was trained on, and how much fits into it.
 
     No weights are loaded.
 
@@ -47,42 +48,38 @@ def info(
 
 
 def _facts(found: Checkpoint) -> Table:
-    encoder, head = found.encoder, found.head
-    refinement = [
-        f"{head[f'num_{kind}_refinement_layers']} of {plural}"
-        for kind, plural in (("pair", "pairs"), ("relation", "relation types"))
-        if head[f"num_{kind}_refinement_layers"]
-    ]
-    total = sum(found.num_parameters.values())
-    limits = [
-        "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens, relation types included",
-        "" if found.max_words is None else f"{found.max_words:,} words of a text",
-        ""
-        if found.max_pair_distance is None
-        else f"{found.max_pair_distance:,} words between the starts of a pair's mentions",
-    ]
-    table = Table(show_header=False, title=plain(found.name), title_justify="left")
+    from glirel_transformers.configuration_glirel import STAGES
+
+    encoder = found.encoder
     rows = {
         "encoder": f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}"
-        f", {encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary",
-        "width of the head": f"{head['hidden_size']}",
-        "words": f"sub-tokens pooled by {head['subtoken_pooling']}{', LSTM' if head['use_lstm'] else ''}",
-        "mentions": head["mention_representation"] + (", in markers" if head["entity_markers"] else ""),
-        "relation types": f"read at {head['relation_representation']}; their order "
-        + ("does not matter" if head["shared_relation_positions"] else "has some influence"),
-        "refinement": ", ".join(refinement) or "none",
-        "scorer": head["scorer"],
-        "coreference": head["coreference_label"] or "not trained",
-        "parameters": f"{total:,}: encoder {found.num_parameters['encoder']:,}, head {found.num_parameters['head']:,}",
+        f", {encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
+    }
+    for stage, names in STAGES.items():
+        # As they would be set.
+        rows[stage] = ", ".join(f"{name}={found.head[name]}" for name in names if found.head.get(name) is not None)
+    rows |= {
+        "parameters": f"{sum(found.num_parameters.values()):,}: encoder {found.num_parameters['encoder']:,}, head "
+        f"{found.num_parameters['head']:,}",
         "weights": f"{found.file_size / 1e6:,.1f} MB, stored as {', '.join(found.stored_types)}, computed in "
         f"{found.dtype}",
         "threshold": f"{found.threshold:.3f}",
         "licence": found.licence or "not named in the model card",
-        "limits": "\n".join(filter(None, limits)),
+        "limits": "\n".join(_limits(found)),
     }
+    table = Table(show_header=False, title=plain(found.name), title_justify="left")
     for name, value in rows.items():
-        table.add_row(name, plain(value))
+        if value:
+            table.add_row(name, plain(value))
     return table
+
+
+def _limits(found: Checkpoint) -> Iterator[str]:
+    yield "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens with the relation types"
+    if found.max_words is not None:
+        yield f"{found.max_words:,} words of a text"
+    if found.max_pair_distance is not None:
+        yield f"{found.max_pair_distance:,} words between the starts of a pair's mentions"
 
 
 def _capacity(found: Checkpoint) -> Table:
@@ -92,7 +89,7 @@ def _capacity(found: Checkpoint) -> Table:
         else "20 typical names, such as place of birth"
     )
     title = (
-        f"How many relation types fit beside a text, at {found.tokens_per_name:.1f} tokens a name (measured on"
+        f"How many relation types fit next to a text, at {found.tokens_per_name:.1f} tokens a name (measured on"
         f" {names}) and {found.tokens_per_word:.2f} a word (on a paragraph of English)"
     )
     if found.head["entity_markers"]:

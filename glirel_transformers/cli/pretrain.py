@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .console import console, errors, errors_without_traceback, interruptible, is_main_process, plain
+from .options import takes
 
 _ENCODER, _TRAINING, _MACHINE = "Encoder", "Training", "Machine"
 
@@ -111,25 +113,30 @@ Seed = Annotated[
 ]
 
 
-def pretrain(
-    ctx: typer.Context,
-    corpus: Corpus,
-    output: Output,
-    vocab_size: VocabSize = 20_480,
-    hidden_size: HiddenSize = 256,
-    num_layers: NumLayers = 6,
-    sequence_length: SequenceLength = 128,
-    batch_size: BatchSize = 64,
-    max_steps: MaxSteps = 4000,
-    learning_rate: LearningRate = 2e-3,
-    mask_probability: MaskProbability = 0.2,
-    held_out: HeldOut = 256,
-    save_steps: SaveSteps = 250,
-    embedding_tokens: EmbeddingTokens = 40_000_000,
-    bf16: Bf16 = True,
-    compile: Compile = True,
-    seed: Seed = 0,
-) -> None:
+@dataclass(frozen=True)
+class PretrainOptions:
+    """What `glirel pretrain` is given."""
+
+    corpus: Corpus
+    output: Output
+    vocab_size: VocabSize = 20_480
+    hidden_size: HiddenSize = 256
+    num_layers: NumLayers = 6
+    sequence_length: SequenceLength = 128
+    batch_size: BatchSize = 64
+    max_steps: MaxSteps = 4000
+    learning_rate: LearningRate = 2e-3
+    mask_probability: MaskProbability = 0.2
+    held_out: HeldOut = 256
+    save_steps: SaveSteps = 250
+    embedding_tokens: EmbeddingTokens = 40_000_000
+    bf16: Bf16 = True
+    compile: Compile = True
+    seed: Seed = 0
+
+
+@takes(PretrainOptions)
+def pretrain(given: PretrainOptions) -> None:
     """Train a small encoder and its tokenizer from plain text, by masked-language modelling.
 
     Four stages, each skipped when its result is in the folder already, so that **a stopped run goes on when the same
@@ -142,7 +149,7 @@ def pretrain(
         glirel pretrain corpus/*.txt.xz -o runs/pretrain --max-steps 4000
     """
     with errors_without_traceback(), interruptible(_explain_how_to_go_on):
-        _run(dict(ctx.params))
+        _run(given)
 
 
 def _explain_how_to_go_on() -> None:
@@ -150,7 +157,7 @@ def _explain_how_to_go_on() -> None:
         errors.print("Stopped. The same command goes on from what is saved.")
 
 
-def _run(settings: dict[str, Any]) -> None:
+def _run(given: PretrainOptions) -> None:
     from glirel_transformers.extras import require_extra
 
     require_extra("pretrain", "accelerate", "tensorboard", "gensim")
@@ -159,12 +166,12 @@ def _run(settings: dict[str, Any]) -> None:
 
     from glirel_transformers import pretraining
 
-    set_seed(settings["seed"])
-    output, files = settings["output"], sorted(settings["corpus"])
+    set_seed(given.seed)
+    output, files = given.output, sorted(given.corpus)
     output.mkdir(parents=True, exist_ok=True)
     if not (output / "tokenizer").is_dir():
         texts = pretraining.read_texts(files)
-        pretraining.train_tokenizer(texts, settings["vocab_size"]).save_pretrained(output / "tokenizer")
+        pretraining.train_tokenizer(texts, given.vocab_size).save_pretrained(output / "tokenizer")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(output / "tokenizer")
     if not (output / "tokens.npy").is_file():
         _save(output / "tokens.npy", pretraining.encode_corpus(pretraining.read_texts(files), tokenizer))
@@ -172,17 +179,19 @@ def _run(settings: dict[str, Any]) -> None:
     if is_main_process():
         console.print(f"{len(tokens):,} tokens")
     if not (output / "embeddings.npy").is_file():
-        size, limit = settings["hidden_size"], settings["embedding_tokens"]
+        size, limit = given.hidden_size, given.embedding_tokens
         _save(output / "embeddings.npy", pretraining.train_embeddings(tokens, len(tokenizer), size, limit))
     embeddings = np.load(output / "embeddings.npy")
-    model = pretraining.build_encoder(tokenizer, settings["hidden_size"], settings["num_layers"], embeddings)
+    model = pretraining.build_encoder(tokenizer, given.hidden_size, given.num_layers, embeddings)
     metrics = pretraining.train_encoder(
         model,
         tokenizer,
         tokens,
-        _training_arguments(settings),
+        _training_arguments(given),
         output / "encoder",
-        **{name: settings[name] for name in ("sequence_length", "held_out", "mask_probability")},
+        sequence_length=given.sequence_length,
+        held_out=given.held_out,
+        mask_probability=given.mask_probability,
     )
     if is_main_process():
         console.print(plain(f"The encoder is in {output / 'encoder'} (held-out loss {metrics['eval_loss']:.3f})."))
@@ -198,30 +207,30 @@ def _save(file: Path, array: Any) -> None:
     part.replace(file)
 
 
-def _training_arguments(settings: dict[str, Any]) -> Any:
+def _training_arguments(given: PretrainOptions) -> Any:
     import torch
     from transformers import TrainingArguments
 
     return TrainingArguments(
-        output_dir=str(settings["output"] / "checkpoints"),
-        max_steps=settings["max_steps"],
-        per_device_train_batch_size=settings["batch_size"],
-        per_device_eval_batch_size=settings["batch_size"],
-        learning_rate=settings["learning_rate"],
+        output_dir=str(given.output / "checkpoints"),
+        max_steps=given.max_steps,
+        per_device_train_batch_size=given.batch_size,
+        per_device_eval_batch_size=given.batch_size,
+        learning_rate=given.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"num_decay_steps": settings["max_steps"] // 3},
+        lr_scheduler_kwargs={"num_decay_steps": given.max_steps // 3},
         warmup_steps=0.04,
         weight_decay=0.05,
         adam_beta2=0.98,
         max_grad_norm=1.0,
         use_cpu=not torch.accelerator.is_available(),
-        bf16=settings["bf16"],
-        torch_compile=settings["compile"],
+        bf16=given.bf16,
+        torch_compile=given.compile,
         logging_steps=25,
         eval_strategy="steps",
         eval_steps=500,
-        save_steps=settings["save_steps"],
+        save_steps=given.save_steps,
         save_total_limit=1,
         report_to=["tensorboard"],
-        seed=settings["seed"],
+        seed=given.seed,
     )

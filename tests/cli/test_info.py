@@ -24,7 +24,8 @@ def test_it_prints_facts_limits_and_names(folder):
     result = run(folder)
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
-    for fact in ("bert, 2 layers of width 32", "1 of pairs", "128 tokens", "not named in the model card", "0.500"):
+    facts = ("bert, 2 layers of width 32", "128 tokens", "not named in the model card", "0.500")
+    for fact in (*facts, "num_pair_refinement_layers=1", "scorer=dot", "entity_markers=True"):
         assert fact in text
     assert "relation [39], and 10 more (--json lists all)" in text
     assert "none: read in windows" in text
