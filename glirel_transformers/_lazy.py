@@ -16,7 +16,7 @@ def loader_of(
         package: its `__name__`.
         homes: for each name, the module in the package that defines it.
         need_torch: modules that need torch. Where it is not installed, their names are an `ImportError`.
-        hint: what that error says besides.
+        hint: what that error says as well.
     """
 
     def load(name: str) -> object:

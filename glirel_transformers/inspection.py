@@ -73,12 +73,12 @@ class Checkpoint:
         file_size: of the weights, in bytes.
         threshold: decision threshold.
         licence: as the model card names it.
-        max_tokens: that the model reads, relation types included; `None` is no limit.
+        max_tokens: that the model reads, relation types included; `None` means no limit.
         max_words: of a text.
         max_pair_distance: words between the starts of two mentions of a pair.
         tokens_per_name: mean number of tokens of a relation type, with the `[REL]` before it.
         tokens_per_word: mean number of tokens of a word in `SAMPLE_TEXT`.
-        capacity: how many relation types fit beside a text of so many words; `None` is no limit, and texts that are
+        capacity: how many relation types fit next to a text of n words; `None` means no limit, and texts that are
             longer than the model reads are left out.
         trained_relation_types: the names it was trained on, or `None` where it does not say.
     """
@@ -109,7 +109,7 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
 
     Raises:
         OSError: when there is no such folder or repository.
-        ValueError: when it is no checkpoint of this package; the message says what it is and what to do.
+        ValueError: when it is not a checkpoint of this package; the message says what it is and what to do.
     """
     name = model_name(name)
     patterns = ["*.json", "*.safetensors", "README.md", "*.onnx"]
@@ -157,7 +157,7 @@ def mean_name_tokens(tokenizer: GLiRELTokenizer, names: Sequence[str]) -> float:
 
 
 def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_word: float) -> int | None:
-    """How many relation types fit beside a text, markers aside; `None` is no limit.
+    """How many relation types fit next to a text, markers aside; `None` means no limit.
 
     Args:
         tokenizer: of the model.
@@ -172,12 +172,12 @@ def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_wo
 
 
 def _count_parameters(files: Sequence[Path]) -> tuple[dict[str, int], dict[str, int]]:
-    """Number of parameters of the encoder and the head, and by the type they are stored in, told by headers."""
+    """Number of parameters of the encoder and the head, and by the type they are stored in, read from headers."""
     parts: Counter[str] = Counter(encoder=0, head=0)
     types: Counter[str] = Counter()
     for file in files:
         with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118  (it is no dictionary)
+            for name in tensors.keys():  # noqa: SIM118  (it is not a dictionary)
                 tensor = tensors.get_slice(name)
                 number = math.prod(tensor.get_shape())
                 parts["encoder" if name.startswith(_ENCODER) else "head"] += number

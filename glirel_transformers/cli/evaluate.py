@@ -20,6 +20,7 @@ from .tables import averages_table
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
     from glirel_transformers.evaluation import Evaluation
+    from glirel_transformers.running_glirel import ScoresPairs
 
 _ASK, _SHOW = "What is asked", "What is shown"
 
@@ -220,7 +221,7 @@ def _curve(result: Evaluation) -> dict[str, list[float]]:
     return {"threshold": counts.thresholds[9::10].tolist(), **curves}
 
 
-def _classify(model: Any, documents: list[Document], number: int, batch_size: int) -> dict[str, Any]:
+def _classify(model: ScoresPairs, documents: list[Document], number: int, batch_size: int) -> dict[str, Any]:
     """Best of `number` relation types, for pairs that are given."""
     from glirel_transformers.evaluation import (
         best_candidates,

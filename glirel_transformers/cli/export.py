@@ -39,9 +39,7 @@ Calibrate = Annotated[
 ]
 CalibrationLimit = Annotated[
     int | None,
-    typer.Option(
-        "--limit", min=1, help="Read so many documents, spread over all of DATA.", rich_help_panel=_CALIBRATE
-    ),
+    typer.Option("--limit", min=1, help="Read n documents, spread over all of DATA.", rich_help_panel=_CALIBRATE),
 ]
 MaxLoss = Annotated[
     float | None,

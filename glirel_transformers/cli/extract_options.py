@@ -47,7 +47,7 @@ RelationsFile = Annotated[
 Recognizer = Annotated[
     str | None,
     typer.Option(
-        help="Who finds the entities of texts that have none: 'heuristic' (capitalised words, dates, numbers), "
+        help="What finds the entities of texts that have none: 'heuristic' (capitalised words, dates, numbers), "
         "'spacy:en_core_web_sm', 'gliner:owner/name', or any 🤗 token-classification checkpoint.",
         rich_help_panel=_WHAT,
     ),
@@ -61,9 +61,7 @@ Threshold = Annotated[
 ]
 TopK = Annotated[
     int | None,
-    typer.Option(
-        help="At most so many relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT
-    ),
+    typer.Option(help="At most n relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT),
 ]
 TruncationOption = Annotated[
     Truncation,
@@ -107,7 +105,7 @@ OutputFile = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin the output anew.", rich_help_panel=_FILES)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start the output again.", rich_help_panel=_FILES)]
 OnErrorOption = Annotated[
     OnError,
     typer.Option(

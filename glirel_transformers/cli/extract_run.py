@@ -102,14 +102,14 @@ def _write(
     WRITERS[output_format]([], io.StringIO())  # what it needs should be missed now, not when all is done
     target = ResumableOutput(records, shaping, settings.chunk_size, given.overwrite)
     if not is_lines and not given.overwrite and path.exists() and not target.journal.exists():
-        raise ValueError(f"{str(path)!r} is there already. Name another --output, or begin anew with --overwrite.")
+        raise ValueError(f"{str(path)!r} is there already. Name another --output, or start again with --overwrite.")
     outcome = write_resumably(sources, make_engine, target, given.on_error, report)
     report.close()
     done = summary(outcome.counts)
     if outcome.stopped is not None:
         before = summary(replace(outcome.counts, malformed=0))
         errors.print(plain(f"Stopped there: {records} has what comes before, {before}."))
-        errors.print("Mend it and go on with the same command, or go on with --on-error skip or keep.")
+        errors.print("Fix it and go on with the same command, or go on with --on-error skip or keep.")
     elif outcome.was_complete and is_lines:
         errors.print(plain(f"{path} is complete: {done}. Nothing is left to do."))
     else:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import console, errors, errors_without_traceback, interruptible, is_main_process, plain
 from .options import takes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from transformers import TrainingArguments
 
 _ENCODER, _TRAINING, _MACHINE = "Encoder", "Training", "Machine"
 
@@ -198,7 +202,7 @@ def _run(given: PretrainOptions) -> None:
         console.print(plain(f"Next:\n  glirel train DATA --encoder {output / 'encoder'} --output runs/mine"))
 
 
-def _save(file: Path, array: Any) -> None:
+def _save(file: Path, array: NDArray[Any]) -> None:
     """Writes an array so that a file of this name is always a whole one."""
     import numpy as np
 
@@ -207,7 +211,7 @@ def _save(file: Path, array: Any) -> None:
     part.replace(file)
 
 
-def _training_arguments(given: PretrainOptions) -> Any:
+def _training_arguments(given: PretrainOptions) -> TrainingArguments:
     import torch
     from transformers import TrainingArguments
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,10 +15,10 @@ from glirel_transformers.choices_glirel import Scorer
 from .console import errors, is_main_process, plain
 
 
-def _in(panel: str) -> Any:
+def _in(panel: str) -> Callable[..., Any]:
     """`typer.Option` in a panel of the help, where short types leave room for the names of options."""
 
-    def option(*names: str, **settings: Any) -> Any:
+    def option(*names: str, **settings: Any) -> object:
         kind = "" if "/--" in names[0] else "FILE" if "exists" in settings else "VALUE"
         return typer.Option(*names, rich_help_panel=panel, **{"metavar": kind, **settings})
 
@@ -259,7 +259,7 @@ _OPTIONS = {
 class TrainCommand(TyperCommand):
     """Reads the options of earlier versions as well."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's own
         """Parses arguments, in which each setting is spelled in one way."""
         return super().parse_args(ctx, list(_with_one_spelling(args)))
 
