@@ -188,7 +188,7 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
 
 def _figures(result: Evaluation) -> dict[str, Any]:
     """Everything that is found, as JSON values."""
-    from glirel_transformers.trainer.metrics import precision_recall_f1
+    from glirel_transformers.evaluation.counts import precision_recall_f1
 
     counts = result.counts.by_type()
     scores = precision_recall_f1(counts).tolist()

@@ -69,6 +69,7 @@ class Document:
         text: the text as it stood before it was split, of which the words follow each other with nothing but white
             space between them; training does not read it.
         history: what annotators did to it, in their words, oldest first; training does not read it.
+        self_pairs: whether a mention may relate to itself, and is paired with itself.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -81,6 +82,7 @@ class Document:
     source: str | None = None
     text: str | None = None
     history: tuple[str, ...] = ()
+    self_pairs: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -98,10 +100,10 @@ class Document:
                         f"The {side} of `relations[{index}]` is {position}, but there are {len(self.mentions)} "
                         "mentions. Heads and tails are positions in `mentions`."
                     )
-            if relation.head == relation.tail:
+            if relation.head == relation.tail and not self.self_pairs:
                 raise ValueError(
                     f"`relations[{index}]` joins mention {relation.head} to itself. Pairs are of two different "
-                    "mentions; give each its own entry in `mentions`."
+                    "mentions; give each its own entry in `mentions`, or set `self_pairs`."
                 )
             if not isinstance(relation.relation_type, str) or not relation.relation_type.strip():
                 raise ValueError(
@@ -120,17 +122,20 @@ class Document:
         exhaustive: bool = True,
         source: str | None = None,
         history: Sequence[str] = (),
+        self_pairs: bool = False,
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
 
         Args:
             text: the text.
             entities: dictionaries with `start` and `end`, half-open in characters and at the bounds of words, and
-                `label`, as the pipeline takes and returns them; they become the mentions, in order.
-            relations: what holds between them.
+                `label`, as the pipeline takes and returns them; they become the mentions, in order. An entity with
+                several mentions has `mentions`, a list of such spans or dictionaries, in their place.
+            relations: what holds between them, by their positions in `entities`.
             exhaustive: as for the class.
             source: as for the class.
             history: as for the class.
+            self_pairs: as for the class.
 
         Raises:
             ValueError: when an entity cuts a word.
@@ -138,23 +143,31 @@ class Document:
         spans = split_words(text)
         first = {start: word for word, (start, _) in enumerate(spans)}
         after = {end: word + 1 for word, (_, end) in enumerate(spans)}
-        mentions = []
+        mentions: list[Mention] = []
+        place_of: list[int] = []  # of each entity, its first mention
         for index, entity in enumerate(entities):
-            start, end = entity["start"], entity["end"]
-            if start not in first or end not in after or start >= end:
-                raise ValueError(
-                    f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on "
-                    "word boundaries. Mark whole words."
-                )
-            mentions.append(Mention(first[start], after[end], entity.get("label")))
+            place_of.append(len(mentions))
+            cluster = entity.get("mentions")
+            for mention in [entity] if cluster is None else cluster:
+                start, end = (mention["start"], mention["end"]) if isinstance(mention, Mapping) else mention[:2]
+                if start not in first or end not in after or start >= end:
+                    raise ValueError(
+                        f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on "
+                        "word boundaries. Mark whole words."
+                    )
+                known = None if cluster is None else index
+                mentions.append(Mention(first[start], after[end], entity.get("label"), known))
         words = [text[start:end] for start, end in spans]
-        return cls(words, mentions, list(relations), exhaustive, source, text, tuple(history))
+        placed = [
+            replace(relation, head=place_of[relation.head], tail=place_of[relation.tail]) for relation in relations
+        ]
+        return cls(words, mentions, placed, exhaustive, source, text, tuple(history), self_pairs)
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
-        """The text and its entities, as the pipeline takes them; an unknown text is the words with spaces between.
+        """The text and its mentions, as the pipeline takes entities; an unknown text is the words with spaces between.
 
-        Entities are dictionaries with `start`, `end` (half-open, in characters) and `label`, in the order of the
-        mentions.
+        Mentions are dictionaries with `start`, `end` (half-open, in characters) and `label`, in order. See
+        [`to_entities`] for those of one entity together.
         """
         text = " ".join(self.words) if self.text is None else self.text
         spans = _find_words(self.words, text)
@@ -164,9 +177,33 @@ class Document:
         ]
 
     @property
-    def relation_ids(self) -> list[str | None]:
-        """Identifier of each relation, in order."""
-        return [relation.relation_id for relation in self.relations]
+    def entities(self) -> list[list[int]]:
+        """The mentions of each entity, as positions in `mentions`, by the first; one of an unknown entity is alone."""
+        positions: dict[tuple[str, int], list[int]] = {}
+        for position, mention in enumerate(self.mentions):
+            key = ("mention", position) if mention.entity is None else ("entity", mention.entity)
+            positions.setdefault(key, []).append(position)
+        return list(positions.values())
+
+    def to_entities(self) -> tuple[str, list[dict[str, Any]], list[Relation]]:
+        """The text, its entities with all their mentions, and the relations by positions in them.
+
+        An entity that is known has `mentions`, `{"mentions": [(0, 11), (30, 33)], "label": "PERSON"}`; a mention of an
+        unknown one has `start` and `end`. [`from_text`] reads both, and gives the same entities.
+        """
+        text, mentions = self.to_text()
+        entity_of = {position: number for number, entity in enumerate(self.entities) for position in entity}
+        entities = [
+            mentions[entity[0]]
+            if self.mentions[entity[0]].entity is None
+            else {
+                "mentions": [(mentions[m]["start"], mentions[m]["end"]) for m in entity],
+                "label": mentions[entity[0]]["label"],
+            }
+            for entity in self.entities
+        ]
+        relations = [replace(r, head=entity_of[r.head], tail=entity_of[r.tail]) for r in self.relations]
+        return text, entities, list(dict.fromkeys(relations))
 
     def with_coreference(self, relation_type: str) -> Document:
         """A copy in which `relation_type` joins all mentions of one entity, both ways (GLiREL, Appendix A.7)."""
@@ -207,6 +244,7 @@ class Document:
             "source": self.source,
             "text": self.text,
             "history": list(self.history),
+            **({"self_pairs": True} if self.self_pairs else {}),
         }
 
     @classmethod
@@ -232,6 +270,7 @@ class Document:
             source=record.get("source"),
             text=record.get("text"),
             history=tuple(record.get("history") or ()),
+            self_pairs=bool(record.get("self_pairs")),
         )
 
 
@@ -261,7 +300,7 @@ def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
 _TYPES = {
     **dict.fromkeys(("start", "end", "head", "tail", "entity"), int),
     **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text"), str),
-    "exhaustive": bool,
+    **dict.fromkeys(("exhaustive", "self_pairs"), bool),
 }
 
 

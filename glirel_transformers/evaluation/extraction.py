@@ -10,10 +10,10 @@ import torch
 from tqdm.auto import tqdm
 
 from glirel_transformers.data import Document, count_relation_types
+from glirel_transformers.data.labels import make_labels
 from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
-from glirel_transformers.trainer.collator import make_labels
 from glirel_transformers.windows_glirel import group_relation_types
 
 from .thresholds import ThresholdCounts

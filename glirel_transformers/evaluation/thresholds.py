@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glirel_transformers.trainer.metrics import precision_recall_f1, summarize
+from .counts import precision_recall_f1, summarize
 
 NUM_STEPS = 1000  # thresholds are tried in steps of 0.001
 

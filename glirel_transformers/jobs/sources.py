@@ -1,27 +1,29 @@
 """Where texts come from: arguments, standard input, files and folders, read lazily, one item after the other.
 
 An item is a text or a JSON line as it stands, with its place. It is not understood here, so that all that can be wrong
-with it is found, and reported, in one place ([`read_record`]).
+with it is found, and reported, in one place ([`read_request`]).
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import lzma
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from glirel_transformers.files import COMPRESSED, is_compressed, open_binary, plain_suffix
 
 from .choices import Kind
 
 STDIN = "-"
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 _JSON_LINES = (".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".feather", ".arrow", ".ods")
+_DOCUMENTS = (".pdf", ".docx", ".doc", ".odt", ".rtf", ".html", ".htm", ".epub", ".pptx", ".zip", ".tar")
 _READ_IN_FOLDERS = (".txt", *_JSON_LINES)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -50,14 +52,20 @@ class Source:
     @property
     def is_compressed(self) -> bool:
         """Whether its bytes are packed."""
-        return self.path is not None and self.path.suffix in _OPENERS
+        return self.path is not None and is_compressed(self.path)
 
-    def open(self) -> IO[bytes]:
-        """The uncompressed bytes."""
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The uncompressed bytes.
+
+        Raises:
+            ValueError: when a compressed file is damaged.
+        """
         if self.path is None:
-            return sys.stdin.buffer
-        opener = _OPENERS.get(self.path.suffix)
-        return opener(self.path, "rb") if opener else self.path.open("rb")
+            yield sys.stdin.buffer
+        else:
+            with open_binary(self.path) as file:
+                yield file
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def _checked_text(name: str) -> str:
         raise ValueError("The text is empty. Give a text, a file, a folder, or - for standard input.")
     last = name.rstrip().lower()
     is_one_word = not re.search(r"\s", name.strip())
-    if last.endswith((*_READ_IN_FOLDERS, ".json", *_OPENERS)) or (
+    if last.endswith((*_READ_IN_FOLDERS, ".json", *COMPRESSED)) or (
         is_one_word and (re.search(r"[/\\*]", name) or re.search(r"\.\w{1,5}$", name))
     ):
         raise OSError(f"There is no file or folder {name!r}. A text is given in quotes, with its words.")
@@ -155,7 +163,7 @@ def _checked_text(name: str) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and _plain_suffix(path) in _READ_IN_FOLDERS)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and plain_suffix(path) in _READ_IN_FOLDERS)
     if not files:
         raise OSError(
             f"The folder {str(folder)!r} holds no {', '.join(_READ_IN_FOLDERS)} file (also with .gz or .xz). Name "
@@ -164,12 +172,15 @@ def _files_below(folder: Path) -> list[Path]:
     return files
 
 
-def _plain_suffix(path: Path) -> str:
-    return path.with_suffix("").suffix.lower() if path.suffix in _OPENERS else path.suffix.lower()
-
-
 def _kind_of(path: Path) -> Kind:
-    suffix = _plain_suffix(path)
+    suffix = plain_suffix(path)
+    if suffix in _TABLES:
+        raise ValueError(
+            f"{str(path)!r} is a table, whose rows and columns are not one text. Write a JSON object for each row, "
+            "with 'text' and 'entities', into a .jsonl file; or say --input-format lines where each line is a text."
+        )
+    if suffix in _DOCUMENTS:
+        raise ValueError(f"{str(path)!r} is a {suffix} file, not plain text. Save its text as .txt.")
     if suffix == ".json":
         raise ValueError(
             f"{str(path)!r}: a .json file may be one object, a list or lines. If it has one JSON object a line, say "

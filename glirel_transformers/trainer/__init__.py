@@ -1,7 +1,9 @@
 """Training: arguments, collator, sampler, trainer, metrics and the fit of the decision threshold."""
 
+from glirel_transformers.data.labels import make_labels
+
 from .arguments import GLiRELTrainingArguments
-from .collator import RelationCollator, make_labels
+from .collator import RelationCollator
 from .dataset import Example, RelationDataset, RelationSampler
 from .freezing import freeze_encoder_layers
 from .metrics import RelationMetrics, fit_threshold

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 from transformers import BatchEncoding
 from transformers.utils import logging
 
+from glirel_transformers.data.labels import make_labels
 from glirel_transformers.data.schema import Document
 from glirel_transformers.prompts_glirel import Prompt
 from glirel_transformers.text_glirel import Span, Words
@@ -25,8 +24,6 @@ from glirel_transformers.windows_glirel import draw_window
 from .dataset import Example, as_document
 
 logger = logging.get_logger(__name__)
-
-UNKNOWN = -100
 
 
 class RelationCollator:
@@ -149,7 +146,7 @@ class RelationCollator:
             if not self.tokenizer.room(prompt).fits(words, len(spans)):
                 document, window = self._fit(document, prompt, words, generator)
                 spans = [(mention.start, mention.end) for mention in document.mentions]
-            tensors = self.tokenizer.build(prompt, words, spans, window)
+            tensors = self.tokenizer.build(prompt, words, spans, window, self_pairs=document.self_pairs)
             tensors["labels"] = make_labels(document, types, tensors["pair_index"])
             if self.with_relation_keys:
                 tensors["relation_keys"] = torch.tensor([relation_key(name) for name in types], dtype=torch.long)
@@ -260,40 +257,6 @@ def _checked_stand_ins(stand_ins: Mapping[str, Sequence[str]]) -> dict[str, list
         if wrong := [wording for wording in wordings if not isinstance(wording, str) or not wording.strip()]:
             raise ValueError(f"`stand_ins[{name!r}]` must hold names of relation types: got also {wrong[0]!r}.")
     return {name: list(wordings) for name, wordings in stand_ins.items()}
-
-
-def make_labels(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> Tensor:
-    """What is right for each pair and type, see [`RelationCollator`].
-
-    Args:
-        document: the text.
-        relation_types: the columns.
-        pair_index: head and tail positions on the `mentions` axis, of shape `(pairs, 2)`.
-
-    Returns:
-        `torch.LongTensor` of shape `(pairs, relations)`.
-    """
-    row_of = {pair: row for row, pair in enumerate(map(tuple, pair_index.tolist()))}
-    column_of = {name: column for column, name in enumerate(relation_types)}
-    labels = torch.full((len(row_of), len(relation_types)), 0 if document.exhaustive else UNKNOWN, dtype=torch.long)
-    related = {(relation.head, relation.tail) for relation in document.relations}
-    if not document.exhaustive:
-        labels[[row_of[pair] for pair in related if pair in row_of]] = 0
-    entities = [mention.entity for mention in document.mentions]
-    columns_of: dict[tuple[int | None, int | None], list[int]] = {}  # of two entities, what holds between them
-    for relation in document.relations:
-        sides = entities[relation.head], entities[relation.tail]
-        if None not in sides and sides[0] != sides[1] and relation.relation_type in column_of:
-            columns_of.setdefault(sides, []).append(column_of[relation.relation_type])
-    if columns_of:
-        for (first, second), row in row_of.items():
-            if columns := columns_of.get((entities[first], entities[second])):
-                labels[row, columns] = UNKNOWN
-    for relation in document.relations:
-        pair, name = (relation.head, relation.tail), relation.relation_type
-        if pair in row_of and name in column_of:
-            labels[row_of[pair], column_of[name]] = 1
-    return labels
 
 
 def relation_key(name: str) -> int:

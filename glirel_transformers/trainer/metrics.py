@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import EvalPrediction
 
-from .collator import UNKNOWN, RelationCollator
+from glirel_transformers.evaluation.counts import summarize
+from glirel_transformers.losses_glirel import IGNORED_LABEL
+
+from .collator import RelationCollator
 from .dataset import RelationDataset
 
 
@@ -44,7 +47,7 @@ class RelationMetrics:
         """
         labels, relation_keys = (torch.as_tensor(ids) for ids in prediction.label_ids)
         logits = torch.as_tensor(prediction.predictions)
-        known = labels != UNKNOWN
+        known = labels != IGNORED_LABEL
         cells = Cells(logits[known].float().sigmoid(), labels[known], relation_keys[known])
         for key, counts in count_decisions(cells, self.config.threshold).items():
             self._counts[key] = self._counts.get(key, 0) + counts
@@ -62,21 +65,6 @@ def count_decisions(cells: Cells, threshold: float) -> dict[int, Tensor]:
     kinds = torch.stack([predicted & gold, predicted, gold], dim=-1).double()
     counts = torch.zeros(len(keys), 3, dtype=torch.double, device=kinds.device).index_add_(0, index, kinds)
     return dict(zip(keys.tolist(), counts.cpu(), strict=True))
-
-
-def summarize(counts: Iterable[Tensor]) -> dict[str, float]:
-    """Micro and macro precision, recall and F1 of the counts of [`count_decisions`]."""
-    rows = [row for row in counts if row[1] or row[2]]
-    table = torch.stack(rows) if rows else torch.zeros(0, 3, dtype=torch.double)
-    in_gold = table[table[:, 2] > 0]
-    micro = precision_recall_f1(table.sum(0, keepdim=True))[0]
-    macro = precision_recall_f1(in_gold).mean(0) if len(in_gold) else torch.zeros(3)
-    names = ("precision", "recall", "f1")
-    return {
-        f"{average}_{name}": float(value)
-        for average, values in (("micro", micro), ("macro", macro))
-        for name, value in zip(names, values, strict=True)
-    }
 
 
 def fit_threshold(
@@ -140,7 +128,7 @@ def score_cells(model: Any, documents: Any, collator: RelationCollator, batch_si
         keys = batch.pop("relation_keys")
         labels = mask_labels(batch)
         logits = model(**batch.to(model.device)).logits.float().cpu()
-        known = labels != UNKNOWN
+        known = labels != IGNORED_LABEL
         parts.append(Cells(logits[known].sigmoid(), labels[known], keys.unsqueeze(1).expand_as(labels)[known]))
     model.train(was_training)
     empty = Cells(torch.zeros(0), torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long))
@@ -150,7 +138,7 @@ def score_cells(model: Any, documents: Any, collator: RelationCollator, batch_si
 def mask_labels(batch: Mapping[str, Tensor]) -> Tensor:
     """The `labels` of a batch with padding set to −100, `(batch, pairs, relations)`."""
     real = batch["pair_mask"].unsqueeze(2) & batch["relation_mask"].unsqueeze(1)
-    return batch["labels"].masked_fill(~real, UNKNOWN)
+    return batch["labels"].masked_fill(~real, IGNORED_LABEL)
 
 
 def _batches(documents: Any, collator: RelationCollator, batch_size: int) -> Iterator[Any]:
@@ -158,10 +146,3 @@ def _batches(documents: Any, collator: RelationCollator, batch_size: int) -> Ite
     order = sorted(range(len(dataset)), key=lambda i: len(dataset[i].document.words))
     for first in range(0, len(order), batch_size):
         yield collator([dataset[i] for i in order[first : first + batch_size]])
-
-
-def precision_recall_f1(counts: Tensor) -> Tensor:
-    """Precision, recall and F1 `(…, 3)` of counts `(…, 3)`: right, predicted and gold; 0 where a denominator is."""
-    hits, predicted, gold = counts.unbind(-1)
-    precision, recall = hits / predicted.clamp(min=1), hits / gold.clamp(min=1)
-    return torch.stack([precision, recall, 2 * hits / (predicted + gold).clamp(min=1)], dim=-1)

@@ -108,8 +108,8 @@ def test_a_datasets_dataset_holds_the_same_documents(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"text": "a"}, r"line 2: the fields \['text'\] are of no known format"),
-        ([1], "line 2: a line must be a JSON object"),
+        ({"text": "a"}, r"line 2: The fields \['text'\] are not of a known format"),
+        ([1], "line 2: A line must be a JSON object"),
         (record(ner=[(0, 9, "", "")], relations=[]), r"line 2: `mentions\[0\]` is \(0, 10\)"),
     ],
 )
@@ -117,3 +117,36 @@ def test_an_error_names_the_line(tmp_path, line, message):
     path = write(tmp_path / "bad.jsonl", [record(), line])
     with pytest.raises(ValueError, match=message):
         list(read_documents(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"tokenized_text": ["A", "B"], "ner": [[0, 0, "x"], [1, 1, "y"]], "relations": [[0, 1, "founded"]]}',
+            "GLiNER",
+        ),
+        ('[{"words": ["A"]}]', r"got a list\. Where one list holds all records"),
+        ('{"words": ["A"], "mentions": []}', "relations"),
+        ('{"tokenized_text": ["A"], "ner": []}', "The field 'relations' is missing"),
+        ('{"words": NaN}', "the value NaN, which JSON does not have"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"x": "' + "y" * 10_000 + '"}', "are not of a known format"),
+    ],
+)
+def test_records_of_other_tools_are_named_in_a_short_line(tmp_path, line, message):
+    path = tmp_path / "some.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(ValueError, match=message) as raised:
+        list(read_documents(path))
+    assert "some.jsonl, line 1" in str(raised.value)
+    assert len(str(raised.value)) < 500 + len(str(path))
+
+
+def test_a_byte_order_mark_is_read_and_a_damaged_file_is_named(tmp_path):
+    document = '{"words": ["A"], "mentions": [], "relations": []}\n'
+    (tmp_path / "marked.jsonl").write_text(document, encoding="utf-8-sig")
+    assert [found.words for found in read_documents(tmp_path / "marked.jsonl")] == [["A"]]
+    (tmp_path / "cut.jsonl.gz").write_bytes(document.encode())
+    with pytest.raises(ValueError, match=r"cut\.jsonl\.gz: It is not what its suffix says"):
+        list(read_documents(tmp_path / "cut.jsonl.gz"))

@@ -20,7 +20,6 @@ def test_optional_fields_may_be_left_out():
     }
     document = Document.from_dict(record)
     assert document.exhaustive
-    assert document.relation_ids == [None]
 
 
 @pytest.mark.parametrize(
@@ -102,3 +101,34 @@ def test_an_entity_that_cuts_a_word_is_refused():
 def test_a_text_of_other_words_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         Document(WORDS, [], [], text=text)
+
+
+def test_entities_of_several_mentions_go_both_ways_without_loss():
+    text = "Marie Curie met Pierre. She left Pierre."
+    entities = [
+        {"mentions": [(0, 11), (24, 27)], "label": "PERSON"},
+        {"mentions": [(16, 22), (33, 39)], "label": "PERSON"},
+    ]
+    document = Document.from_text(text, entities, [Relation(0, 1, "spouse")])
+    assert [mention.entity for mention in document.mentions] == [0, 0, 1, 1]
+    assert document.entities == [[0, 1], [2, 3]]
+    assert document.to_entities() == (text, entities, [Relation(0, 1, "spouse")])
+    assert Document.from_dict(document.to_dict()) == Document.from_dict(
+        Document.from_dict(document.to_dict()).to_dict()
+    )
+    found, given, relations = Document.from_dict(document.to_dict()).to_entities()
+    assert Document.from_text(found, given, relations) == document
+
+
+def test_mentions_of_unknown_entities_stay_mentions():
+    text, entities = "A met B.", [{"start": 0, "end": 1, "label": None}, {"start": 6, "end": 7, "label": "X"}]
+    document = Document.from_text(text, entities, [Relation(1, 0, "knows")])
+    assert document.to_entities() == (text, entities, [Relation(1, 0, "knows")])
+
+
+def test_an_entity_relates_to_itself_where_it_may():
+    text, entities = "A met B.", [{"start": 0, "end": 1}, {"start": 6, "end": 7}]
+    with pytest.raises(ValueError, match="joins mention 0 to itself.*or set `self_pairs`"):
+        Document.from_text(text, entities, [Relation(0, 0, "admires")])
+    document = Document.from_text(text, entities, [Relation(0, 0, "admires")], self_pairs=True)
+    assert Document.from_dict(document.to_dict()).self_pairs

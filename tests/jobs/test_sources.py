@@ -114,3 +114,24 @@ def test_the_digest_tells_whether_all_so_far_is_the_same():
         Item("jsonl", "x", 2, 0, b"1", 4),
     ):
         assert not set(digests(items)) & set(digests([changed, *items[1:]]))
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.TSV", "data.csv.gz", "data.xlsx", "data.parquet"])
+def test_a_table_is_not_one_text(tmp_path, name):
+    (tmp_path / name).write_text("id,text\n1,Marie Curie\n")
+    with pytest.raises(ValueError, match="is a table, whose rows and columns are not one text"):
+        find_sources([str(tmp_path / name)])
+    assert find_sources([str(tmp_path / name)], "lines")[0].kind == "lines"
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.html"])
+def test_a_document_is_not_plain_text(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(ValueError, match="not plain text"):
+        find_sources([str(tmp_path / name)])
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "cut.jsonl.xz").write_bytes(b"not packed")
+    with pytest.raises(ValueError, match=r"cut\.jsonl\.xz: It is damaged or cut off"):
+        list(read_items(find_sources([str(tmp_path / "cut.jsonl.xz")])))

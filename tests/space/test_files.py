@@ -89,7 +89,7 @@ CSV = "text,relation,head_start,head_end,tail_start,tail_end\n"
     [
         ("a.jsonl", "", "a.jsonl holds no examples"),
         ("a.jsonl", "\n\n", "a.jsonl holds no examples"),
-        ("a.jsonl", "hello", "a.jsonl, line 1: Expecting value"),
+        ("a.jsonl", "hello", "a.jsonl, line 1: It is not JSON: Expecting value"),
         ("a.jsonl", "5", "a.jsonl, line 1"),
         ("a.jsonl", "[]", "a.jsonl, line 1"),
         ("a.jsonl", '{"words": ["a"]}', "a.jsonl, line 1: `document` lacks"),
@@ -97,7 +97,7 @@ CSV = "text,relation,head_start,head_end,tail_start,tail_end\n"
         ("a.jsonl", json.dumps({**plain().to_dict(), "text": 5}), "a.jsonl"),
         ("a.jsonl", json.dumps({**plain().to_dict(), "mentions": 5}), "a.jsonl"),
         ("a.jsonl", json.dumps({**plain().to_dict(), "text": "else"}), "does not hold the words"),
-        ("a.jsonl", b"\xff\xfe\x00", "a.jsonl is no text in UTF-8"),
+        ("a.jsonl", b"\xff\xfe\x00", "a.jsonl: It is UTF-16 text"),
         ("a.jsonl", "[" * 100_000, "a.jsonl"),
         ("a.csv", "", "lacks the columns"),
         ("a.csv", "a,b\n1,2\n", "lacks the columns"),

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
+from glirel_transformers.files import open_text, open_to_write, parse_json
+from glirel_transformers.mentions_glirel import shortened
 
 from .normalised import document_from_normalised
 
 logger = logging.get_logger(__name__)
-
-_OPENERS: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open}
 
 
 def read_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> Iterator[Document]:
@@ -33,16 +30,18 @@ def read_documents(path: str | os.PathLike[str], coreference_label: str | None =
         ValueError: when a line is in neither format or does not fit; the message names the line.
     """
     merged: Counter[str] = Counter()
-    with _open(path, "rt") as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
+            where = f"{os.fspath(path)}, line {number}"
+            record = parse_json(line, where)
             try:
-                document = _document(json.loads(line), merged)
-            except (KeyError, TypeError, ValueError) as error:
-                # Of JSON, not the line that it counts: it sees one line only.
-                what = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else error
-                raise ValueError(f"{os.fspath(path)}, line {number}: {what}") from error
+                document = _document(record, merged)
+            except KeyError as error:
+                raise ValueError(f"{where}: The field {error} is missing.") from error
+            except (IndexError, TypeError, ValueError) as error:
+                raise ValueError(f"{where}: {error}") from error
             yield document if coreference_label is None else document.with_coreference(coreference_label)
     if merged.total():
         logger.warning(
@@ -67,33 +66,42 @@ def load_documents(path: str | os.PathLike[str], coreference_label: str | None =
             "source": text,
             "text": text,
             "history": datasets.List(text),
+            "self_pairs": datasets.Value("bool"),
         }
     )
-    rows = [document.to_dict() for document in read_documents(path, coreference_label)]
+    documents = read_documents(path, coreference_label)
+    rows = [{**document.to_dict(), "self_pairs": document.self_pairs} for document in documents]
     return datasets.Dataset.from_list(rows, features=features)
 
 
 def write_documents(path: str | os.PathLike[str], documents: Iterable[Document]) -> int:
     """Writes documents in the library's own format and returns how many there were."""
     count = 0
-    with _open(path, "wt") as file:
+    with open_to_write(path) as file:
         for document in documents:
             file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
             count += 1
     return count
 
 
-def _open(path: str | os.PathLike[str], mode: str) -> IO[str]:
-    return _OPENERS.get(Path(path).suffix, open)(path, mode, encoding="utf-8")
-
-
-def _document(record: Any, merged: Counter[str]) -> Document:
+def _document(record: object, merged: Counter[str]) -> Document:
+    if isinstance(record, list):
+        raise TypeError(
+            "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "
+            "own: jq -c '.[]' FILE"
+        )
     if not isinstance(record, Mapping):
-        raise TypeError(f"a line must be a JSON object: got {record!r}.")
+        raise TypeError(f"A line must be a JSON object: got {shortened(record)}.")
     if "tokenized_text" in record:
+        if any(not isinstance(relation, Mapping) for relation in record.get("relations") or ()):
+            raise TypeError(
+                "The relations are those of GLiNER, lists of positions in 'ner', which are not read yet: got "
+                f"{shortened(record['relations'][0])}. Expected objects with 'head', 'tail' and 'relation_text'."
+            )
         return document_from_normalised(record, merged)
     if "words" in record:
         return Document.from_dict(record)
     raise ValueError(
-        f"the fields {sorted(record)} are of no known format. Ours has 'words', the normalised one 'tokenized_text'."
+        f"The fields {shortened(sorted(map(str, record)))} are not of a known format. Ours has 'words', the "
+        "normalised one 'tokenized_text'."
     )

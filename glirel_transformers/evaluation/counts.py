@@ -1,0 +1,30 @@
+"""Precision, recall and F1: from counts of right, predicted and gold decisions, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def precision_recall_f1(counts: Tensor) -> Tensor:
+    """Precision, recall and F1 `(…, 3)` of counts `(…, 3)`: right, predicted and gold; 0 where a denominator is."""
+    hits, predicted, gold = counts.unbind(-1)
+    precision, recall = hits / predicted.clamp(min=1), hits / gold.clamp(min=1)
+    return torch.stack([precision, recall, 2 * hits / (predicted + gold).clamp(min=1)], dim=-1)
+
+
+def summarize(counts: Iterable[Tensor]) -> dict[str, float]:
+    """Micro and macro precision, recall and F1 of the counts `(3,)` of each relation type."""
+    rows = [row for row in counts if row[1] or row[2]]
+    table = torch.stack(rows) if rows else torch.zeros(0, 3, dtype=torch.double)
+    in_gold = table[table[:, 2] > 0]
+    micro = precision_recall_f1(table.sum(0, keepdim=True))[0]
+    macro = precision_recall_f1(in_gold).mean(0) if len(in_gold) else torch.zeros(3)
+    names = ("precision", "recall", "f1")
+    return {
+        f"{average}_{name}": float(value)
+        for average, values in (("micro", micro), ("macro", macro))
+        for name, value in zip(names, values, strict=True)
+    }
