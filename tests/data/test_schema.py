@@ -128,7 +128,7 @@ def test_mentions_of_unknown_entities_stay_mentions():
 
 def test_an_entity_relates_to_itself_where_it_may():
     text, entities = "A met B.", [{"start": 0, "end": 1}, {"start": 6, "end": 7}]
-    with pytest.raises(ValueError, match="joins mention 0 to itself.*or set `self_pairs`"):
+    with pytest.raises(ValueError, match=r"joins mention 0 to itself.*or set `self_pairs`"):
         Document.from_text(text, entities, [Relation(0, 0, "admires")])
     document = Document.from_text(text, entities, [Relation(0, 0, "admires")], self_pairs=True)
     assert Document.from_dict(document.to_dict()).self_pairs
