@@ -136,11 +136,6 @@ def _make_collator(
         console.print(
             f"{len(chosen.train):,} documents, {counts.total():,} relations of {len(counts):,} types to train on"
         )
-    if not counts:
-        raise ValueError(
-            f"There is nothing to learn: none of the {len(chosen.train):,} documents has a relation. Give some "
-            "with 'relations'."
-        )
     stand_ins: Any = None if settings.stand_ins is None else read_json_object(settings.stand_ins)
     return RelationCollator(
         model.tokenizer,

@@ -78,12 +78,8 @@ class GLiRELTrainer(Trainer):
                     "Without a `data_collator`, GLiRELTrainer makes one from `train_dataset` and `model.tokenizer`: "
                     f"got train_dataset={train_dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
                 )
+            _check_relations(train_dataset)
             counts = count_relation_types(example.document for example in train_dataset)
-            if not counts:
-                raise ValueError(
-                    f"There is nothing to learn: none of the {len(train_dataset)} documents has a relation. Give "
-                    "documents with `relations`."
-                )
             seed = args.seed if args.data_seed is None else args.data_seed
             data_collator = RelationCollator(tokenizer, list(counts), seed=seed)
         self.eval_collator = (eval_collator or data_collator).for_evaluation()
@@ -101,7 +97,13 @@ class GLiRELTrainer(Trainer):
         )
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on."""
+        """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on.
+
+        Raises:
+            ValueError: when no document has a relation, so that there is nothing to learn.
+        """
+        if self.train_dataset is not None:
+            _check_relations(self.train_dataset)
         if self.args.record_relation_types and self.train_dataset is not None:
             config = self.model.config
             counts = count_relation_types(example.document for example in self.train_dataset)
@@ -226,3 +228,11 @@ class GLiRELTrainer(Trainer):
             ratio = self.args.encoder_learning_rate / self.args.learning_rate
             logs["encoder_learning_rate"] = logs["learning_rate"] * ratio
         super().log(logs, *args, **kwargs)
+
+
+def _check_relations(dataset: RelationDataset) -> None:
+    if not any(example.document.relations for example in dataset):
+        raise ValueError(
+            f"There is nothing to learn: none of the {len(dataset):,} documents has a relation. Give documents with "
+            "`relations`."
+        )

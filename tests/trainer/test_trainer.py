@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -316,3 +317,17 @@ def test_epochs_mean_epochs_and_the_paper_takes_20_000_steps(tmp_path):
 def test_smoothed_labels_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`label_smoothing_factor` is for classes that exclude each other"):
         GLiRELTrainingArguments(output_dir=str(tmp_path), label_smoothing_factor=0.1)
+
+
+@pytest.mark.parametrize("with_collator", [False, True])
+def test_documents_without_a_relation_are_refused(make_model, documents, tmp_path, with_collator):
+    model = make_model()
+    bare = [replace(document, relations=[]) for document in documents]
+    collator = RelationCollator(model.tokenizer, ["spouse"]) if with_collator else None
+    args = GLiRELTrainingArguments(output_dir=str(tmp_path), max_steps=1, report_to=[])
+
+    def train():
+        GLiRELTrainer(model=model, args=args, train_dataset=bare, data_collator=collator).train()
+
+    with pytest.raises(ValueError, match=r"There is nothing to learn: none of the .* documents has a relation"):
+        train()
