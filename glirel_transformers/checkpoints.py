@@ -85,6 +85,13 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
     if not files:
         raise ValueError(f"{name!r} has a configuration and no weights (*.safetensors). Copy the checkpoint again.")
     _check_fields(file)
+    _check_tokenizer(folder, name)
+    for weights in files:
+        _check_header(weights)
+
+
+def _check_tokenizer(folder: Path, name: str) -> None:
+    """Checks that the files of a tokenizer are there, are JSON, and have a limit that is a number."""
     for part in ("tokenizer_config.json", "tokenizer.json"):
         if not (folder / part).is_file():
             raise ValueError(f"{name!r} has no {part}, without which no text can be read. Copy the checkpoint again.")
@@ -94,8 +101,6 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
                 f"{folder / part}: `model_max_length` must be a whole number of at least 1: got "
                 f"{_shortened(repr(limit))} Correct it, or copy the checkpoint again."
             )
-    for weights in files:
-        _check_header(weights)
 
 
 def _check_fields(file: Path) -> None:

@@ -37,7 +37,7 @@ from .requests_glirel import (
 from .running_glirel import ModelLoader, ScoresPairs, load_checkpoint, place, score_function
 from .scores_glirel import RelationScores, UnmetConstraint, find_unmet_constraints
 from .sources_glirel import ahead, in_turn, read_inputs
-from .text_glirel import Span, Words, align, describe_collapse, find_collapse
+from .text_glirel import Span, Words, align, find_collapse
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 from .windows_glirel import Window, group_relation_types, mentions_inside, merge_windows, split_windows
 
@@ -104,7 +104,7 @@ class RelationExtractor:
         elif device is not None:
             place(model, device)
         self.model: ScoresPairs = model
-        self.tokenizer = _fitting_tokenizer(model, tokenizer)
+        self.tokenizer = fitting_tokenizer(model, tokenizer)
         self.batch_size = batch_size
         self._score = score_function(model, self.tokenizer)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
@@ -324,10 +324,7 @@ class RelationExtractor:
         if not request.are_found:
             return self.tokenizer.align(request.text, words, char_spans, alignment)
         spans = align(request.text, words, char_spans, alignment)
-        if (pair := find_collapse(char_spans, spans)) is not None:
-            first, last = spans[pair[0]]
-            whole = (words.char_spans[first][0], words.char_spans[last - 1][1])
-            what = describe_collapse(request.text, char_spans, pair, whole)
+        if (what := find_collapse(request.text, words, char_spans, spans)) is not None:
             self._warn_once("collapse", f"Text {text.position}: {what}. Further texts of this kind are not named.")
         return spans
 
@@ -451,7 +448,7 @@ def load_tokenizer(name: str | os.PathLike[str]) -> GLiRELTokenizer:
     return tokenizer
 
 
-def _fitting_tokenizer(
+def fitting_tokenizer(
     model: ScoresPairs, tokenizer: GLiRELTokenizer | str | os.PathLike[str] | None
 ) -> GLiRELTokenizer:
     """The tokenizer, given or named, which must be the model's."""

@@ -124,21 +124,20 @@ def _entity_mask(mention_mask: Tensor, mention_entity: Tensor | None, entity_mas
 def _check_spans(name: str, spans: Tensor, mask: Tensor, size: int, may_be_empty: bool = False) -> None:
     start, end = spans[..., 0], spans[..., 1]
     fits = (start >= 0) & (end <= size) & ((start <= end) if may_be_empty else (start < end))
-    _require(
-        fits | ~mask, spans, f"`{name}` must hold half-open spans within 0 and {size}", "the tensors of its tokenizer"
-    )
+    _require(fits | ~mask, spans, f"`{name}` must hold half-open spans within 0 and {size}")
 
 
 def _check_index(name: str, index: Tensor, mask: Tensor, size: int) -> None:
     fits = (index >= 0) & (index < size)
     fits = fits if fits.ndim == mask.ndim else fits.all(-1)
-    _require(fits | ~mask, index, f"`{name}` must address {size} entities", "the tensors of its tokenizer")
+    _require(fits | ~mask, index, f"`{name}` must address {size} entities")
 
 
-def _require(fits: Tensor, values: Tensor, what: str, cure: str) -> None:
+def _require(fits: Tensor, values: Tensor, what: str) -> None:
     if fits.device.type != "cpu":  # asking would make the host wait for the device
-        torch._assert_async(fits.all(), f"{what}. Use {cure}.")
+        torch._assert_async(fits.all(), f"{what}. Use the tensors of its tokenizer.")
         return
     if not fits.all():
         batch, place = (~fits).nonzero()[0].tolist()
-        raise ValueError(f"{what}: got {values[batch, place].tolist()} at position {[batch, place]}. Use {cure}.")
+        got = f"{values[batch, place].tolist()} at position {[batch, place]}"
+        raise ValueError(f"{what}: got {got}. Use the tensors of its tokenizer.")

@@ -438,6 +438,11 @@ def _folded(surface: str) -> str:
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign) and not sign.isspace())
 
 
+def listed(names: Sequence[str], at_most: int = 5) -> str:
+    """Names as an error message lists them: `a, b and 7 more`."""
+    return ", ".join(names[:at_most]) + (f" and {len(names) - at_most} more" if len(names) > at_most else "")
+
+
 def shortened(value: object, limit: int = 100) -> str:
     """A value as an error message shows it: never longer than a line or so."""
     if isinstance(value, str) and len(value) > limit:

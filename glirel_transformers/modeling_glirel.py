@@ -22,6 +22,7 @@ from .feed_forward_glirel import FeedForward
 from .inputs_glirel import Inputs, check_inputs
 from .losses_glirel import RelationLoss, check_labels
 from .memory_glirel import may_need_gradient
+from .mentions_glirel import listed
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pairs_glirel import PAIRS, Pairs
 from .pretrained_glirel import GLiRELPreTrainedModel
@@ -347,10 +348,10 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             return
         broken = [name for name, parameter in self.named_parameters() if not parameter.isfinite().all()]
         if broken:
-            listed = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
             raise ValueError(
-                f"The scores are NaN or infinite because these weights are not finite: {listed}. The checkpoint is "
-                "damaged or training diverged: load an earlier checkpoint, or train with a lower learning rate."
+                f"The scores are NaN or infinite because these weights are not finite: {listed(broken)}. The "
+                "checkpoint is damaged or training diverged: load an earlier checkpoint, or train with a lower "
+                "learning rate."
             )
         raise ValueError(
             f"The scores are NaN or infinite although all weights are finite: {logits.dtype} overflowed. Use float32 "

@@ -12,7 +12,7 @@ from typing import Any
 from transformers.pipelines.base import ChunkPipeline
 from transformers.utils import is_torch_available
 
-from .extractor_glirel import RelationExtractor
+from .extractor_glirel import RelationExtractor, fitting_tokenizer
 from .options_glirel import ExtractionOptions
 from .running_glirel import ScoresPairs
 from .scores_glirel import RelationScores
@@ -67,7 +67,7 @@ class RelationExtractionPipeline(ChunkPipeline):
                 "same calls, gives the same results, and needs none."
             )
         _check_num_workers(num_workers)
-        tokenizer = RelationExtractor(model, tokenizer).tokenizer  # checked before the model is moved
+        tokenizer = fitting_tokenizer(model, tokenizer)  # checked before the model is moved
         if getattr(model, "is_optimized", False):
             options.setdefault("device", model.device)  # where it must stay
         super().__init__(model=model, tokenizer=tokenizer, **options)

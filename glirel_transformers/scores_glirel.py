@@ -5,12 +5,13 @@ Axes have one name everywhere: `entities, pairs, relations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from .mentions_glirel import listed
 from .requests_glirel import Entity, RelationType, check_probability, check_top_k
 
 # Why a score is not a relation, in the order in which the reasons are tried; a relation has the reason None.
@@ -163,9 +164,10 @@ class UnmetConstraint(NamedTuple):
     seen: tuple[str, ...]  # those of the entities
 
     def __str__(self) -> str:
+        asked, seen = (listed(list(map(repr, names)), 8) for names in (self.asked, self.seen))
         return (
-            f"Relation type {self.relation!r} admits {_listed_names(self.asked)} as its {self.side}, but no entity is "
-            f"of that type: they are {_listed_names(self.seen)}. Entity types are compared letter by letter."
+            f"Relation type {self.relation!r} admits {asked} as its {self.side}, but no entity is of that type: they "
+            f"are {seen}. Entity types are compared letter by letter."
         )
 
 
@@ -188,11 +190,6 @@ def find_unmet_constraints(
         for side, asked in (("head", relation.head), ("tail", relation.tail))
         if seen and asked is not None and not asked & seen
     ]
-
-
-def _listed_names(names: Sequence[str], at_most: int = 8) -> str:
-    more = "" if len(names) <= at_most else f" and {len(names) - at_most} more"
-    return ", ".join(map(repr, names[:at_most])) + more
 
 
 __all__ = ["RelationScores", "UnmetConstraint", "find_unmet_constraints"]

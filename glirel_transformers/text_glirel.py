@@ -7,7 +7,6 @@ Spans are half-open, and the unit is in the name: `char_spans` address a string,
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -19,13 +18,6 @@ import numpy as np
 Span = tuple[int, int]
 
 
-def _with_category(*categories: str) -> str:
-    """The characters of some Unicode categories, as the inside of a regular expression's class."""
-    # Planes 2 to 13 hold ideographs only, and what follows plane 14 is private.
-    codes = [*range(0x20000), *range(0xE0000, min(0xE1000, sys.maxunicode + 1))]
-    return _as_ranges(code for code in codes if unicodedata.category(chr(code)) in categories)
-
-
 def _as_ranges(codes: Iterable[int]) -> str:
     ranges: list[list[int]] = []
     for code in codes:
@@ -33,7 +25,7 @@ def _as_ranges(codes: Iterable[int]) -> str:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
 # Scripts that put no space between words: each of their letters is a word, so that mentions can end anywhere.
@@ -44,9 +36,12 @@ _UNSPACED = [
     *((0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0xAA80, 0xAADF)),  # Khmer; Tai Le, Lue, Tham, Viet
     *((0x1B00, 0x1B7F), (0xA980, 0xA9DF)),  # Balinese, Javanese
 ]
-_MARK, _FORMAT = _with_category("Mn", "Mc", "Me"), _with_category("Cf")
+# Planes 2 to 13 hold ideographs only, and what follows plane 14 is private.
+_CATEGORIES = {code: unicodedata.category(chr(code)) for code in [*range(0x20000), *range(0xE0000, 0xE1000)]}
+_MARK = _as_ranges(code for code, category in _CATEGORIES.items() if category in ("Mn", "Mc", "Me"))
+_FORMAT = _as_ranges(code for code, category in _CATEGORIES.items() if category == "Cf")
 _LETTER = "".join(
-    _as_ranges(code for code in range(first, last + 1) if unicodedata.category(chr(code))[0] in kinds)
+    _as_ranges(code for code in range(first, last + 1) if _CATEGORIES[code][0] in kinds)
     for blocks, kinds in ((_EAST_ASIAN, "LNPSZC"), (_UNSPACED, "L"))
     for first, last in blocks
 )
@@ -150,24 +145,30 @@ def align(text: str, words: Words, char_spans: Sequence[object], alignment: str 
     return word_spans
 
 
-def find_collapse(char_spans: Sequence[object], word_spans: Sequence[Span]) -> tuple[int, int] | None:
-    """The first two mentions that differ in characters and not in words, so that a model could not tell them apart."""
+def find_collapse(
+    text: str, words: Words, char_spans: Sequence[Sequence[int]], word_spans: Sequence[Span]
+) -> str | None:
+    """Says which two mentions differ in characters and not in words, so that a model could not tell them apart.
+
+    Args:
+        text: what they are in.
+        words: its words.
+        char_spans, word_spans: of the mentions, as [`align`] takes and gives them.
+
+    Returns:
+        A sentence without its full stop, for an error or a warning, about the first two; `None` where there are none.
+    """
     seen: dict[Span, int] = {}
     for index, span in enumerate(word_spans):
         other = seen.setdefault(span, index)
-        if tuple(char_spans[other]) != tuple(char_spans[index]):  # type: ignore[arg-type]  # checked by `align`
-            return other, index
+        if tuple(char_spans[other]) != tuple(char_spans[index]):
+            one, two = (f"`entities[{i}]` ({text[slice(*char_spans[i])]!r})" for i in (other, index))
+            whole = text[words.char_spans[span[0]][0] : words.char_spans[span[1] - 1][1]]
+            return (
+                f"{one} and {two} are parts of the same words, {whole!r}, and would get the same scores. Pass one of "
+                "them, or a text in which they are words of their own"
+            )
     return None
-
-
-def describe_collapse(text: str, char_spans: Sequence[Span], pair: tuple[int, int], word_span: Span) -> str:
-    """What [`find_collapse`] found, for an error or a warning."""
-    one, other = ((i, text[slice(*char_spans[i])]) for i in pair)
-    return (
-        f"`entities[{one[0]}]` ({one[1]!r}) and `entities[{other[0]}]` ({other[1]!r}) are parts of the same words, "
-        f"{text[slice(*word_span)]!r}, and would get the same scores. Pass one of them, or a text in which they are "
-        "words of their own"
-    )
 
 
 def with_tokens(span: Span, words: Words) -> Span:

@@ -29,7 +29,6 @@ from .text_glirel import (
     check_span,
     check_unicode,
     count_tokens,
-    describe_collapse,
     find_collapse,
     ordered_pairs,
     split_words,
@@ -306,7 +305,9 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             f"{limit} {unit}" for unit, limit in limits.items() if limit is not None and limit < LARGE_INTEGER
         )
 
-    def align(self, text: str, words: Words, char_spans: Sequence[object], alignment: str = "strict") -> list[Span]:
+    def align(
+        self, text: str, words: Words, char_spans: Sequence[Sequence[int]], alignment: str = "strict"
+    ) -> list[Span]:
         """Turns half-open character spans of `text` into half-open word spans.
 
         Raises:
@@ -314,11 +315,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 different spans become the same words.
         """
         word_spans = align(text, words, char_spans, alignment)
-        if (pair := find_collapse(char_spans, word_spans)) is not None:
-            first, last = word_spans[pair[0]]
-            whole = (words.char_spans[first][0], words.char_spans[last - 1][1])
-            spans = [check_span(span, index, len(text), "character") for index, span in enumerate(char_spans)]
-            raise ValueError(f"{describe_collapse(text, spans, pair, whole)}.")
+        if (what := find_collapse(text, words, char_spans, word_spans)) is not None:
+            raise ValueError(f"{what}.")
         return word_spans
 
     def build(

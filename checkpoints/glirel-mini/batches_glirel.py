@@ -37,27 +37,33 @@ def as_batch(
     text: object, entities: object, relation_types: Sequence[Any], split: bool
 ) -> tuple[list[str | list[str]], list[list[Any]], list[list[str]]]:
     """Brings a text or a batch of them into the form of a batch, and checks that its parts fit together."""
+    texts, is_single = _read_texts(text, split)
+    lists = [entities] if is_single else _as_list(entities)
+    of_texts = [_as_list(spans, position) for position, spans in enumerate(lists)]
+    _check_count("entities", of_texts, texts, "Give each text its own list, which may be empty.")
+    types: list[Any] = [relation_types] * len(texts)
+    if not is_single and relation_types and not any(isinstance(name, str) for name in relation_types):
+        types = list(relation_types)
+        _check_count("relation_types", types, texts, "Give one list for all texts, or one for each.")
+    for names in types:
+        check_relation_types(names)
+    return texts, of_texts, types
+
+
+def _read_texts(text: object, split: bool) -> tuple[list[Any], bool]:
+    """The texts of a batch, each a string or (`split`) a list of words; and whether it was one text alone."""
     kind = "a list of words" if split else "a string"
     if not isinstance(text, Sequence) or (isinstance(text, str) and split):
         what = "With is_split_into_words a text" if split else "A text"
         raise TypeError(f"{what} must be {kind}: got {text!r}.")
-    single = isinstance(text, str) or (split and bool(text) and all(isinstance(word, str) for word in text))
-    texts = [text] if single else list(text)
+    is_single = isinstance(text, str) or (split and bool(text) and _is_word_list(text))
+    texts = [text] if is_single else list(text)
     if not texts:
         raise ValueError("The batch holds no text: got an empty list.")
     for position, one in enumerate(texts):
         if not (_is_word_list(one) if split else isinstance(one, str)):
             raise TypeError(f"Text {position} must be {kind}: got {one!r}. (is_split_into_words={split}.)")
-    of_texts = [
-        _as_list(spans, position) for position, spans in enumerate([entities] if single else _as_list(entities))
-    ]
-    _check_count("entities", of_texts, texts, "Give each text its own list, which may be empty.")
-    one_for_each = not single and bool(relation_types) and not any(isinstance(name, str) for name in relation_types)
-    types = list(relation_types) if one_for_each else [relation_types] * len(texts)
-    _check_count("relation_types", types, texts, "Give one list for all texts, or one for each.")
-    for names in types:
-        check_relation_types(names)
-    return texts, of_texts, types  # type: ignore[return-value]  # as checked above
+    return texts, is_single
 
 
 def _is_word_list(text: object) -> bool:

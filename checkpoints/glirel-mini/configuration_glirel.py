@@ -38,6 +38,9 @@ _DEBERTA_V3_LARGE = {
     "type_vocab_size": 0,
 }
 
+# Options of every `from_pretrained` that say where a repository is read from.
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+
 STAGES: dict[str, tuple[str, ...]] = {
     "encode": (
         "encoder_config",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,17 +18,16 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import cached_file, logging
 
-from .configuration_glirel import GLiRELConfig
+from .configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from .hub_glirel import complete_card, complete_repository, declare_pipeline
 from .inference_glirel import prepare_for_inference
+from .mentions_glirel import listed
 from .scoring_glirel import DotNormScorer
 from .tokenization_glirel import GLiRELTokenizer
 
 logger = logging.get_logger(__name__)
 
 Model = TypeVar("Model", bound="GLiRELPreTrainedModel")
-
-HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
 class GLiRELPreTrainedModel(PreTrainedModel):
@@ -76,28 +76,21 @@ class GLiRELPreTrainedModel(PreTrainedModel):
                 shape), or when it is an ONNX export. `ignore_mismatched_sizes=True` admits other shapes.
         """
         name = pretrained_model_name_or_path
-        if name is not None and kwargs.get("config") is None:
-            _check_folder(Path(name, str(kwargs.get("subfolder") or "")))
+        folder = None if name is None else Path(name, str(kwargs.get("subfolder") or ""))
+        if folder is not None and kwargs.get("config") is None:
+            _check_folder(folder)
         options = {option: kwargs[option] for option in HUB_OPTIONS if option in kwargs}
         wants_info, admits_shapes = (
             bool(kwargs.pop(option, False)) for option in ("output_loading_info", "ignore_mismatched_sizes")
         )
-        model, info = super().from_pretrained(
-            name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
-        )
-        _check_loaded(info, name, admits_shapes)
+        with _naming_damaged_files(folder):
+            model, info = super().from_pretrained(
+                name, *args, output_loading_info=True, ignore_mismatched_sizes=True, **kwargs
+            )
+            _check_loaded(info, name, admits_shapes)
+            model.tokenizer = None if name is None else _load_tokenizer(name, options)
         if getattr(model, "coreference", None) is not None:
             model.coreference.requires_grad_(False)  # loading makes every parameter trainable
-        if name is not None:
-            found = cached_file(
-                name,
-                "tokenizer.json",
-                _raise_exceptions_for_missing_entries=False,
-                _raise_exceptions_for_connection_errors=False,
-                **options,
-            )
-            if found is not None:
-                model.tokenizer = _load_tokenizer(name, options)
         return (model, info) if wants_info else model  # type: ignore[return-value]  # as transformers does
 
     def optimize_for_inference(self: Model, dtype: torch.dtype | None = None) -> Model:
@@ -218,29 +211,50 @@ def _check_folder(folder: Path) -> None:
             f"{str(folder)!r} is an ONNX export. Load it with ORTModelForRelationClassification.from_pretrained of "
             "glirel_transformers.export, or with RelationExtractor."
         )
-    file = folder / "config.json"
-    if not file.is_file():
-        if (folder / "adapter_config.json").is_file():
-            return
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise OSError(
             f"{str(folder)!r} has no config.json, so it is not a checkpoint. Name the folder that `save_pretrained` "
             "wrote."
         )
-    for file in (folder / name for name in ("config.json", "tokenizer_config.json", "tokenizer.json")):
-        if file.is_file():
-            _check_is_object(file)
 
 
-def _check_is_object(file: Path) -> None:
+@contextmanager
+def _naming_damaged_files(folder: Path | None) -> Iterator[None]:
+    """Within it, an error that a damaged file of a checkpoint causes names the file, which transformers' do not."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not JSON ({str(error)[:80]}). Copy the checkpoint again.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a JSON object: got a {type(content).__name__}. Copy the checkpoint again.")
+        yield
+    except Exception:
+        if folder is not None:
+            _check_json(folder)
+        raise
 
 
-def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, object]) -> GLiRELTokenizer:
+def _check_json(folder: Path) -> None:
+    """Raises a `ValueError` that names the first file of a checkpoint that is not a JSON object."""
+    for file in (folder / name for name in ("config.json", "tokenizer_config.json", "tokenizer.json")):
+        if not file.is_file():
+            continue
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{file} is not JSON ({str(error)[:80]}). Copy the checkpoint again.") from None
+        if not isinstance(content, dict):
+            raise ValueError(
+                f"{file} must hold a JSON object: got a {type(content).__name__}. Copy the checkpoint again."
+            )
+
+
+def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, object]) -> GLiRELTokenizer | None:
+    """The tokenizer that came with a checkpoint, if any."""
+    found = cached_file(
+        name,
+        "tokenizer.json",
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+        **options,
+    )
+    if found is None:
+        return None
     tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **options)
     limit: object = tokenizer.model_max_length
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
@@ -260,15 +274,11 @@ def _check_loaded(
         "left over": sorted(info["unexpected_keys"]),
         "of another shape": [] if admits_other_shapes else shapes,
     }
-    if found := [f"{len(names)} {kind} ({_listed(names)})" for kind, names in wrong.items() if names]:
+    if found := [f"{len(names)} {kind} ({listed(names)})" for kind, names in wrong.items() if names]:
         raise ValueError(
             f"The weights of {str(name)!r} are not those that its config.json describes: {'; '.join(found)}. Copy the "
             "whole checkpoint again, or use the version that saved it."
         )
-
-
-def _listed(names: list[str], at_most: int = 5) -> str:
-    return ", ".join(names[:at_most]) + (f" and {len(names) - at_most} more" if len(names) > at_most else "")
 
 
 __all__ = ["GLiRELPreTrainedModel"]

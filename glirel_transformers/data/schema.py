@@ -208,13 +208,9 @@ class Document:
     def with_coreference(self, relation_type: str) -> Document:
         """A copy in which `relation_type` joins all mentions of one entity, both ways (GLiREL, Appendix A.7)."""
         present = {(relation.head, relation.tail, relation.relation_type) for relation in self.relations}
-        positions: dict[int, list[int]] = {}
-        for position, mention in enumerate(self.mentions):
-            if mention.entity is not None:
-                positions.setdefault(mention.entity, []).append(position)
         added = [
             Relation(head, tail, relation_type)
-            for same_entity in positions.values()
+            for same_entity in self.entities
             for head, tail in permutations(same_entity, 2)
             if (head, tail, relation_type) not in present
         ]

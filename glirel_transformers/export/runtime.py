@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers.utils import is_torch_available
 
+from glirel_transformers.configuration_glirel import HUB_OPTIONS
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
@@ -24,8 +25,6 @@ if is_torch_available():
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
 class ORTModelForRelationClassification:
@@ -99,7 +98,7 @@ class ORTModelForRelationClassification:
             ImportError: when ONNX Runtime is not installed.
         """
         require_extra("onnx", "onnxruntime")
-        if unknown := sorted(set(hub_options) - set(_HUB_OPTIONS)):
+        if unknown := sorted(set(hub_options) - set(HUB_OPTIONS)):
             raise TypeError(
                 f"from_pretrained of an export does not take {unknown}. Precision and attention were chosen when it "
                 "was exported: see `glirel export --help`."

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
+from glirel_transformers.files import replace_atomically
 from glirel_transformers.formats.lines import to_json
 
 from .records import Record
@@ -205,7 +205,7 @@ class ResumableOutput:
             "reached": asdict(self.reached),
             "finished": asdict(self.finished) if self.finished else None,
         }
-        with replacing(self.journal) as file:
+        with replace_atomically(self.journal) as file:
             json.dump(journal, file, indent=1)
 
 
@@ -230,18 +230,3 @@ def read_records(path: Path) -> Iterator[Record]:
     """The records of a file of JSON lines."""
     with path.open("rb") as file:
         yield from map(json.loads, file)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """A text file to write, which takes its place when it is whole: at any time there is the old or the new."""
-    new = path.with_name(f"{path.name}.new")
-    try:
-        with new.open("w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

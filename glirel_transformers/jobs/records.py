@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
-from glirel_transformers.mentions_glirel import check_text
+from glirel_transformers.mentions_glirel import check_text, shortened
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import list_entities, read_entities
 
@@ -113,7 +113,7 @@ def read_request(item: Item) -> TextRequest:
         raise ValueError("Its JSON is nested too deeply.") from None
     _check_surrogates(record)
     if not isinstance(record, dict):
-        raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {_shortened(record)}.")
+        raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {shortened(record)}.")
     fields = {
         f"input_{name}" if name in _OUTPUT_FIELDS else name: value
         for name, value in record.items()
@@ -149,7 +149,7 @@ def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
     if is_in_words and isinstance(text, str | None):
         text, entities = _read_words(record)
     if not isinstance(text, str):
-        raise TypeError(f"'text' must be a string: got {_shortened(text)}. The record has {list(record)}.")
+        raise TypeError(f"'text' must be a string: got {shortened(text)}. The record has {list(record)}.")
     return text, entities
 
 
@@ -165,21 +165,16 @@ def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """The text that was split into words, or else the words with spaces between, and the entities named in words."""
     words, mentions = record["words"], record.get("mentions")
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
-        raise TypeError(f"'words' must be a list of words: got {_shortened(words)}.")
+        raise TypeError(f"'words' must be a list of words: got {shortened(words)}.")
     if not isinstance(mentions, list) or not all(isinstance(mention, Mapping) for mention in mentions):
-        raise TypeError(f"A record with 'words' needs 'mentions', a list of objects: got {_shortened(mentions)}.")
+        raise TypeError(f"A record with 'words' needs 'mentions', a list of objects: got {shortened(mentions)}.")
     spans = []
     for position, mention in enumerate(mentions):
         start, end = mention.get("start"), mention.get("end")
         if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(words)):
             raise ValueError(
                 f"`mentions[{position}]` must have 'start' and 'end', half-open and in words, of which there are "
-                f"{len(words)}: got {_shortened(dict(mention))}."
+                f"{len(words)}: got {shortened(dict(mention))}."
             )
         spans.append(Mention(start, end, mention.get("label")))
     return Document(words, spans, [], text=record.get("text")).to_text()
-
-
-def _shortened(value: Any) -> str:
-    written = repr(value)
-    return written if len(written) <= 80 else f"{written[:77]}..."

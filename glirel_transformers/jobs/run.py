@@ -8,10 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from glirel_transformers.files import replace_atomically
 from glirel_transformers.formats import WRITERS, Format
 
 from .choices import OnError
-from .output import Counts, Progress, ResumableOutput, read_records, replacing
+from .output import Counts, Progress, ResumableOutput, read_records
 from .records import Malformed, Record
 from .sources import Chunk, Source, in_chunks, read_items
 from .worker import ChunkResult, ExtractionSettings, Extractor
@@ -149,7 +150,7 @@ def read_chunks(sources: Iterable[Source], size: int) -> Iterator[Chunk]:
 
 def render(records: Path, path: Path, output_format: Format) -> None:
     """Writes the records of a file of JSON lines in another format, all at once or not at all."""
-    with replacing(path) as file:
+    with replace_atomically(path) as file:
         WRITERS[output_format](read_records(records), file)
 
 

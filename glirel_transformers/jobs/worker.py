@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from glirel_transformers.checkpoints import model_name
-from glirel_transformers.extractor_glirel import RelationExtractor
+from glirel_transformers.extractor_glirel import BATCHES_SORTED_TOGETHER, RelationExtractor
 from glirel_transformers.loading import load_pipeline
 from glirel_transformers.requests_glirel import (
     TextError,
@@ -22,8 +22,6 @@ from glirel_transformers.scores_glirel import RelationScores
 from .choices import Alignment, Precision, Truncation
 from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
 from .sources import Item
-
-BATCHES_IN_A_CHUNK = 16  # so many the pipeline reads together, to batch texts of like length
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class ExtractionSettings:
     @property
     def chunk_size(self) -> int:
         """How many items are worked on together."""
-        return BATCHES_IN_A_CHUNK * self.batch_size
+        return BATCHES_SORTED_TOGETHER * self.batch_size
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape what comes out, as JSON values: all but the device."""

@@ -15,6 +15,7 @@ from transformers import EarlyStoppingCallback
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name, naming_the_missing
 from glirel_transformers.data import Document
+from glirel_transformers.files import replace_atomically
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
@@ -112,9 +113,8 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
                 "with it, or name another folder for the output."
             )
     folder.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")  # so that `run.json` is always whole
-    part.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(file)
+    with replace_atomically(file) as text:
+        text.write(json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
 def digest_of(files: Iterable[Path]) -> str:
