@@ -18,9 +18,10 @@ from tiny import ENTITIES, RELATION_TYPES, TEXTS
 
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
+from glirel_transformers.card_glirel import export_card
 from glirel_transformers.checkpoints import check_checkpoint
 from glirel_transformers.export import export
-from glirel_transformers.export.folder import _metadata, find_output, written_whole
+from glirel_transformers.export.folder import find_output, written_whole
 from glirel_transformers.export.reference import load_reference
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
@@ -142,7 +143,7 @@ def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(OSError, match=r"is not empty.*--overwrite"):
         export(shared_model, tmp_path)
-    with pytest.raises(OSError, match="something else than an export"):
+    with pytest.raises(OSError, match="something other than an export"):
         export(shared_model, tmp_path, overwrite=True)
     with pytest.raises(OSError, match="is a file"):
         export(shared_model, tmp_path / "note.txt", overwrite=True)
@@ -153,7 +154,7 @@ def test_a_checkpoint_beside_an_export_is_not_overwritten(exported, build_model,
     _, folder = exported("bert", **SETTINGS)
     build_model("bert").save_pretrained(tmp_path / "both")
     shutil.copy(folder / "model.onnx", tmp_path / "both")
-    with pytest.raises(OSError, match="something else than an export"):
+    with pytest.raises(OSError, match="something other than an export"):
         export(tmp_path / "both", tmp_path / "both", overwrite=True)
     assert (tmp_path / "both" / "model.safetensors").is_file()
 
@@ -179,16 +180,21 @@ def test_an_empty_folder_is_filled_and_a_link_followed(tmp_path):
 @pytest.mark.parametrize(
     ("readme", "expected"),
     [
-        (b"---\nlicense: 'other: mine'\nbase_model: a/b\n---\n", 'license: "other: mine"\nbase_model: "a/b"\n'),
-        (b"---\nfoo: [\n---\n", ""),
-        (b"---\n- 1\n---\n", ""),
-        ("---\nlicense: m\xefne\n---\n".encode("latin-1"), ""),
-        (b"no front matter", ""),
+        (b"---\nlicense: 'other: mine'\nbase_model: a/b\n---\n", ("other: mine", "a/b")),
+        (b"---\nlicense: 7\nbase_model: [a/b, c/d]\n---\n", (None, None)),
+        (b"---\nfoo: [\n---\n", (None, None)),
+        (b"---\n- 1\n---\n", (None, None)),
+        ("---\nlicense: m\xefne\n---\n".encode("latin-1"), (None, None)),
+        (b"no front matter", (None, None)),
     ],
 )
-def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, readme, expected):
+def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, shared_model, readme, expected):
     (tmp_path / "README.md").write_bytes(readme)
-    assert _metadata(str(tmp_path)) == expected
+    config = copy.deepcopy(shared_model.config)
+    config.name_or_path = str(tmp_path)
+    card = export_card("x", config, file="model.onnx", facts={}, shapes=({}, {}), differences=[], bound=1e-4)
+    assert (card.data.license, card.data.base_model) == expected
+    assert f"exported from `{tmp_path.name}`" in card.text
 
 
 @pytest.mark.slow

@@ -239,11 +239,11 @@ def test_folders_that_are_not_whole_are_named(exported, tmp_path, missing, messa
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("config.json", b"{", "The config.json of .* is damaged: Expecting"),
+        ("config.json", b"{", r"config\.json: It is not JSON: Expecting .* Copy the whole export again"),
         ("config.json", b'{"model_type": "bert"}', "is that of a 'bert' model"),
-        ("tokenizer.json", b"", "The tokenizer.json of .* is damaged"),
-        ("tokenizer_config.json", b"[1]", "The tokenizer_config.json of .* is damaged: it holds a list"),
-        ("tokenizer_config.json", b"\xff", "The tokenizer_config.json of .* is damaged: 'utf-8' codec"),
+        ("tokenizer.json", b"", r"tokenizer\.json: It is not JSON"),
+        ("tokenizer_config.json", b"[1]", r"tokenizer_config\.json: It must hold a JSON object: got a list"),
+        ("tokenizer_config.json", b"\xff", r"tokenizer_config\.json: Byte 0xff is not UTF-8"),
     ],
 )
 def test_other_files_that_are_damaged_are_named(exported, tmp_path, file, content, message):
@@ -324,7 +324,7 @@ def test_another_model_is_no_export(exported, tmp_path):
 def test_what_it_cannot_take_is_named(pair, encode):
     model, ort_model = pair
     batch = dict(encode(model))
-    with pytest.raises(TypeError, match=r"does not take \['labels'\].*A loss"):
+    with pytest.raises(TypeError, match=r"does not take \['labels'\].*a loss"):
         ort_model(**batch, labels=torch.zeros(1))
     with pytest.raises(ValueError, match=r"\['pair_index', 'pair_mask'\] are missing"):
         ort_model(**{name: tensor for name, tensor in batch.items() if not name.startswith("pair")})
@@ -334,8 +334,17 @@ def test_what_it_cannot_take_is_named(pair, encode):
         ort_model(**{**batch, "attention_mask": batch["attention_mask"][:, :5]})
     with pytest.raises(ValueError, match=r"`pair_mask` must have the shape .*, here \(3, 6\): got \(3, 1\)"):
         ort_model(**{**batch, "pair_mask": batch["pair_mask"][:, :1]})
-    with pytest.raises(ValueError, match=r"positions of the 3 mentions: got -1 to 1"):
-        ort_model(**{**batch, "pair_index": batch["pair_index"] - 1})
+    for name, message in (
+        ("pair_index", r"`pair_index` must address 3 entities: got .*\[-?\d+, -?\d+\] at position"),
+        ("mention_word_spans", r"`mention_word_spans` must hold half-open spans within 0 and \d+: got"),
+        ("word_token_spans", r"`word_token_spans` must hold half-open spans within 0 and \d+: got"),
+        ("relation_token_spans", r"`relation_token_spans` must hold half-open spans within 0 and \d+: got"),
+    ):
+        for moved in (batch[name] - 1, batch[name] + 1000):
+            with pytest.raises(ValueError, match=message):
+                ort_model(**{**batch, name: moved})
+            with pytest.raises(ValueError, match=message):
+                ort_model(**{key: value.numpy() for key, value in {**batch, name: moved}.items()})
     with pytest.raises(TypeError, match=r"`input_ids` must be a tensor or a numpy array: got a list"):
         ort_model(**{**batch, "input_ids": [[1]]})
 
