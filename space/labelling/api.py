@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_function_description
@@ -12,8 +13,6 @@ from glirel_transformers.ner import HEURISTIC
 from glirel_transformers.requests_glirel import check_probability, check_top_k
 
 from . import model
-
-T = TypeVar("T")
 
 
 def extract(
@@ -25,6 +24,9 @@ def extract(
 ) -> list[dict[str, Any]]:
     """Extracts relations of any types between the entities of a text.
 
+    Where a relation asks for entity types that no entity has, the answer has none of that relation, and a log message
+    names both (`job.status().log` in Python, `event.log` in JavaScript).
+
     Args:
         text: the text; the server's limit is 10,000 characters unless it was started with another.
         entities: a list of {"start", "end", "label"}, half-open in characters; null lets simple rules find
@@ -32,22 +34,22 @@ def extract(
         relation_types: a list of names, or lines such as "place of birth: PERSON -> CITY", or an object of names with
             settings: {"place of birth": {"head": ["PERSON"], "tail": ["CITY"], "threshold": 0.4}}. At most 50.
         threshold: least probability, from 0 to 1; null takes the model's own.
-        top_k: at most so many relations for each ordered pair; null for all.
+        top_k: at most that many relations for each ordered pair; null for all.
 
     Returns:
         A list of {"head", "relation", "tail", "score"} by falling score, where head and tail have "start", "end",
         "text", "label" and "index".
     """
-    return _answer(lambda: _extract(text, entities, relation_types, threshold, top_k))
-
-
-def _extract(text: Any, entities: Any, relation_types: Any, threshold: Any, top_k: Any) -> list[dict[str, Any]]:
-    if threshold is not None:
-        check_probability(threshold, "`threshold`")
-    check_top_k(top_k)
-    model.check_text(text)
-    found = model.find_entities(text) if entities is None else entities
-    return model.score(text, found, relation_types).select(threshold, top_k)
+    with _errors_for_programs():
+        if threshold is not None:
+            check_probability(threshold, "`threshold`")
+        check_top_k(top_k)
+        model.check_text(text)
+        found = model.find_entities(text) if entities is None else entities
+        scores = model.score(text, found, relation_types)
+        for constraint in scores.unmet_constraints:
+            gr.Warning(str(constraint), title="No entity of that type")
+        return scores.select(threshold, top_k)
 
 
 def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]]:
@@ -60,11 +62,12 @@ def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]
     Returns:
         A list of {"start", "end", "label"}, half-open in characters.
     """
-    return _answer(lambda: model.find_entities(text, recognizer))
+    with _errors_for_programs():
+        return model.find_entities(text, recognizer)
 
 
 def register(blocks: gr.Blocks) -> None:
-    """Declares the endpoints within `blocks`; all other events have no name by which programs could call them."""
+    """Declares the endpoints within `blocks`; programs cannot call any other event, since none has a name."""
     for event in blocks.fns.values():
         event.api_name = None
     for function in (extract, find_entities):
@@ -83,8 +86,12 @@ def register(blocks: gr.Blocks) -> None:
         answer._api_info = {**answer.api_info(), "description": " ".join(returns)}
 
 
-def _answer(work: Callable[[], T]) -> T:
+@contextmanager
+def _errors_for_programs() -> Iterator[None]:
+    """Within it, what is wrong with the input becomes an error that Gradio sends to the program."""
     try:
-        return work()
+        yield
     except (ValueError, TypeError) as error:
         raise gr.Error(str(error), print_exception=False) from error
+    except RecursionError:
+        raise gr.Error("The input is nested too deeply to be read.", print_exception=False) from None

@@ -1,10 +1,10 @@
-"""Texts to begin with, and ready-made sets of relations."""
+"""Texts to start with, and ready-made sets of relations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .session import Entity
+from .values import Entity
 
 
 @dataclass(frozen=True)

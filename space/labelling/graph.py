@@ -14,7 +14,7 @@ from itertools import combinations, product
 
 import networkx as nx
 
-from .pages import Hues, escape
+from .html import Hues, escape
 from .view import Row
 
 NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26

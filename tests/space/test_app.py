@@ -38,7 +38,7 @@ def test_only_what_is_new_is_sent(page, desk):
 
 def test_problems_are_shown_in_place(page, desk):
     problem = desk.run(Desk.add, desk, None, None, None)
-    status = page._show(desk, problem)[page.shown.index(page.status)]
+    status = page._show(desk, problem)[list(page.shown).index(page.status)]
     assert "Choose a head, a relation and a tail." in status
 
 

@@ -211,7 +211,7 @@ def test_what_is_wrong_is_said(desk, tmp_path):
         ("in the list already", desk.decide, twin.key, "change", "place of birth"),
         ("There is no example 3: the data set has 0.", desk.open_example, 3),
         ("There is no example None", desk.remove_example, None),
-        ("is of no kind that holds examples", desk.upload, str(tmp_path / "x.ttl")),
+        ("is not a file of examples", desk.upload, str(tmp_path / "x.ttl")),
         ("No such file", desk.upload, str(tmp_path / "x.jsonl")),
     ):
         assert problem in desk.run(*action)
@@ -232,7 +232,7 @@ def test_limits_of_the_page(desk, monkeypatch):
     monkeypatch.setattr(model, "MAX_ENTITIES", 3)
     monkeypatch.setattr(model, "MAX_RELATION_TYPES", 2)
     text, pair = "Ada met Bob.", [(0, 3), (8, 11)]
-    with pytest.raises(ValueError, match="66 characters; at most 60 here"):
+    with pytest.raises(ValueError, match="66 characters; at most 60 are read"):
         model.find_entities(desk.session.text)
     with pytest.raises(ValueError, match="At most 3 entities at once: got 4"):
         model.score(text, [*pair, *pair], ["a"])
@@ -287,7 +287,7 @@ def test_a_reload_brings_everything_back(desk):
     assert fresh.run(fresh.restore, None, None) is None
     assert fresh.session.threshold == round(model.pipeline().model.config.threshold, 2)
     for broken in ({"entities": 5}, {"decisions": [1]}, {"text": 7}):
-        assert "was left aside" in fresh.run(fresh.restore, broken, remembered[1])
+        assert "was left out" in fresh.run(fresh.restore, broken, remembered[1])
         assert fresh.session.examples == desk.session.examples
 
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 from labelling import memory
-from labelling.session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session, Span, Triple
+from labelling.session import Session
+from labelling.values import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Span, Triple
 
 from glirel_transformers.data import Document, Mention, Relation
 
