@@ -161,7 +161,10 @@ def test_wrong_types_do_not_reach_the_page(tmp_path, fields):
         ({"text": "\ud83d"}, "The field 'text'"),
         ({"words": ["Ada", "met\ud83d", "Bob"]}, r"The field 'words\[1\]'"),
         ({"mentions": [{"start": 0, "end": 1, "label": "\udc00"}]}, r"The field 'mentions\[0\]\.label'"),
-        ({"relations": [{"head": 0, "tail": 1, "relation_type": "a\ud83d"}]}, r"'relations\[0\]\.relation_type'"),
+        (
+            {"relations": [{"head": 0, "tail": 1, "relation_type": "a\ud83d"}]},
+            r"The field 'relations\[0\]\.relation_type'",
+        ),
         ({"history": ["accepted", "\ud83d"]}, r"The field 'history\[1\]'"),
         ({"source": "\ud83d"}, "The field 'source'"),
         ({"\ud83d": 1}, "The name of a field"),

@@ -11,6 +11,7 @@ from labelling.view import Row
 from glirel_transformers.data import Document
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_relation_types
+from glirel_transformers.scores_glirel import find_unmet_constraints
 
 NASTY = "<script>alert(1)</script> \"Ada\" & 'Bob' {{x}} ${1} `q` </mark> &amp; 😀 {y} \\n"
 VOID = {"input", "br"}
@@ -81,14 +82,38 @@ def test_marks_that_begin_or_end_together_are_well_formed():
     assert [depth for tag, _, depth in reader.elements if tag == "mark"] == [2, 3, 4, 4, 3, 4]
 
 
-def test_an_empty_text_and_empty_lists_say_what_to_do():
-    for part in (
-        html.annotator(Session(), html.palette([])),
-        html.review([], [], {}),
-        html.heat_map(None, []),
-        html.examples_list(Session()),
-    ):
-        assert "gl-empty" in html
+@pytest.mark.parametrize(
+    ("part", "cure"),
+    [
+        (html.annotator(Session(), html.palette([])), "Your text appears here"),
+        (html.review([], [], {}), "Extract relations, lower the threshold, or add a missing relation below."),
+        (html.heat_map(None, []), "The scores of every pair and relation appear here."),
+        (html.examples_list(Session()), "No example saved yet."),
+    ],
+)
+def test_an_empty_text_and_empty_lists_say_what_to_do(part, cure):
+    reader = read(part)
+    assert [attrs["class"] for tag, attrs, _ in reader.elements if tag == "p"] == ["gl-empty"]
+    assert cure in "".join(reader.text)
+
+
+def test_constraints_that_no_entity_meets_are_listed_with_the_types_that_there_are():
+    asked = {
+        NASTY: {"head": [NASTY], "tail": ["CITY"]},
+        "spouse": {"head": ["PERSN"], "tail": ["PERSON"]},
+        "free": None,
+    }
+    unmet = find_unmet_constraints(read_relation_types(asked), ["PERSON", "CITY", "{{z}}", None])
+    reader = read(html.unmet_constraints(unmet))
+    items = "".join(reader.text)
+    assert f"{NASTY}: {NASTY} as the head" in items
+    assert "spouse: PERSN as the head" in items
+    assert "Types in the text: CITY, PERSON, {{z}}." in items
+    assert sum(tag == "li" for tag, *_ in reader.elements) == 2
+    many = read(html.unmet_constraints(unmet * 10))
+    assert sum(tag == "li" for tag, *_ in many.elements) == html.MAX_SHOWN_CONSTRAINTS
+    assert "and 12 more" in "".join(many.text)
+    assert html.unmet_constraints([]) == ""
 
 
 def test_reviewed_relations_are_escaped():
