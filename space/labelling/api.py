@@ -9,10 +9,13 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_function_description
 
+from glirel_transformers import RelationScores
 from glirel_transformers.ner import HEURISTIC
 from glirel_transformers.requests_glirel import check_probability, check_top_k
 
 from . import model
+
+MAX_MESSAGE = 1000  # characters: messages repeat what they are about, which may be long
 
 
 def extract(
@@ -24,8 +27,7 @@ def extract(
 ) -> list[dict[str, Any]]:
     """Extracts relations of any types between the entities of a text.
 
-    Where a relation asks for entity types that no entity has, the answer has none of that relation, and a log message
-    names both (`job.status().log` in Python, `event.log` in JavaScript).
+    It is an error if every relation asks for entity types that no entity has. If some do, a log message says so.
 
     Args:
         text: the text; the server's limit is 10,000 characters unless it was started with another.
@@ -47,8 +49,7 @@ def extract(
         model.check_text(text)
         found = model.find_entities(text) if entities is None else entities
         scores = model.score(text, found, relation_types)
-        for constraint in scores.unmet_constraints:
-            gr.Warning(str(constraint), title="No entity of that type")
+        _report_unmet_constraints(scores)
         return scores.select(threshold, top_k)
 
 
@@ -86,12 +87,22 @@ def register(blocks: gr.Blocks) -> None:
         answer._api_info = {**answer.api_info(), "description": " ".join(returns)}
 
 
+def _report_unmet_constraints(scores: RelationScores) -> None:
+    unmet = scores.unmet_constraints
+    if unmet and {constraint.relation for constraint in unmet} == {asked.name for asked in scores.relation_types}:
+        raise ValueError(f"No relation that is asked for can be found. {unmet[0]}")
+    for constraint in unmet:
+        gr.Warning(str(constraint), title="No entity of that type")
+
+
 @contextmanager
 def _errors_for_programs() -> Iterator[None]:
     """Within it, what is wrong with the input becomes an error that Gradio sends to the program."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        message = str(error)
+        short = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
+        raise gr.Error(short, print_exception=False) from error
     except RecursionError:
         raise gr.Error("The input is nested too deeply to be read.", print_exception=False) from None

@@ -95,10 +95,12 @@ def check_text(text: object) -> str:
     """Returns `text` if it is a string that holds something, is not too long, and can be written to a file.
 
     Raises:
-        ValueError: otherwise.
+        ValueError, TypeError: otherwise.
     """
-    if not isinstance(text, str) or not text.strip():
+    if text is None or (isinstance(text, str) and not text.strip()):
         raise ValueError("There is no text. Paste one, or choose an example.")
+    if not isinstance(text, str):
+        raise TypeError(f"The text must be a string: got {shortened(text)}.")
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read. Shorten it.")
     check_strings(text, "text")
@@ -106,8 +108,13 @@ def check_text(text: object) -> str:
 
 
 def _check_relation_types(relation_types: object) -> None:
-    if not isinstance(relation_types, (list, dict)) or not relation_types:
+    if relation_types is None or relation_types in ({}, []):
         raise ValueError("Name at least one relation, such as 'place of birth'.")
+    if not isinstance(relation_types, (list, dict)):
+        raise TypeError(
+            "The relations must be names in a list, lines in a string, or an object of names with settings: got "
+            f"{shortened(relation_types)}."
+        )
     if len(relation_types) > MAX_RELATION_TYPES:
         raise ValueError(f"At most {MAX_RELATION_TYPES} relations at once: got {len(relation_types)}. Ask for fewer.")
     length = sum(len(name) for name in relation_types if isinstance(name, str))

@@ -160,7 +160,7 @@ def facts(workspace: Workspace, num_left_out: int) -> list[str]:
     if found == MAX_LISTED:
         parts[0] = f"the {MAX_LISTED} strongest relations: raise the threshold to see where they end"
     if unmet := {constraint.relation for constraint in unmet_constraints(workspace)}:
-        parts.append(f"{len(unmet)} of those asked for admit no entity")
+        parts.append(f"{len(unmet)} relation type{' admits' if len(unmet) == 1 else 's admit'} no entity")
     if scores.num_unscored_pairs:
         parts.append(f"{scores.num_unscored_pairs} pairs lie too far apart to be scored")
     if is_stale(workspace):
