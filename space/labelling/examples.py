@@ -17,7 +17,7 @@ class Example:
 
 
 def _example(text: str, marks: list[tuple[str, str]], relation_lines: str) -> Example:
-    """`marks` name entities in the order of the text."""
+    """`marks` are the entities, in the order of the text."""
     entities, position = [], 0
     for surface, label in marks:
         start = text.index(surface, position)

@@ -21,7 +21,7 @@ NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
 LABEL_LETTER, LABEL_HEIGHT, KIND_LETTER = 6.4, 16, 7.0
 MARGIN = 24
 MAX_EDGES = 60
-# Where along an arrow its name may stand, and how far above or below: the middle is best.
+# Where along an arrow its name may be, and how far above or below: the middle is best.
 LABEL_PLACES = sorted(
     product((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82), (0, -11, 11, -20, 20, -30, 30)),
     key=lambda place: abs(place[0] - 0.5) + abs(place[1]) / 100,
@@ -34,7 +34,7 @@ Node = tuple[str, str | None]  # surface and type
 
 @dataclass
 class Edge:
-    """An arrow between two nodes; `bend` is how far it bows, in pixels, or how high a loop is."""
+    """An arrow between two nodes; `bend` is how far it bows, or how high a loop is, in pixels."""
 
     tail: Node
     head: Node
@@ -58,7 +58,7 @@ def draw(rows: Sequence[Row], hues: Hues) -> str:
     return _draw(edges, tuple((label, hues.get(label, 220)) for label in sorted(labels, key=str))) + note
 
 
-@lru_cache(maxsize=32)  # most of what visitors do changes nothing in it
+@lru_cache(maxsize=32)  # most actions of visitors do not change it
 def _draw(
     relations: tuple[tuple[Node, Node, str, float | None], ...], hues: tuple[tuple[str | None, int], ...]
 ) -> str:
@@ -109,7 +109,7 @@ def _box(node: Node, place: Point) -> Box:
 
 
 def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
-    """Where the nodes stand; unconnected parts stand below each other."""
+    """Places of the nodes; unconnected parts are below each other."""
     graph = nx.Graph()
     for edge in edges:
         graph.add_nodes_from((edge.tail, edge.head))
@@ -133,7 +133,7 @@ def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
 
 
 def _layout(part: nx.Graph) -> dict[Node, Point]:
-    """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, as columns are."""
+    """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, like the column."""
     for one, other, data in part.edges(data=True):
         data["weight"] = (_width(one) + _width(other)) / 2 + LABEL_LETTER * data["letters"] + 48
     if len(part) == 1:
@@ -152,7 +152,7 @@ def _layout(part: nx.Graph) -> dict[Node, Point]:
 
 
 def _spread(places: dict[Node, Point], part: nx.Graph, gap: float = 46.0) -> dict[Node, Point]:
-    """Pushes boxes apart until none overlap, and side by side there is room for a name between them."""
+    """Pushes boxes apart until none overlap and there is room for a name between neighbours."""
     places, widths = dict(places), {node: _width(node) for node in places}
     for _ in range(400):
         moved = False
@@ -179,9 +179,9 @@ def _spread(places: dict[Node, Point], part: nx.Graph, gap: float = 46.0) -> dic
 def _arrow(
     edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken: list[Box], passed: list[Point]
 ) -> str:
-    """A bowed arrow from border to border, and its name where it hides the least.
+    """A bowed arrow from border to border, with its name where it covers the least.
 
-    The name joins what is `taken` (the boxes of the nodes come first), points of the arrow what is `passed`.
+    Adds the name's box to `taken`, which starts with the boxes of the nodes, and points of the arrow to `passed`.
     """
     others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
 
@@ -198,7 +198,7 @@ def _arrow(
 
     if edge.tail == edge.head:
         path, label = _loop(edge, boxes[edge.tail], taken)
-    else:  # around other nodes, where a larger bow leads around them
+    else:  # around other nodes, if a larger bow avoids them
         bends = (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120)))
         free = next((bend for bend in bends if not crossed(bend)), None)
         start, control, end = curve(min(bends, key=crossed) if free is None else free)
@@ -229,12 +229,12 @@ def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
 def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
     """A point of a quadratic Bézier curve."""
     (x1, y1), (xc, yc), (x2, y2) = curve
-    before, beside, after = (1 - t) ** 2, 2 * t * (1 - t), t**2
-    return before * x1 + beside * xc + after * x2, before * y1 + beside * yc + after * y2
+    first, second, third = (1 - t) ** 2, 2 * t * (1 - t), t**2
+    return first * x1 + second * xc + third * x2, first * y1 + second * yc + third * y2
 
 
 def _border(box: Box, towards: Point) -> Point:
-    """Where the line from the centre of a box towards a point leaves it, with a little air."""
+    """Where the line from the centre of a box towards a point leaves the box, with a small gap."""
     left, top, right, bottom = box
     x, y = (left + right) / 2, (top + bottom) / 2
     dx, dy = towards[0] - x, towards[1] - y
@@ -245,7 +245,7 @@ def _border(box: Box, towards: Point) -> Point:
 
 
 def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box], num_nodes: int) -> Point:
-    """The place along the arrow where its name covers least of what is there already, nodes least of all."""
+    """The place along the arrow where its name covers the least of what is there; nodes count most."""
     half = LABEL_LETTER * len(name) / 2 + 3
     best: tuple[float, Point, Box] | None = None
     for t, lift in LABEL_PLACES:

@@ -26,8 +26,8 @@ MAX_SHOWN_EXAMPLES = 100
 MAX_SHOWN_CONSTRAINTS = 8
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 KEYS = (
-    "Text with entities. Arrow keys choose words, with Shift more of them, and Enter marks them. On a mark, Enter "
-    "changes it and Delete removes it."
+    "Text with entities. Arrow keys choose a word, Shift with arrow keys chooses several, and Enter marks them. On a "
+    "mark, Enter changes it and Delete removes it."
 )
 _HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 
@@ -196,7 +196,7 @@ def examples_list(session: Session) -> str:
 
 
 def counter(session: Session) -> str:
-    """How much is in the data set."""
+    """The size of the data set."""
     number, used = len(session.examples), memory.used(session)
     warning = ""
     if used > 0.7:

@@ -84,7 +84,7 @@ class Layout:
             placeholder="place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON\npart of",
         )
         gr.Markdown(SYNTAX, elem_classes="gl-hint")
-        self.constraints = gr.HTML(elem_id="constraints")
+        self.constraints = gr.HTML(visible=False, elem_id="constraints")
         self.extract = gr.Button("Extract relations", variant="primary", size="lg", elem_id="extract")
 
     def _results(self) -> None:

@@ -50,7 +50,9 @@ class Page(Layout):
                 now.session, now.hues, now.desk.open_at, now.desk.note, now.desk.turn
             ),
             self.status: lambda now: html.status(now.facts),
-            self.constraints: lambda now: html.unmet_constraints(view.unmet_constraints(now.workspace)),
+            self.constraints: lambda now: gr.update(
+                value=html.unmet_constraints(now.unmet_constraints), visible=bool(now.unmet_constraints)
+            ),
             self.table: lambda now: [view.cells(row) for row in now.rows],
             self.graph: lambda now: graph.draw([row for row in now.rows if row.verdict != REJECTED], now.hues),
             self.heat_map: lambda now: html.heat_map(now.workspace.scores, now.left_out.reasons),

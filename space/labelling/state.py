@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from glirel_transformers.scores_glirel import UnmetConstraint
+
 from . import html, memory, view
 from .desk import Desk
 from .session import Session
@@ -55,6 +57,11 @@ class State:
     def session(self) -> Session:
         """The visitor's session."""
         return self.workspace.session
+
+    @property
+    def unmet_constraints(self) -> list[UnmetConstraint]:
+        """Constraints that leave out every score of a relation."""
+        return view.unmet_constraints(self.workspace)
 
     @property
     def facts(self) -> list[str]:

@@ -38,11 +38,12 @@ def test_only_what_is_new_is_sent(page, desk):
 
 def test_the_types_of_the_entities_are_shown_next_to_the_relations_that_admit_none(page, desk):
     shown = dict(zip(page.shown, page._show(desk), strict=True))
-    assert shown[page.constraints] == ""
+    assert shown[page.constraints]["visible"] is False
     desk.run(desk.type_relations, "place of birth: PERSN -> CITY\nspouse\nworks in")
     shown = dict(zip(page.shown, page._show(desk), strict=True))
-    assert "place of birth: PERSN as the head" in shown[page.constraints]
-    assert "Types in the text: CITY, PERSON." in shown[page.constraints]
+    assert shown[page.constraints]["visible"] is True
+    assert "place of birth: PERSN as the head" in shown[page.constraints]["value"]
+    assert "Types in the text: CITY, PERSON." in shown[page.constraints]["value"]
 
 
 def test_problems_are_shown_in_place(page, desk):
