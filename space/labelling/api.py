@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_function_description
 
 from glirel_transformers import RelationScores
 from glirel_transformers.ner import HEURISTIC
@@ -72,7 +73,7 @@ def register(blocks: gr.Blocks) -> None:
     for event in blocks.fns.values():
         event.api_name = None
     for function in (extract, find_entities):
-        summary, parameters, returns = get_function_description(function)
+        summary, parameters, returns = _read_docstring(function)
         known = set(blocks.fns)
         gr.api(function, api_name=function.__name__, concurrency_id="model", concurrency_limit=1)
         (event,) = (event for key, event in blocks.fns.items() if key not in known)
@@ -81,10 +82,18 @@ def register(blocks: gr.Blocks) -> None:
             component.label = name
             component._api_info = {**component.api_info(), "additional_description": parameters[name]}
         described = "\n".join(f"- `{name}`: {parameters[name]}" for name in names)
-        event.api_description = f"{summary}\n\n{described}\n\nReturns: {' '.join(returns)}"
+        event.api_description = f"{summary}\n\n{described}\n\nReturns: {returns}"
         (answer,) = event.outputs
         answer.label = "answer"
-        answer._api_info = {**answer.api_info(), "description": " ".join(returns)}
+        answer._api_info = {**answer.api_info(), "description": returns}
+
+
+def _read_docstring(function: Callable[..., object]) -> tuple[str, dict[str, str], str]:
+    """The summary, the parameters and the result; Gradio's own reader keeps only the first line of a parameter."""
+    text = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")
+    summary, _, rest = text.partition("\n\nArgs:\n")
+    arguments, _, returns = rest.partition("\n\nReturns:\n")
+    return summary, dict(re.findall(r"^    (\w+): (.+)$", arguments, re.MULTILINE)), " ".join(returns.split())
 
 
 def _report_unmet_constraints(scores: RelationScores) -> None:
@@ -100,7 +109,7 @@ def _errors_for_programs() -> Iterator[None]:
     """Within it, what is wrong with the input becomes an error that Gradio sends to the program."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         message = str(error)
         short = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
         raise gr.Error(short, print_exception=False) from error

@@ -109,6 +109,9 @@ def test_only_these_endpoints_are_named_and_all_their_parameters_explained(clien
         "least probability",
         "ordered pair",
         "types that no entity has",
+        "null lets simple rules find capitalised spans, dates and numbers.",
+        "At most 50.",
+        '"text", "label" and "index".',
     ):
         assert words in text
 
