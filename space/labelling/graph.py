@@ -29,6 +29,7 @@ LABEL_PLACES = sorted(
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+Curve = tuple[Point, Point, Point]  # quadratic: from the first point to the last
 Node = tuple[str, str | None]  # surface and type
 
 
@@ -183,28 +184,13 @@ def _arrow(
 
     Adds the name's box to `taken`, which starts with the boxes of the nodes, and points of the arrow to `passed`.
     """
-    others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
-
-    def curve(bend: float) -> tuple[Point, Point, Point]:
-        (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
-        length = math.hypot(x2 - x1, y2 - y1) or 1.0
-        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
-        control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
-        return _border(boxes[edge.tail], middle), control, _border(boxes[edge.head], middle)
-
-    def crossed(bend: float) -> int:
-        points = [_on_curve(curve(bend), step / 24) for step in range(1, 24)]
-        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
-
     if edge.tail == edge.head:
         path, label = _loop(edge, boxes[edge.tail], taken)
-    else:  # around other nodes, if a larger bow avoids them
-        bends = (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120)))
-        free = next((bend for bend in bends if not crossed(bend)), None)
-        start, control, end = curve(min(bends, key=crossed) if free is None else free)
-        label = _label_place(edge.name, (start, control, end), taken, len(boxes))
+    else:
+        start, control, end = curve = _bow(edge, places, boxes)
+        label = _label_place(edge.name, curve, taken, len(boxes))
         path = f"M{start[0]:.1f} {start[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {end[0]:.1f} {end[1]:.1f}"
-        passed.extend(_on_curve((start, control, end), step / 10) for step in range(11))
+        passed.extend(_on_curve(curve, step / 10) for step in range(11))
     score = "added by hand" if edge.score is None else f"score {edge.score:.3f}"
     title = escape(f"{edge.tail[0]} → {edge.name} → {edge.head[0]}: {score}")
     strength = 1.0 if edge.score is None else 0.35 + 0.65 * edge.score
@@ -213,6 +199,24 @@ def _arrow(
         f'<path class="gl-line" d="{path}" style="opacity:{strength:.2f}" marker-end="url(#gl-tip)"/>'
         f'<text x="{label[0]:.1f}" y="{label[1]:.1f}">{escape(edge.name)}</text></g>'
     )
+
+
+def _bow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box]) -> Curve:
+    """The bow of an arrow; a larger one where that leads around other nodes."""
+    others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
+
+    def crossed(curve: Curve) -> int:
+        points = [_on_curve(curve, step / 24) for step in range(1, 24)]
+        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
+
+    (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
+    length = math.hypot(x2 - x1, y2 - y1) or 1.0
+    curves = []
+    for bend in (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120))):
+        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
+        control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
+        curves.append((_border(boxes[edge.tail], middle), control, _border(boxes[edge.head], middle)))
+    return min(curves, key=crossed)
 
 
 def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
@@ -226,7 +230,7 @@ def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
     return path, label
 
 
-def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
+def _on_curve(curve: Curve, t: float) -> Point:
     """A point of a quadratic Bézier curve."""
     (x1, y1), (xc, yc), (x2, y2) = curve
     first, second, third = (1 - t) ** 2, 2 * t * (1 - t), t**2
@@ -244,7 +248,7 @@ def _border(box: Box, towards: Point) -> Point:
     return (x + dx * scale, y + dy * scale) if scale < math.inf else (x, y)
 
 
-def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box], num_nodes: int) -> Point:
+def _label_place(name: str, curve: Curve, taken: list[Box], num_nodes: int) -> Point:
     """The place along the arrow where its name covers the least of what is there; nodes count most."""
     half = LABEL_LETTER * len(name) / 2 + 3
     best: tuple[float, Point, Box] | None = None

@@ -159,7 +159,7 @@ class Session:
         position = {entity.span: index for index, entity in enumerate(self.entities)}
         unreviewed = self._unreviewed(predicted)
         held = [*(d.triple for d in self.decisions if d.verdict != REJECTED), *(d.triple for d in unreviewed)]
-        triples = [triple for triple in held if triple.head in position and triple.tail in position]
+        triples = [triple for triple in held if {triple.head, triple.tail} <= position.keys()]
         if not triples and not exhaustive:
             raise ValueError(
                 "There is no relation to save. Accept or add one, or say that the list is complete: then the example "
