@@ -5,6 +5,7 @@ pipeline returns them; where it comes from stands in `source`, `line` and `id`, 
 whose `score` is `None` or absent was added by a person. All functions take any iterable of records and read it once.
 """
 
+from .documents import records_of
 from .graphs import to_networkx, write_graphml
 from .lines import write_csv, write_jsonl
 from .turtle import to_rdflib, write_turtle
@@ -15,6 +16,7 @@ __all__ = [
     "WRITERS",
     "Format",
     "Writer",
+    "records_of",
     "to_networkx",
     "to_rdflib",
     "write_csv",
