@@ -9,12 +9,13 @@ for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_EVALUATE_OFFLINE"):
     os.environ.setdefault(_name, "1")  # a cache miss fails at once, instead of after a time-out
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from interpreters import ROOT, Interpreter
 from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer, make_encoder_config
 from transformers import AutoModel
 
@@ -22,6 +23,11 @@ from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
 from glirel_transformers.conversion import revert
 
 torch.set_num_threads(1)
+
+_LIBRARIES = """import torch; torch.set_num_threads(1)
+import transformers
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, pipeline
+"""
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +44,22 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
         return target
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """An interpreter that finds the package, and in which neither it nor transformers has been imported yet."""
+    server = Interpreter(tmp_path_factory.mktemp("home"), _LIBRARIES, purge="transformers", path=[ROOT])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def interpreter_without_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """An interpreter with transformers that does not find this package, works in an empty folder and is offline."""
+    server = Interpreter(tmp_path_factory.mktemp("home"), _LIBRARIES + "import evaluate, onnxruntime")
+    yield server
+    server.close()
 
 
 BuildModel = Callable[..., GLiRELForRelationClassification]

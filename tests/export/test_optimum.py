@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -41,13 +38,13 @@ def test_optimum_knows_the_task_and_the_model():
     assert TasksManager.get_model_class_for_task(TASK, model_type="glirel") is GLiRELForRelationClassification
 
 
-def test_importing_exports_is_enough():
+def test_importing_exports_is_enough(interpreter):
     script = (
         "import glirel_transformers.export\nfrom optimum.exporters.tasks import TasksManager as T\n"
         f"assert T.get_exporter_config_constructor('onnx', model_type='glirel', task={TASK!r}, "
         f"library_name='transformers')\nassert T.get_model_class_for_task({TASK!r}).__name__ == 'AutoModel'\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    interpreter.check(script)
 
 
 def test_all_axes_are_named(shared_model, encode):
