@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_EVALUATE_OFFLINE"):
     os.environ.setdefault(_name, "1")  # a cache miss fails at once, instead of after a time-out
@@ -28,6 +30,37 @@ _LIBRARIES = """import torch; torch.set_num_threads(1)
 import transformers
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, pipeline
 """
+
+
+_SLOW_FIXTURES = {"exported", "interpreter", "interpreter_without_package"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever exports or has an interpreter started through a fixture is slow, without saying so each time."""
+    for item in items:
+        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _only_slow_tests_start_interpreters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the fast tests fast: one that starts a Python, or exports a graph, must be marked as slow."""
+    if any(request.node.get_closest_marker(name) for name in ("slow", "sweep", "browser")):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("A test that exports or starts an interpreter is slow: mark it with pytest.mark.slow.")
+
+    start = subprocess.Popen.__init__
+
+    def start_others(self: subprocess.Popen[Any], args: Any, *rest: Any, **options: Any) -> None:
+        program = args if isinstance(args, str) else os.fspath(args[0])
+        if program == sys.executable:
+            refuse()
+        start(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", start_others)
+    monkeypatch.setattr(torch.export, "export", refuse)
 
 
 @pytest.fixture(scope="session")

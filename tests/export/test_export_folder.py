@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
@@ -23,7 +23,6 @@ from glirel_transformers.export.folder import find_output, written_whole
 from glirel_transformers.export.reference import load_reference
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
-SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
 
 SCRIPT = """
 import json, sys
@@ -46,7 +45,7 @@ print(json.dumps({"config": type(config).__name__, "scorer": config.scorer, "log
 
 
 def test_the_folder_is_whole(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     code = {path.name for path in PACKAGE.glob("*_glirel.py")}
     others = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"}
     assert {path.name for path in folder.iterdir()} == code | others
@@ -64,7 +63,7 @@ def _umask() -> int:
 
 
 def test_moved_it_works_without_the_package(exported, tmp_path, interpreter_without_package):
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
     moved = tmp_path / "elsewhere" / "moved"
     shutil.copytree(folder, moved)
     given = {"folder": str(moved), "texts": TEXTS, "entities": ENTITIES, "types": RELATION_TYPES}
@@ -77,7 +76,7 @@ def test_moved_it_works_without_the_package(exported, tmp_path, interpreter_with
 
 
 def test_the_card_tells_what_is_exported_and_how_it_compares(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     card = ModelCard.load(folder / "README.md")
     assert card.data.library_name == "onnxruntime"
     assert "relation-extraction" in card.data.tags
@@ -86,7 +85,7 @@ def test_the_card_tells_what_is_exported_and_how_it_compares(exported):
 
 
 def test_the_graph_says_how_it_was_made(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     graph = onnx.load(folder / "model.onnx")
     onnx.checker.check_model(graph)
     assert {entry.key: entry.value for entry in graph.metadata_props} == {
@@ -100,7 +99,7 @@ def test_the_graph_says_how_it_was_made(exported):
 
 
 def test_an_export_is_no_checkpoint(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     with pytest.raises(ValueError, match="is an ONNX export"):
         check_checkpoint(folder)
     with pytest.raises(ValueError, match="is an ONNX export"):
@@ -130,7 +129,7 @@ def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path
 
 
 def test_a_checkpoint_beside_an_export_is_not_overwritten(exported, build_model, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     build_model("bert").save_pretrained(tmp_path / "both")
     shutil.copy(folder / "model.onnx", tmp_path / "both")
     with pytest.raises(OSError, match="something other than an export"):
@@ -187,7 +186,7 @@ def test_an_encoder_that_torch_cannot_export_is_named(build_model, tmp_path, mon
 
 @pytest.mark.slow
 def test_an_export_is_overwritten_when_asked_for(exported, build_model, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     target = tmp_path / "onnx"
     shutil.copytree(folder, target)
     (target / "old.txt").write_text("old")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from optimum.exporters.base import ExporterConfig
 from optimum.exporters.tasks import TasksManager
+from tiny import EXPORTED
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
 from glirel_transformers.export.config import GLiRELExporterConfig, exporter_config
@@ -69,7 +70,7 @@ def test_inputs_and_outputs_follow_the_settings(build_model, encode):
 
 
 def test_the_graph_has_the_axes_of_the_configuration(exported):
-    model, folder = exported("bert")
+    model, folder = exported("bert", **EXPORTED["bert"])
     config = exporter_config(model.config)
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     for found, declared in ((session.get_inputs(), config.inputs), (session.get_outputs(), config.outputs)):

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from labelling import model
 
+pytestmark = pytest.mark.slow
+
 gradio_client = pytest.importorskip("gradio_client")
 
 ROOT = Path(__file__).resolve().parents[2]

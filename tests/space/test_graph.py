@@ -8,6 +8,8 @@ from labelling.html import palette
 from labelling.values import Span, Triple
 from labelling.view import Row
 
+pytestmark = pytest.mark.slow
+
 SVG = re.compile(r"<svg.*</svg>", re.S)
 
 
