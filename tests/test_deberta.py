@@ -52,6 +52,7 @@ def inputs(*lengths: int) -> dict[str, torch.Tensor]:
     return {"input_ids": torch.randint(1, 50, mask.shape, generator=generator) * mask, "attention_mask": mask}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize("shared_keys", [True, False])
 @pytest.mark.parametrize("terms", TERMS, ids="+".join)

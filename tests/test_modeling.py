@@ -8,7 +8,9 @@ import pytest
 import torch
 from tiny import (
     ENTITIES,
+    EXPORTED,
     FAMILIES,
+    GROUPS,
     MAX_TOKENS,
     RELATION_TYPES,
     SETTINGS,
@@ -486,6 +488,7 @@ def test_gradient_checkpointing_recomputes_the_layers(build_model, encode, enabl
 # Saving, loading, building
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings"), COMBINATIONS)
 def test_saving_and_loading_is_exact(build_model, encode, tmp_path, family, settings):
     model = build_model(family, **SETTINGS[settings])
@@ -715,8 +718,11 @@ def dynamic_shapes(batch) -> dict[str, dict[int, object]]:
     }
 
 
-EXPORTS = [(family, settings) for family in FAMILIES for settings in ("plain", "refined")]
-EXPORTS += [("bert", "marked"), ("bert", "lstm")]
+EXPORTS = [
+    pytest.param(family, settings, marks=() if EXPORTED[family] is GROUPS[settings] else pytest.mark.sweep)
+    for family in FAMILIES
+    for settings in SETTINGS
+]
 
 
 @pytest.mark.slow

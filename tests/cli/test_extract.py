@@ -198,29 +198,29 @@ def command(model_folder, *arguments):
     ("sent", "output"), [(signal.SIGKILL, "out.jsonl"), (signal.SIGKILL, "out.csv"), (signal.SIGINT, "out.jsonl")]
 )
 def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
-    sent, output, model_folder, corpus, tmp_path
+    sent, output, model_folder, corpus, run, tmp_path
 ):
-    corpus(1000)
+    name = corpus(600)
+    whole = run(*RELATION, "--batch-size", "2", "-o", f"whole-{output}", text=name)
+    assert whole.exit_code == 0, whole.stderr
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     options = {"cwd": tmp_path, "env": environment, "text": True, "stderr": subprocess.PIPE}
-    whole = subprocess.run(command(model_folder, "-o", f"whole-{output}"), **options, timeout=300)
-    assert whole.returncode == 0, whole.stderr
     lines = tmp_path / (output if output.endswith("jsonl") else f"{output}.partial.jsonl")
     options["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # it may be ignored where tests run
     with subprocess.Popen(command(model_folder, "-o", output), **options) as process:
-        while process.poll() is None and not (lines.exists() and lines.stat().st_size > 200_000):
+        while process.poll() is None and not (lines.exists() and lines.stat().st_size > 100_000):
             time.sleep(0.01)
         process.send_signal(sent)
         _, told = process.communicate(timeout=60)
     assert process.returncode == (130 if sent == signal.SIGINT else -sent)
     left = lines.read_text()
     assert left.endswith("\n")
-    assert 200 < len(records_of(left)) < 1000
+    assert 100 < len(records_of(left)) < 600
     if sent == signal.SIGINT:
         assert "Run the same command again to go on." in told
         assert "Traceback" not in told
-    resumed = subprocess.run(command(model_folder, "-o", output), **options, timeout=300)
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = run(*RELATION, "--batch-size", "2", "-o", output, text=name)
+    assert resumed.exit_code == 0, resumed.stderr
     assert "Going on after" in resumed.stderr
     assert (tmp_path / output).read_bytes() == (tmp_path / f"whole-{output}").read_bytes()
 

@@ -61,6 +61,7 @@ def write(name, text):
     return lambda folder: (folder / name).write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -25,6 +25,7 @@ MENTIONS = [[(8, 10), (0, 2), (13, 16), (15, 16)], [(0, 1), (2, 3)]]  # unsorted
 RELATION_TYPES = ["place of birth", "spouse", "headquartered in"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "deberta-v2"])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_scores_are_those_of_the_original(setting, family, make_original, tmp_path):

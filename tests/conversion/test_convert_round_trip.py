@@ -34,6 +34,7 @@ def assert_same(one, other):
         assert torch.equal(tensor, others[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_converted_checkpoint_comes_back_bit_for_bit(setting, make_original, tmp_path):
     original = make_original(**SETTINGS[setting])
