@@ -92,19 +92,20 @@ def read_text(path: StrPath) -> str:
         return file.read()
 
 
-def parse_json(text: str | bytes, where: str) -> Json:
-    """The JSON value of `text`; `where` names its place in errors.
+def parse_json(text: str | bytes, where: str = "") -> Json:
+    """The JSON value of `text`; `where` names its place in errors, unless the caller does.
 
     Raises:
         ValueError: when it is not JSON, or nested too deeply to be read.
     """
+    place = where and f"{where}: "
     try:
-        value: Json = json.loads(text, parse_constant=partial(_refuse_constant, where))
+        value: Json = json.loads(text, parse_constant=partial(_refuse_constant, place))
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
-        raise ValueError(f"{where}: It is not JSON: {error.msg} at {line}character {error.colno}.") from error
+        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.") from error
     except RecursionError:
-        raise ValueError(f"{where}: It is nested too deeply to be read.") from None
+        raise ValueError(f"{place}It is nested too deeply to be read.") from None
     return value
 
 
@@ -148,8 +149,8 @@ def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[
         yield text
 
 
-def _refuse_constant(where: str, name: str) -> float:
-    raise ValueError(f"{where}: It has the value {name}, which JSON does not have. Write null in its place.")
+def _refuse_constant(place: str, name: str) -> float:
+    raise ValueError(f"{place}It has the value {name}, which JSON does not have. Write null in its place.")
 
 
 @contextmanager

@@ -40,17 +40,18 @@ def extract(given: ExtractOptions) -> None:
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
     its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training
-    and from the Space, are read as well.
+    and from the Space, are read as well. Tables are read with --text-column.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """
     with errors_without_traceback(), interruptible(partial(_explain_how_to_go_on, given.output)), _while_it_is_read():
         # All that can be checked without a model, before the seconds that torch takes.
         relation_types = _read_relations(given.relation, given.relations)
-        sources = find_sources(given.inputs, given.input_format)
+        sources = find_sources(given.inputs, given.input_format, given.text_column)
         _check_against_output(sources, given.inputs, given.output)
         _check_together(given, sources, has_relations=relation_types is not None)
         chosen = _choose_format(given, sources)
+        _check_writing(given, chosen)
         from .extract_run import run
 
         is_done = run(given, sources, relation_types, chosen)
@@ -122,6 +123,14 @@ def _choose_format(given: ExtractOptions, sources: list[Source]) -> OutputChoice
             f"The name {str(output)!r} tells no format: end it in {', '.join(SUFFIXES)}, or say --format."
         )
     return chosen
+
+
+def _check_writing(given: ExtractOptions, chosen: OutputChoice) -> None:
+    """Checks that options of one format are not given for another."""
+    if given.spreadsheet_safe and chosen != "csv":
+        raise ValueError(f"--spreadsheet-safe is for csv: got {chosen}. Say --format csv, or leave it out.")
+    if given.once_per_pair and chosen not in ("turtle", "graphml"):
+        raise ValueError(f"--once-per-pair is for turtle and graphml: got {chosen}. Say --format, or leave it out.")
 
 
 def _explain_how_to_go_on(output: Path | None) -> None:

@@ -63,6 +63,28 @@ TopK = Annotated[
     int | None,
     typer.Option(help="At most n relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT),
 ]
+SelfPairs = Annotated[
+    bool,
+    typer.Option("--self-pairs", help="An entity may also relate to itself.", rich_help_panel=_WHAT),
+]
+ReadableNames = Annotated[
+    bool,
+    typer.Option(
+        "--readable-names",
+        help="Let the model read place_of_birth, placeOfBirth or per:place_of_birth as 'place of birth', which scores "
+        "better; the output has your names.",
+        rich_help_panel=_WHAT,
+    ),
+]
+GroupSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Ask for n relations at a time, where all together leave too little room for the text; auto: for as many "
+        "as take half of what the model reads. [default: all at once]",
+        rich_help_panel=_WHAT,
+    ),
+]
 TruncationOption = Annotated[
     Truncation,
     typer.Option(
@@ -81,8 +103,18 @@ AlignmentOption = Annotated[
 InputFormat = Annotated[
     Kind | None,
     typer.Option(
-        help="Read files and standard input as one text, one text a line, or one JSON object a line. "
-        "[default: jsonl for .jsonl and .ndjson, also with .gz or .xz; else text]",
+        help="Read files and standard input as one text, one text a line, one JSON object a line, or a table (with "
+        "--text-column). [default: jsonl for .jsonl and .ndjson, table for .csv and .tsv, also with .gz or .xz; else "
+        "text]",
+        rich_help_panel=_FILES,
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column of tables (.csv, .tsv) that holds the texts, one a row. --ner finds their entities; the "
+        "other columns are carried through.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -102,6 +134,24 @@ OutputFile = Annotated[
         "--output",
         "-o",
         help="File to write (.jsonl, .csv, .ttl, .graphml). A run that was broken off goes on there.",
+        rich_help_panel=_FILES,
+    ),
+]
+SpreadsheetSafe = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet-safe",
+        help="In csv, put an apostrophe before cells that a spreadsheet would run as a formula: those that begin with "
+        "= + - @, a tab or a line break.",
+        rich_help_panel=_FILES,
+    ),
+]
+OncePerPair = Annotated[
+    bool,
+    typer.Option(
+        "--once-per-pair",
+        help="In turtle and graphml, write a relation once for each pair of entities (by text and type), with the "
+        "number of its mentions, and with the score and the place of the best. Held in memory.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -167,11 +217,17 @@ class ExtractOptions:
     ner_labels: RecognizerLabels = None
     threshold: Threshold = None
     top_k: TopK = None
+    self_pairs: SelfPairs = False
+    readable_names: ReadableNames = False
+    group_size: GroupSizeOption = None
     truncation: TruncationOption = "error"
     alignment: AlignmentOption = None
     input_format: InputFormat = None
+    text_column: TextColumn = None
     output_format: OutputFormat = None
     output: OutputFile = None
+    spreadsheet_safe: SpreadsheetSafe = False
+    once_per_pair: OncePerPair = False
     overwrite: Overwrite = False
     on_error: OnErrorOption = "stop"
     model: Model = None

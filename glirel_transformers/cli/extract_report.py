@@ -75,6 +75,7 @@ def summary(counts: Counts) -> str:
     parts += [
         f"{counted(counts.unscored_pairs, 'ordered entity pair')} too far apart for one window, and not scored"
     ] * bool(counts.unscored_pairs)
+    parts += [f"{counted(counts.collapsed, 'text')} with entities that are parts of one word"] * bool(counts.collapsed)
     return ", ".join(parts)
 
 

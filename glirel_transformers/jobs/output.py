@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from glirel_transformers.files import replace_atomically
+from glirel_transformers.files import Json, replace_atomically
 from glirel_transformers.formats.lines import to_json
 
 from .records import Record
@@ -32,12 +32,21 @@ _CURE = "Name another --output, or begin anew with --overwrite."
 
 @dataclass
 class Counts:
-    """How much was done: texts, relations, malformed items, and pairs that no window of a long text holds."""
+    """How much was done.
+
+    Args:
+        texts: texts that were worked on.
+        relations: relations that were found.
+        malformed: malformed items.
+        unscored_pairs: pairs that no window of a long text holds.
+        collapsed: texts in which the recogniser found entities that are parts of the same words.
+    """
 
     texts: int = 0
     relations: int = 0
     malformed: int = 0
     unscored_pairs: int = 0
+    collapsed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + others for mine, others in zip(asdict(self).values(), asdict(other).values())))
@@ -60,7 +69,7 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Progress:
+    def from_dict(cls, values: Mapping[str, Any]) -> Progress:
         """As the journal has it."""
         return cls(**{**values, "counts": Counts(**values["counts"])})
 
@@ -83,7 +92,7 @@ class ResumableOutput:
         OSError: when it cannot be written, or another run is writing it.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], chunk_size: int, overwrite: bool = False):
+    def __init__(self, path: Path, settings: Mapping[str, Json], chunk_size: int, overwrite: bool = False):
         self.path = path
         self.settings = settings
         self.chunk_size = chunk_size
@@ -201,7 +210,7 @@ class ResumableOutput:
     def _write_journal(self) -> None:
         journal = {
             "version": 1,
-            "settings": self.settings,
+            "settings": dict(self.settings),
             "reached": asdict(self.reached),
             "finished": asdict(self.finished) if self.finished else None,
         }
@@ -209,7 +218,7 @@ class ResumableOutput:
             json.dump(journal, file, indent=1)
 
 
-def _check_settings(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def _check_settings(path: Path, before: Mapping[str, Json], now: Mapping[str, Json]) -> None:
     """Raises a `ValueError` that names the settings in which two runs differ."""
     pairs = {
         name: (_written(before.get(name)), _written(now.get(name))) for name in sorted(before.keys() | now.keys())
@@ -221,7 +230,7 @@ def _check_settings(path: Path, before: dict[str, Any], now: dict[str, Any]) -> 
         )
 
 
-def _written(value: Any) -> str:
+def _written(value: Json) -> str:
     """A setting as JSON, so that the order of relation types counts."""
     return json.dumps(value, ensure_ascii=False)
 

@@ -22,7 +22,7 @@ from glirel_transformers.extras import require_extra
 
 from .choices import Kind
 from .run import Engine
-from .sources import Chunk, Item, Source, read_lines, read_whole
+from .sources import Chunk, Item, Source, read_lines, read_rows, read_whole
 from .worker import ChunkResult, ExtractionSettings, Extractor
 
 _MAX_BLOCKS = 10_000  # what Ray keeps book of; of more chunks, several are in a block
@@ -36,8 +36,9 @@ class FilePart:
         path: the file.
         kind: how it is read.
         offset: the first item's first byte.
-        line: the first item's line.
+        line: the first item's line, or its row in a table.
         num_bytes: how many bytes there are from the first item's beginning to the last one's end.
+        text_column: the column of a table that holds the texts.
     """
 
     path: str
@@ -45,16 +46,19 @@ class FilePart:
     offset: int
     line: int
     num_bytes: int
+    text_column: str | None = None
 
     def read(self) -> Iterator[Item]:
         """The items."""
-        source = Source(self.kind, Path(self.path))
+        source = Source(self.kind, Path(self.path), text_column=self.text_column)
         with source.open() as file:
             if self.kind == "text":
                 yield read_whole(source, file)
-                return
-            file.seek(self.offset)
-            yield from read_lines(source, file, self.offset, self.line, self.num_bytes)
+            elif self.kind == "table":
+                yield from read_rows(source, file, self.offset, self.line, self.num_bytes)
+            else:
+                file.seek(self.offset)
+                yield from read_lines(source, file, self.offset, self.line, self.num_bytes)
 
 
 def ray_engine(settings: ExtractionSettings, num_workers: int) -> Engine:
@@ -83,7 +87,8 @@ def parts_of(chunk: Chunk) -> list[FilePart]:
                 "--engine ray reads files, which its workers read themselves: got a text. Leave --engine ray out."
             )
         num_bytes = last.offset + last.num_bytes - first.offset
-        parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes))
+        text_column = None if first.header is None else first.header.text_column
+        parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes, text_column))
     return parts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glirel_transformers.files import replace_atomically
-from glirel_transformers.formats import WRITERS, Format
+from glirel_transformers.formats import Writer
 
 from .choices import OnError
 from .output import Counts, Progress, ResumableOutput, read_records
@@ -43,17 +43,20 @@ class Outcome:
         stopped: the malformed item at which it ended.
         was_complete: whether there was nothing to do.
         entity_types: of all entities of this run.
+        collapse: the first text of this run in which the recogniser found entities that are parts of the same words.
     """
 
     counts: Counts
     stopped: Malformed | None = None
     was_complete: bool = False
     entity_types: set[str | None] = field(default_factory=set)
+    collapse: str | None = None
 
     def add(self, done: WorkedChunk) -> None:
         """Adds what a chunk did."""
         self.counts += done.counts
         self.entity_types |= done.entity_types
+        self.collapse = self.collapse or done.collapse
 
 
 @dataclass
@@ -66,6 +69,7 @@ class WorkedChunk:
     malformed: list[Malformed]
     stopped: Malformed | None
     entity_types: set[str | None]
+    collapse: str | None
 
 
 def local_engine(settings: ExtractionSettings) -> Engine:
@@ -148,10 +152,10 @@ def read_chunks(sources: Iterable[Source], size: int) -> Iterator[Chunk]:
     return in_chunks(read_items(sources), size)
 
 
-def render(records: Path, path: Path, output_format: Format) -> None:
+def render(records: Path, path: Path, write: Writer) -> None:
     """Writes the records of a file of JSON lines in another format, all at once or not at all."""
     with replace_atomically(path) as file:
-        WRITERS[output_format](read_records(records), file)
+        write(read_records(records), file)
 
 
 def _skip(chunks: Iterator[Chunk], reached: Progress, path: Path) -> Chunk | None:
@@ -183,11 +187,16 @@ def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk
         results, malformed = results[: results.index(stopped)], [stopped]
     good = [record for record in results if not isinstance(record, Malformed)]
     counts = Counts(
-        len(good), sum(len(record["relations"]) for record in good), len(malformed), result.num_unscored_pairs
+        texts=len(good),
+        relations=sum(len(record["relations"]) for record in good),
+        malformed=len(malformed),
+        unscored_pairs=result.num_unscored_pairs,
+        collapsed=len(result.collapses),
     )
     if on_error == "keep":
         good = [record.to_record() if isinstance(record, Malformed) else record for record in results]
-    return WorkedChunk(chunk, good, counts, malformed, stopped, result.entity_types)
+    collapse = next(iter(result.collapses), None)
+    return WorkedChunk(chunk, good, counts, malformed, stopped, result.entity_types, collapse)
 
 
 def _tell(observer: Observer, done: WorkedChunk) -> None:
