@@ -296,6 +296,20 @@ def read_arguments() -> argparse.Namespace:
     return args
 
 
+def still_to_do(
+    workloads: list[Workload], results: dict[str, Any], args: argparse.Namespace
+) -> list[tuple[Workload, str]]:
+    """The workloads that are not measured yet, each with an allocator."""
+    measured = results["workloads"] if args.resume else {}
+    with_training = not args.only or any(part in TRAINING.name for part in args.only)
+    return [
+        (workload, allocator)
+        for workload in [*workloads, *([TRAINING] if with_training else [])]
+        for allocator in args.allocators
+        if allocator not in measured.get(workload.name, {})
+    ]
+
+
 def main() -> None:
     args = read_arguments()
     workloads = chosen_workloads(args)
@@ -306,14 +320,7 @@ def main() -> None:
     suffix = "" if args.device == "cpu" else f"_{args.device}"
     path = CACHE / "quick.json" if args.quick else BENCHMARKS / "results" / f"against_original{suffix}.json"
     results = start_results(args, sides, path)
-    measured = results["workloads"] if args.resume else {}
-    with_training = not args.only or any(part in TRAINING.name for part in args.only)
-    to_do = [
-        (workload, allocator)
-        for workload in [*workloads, *([TRAINING] if with_training else [])]
-        for allocator in args.allocators
-        if allocator not in measured.get(workload.name, {})
-    ]
+    to_do = still_to_do(workloads, results, args)
     minutes = len(to_do) * (STARTING + 2 * args.seconds) / 60
     note(f"{len(to_do)} measurements to do, about {minutes:.0f} minutes.")
     start = time.monotonic()

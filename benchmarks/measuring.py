@@ -111,5 +111,5 @@ def compare_predictions(
     return (differences[0][0] if differences else 0.0), [words for _, words in differences[:5]]
 
 
-def _as_key(value: Any) -> Any:
+def _as_key(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal, Union, get_args, get_origin
 
 from glirel_transformers.choices_glirel import CHOICES
@@ -71,25 +73,30 @@ def read_value(name: str, text: str, kind: object) -> object:
     kinds = get_args(kind) if is_union else (kind,)
     if types.NoneType in kinds and text.lower() == "none":
         return None
-    expected = []
-    for one in kinds:
-        if get_origin(one) is Literal:
-            if text in get_args(one):
-                return text
-            expected.append(f"one of {', '.join(get_args(one))}")
-        elif one in _READERS:
-            read, words = _READERS[one]
-            try:
-                return read(text)
-            except ValueError:
-                expected.append(words)
-        elif (get_origin(one) or one) in (dict, list) and text[:1] in ("{", "["):
-            return parse_json(text, f"--set {name}")
-    if not expected or str in kinds:
+    if text[:1] in ("{", "[") and any((get_origin(one) or one) in (dict, list) for one in kinds):
+        return parse_json(text, f"--set {name}")
+    readers = [reader for one in kinds if (reader := _reader_of(one)) is not None]
+    for read, _ in readers:
+        with suppress(ValueError):
+            return read(text)
+    if not readers or str in kinds:
         return text  # of a type that transformers reads from a string, such as the name of an optimizer
-    if types.NoneType in kinds:
-        expected.append("none")
+    expected = [words for _, words in readers] + ["none"] * (types.NoneType in kinds)
     raise ValueError(f"--set {name} is {_short(text)}: expected {' or '.join(expected)}.")
+
+
+def _reader_of(kind: object) -> tuple[Callable[[str], object], str] | None:
+    """What reads a value of that type, and what errors say that it expects; `None` where strings are left alone."""
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        return partial(_read_choice, choices), f"one of {', '.join(choices)}"
+    return _READERS.get(kind) if isinstance(kind, type) else None
+
+
+def _read_choice(choices: tuple[str, ...], text: str) -> str:
+    if text not in choices:
+        raise ValueError(text)
+    return text
 
 
 def _read_bool(text: str) -> bool:

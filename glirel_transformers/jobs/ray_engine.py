@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from glirel_transformers.extras import require_extra
@@ -170,13 +171,16 @@ def _share(resources: dict[str, float], device: str | None, num_workers: int) ->
 
 
 @contextmanager
-def _cluster(ray: Any, num_workers: int) -> Iterator[dict[str, float]]:
+def _cluster(ray: ModuleType, num_workers: int) -> Iterator[dict[str, float]]:
     """The resources of the cluster in use, else of one on this machine for as long as it is needed."""
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
     address = os.environ.get("RAY_ADDRESS", "local")
-    of_this_machine: dict[str, Any] = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, num_workers)}
+    of_this_machine: dict[str, object] = {
+        "include_dashboard": False,
+        "num_cpus": max(os.cpu_count() or 1, num_workers),
+    }
     ray.init(
         address=address,
         log_to_driver=False,
@@ -189,7 +193,7 @@ def _cluster(ray: Any, num_workers: int) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
-def _import_ray() -> Any:
+def _import_ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     # What it prints of itself is about its insides; what goes wrong comes as an exception.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
