@@ -27,7 +27,7 @@ Entities = Annotated[
     typer.Option(
         "--entity",
         "-e",
-        help="An entity of the one text given, as it stands there, with its type: 'Marie Curie=PERSON'.",
+        help="An entity of the one text given, as the text has it, with its type: 'Marie Curie=PERSON'.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -123,8 +123,8 @@ OutputFormat = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="graphml holds the whole graph in memory; all others are written as they come. [default: from "
-        "--output's name; else table for a text on the command line or from standard input, jsonl for files]",
+        help="graphml holds the whole graph in memory; the others are written as results arrive. [default: from "
+        "the name of --output; else table for a text on the command line or from standard input, jsonl for files]",
         rich_help_panel=_FILES,
     ),
 ]
@@ -133,7 +133,7 @@ OutputFile = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="File to write (.jsonl, .csv, .ttl, .graphml). A run that was broken off goes on there.",
+        help="File to write (.jsonl, .csv, .ttl, .graphml). An interrupted run resumes there.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -159,7 +159,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start the output a
 OnErrorOption = Annotated[
     OnError,
     typer.Option(
-        help="A malformed text or line ends the run with exit code 1 (stop), is left out (skip), or stands "
+        help="A malformed text, line or row ends the run with exit code 1 (stop), is left out (skip), or is kept "
         "in the output with its place and the error (keep). Each is reported with file and line, and counted.",
         rich_help_panel=_FILES,
     ),
@@ -179,12 +179,12 @@ Device = Annotated[
 ]
 Dtype = Annotated[
     Precision | None,
-    typer.Option(help="Precision of the weights. [default: as the checkpoint says]", rich_help_panel=_MODEL),
+    typer.Option(help="Precision of the weights. [default: that of the checkpoint]", rich_help_panel=_MODEL),
 ]
 BatchSize = Annotated[
     int,
     typer.Option(
-        help="Texts that the model reads at once. Work is done in 16 batches at a time.",
+        help="Texts that the model reads at once. Work is done in chunks of 16 batches.",
         min=1,
         rich_help_panel=_MODEL,
     ),
@@ -192,7 +192,7 @@ BatchSize = Annotated[
 EngineOption = Annotated[
     Literal["local", "ray"],
     typer.Option(
-        help="Work in this process, or over Ray Data in several (pip install 'glirel-transformers[ray]'): on this "
+        help="Work in this process, or with Ray Data in several (pip install 'glirel-transformers[ray]'): on this "
         "machine, or on the cluster that $RAY_ADDRESS names. The output is the same.",
         rich_help_panel=_MANY,
     ),

@@ -39,7 +39,7 @@ from .extract_report import Report, counted, summary
 
 
 def run(given: ExtractOptions, sources: list[Source], relation_types: object, chosen: OutputChoice) -> bool:
-    """Extracts from all sources into a file, or to standard output; whether all of it was worked on.
+    """Extracts from all sources into a file, or to standard output; returns whether all of it was processed.
 
     Args:
         given: the options.
@@ -98,7 +98,7 @@ def _read_group_size(given: str | None) -> GroupSize:
 
 
 def _writer(given: ExtractOptions, output_format: Format) -> Writer:
-    """What writes a format, as the options ask for it."""
+    """The writer of a format, as the options ask for it."""
     write = WRITERS[output_format]
     if given.spreadsheet_safe:
         return partial(write_csv, spreadsheet_safe=True)
@@ -125,22 +125,22 @@ def _write(
     output_format: Format,
     report: Report,
 ) -> Outcome:
-    """Writes a file. Other formats than JSON lines are written from these when all is done."""
+    """Writes a file. Formats other than JSON lines are written from these once all is done."""
     is_lines = output_format == "jsonl"
     records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
     shaping = {**settings.shaping(), "on_error": given.on_error, "text_column": given.text_column}
     write = _writer(given, output_format)
-    write([], io.StringIO())  # what it needs should be missed now, not when all is done
+    write([], io.StringIO())  # a missing package should be noticed now, not when all is done
     target = ResumableOutput(records, shaping, settings.chunk_size, given.overwrite)
     if not is_lines and not given.overwrite and path.exists() and not target.journal.exists():
-        raise ValueError(f"{str(path)!r} is there already. Name another --output, or start again with --overwrite.")
+        raise ValueError(f"{str(path)!r} exists already. Name another --output, or start again with --overwrite.")
     outcome = write_resumably(sources, make_engine, target, given.on_error, report)
     report.close()
     done = summary(outcome.counts)
     if outcome.stopped is not None:
         before = summary(replace(outcome.counts, malformed=0))
-        errors.print(plain(f"Stopped there: {records} has what comes before, {before}."))
-        errors.print("Fix it and go on with the same command, or go on with --on-error skip or keep.")
+        errors.print(plain(f"Stopped there: {records} holds what comes before, {before}."))
+        errors.print("Fix it and run the same command again to resume, or add --on-error skip or keep.")
     elif outcome.was_complete and is_lines:
         errors.print(plain(f"{path} is complete: {done}. Nothing is left to do."))
     else:
@@ -159,7 +159,7 @@ def _print(
     output_format: OutputChoice,
     report: Report,
 ) -> Outcome:
-    """Writes to standard output as results come."""
+    """Writes to standard output as results arrive."""
     run = make_engine()
     start = time.perf_counter()
     records = stream_records(read_chunks(sources, settings.chunk_size), run, given.on_error, report)
@@ -179,7 +179,7 @@ def _print(
         name = plain(model_name(given.model))
         console.print(f"{counted(outcome.counts.relations, 'relation')} · {name} · {1000 * seconds:.0f} ms")
     elif len(sources) > 1 or sources[0].kind != "text":
-        stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep goes on. "
+        stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep would continue. "
         errors.print(plain(f"{stopped}{summary(outcome.counts)}."))
     return outcome
 
@@ -188,7 +188,7 @@ def find_entities(text: str, entities: list[str]) -> list[dict[str, Any]]:
     """Finds entities given as `surface` or `surface=TYPE`; one that is given again is its next occurrence.
 
     Raises:
-        ValueError: when the text does not hold one (so often).
+        ValueError: when the text does not hold one, or not often enough.
     """
     named: list[object] = []
     for entity in entities:

@@ -17,7 +17,7 @@ _MANY = 60  # characters of a value that a message repeats
 
 
 def split_overrides(texts: Iterable[str]) -> dict[str, str]:
-    """Fields and their values as they stand, from `field=value` each. What names a choice is checked already.
+    """Fields and their values as text, from `field=value` each. Fields that name a choice are checked.
 
     Raises:
         ValueError: when one is anything else, or names a field again.
@@ -40,7 +40,7 @@ def read_overrides(texts: Mapping[str, str], *kinds: Mapping[str, object]) -> li
     """Values of the right types, divided among several lists of fields.
 
     Args:
-        texts: fields and their values as they stand.
+        texts: fields and their values as text.
         kinds: for each list, its fields and their types. A field belongs to the first list that has it.
 
     Raises:
@@ -63,7 +63,7 @@ def read_value(name: str, text: str, kind: object) -> object:
 
     Args:
         name: of the field, for errors.
-        text: the value as it stands.
+        text: the value as text.
         kind: the type of the field, such as `int | None`, `bool`, or a `Literal`.
 
     Raises:
@@ -86,7 +86,7 @@ def read_value(name: str, text: str, kind: object) -> object:
 
 
 def _reader_of(kind: object) -> tuple[Callable[[str], object], str] | None:
-    """What reads a value of that type, and what errors say that it expects; `None` where strings are left alone."""
+    """What reads a value of that type, and what errors call it; `None` for a type whose values stay strings."""
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return partial(_read_choice, choices), f"one of {', '.join(choices)}"

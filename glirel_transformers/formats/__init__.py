@@ -1,10 +1,11 @@
 """Records of extraction as files: JSON lines, CSV, GraphML and Turtle.
 
 A record is a dictionary with `text`, `entities` (each with `start`, `end`, `text`, `label`) and `relations` as the
-pipeline returns them; where it comes from stands in `source`, `line` and `id`, each of which may be absent. A relation
+pipeline returns them; where it comes from is in `source`, `line` and `id`, each of which may be absent. A relation
 whose `score` is `None` or absent was added by a person. All functions take any iterable of records and read it once.
 
-A graph has an edge for every mention of a relation; of `once_per_pair(records)`, one for each pair of entities.
+A graph has an edge for every mention of a relation; a graph of `once_per_pair(records)` has one for each pair of
+entities.
 """
 
 from .facts import once_per_pair

@@ -16,8 +16,8 @@ def node_of(entity: Mapping[str, Any]) -> Node:
 def once_per_pair(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Records for a graph with one edge for each fact: for each relation between two entities, by text and type.
 
-    First come all records without their relations, then a record for each fact, in the order in which they were found
-    first. Its one relation has the number of its `mentions`; its score and the place of the record (`id`, `source`,
+    First come all records without their relations, then a record for each fact, in the order in which the facts were
+    found. Its only relation has the number of its `mentions`; its score and the place of the record (`id`, `source`,
     `line`) are those of the mention with the best score. Facts are held in memory.
 
     Example:

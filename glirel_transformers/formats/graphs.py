@@ -13,7 +13,7 @@ from .facts import node_of
 if TYPE_CHECKING:
     import networkx
 
-_PLACE = {"id": "text_id", "source": "source", "line": "line"}  # readers of GraphML take `id` for the edge's own
+_PLACE = {"id": "text_id", "source": "source", "line": "line"}  # readers take `id` for the edge's own
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -22,8 +22,8 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
 
     A node is `(text, type)`, with the attributes `label` (its text), `type` (absent where it is unknown) and
     `mentions` (how often it was named). An edge has `label` and `relation` (the relation's name), `score` (absent
-    where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, as far as
-    the record has them. Of [`once_per_pair`] it also has `mentions`.
+    where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, if the
+    record has them. With records of [`once_per_pair`], it also has `mentions`.
 
     The graph is held in memory.
 
@@ -77,6 +77,6 @@ def _known(**attributes: object) -> dict[str, object]:
 
 
 def _for_xml(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that GraphML can hold: `text_id` is text, as one record may number itself and another name itself."""
+    """Attributes that GraphML can hold: `text_id` is text, as one record may have a number and another a name."""
     plain = {name: str(value) if name == "text_id" else value for name, value in attributes.items()}
     return {name: _NOT_IN_XML.sub("�", value) if isinstance(value, str) else value for name, value in plain.items()}

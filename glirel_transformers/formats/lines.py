@@ -23,7 +23,7 @@ def to_json(record: Mapping[str, Any]) -> str:
     line = json.dumps(record, ensure_ascii=False)
     try:
         line.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, in a field that is carried through
+    except UnicodeEncodeError:  # half a surrogate pair in a field that is carried through
         return json.dumps(record)
     return line
 
@@ -57,7 +57,7 @@ def write_csv(
         if spreadsheet_safe:
             quoted.writerow({name: _as_text(cell) for name, cell in row.items()})
         elif any("\r" in cell for cell in row.values() if isinstance(cell, str)):
-            quoted.writerow(row)  # which `plain` would leave bare, and readers would take for the end of the row
+            quoted.writerow(row)  # `plain` leaves a carriage return bare, and readers take it for the end of the row
         else:
             plain.writerow(row)
 

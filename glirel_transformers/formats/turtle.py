@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rdflib.term import Node as Term
 
 BASE = "urn:glirel:"
-_MAX_DESCRIBED = 100_000  # entities and relations whose description is known to be written; memory stays bounded
+_MAX_DESCRIBED = 100_000  # entities and relations known to be described already; bounds the memory
 
 
 class _Block(NamedTuple):
@@ -29,8 +29,8 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
 
     An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label` and its type
     as `rdf:type`. A relation is the triple itself, and an `rdf:Statement` with `glirel:score` (absent where a person
-    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, as far as the record has them. Of
-    [`once_per_pair`] it also has `glirel:mentions`.
+    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, if the record has them. With records of
+    [`once_per_pair`], it also has `glirel:mentions`.
 
     Args:
         records: the records.
@@ -50,9 +50,9 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
 
 
 def _n3(node: Term, names: NamespaceManager) -> str:
-    """A node as Turtle has it: shortened by a prefix where the rest is a plain word, else whole.
+    """A node in Turtle: shortened by a prefix if the rest is a plain word, else whole.
 
-    rdflib also shortens names that end in a full stop or hold other signs, which its own parser then cannot read.
+    rdflib also shortens names that end in a full stop or hold other signs, and its own parser then cannot read them.
     """
     written = node.n3(names)
     is_plain = written.startswith(('"', "<", "_:")) or re.fullmatch(r"\w+:\w+", written)
@@ -83,7 +83,7 @@ def _namespaces(prefixes: Mapping[str, str]) -> NamespaceManager:
 
 
 def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, str], Iterator[_Block]]:
-    """Namespaces by prefix, and what is said of each subject."""
+    """Namespaces by prefix, and what is said about each subject."""
     require_extra("graph", "rdflib")
     from rdflib import DCTERMS, RDF, RDFS, XSD
 
@@ -101,7 +101,7 @@ def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]
     def describe(name: Term, label: str, kind: Term | None) -> Iterator[_Block]:
         if name not in described:
             if len(described) == _MAX_DESCRIBED:
-                described.clear()  # what is described again says the same again
+                described.clear()  # describing something again adds nothing new
             described.add(name)
             types: list[tuple[Term, Term]] = [] if kind is None else [(RDF.type, kind)]
             yield _Block(name, [*types, (RDFS.label, Literal(label))])
@@ -145,7 +145,7 @@ def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> It
 
 
 def _escaped(name: str) -> str:
-    """`name` as part of an IRI: letters of all scripts stay, all else but `-._~` is percent-encoded."""
+    """`name` as part of an IRI: letters of all scripts stay, everything else but `-._~` is percent-encoded."""
     return re.sub(
         r"[^\w.~-]", lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode("utf-8", "replace")), name
     )

@@ -1,4 +1,4 @@
-"""From an item to a record: a text, its entities, what is asked of it, and all else that the input says about it."""
+"""From an item to a record: a text, its entities, what is asked of it, and whatever else the input says about it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .sources import Item
 Record = dict[str, Any]
 
 _OUTPUT_FIELDS = ("relations", "source", "line", "error")
-"""Fields that the output needs for itself. What the input has there is kept as `input_relations`, and so on."""
+"""Fields that the output needs for itself. Those of the input are renamed to `input_relations`, and so on."""
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """An item that cannot be worked on.
+    """An item that cannot be processed.
 
     Args:
         item: the item.
@@ -33,7 +33,7 @@ class Malformed:
     error: str
 
     def to_record(self) -> Record:
-        """What stands in its place in the output, where it is kept: its place, its line (or text) and the error."""
+        """The record that replaces it in the output, if it is kept: its place, its line (or text) and the error."""
         raw = self.item.raw.decode("utf-8", errors="replace")
         return {**place_of(self.item), "input": raw, "error": self.error}
 
@@ -46,7 +46,7 @@ class TextRequest:
     """What is asked of one text.
 
     Args:
-        item: what the input says.
+        item: the item that it was read from.
         fields: what the record carries through from there.
         text: the text.
         entities: its entities, as they are given; `None` leaves them to the recogniser.
@@ -67,7 +67,7 @@ class TextRequest:
         """The output's record: the input's own fields, text, entities, relations and place.
 
         Args:
-            entities: the entities as they were read or found; all else that the input says of them is kept.
+            entities: the entities as they were read or found; whatever else the input says about them is kept.
             relations: the relations between them.
         """
         given = [None] * len(entities) if self.entities is None else list_entities(self.entities)
@@ -96,8 +96,8 @@ def read_request(item: Item) -> TextRequest:
 
     A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
     names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
-    `mentions` with word spans, is read as well, where there are no `entities`: its text is `text`, in which the words
-    follow each other with nothing but white space between them, or without one the words with spaces between.
+    `mentions` with word spans, is read as well if there are no `entities`: its text is `text`, in which the words
+    follow each other with only white space between them, or else the words joined by spaces.
 
     Raises:
         ValueError, TypeError: when it cannot be understood.
@@ -122,7 +122,7 @@ def read_request(item: Item) -> TextRequest:
 
 
 def _carried(fields: Mapping[str, object], taken: Collection[str] = _OUTPUT_FIELDS) -> Record:
-    """What a record carries through, under other names where the output has its own."""
+    """What a record carries through, renamed where the output needs the name."""
     return {f"input_{name}" if name in taken else name: value for name, value in fields.items()}
 
 
@@ -159,7 +159,7 @@ def _read_relation_types(relation_types: object) -> object:
 
 
 def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The text that was split into words, or else the words with spaces between, and the entities named in words."""
+    """The text that was split into words, or else the words joined by spaces, and the entities given in words."""
     words, mentions = record["words"], record.get("mentions")
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise TypeError(f"'words' must be a list of words: got {shortened(words)}.")

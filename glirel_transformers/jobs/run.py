@@ -1,4 +1,4 @@
-"""The work itself: chunks go through an engine, and on to a stream or to a file that can be continued."""
+"""The work itself: chunks go through an engine, and on to a stream or to a file that can be resumed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .sources import Chunk, Source, in_chunks, read_items
 from .worker import ChunkResult, ExtractionSettings, Extractor
 
 Engine = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, ChunkResult]]]
-"""Takes chunks, and gives each with what became of it, in the same order."""
+"""Takes chunks, and gives each with its result, in the same order."""
 
 
 class Observer(Protocol):
-    """Who is told what happens."""
+    """Is told what happens."""
 
     def begins(self, counts: Counts) -> None:
-        """Work begins; that much was done by earlier runs."""
+        """Work starts; `counts` is what earlier runs did."""
 
     def worked(self, chunk: Chunk, counts: Counts) -> None:
-        """A chunk is done, and that is what it added."""
+        """A chunk is done; `counts` is what it added."""
 
     def met(self, malformed: Malformed) -> None:
-        """An item is malformed."""
+        """An item turned out to be malformed."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Outcome:
     collapse: str | None = None
 
     def add(self, done: WorkedChunk) -> None:
-        """Adds what a chunk did."""
+        """Adds the results of a chunk."""
         self.counts += done.counts
         self.entity_types |= done.entity_types
         self.collapse = self.collapse or done.collapse
@@ -73,7 +73,7 @@ class WorkedChunk:
 
 
 def local_engine(settings: ExtractionSettings) -> Engine:
-    """Works in this process, on one chunk after the other.
+    """Works in this process, one chunk after the other.
 
     Raises:
         ValueError, TypeError, OSError, ImportError: when the settings do not fit, or a model cannot be loaded.
@@ -113,17 +113,17 @@ def write_resumably(
     on_error: OnError,
     observer: Observer,
 ) -> Outcome:
-    """Writes the records of all sources to a file, and goes on where a run before ended.
+    """Writes the records of all sources to a file, and resumes where an earlier run ended.
 
     Args:
         sources: what is read.
-        make_engine: loads the models; called only when there is something to do.
+        make_engine: loads the models; called only if there is something to do.
         output: where records go.
-        on_error: what becomes of malformed items.
-        observer: who is told.
+        on_error: what happens to malformed items.
+        observer: is told what happens.
 
     Raises:
-        ValueError: when the input is not the one that the file was begun with.
+        ValueError: when the input is not the one that the file was started with.
         OSError: when the file cannot be written.
     """
     with output:
@@ -159,13 +159,13 @@ def render(records: Path, path: Path, write: Writer) -> None:
 
 
 def _skip(chunks: Iterator[Chunk], reached: Progress, path: Path) -> Chunk | None:
-    """Passes over what is done, and gives the chunk that follows."""
+    """Skips what is done, and gives the chunk that follows."""
     if reached.items:
         last = next((chunk for chunk in chunks if chunk.end >= reached.items), None)
         if last is None or (last.end, last.digest) != (reached.items, reached.digest):
             raise ValueError(
-                f"The first {reached.items:,} texts are not those that {str(path)!r} was begun with. Give the same "
-                "input, which may have grown at its end; name another --output; or begin anew with --overwrite."
+                f"The first {reached.items:,} texts are not those that {str(path)!r} was started with. Give the same "
+                "input, which may have grown at its end; name another --output; or start again with --overwrite."
             )
     return next(chunks, None)
 
@@ -179,7 +179,7 @@ def _work(chunks: Iterable[Chunk], engine: Engine, on_error: OnError) -> Iterato
 
 
 def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk:
-    """What a chunk adds to the output, given what becomes of malformed items."""
+    """What a chunk adds to the output, given what happens to malformed items."""
     results = result.records
     malformed = [record for record in results if isinstance(record, Malformed)]
     stopped = malformed[0] if malformed and on_error == "stop" else None

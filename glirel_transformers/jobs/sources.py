@@ -1,7 +1,7 @@
-"""Where texts come from: arguments, standard input, files and folders, read lazily, one item after the other.
+"""Where texts come from: arguments, standard input, files and folders, read lazily, item by item.
 
-An item is a text, a JSON line or a row of a table as it stands, with its place. It is not understood here, so that all
-that can be wrong with it is found, and reported, in one place ([`read_request`]).
+An item is a text, a JSON line or a row of a table as it stands, with its place. It is not interpreted here, so that
+whatever is wrong with it is found, and reported, in one place ([`read_request`]).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Source:
     Args:
         kind: how it is read.
         path: the file, `None` for standard input and for a text that is given itself.
-        text: the text, where it is known already.
+        text: the text, if it is known already.
         text_column: the column of a table that holds the texts.
     """
 
@@ -47,14 +47,14 @@ class Source:
 
     @property
     def name(self) -> str | None:
-        """What messages and records call it."""
+        """The name that messages and records give it."""
         if self.path is not None:
             return str(self.path)
         return STDIN if self.text is None else None
 
     @property
     def is_compressed(self) -> bool:
-        """Whether its bytes are packed."""
+        """Whether its bytes are compressed."""
         return self.path is not None and is_compressed(self.path)
 
     @contextmanager
@@ -73,7 +73,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Item:
-    """What becomes one record: a text or a line as it stands.
+    """What becomes one record: a text, a line or a row as it stands.
 
     Args:
         kind: how it is read.
@@ -95,7 +95,7 @@ class Item:
 
     @property
     def place(self) -> str:
-        """What messages call it, such as `texts.jsonl:17`, or `texts.csv, row 17` as spreadsheets count."""
+        """The name that messages give it, such as `texts.jsonl:17`, or `texts.csv, row 17` as spreadsheets count."""
         source = {None: "the text", STDIN: "standard input"}.get(self.source, self.source)
         if self.line is None:
             return f"{source}"
@@ -104,14 +104,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Items that are worked on together.
+    """Items that are processed together.
 
     Args:
         items: the items.
-        num_items: how many they are; all chunks but the last have the same number.
+        num_items: their number; all chunks but the last have the same number.
         end: how many items there are up to its end.
         num_bytes: how many bytes of the sources all items up to its end take.
-        digest: of all items up to its end. It tells whether a later run reads the same.
+        digest: a digest of all items up to its end, by which a later run knows that it reads the same.
     """
 
     items: list[Item]
@@ -125,14 +125,14 @@ def find_sources(inputs: Sequence[str], kind: Kind | None = None, text_column: s
     """What each input names: a file, all text and JSON-lines files below a folder, standard input, or a text itself.
 
     Args:
-        inputs: paths, `"-"` or texts. What looks like a path and is none is an error.
+        inputs: paths, `"-"` or texts. What looks like a path and does not exist is an error.
         kind: how files and standard input are read; by default by their names: `.jsonl` and `.ndjson` (also with
             `.gz` or `.xz`) as JSON lines, `.csv` and `.tsv` as tables, all others, and standard input, as one text.
         text_column: the column that holds the texts of tables, which are read only with it.
 
     Raises:
-        ValueError, OSError: when something is not a file and hardly a text, a folder holds nothing to read, or a table
-            does not have the column.
+        ValueError, OSError: when something looks like a path but does not exist, a folder holds nothing to read, or a
+            table does not have the column.
     """
     sources: list[Source] = []
     for name in inputs:
@@ -167,11 +167,11 @@ def _check_tables(sources: list[Source], text_column: str | None) -> None:
 
 
 def existing_path(name: str) -> Path | None:
-    """The file or folder of that name, if there is one."""
+    """The file or folder with that name, if there is one."""
     try:
         path = Path(name)
         return path if path.exists() else None
-    except (OSError, ValueError):  # a text that is too long for a path, or holds what none can
+    except (OSError, ValueError):  # a text that is too long for a path, or holds characters that no path can
         return None
 
 
@@ -183,7 +183,7 @@ def _checked_text(name: str) -> str:
     if last.endswith((*_READ_IN_FOLDERS, ".json", *COMPRESSED)) or (
         is_one_word and (re.search(r"[/\\*]", name) or re.search(r"\.\w{1,5}$", name))
     ):
-        raise OSError(f"There is no file or folder {name!r}. A text is given in quotes, with its words.")
+        raise OSError(f"There is no file or folder {name!r}. Check the path; a text has several words, in quotes.")
     return name
 
 
@@ -220,7 +220,7 @@ def _kind_of(path: Path, text_column: str | None) -> Kind:
 
 
 def read_items(sources: Iterable[Source]) -> Iterator[Item]:
-    """The items of all sources, one after the other. Empty lines are passed over."""
+    """The items of all sources, one after the other. Empty lines are skipped."""
     for source in sources:
         if source.text is not None:
             raw = source.text.encode("utf-8", "surrogatepass")
@@ -241,7 +241,7 @@ def read_lines(
 
     Args:
         source: what the file is.
-        file: its bytes, which stand at `offset`.
+        file: its bytes, positioned at `offset`.
         offset: where the first item begins.
         line: the number of its line.
         num_bytes: how many bytes are read; by default all.

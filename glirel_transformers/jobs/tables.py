@@ -1,7 +1,7 @@
 """Tables of texts, such as `.csv` and `.tsv` files: one text a row, in the column that the user names.
 
-[`split_rows`] finds the rows as they stand, [`Header.read_row`] understands one. The first row names the columns. It
-also says what separates them: the first sign with which it has the named column.
+[`split_rows`] finds the rows as they stand, [`Header.read_row`] interprets one. The first row names the columns.
+It also decides what separates them: the first separator with which it has the named column.
 """
 
 from __future__ import annotations

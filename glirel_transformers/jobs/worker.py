@@ -1,4 +1,4 @@
-"""A chunk of items in, a record for each out: the one place where the model runs, whatever engine drives it."""
+"""A chunk of items in, a record for each out: the one place where the model runs, whichever engine drives it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ExtractionSettings:
 
     Args:
         relation_types: as the pipeline takes them; `None` where each record has its own.
-        model: folder or Hub repository; by default as [`load_pipeline`] says.
-        entities: of the one text there is.
-        ner: name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
-        ner_labels: entity types that GLiNER is asked for.
+        model: folder or Hub repository; by default that of [`load_pipeline`].
+        entities: the entities of the only text.
+        ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
+        ner_labels: the entity types that GLiNER is asked for.
         threshold, top_k, truncation, self_pairs, readable_names, group_size, batch_size: as the pipeline takes them.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
-        dtype: precision of the weights; by default as the checkpoint says.
-        device: where the models run; by default the first accelerator there is, else the CPU.
+        dtype: precision of the weights; by default that of the checkpoint.
+        device: where the models run; by default the first accelerator, else the CPU.
 
     Raises:
         ValueError, TypeError: for what the pipeline would refuse.
@@ -66,12 +66,12 @@ class ExtractionSettings:
 
     @property
     def chunk_size(self) -> int:
-        """How many items are worked on together."""
+        """How many items are processed together."""
         return BATCHES_SORTED_TOGETHER * self.batch_size
 
     @property
     def options(self) -> ExtractionOptions:
-        """What the extractor is asked for, but for the recogniser."""
+        """What the extractor is asked for, except the recogniser."""
         return ExtractionOptions(
             relation_types=self.relation_types,
             threshold=self.threshold,
@@ -84,9 +84,10 @@ class ExtractionSettings:
         )
 
     def shaping(self) -> dict[str, Json]:
-        """The settings that shape what comes out, as JSON values: all but the device, as far as they say anything.
+        """The settings that shape the output, as JSON values: all but the device.
 
-        What is `None` or `False` is left out, so that a run can go on that was started before an option existed.
+        Those that are `None` or `False` are left out, so that a run that was started before an option existed can be
+        resumed.
         """
         settings = asdict(replace(self, model=model_name(self.model), device=None))
         shaping: dict[str, Json] = json.loads(json.dumps(settings))
@@ -95,13 +96,13 @@ class ExtractionSettings:
 
 @dataclass
 class ChunkResult:
-    """What became of a chunk.
+    """The result of a chunk.
 
     Args:
-        records: a record, or what is wrong, for each item in order.
+        records: for each item, in order, a record or what is wrong with it.
         num_unscored_pairs: how many entity pairs were in no window of a long text.
-        collapses: of each text in which the recogniser found entities that are parts of the same words, which.
-        entity_types: of all entities, for constraints that none of a whole corpus meets.
+        collapses: for each text in which the recogniser found entities that are parts of the same words, which ones.
+        entity_types: the types of all entities, to find constraints that no entity of a whole corpus meets.
     """
 
     records: list[Record | Malformed]
@@ -112,7 +113,7 @@ class ChunkResult:
 
 @dataclass
 class Extractor:
-    """Works on chunks. It loads its models when it is made.
+    """Processes chunks. It loads its models when it is created.
 
     Args:
         settings: what is asked of every text.
@@ -133,7 +134,7 @@ class Extractor:
 
     @property
     def model_name(self) -> str:
-        """What the model is called."""
+        """The name of the model."""
         return str(self._extractor.model.name_or_path)
 
     def __call__(self, items: Sequence[Item]) -> ChunkResult:

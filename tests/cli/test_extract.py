@@ -150,16 +150,16 @@ def test_a_run_that_stopped_goes_on_in_any_format(run, corpus, tmp_path):
     stopped = run(*options, text=corpus(40, {20: "bad"}))
     assert stopped.exit_code == 1
     assert "corpus.jsonl:21: It is not JSON" in stopped.stderr
-    assert "out.csv.partial.jsonl has what comes before, 20 texts, 40 relations." in stopped.stderr
+    assert "out.csv.partial.jsonl holds what comes before, 20 texts, 40 relations." in stopped.stderr
     assert not (tmp_path / "out.csv").exists()
     done = run(*options, text=corpus(40))
     assert done.exit_code == 0, done.output
-    assert "Going on after 16 texts" in done.stderr
+    assert "Resuming after 16 texts" in done.stderr
     with (tmp_path / "out.csv").open(newline="") as file:
         assert [int(row["id"]) for row in csv.DictReader(file)] == [number // 2 for number in range(80)]
     again = run(*options, text="corpus.jsonl")
     assert again.exit_code == 1
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
 
 
 @pytest.mark.parametrize(("on_error", "ids"), [("stop", [0, 1]), ("skip", [0, 1, 3]), ("keep", [0, 1, None, 3])])
@@ -217,11 +217,11 @@ def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
     assert left.endswith("\n")
     assert 200 < len(records_of(left)) < 1000
     if sent == signal.SIGINT:
-        assert "Run the same command again to go on." in told
+        assert "Run the same command again to resume." in told
         assert "Traceback" not in told
     resumed = subprocess.run(command(model_folder, "-o", output), **options, timeout=300)
     assert resumed.returncode == 0, resumed.stderr
-    assert "Going on after" in resumed.stderr
+    assert "Resuming after" in resumed.stderr
     assert (tmp_path / output).read_bytes() == (tmp_path / f"whole-{output}").read_bytes()
 
 
@@ -251,10 +251,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
         (("-r", "born in", "-e", "Warsaw", "--ner", "heuristic"), "leave one of them out"),
         (("-r", "born in: PERSON", "-e", "Warsaw"), "Line 1 cannot be read"),
         (("-r", "born in", "-e", "Warsaw", "--ner-labels", "person"), "name one as `ner`"),
-        (("-r", "born in", "-e", "Warsaw", "--workers", "3"), "--engine ray: say that"),
+        (("-r", "born in", "-e", "Warsaw", "--workers", "3"), "--engine ray: add that"),
         (("-r", "born in", "-e", "Warsaw", "--engine", "ray"), "--engine ray reads files"),
-        (("-r", "born in", "-e", "Warsaw", "-o", "out.txt"), "tells no format"),
-        (("-r", "born in", "-e", "Warsaw", "-o", "out.csv", "-f", "table"), "A table is for reading"),
+        (("-r", "born in", "-e", "Warsaw", "-o", "out.txt"), "The format of 'out.txt' is unknown"),
+        (("-r", "born in", "-e", "Warsaw", "-o", "out.csv", "-f", "table"), "A table is for reading in a terminal"),
         (("-r", "born in", "-e", "Warsaw", "-o", "nowhere/out.csv"), "nowhere/out.csv"),
         (("-r", "born in", "-e", "Warsaw", "--device", "abacus"), "The device 'abacus' cannot be used"),
         (("-r", "born in", "-e", "Warsaw", "--relations", "none.txt"), "none.txt"),
@@ -279,7 +279,7 @@ def test_errors_are_one_line_and_exit_with_1(run, arguments, message):
         (["corpus.jsonl"], ("-e", "Warsaw"), "-e names the entities of one text"),
         (["One text.", "Two texts."], ("-e", "Warsaw"), "-e names the entities of one text"),
         (["corpus.jsonl"], ("-o", "corpus.jsonl"), "is an input"),
-        (["."], ("-o", "out.jsonl"), "lies in the input folder"),
+        (["."], ("-o", "out.jsonl"), "is in the input folder"),
         (["nowhere.jsonl"], (), "There is no file or folder 'nowhere.jsonl'"),
         (["table.csv"], (), "--text-column"),
         (["table.csv"], ("--text-column", "text"), "these are 'id', 'body'"),
@@ -366,7 +366,7 @@ def test_a_table_is_read_by_its_column_and_goes_on(run, tmp_path):
     assert "malformed: table.csv, row 22: It has 4 cells, but the first row names 3 columns." in stopped.stderr
     (tmp_path / "table.csv").write_text(f"id,body,note\n{rows}")
     done = run(*options, text="table.csv")
-    assert "Going on after 16 texts" in done.stderr
+    assert "Resuming after 16 texts" in done.stderr
     records = records_of((tmp_path / "out.jsonl").read_text())
     assert [(record["id"], record["note"], record["line"]) for record in records] == [
         (str(number), f"=1+{number}", number + 2) for number in range(40)
