@@ -1,7 +1,7 @@
 """This package against the original one: the same random weights, the same texts, side by side in one run.
 
 Each side runs in its own environment and in its own process; measurements alternate between the sides. Scores are
-compared before anything is timed. See README.md beside this file.
+compared before anything is timed. See README.md next to this file.
 
     python benchmarks/against_original.py                          # all workloads, 15 to 20 minutes on two cores
     python benchmarks/against_original.py --quick                  # does everything work? a tiny model, three minutes
@@ -258,7 +258,7 @@ def start_results(args: argparse.Namespace, sides: list[Side], path: Path) -> di
 
 
 def write(results: dict[str, Any], args: argparse.Namespace, path: Path) -> None:
-    """Saves results and, but for a quick run, the table and the figure."""
+    """Saves results and, except in a quick run, the table and the figure."""
     order = [*WORKLOADS, TRAINING.name]
     results["workloads"] = {name: results["workloads"][name] for name in order if name in results["workloads"]}
     save_json(path, results)

@@ -1,10 +1,10 @@
 """One model on all runtimes: eager, optimized and compiled torch, and ONNX Runtime in float32 and quantized.
 
 Sentences one by one and in batches of 32, with one thread and with two, end to end. Needs this package with the extras
-`onnx` and `benchmark`. See README.md beside this file.
+`onnx` and `benchmark`. See README.md next to this file.
 
-    python benchmarks/runtimes.py            # on two cores a quarter of an hour; --resume goes on after a stop
-    python benchmarks/runtimes.py --quick    # does everything work? a tiny model, publishes nothing
+    python benchmarks/runtimes.py            # a quarter of an hour on two cores; --resume continues after a stop
+    python benchmarks/runtimes.py --quick    # does everything work? a tiny model; publishes nothing
     python benchmarks/runtimes.py --profile  # where ONNX Runtime's time goes, operator by operator
 """
 

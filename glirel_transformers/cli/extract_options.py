@@ -19,7 +19,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input.",
+        help="Texts in quotes, files, folders (all .txt and .jsonl below, tables with --text-column), or - for "
+        "standard input.",
     ),
 ]
 Entities = Annotated[

@@ -352,6 +352,18 @@ def test_constraints_that_no_entity_meets_are_named_once(run, corpus):
     assert "admits" not in right.stderr
 
 
+def test_found_entities_that_are_parts_of_one_word_are_counted_and_one_text_named(run, monkeypatch):
+    parts = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "label": "UNIT"}]
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: parts)
+    lines = "Bob took 5mg of aspirin.\n" * 3
+    result = run(*RELATION, "--ner", "mine", "--input-format", "lines", text="-", input=lines)
+    assert result.exit_code == 0, result.output
+    assert "3 texts, 6 relations, 3 texts with entities that are parts of one word." in result.stderr
+    assert (
+        result.stderr.count("note: standard input:1: `entities[0]` ('5') and `entities[1]` ('mg') are parts of") == 1
+    )
+
+
 def test_names_are_found_as_whole_words():
     assert find_entities("Anna met Ann.", ["Ann=PERSON"]) == [{"start": 9, "end": 12, "label": "PERSON"}]
 
