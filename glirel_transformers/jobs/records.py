@@ -105,7 +105,9 @@ def read_request(item: Item) -> TextRequest:
     try:
         text = item.raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"It is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+        raise ValueError(
+            f"It is not UTF-8 text ({error.reason} at byte {error.start}). Save the file as UTF-8."
+        ) from None
     if item.header is not None:
         text, cells = item.header.read_row(text)
         return TextRequest(item, _carried(cells, ("text", "entities", *_OUTPUT_FIELDS)), text)

@@ -352,7 +352,7 @@ def test_constraints_that_no_entity_meets_are_named_once(run, corpus):
     assert "admits" not in right.stderr
 
 
-def test_found_entities_that_are_parts_of_one_word_are_counted_and_one_text_named(run, monkeypatch):
+def test_found_entities_that_are_parts_of_one_word_are_counted(run, monkeypatch):
     parts = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "label": "UNIT"}]
     monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: parts)
     lines = "Bob took 5mg of aspirin.\n" * 3
