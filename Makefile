@@ -7,6 +7,7 @@ SCREENSHOTS ?= $(or $(TMPDIR),/tmp)/glirel-screenshots
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 # Nothing that we run needs the network: a cache miss fails at once instead of after a time-out.
@@ -17,7 +18,7 @@ export TOKENIZERS_PARALLELISM := false
 export GRADIO_ANALYTICS_ENABLED := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo space test test-browser checkpoint-code lint ruff-check ruff-format mypy format wheel clean
+.PHONY: help setup demo space test test-fast test-sweep test-browser checkpoint-code lint ruff-check ruff-format mypy format wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +31,14 @@ demo: $(VENV)/.installed-base  ## extract relations from three texts with the em
 space: $(VENV)/.installed-space  ## start the labelling page on the embedded model; offline
 	$(BIN)/python space/app.py
 
-test: lint  ## lint, check types and run all tests but the browser's; more options in PYTEST_ARGS
-	$(BIN)/python -m pytest --numprocesses auto -m "not browser" $(PYTEST_ARGS)
+test: lint  ## lint, check types and run the tests; more options in PYTEST_ARGS
+	$(PYTEST) -m "not browser and not sweep" $(PYTEST_ARGS)
+
+test-fast: $(VENV)/.installed-dev  ## the tests that neither export nor start an interpreter, in less than a minute
+	$(PYTEST) -m "not browser and not sweep and not slow" $(PYTEST_ARGS)
+
+test-sweep: $(VENV)/.installed-dev  ## the combinations of settings that `make test` leaves out
+	$(PYTEST) -m sweep $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.installed-browser  ## drive the labelling page in Chromium; pictures go to SCREENSHOTS
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \

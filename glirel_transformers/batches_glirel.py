@@ -6,11 +6,16 @@ Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .text_glirel import check_relation_types
+
+if TYPE_CHECKING:
+    import torch
+
+_Array = TypeVar("_Array", np.ndarray, "torch.Tensor")
 
 # The axes of every tensor that the tokenizer returns; "span" is a pair (start, end), "pair" a pair (head, tail).
 AXES: dict[str, tuple[str, ...]] = {
@@ -31,6 +36,55 @@ AXES: dict[str, tuple[str, ...]] = {
 }
 # Which of these there are only where an entity of the batch has several mentions.
 CLUSTER_TENSORS = ("mention_entity", "entity_mask")
+# The mask of each tensor of spans or indices: True where the member is real.
+MASK_OF = {
+    "word_token_spans": "word_mask",
+    "relation_token_spans": "relation_mask",
+    "mention_word_spans": "mention_mask",
+    "mention_entity": "mention_mask",
+    "pair_index": "pair_mask",
+}
+# The axis within which its spans lie, or on which its indices are positions.
+ADDRESSES = {
+    "word_token_spans": "tokens",
+    "relation_token_spans": "tokens",
+    "mention_word_spans": "words",
+    "mention_entity": "entities",
+    "pair_index": "entities",
+}
+_NEVER_EMPTY = "mention_word_spans"  # words and names may be without any token of their own
+
+
+def fits_axis(name: str, values: _Array, size: int) -> _Array:
+    """Which spans or indices of a tensor fit the axis that they address.
+
+    Args:
+        name: of the tensor, in `ADDRESSES`.
+        values: numbers of shape `(batch, n, 2)` or `(batch, n)`, a numpy array or a tensor of torch.
+        size: of the axis.
+
+    Returns:
+        Booleans of shape `(batch, n)`, of the same kind as `values`.
+    """
+    if not name.endswith("_spans"):
+        fits = (values >= 0) & (values < size)
+        return fits if fits.ndim == 2 else fits[..., 0] & fits[..., 1]
+    start, end = values[..., 0], values[..., 1]
+    return (start >= 0) & (end <= size) & ((start < end) if name == _NEVER_EMPTY else (start <= end))
+
+
+def describe_misfit(name: str, size: int) -> str:
+    """What a tensor must hold: the first half of an error."""
+    if name.endswith("_spans"):
+        return f"`{name}` must hold half-open spans within 0 and {size}"
+    return f"`{name}` must address {size} entities"
+
+
+def misfit_error(name: str, values: _Array, fits: _Array, size: int) -> ValueError:
+    """The error for the first span or index that does not fit; arguments as of [`fits_axis`]."""
+    batch, place = np.argwhere(~np.array(fits.tolist()))[0].tolist()
+    got = f"{values[batch, place].tolist()} at position {[batch, place]}"
+    return ValueError(f"{describe_misfit(name, size)}: got {got}. Use the tensors of its tokenizer.")
 
 
 def as_batch(

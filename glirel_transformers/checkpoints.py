@@ -12,8 +12,6 @@ from pathlib import Path
 
 from .files import read_json_object
 
-# What a checkpoint of the original package holds and no model here reads; it goes along for the way back.
-ORIGINAL_FILE = "original_remainder.safetensors"
 EMBEDDED_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "glirel-mini"
 
 
@@ -136,8 +134,8 @@ def _shortened(error: object, at_most: int = 200) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights of a checkpoint, but what a converted one keeps for the way back."""
-    return [file for file in sorted(folder.glob("*.safetensors")) if file.name != ORIGINAL_FILE]
+    """The files that hold the weights of a checkpoint, as transformers names them, in one part or in several."""
+    return sorted(folder.glob("model*.safetensors"))
 
 
 def is_export(name: str) -> bool:

@@ -12,10 +12,10 @@ import io
 import json
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, Literal, TextIO
 
@@ -30,6 +30,7 @@ _OTHER_ENCODINGS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def plain_suffix(path: StrPath) -> str:
@@ -75,14 +76,22 @@ def open_binary(path: StrPath) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def open_text(path: StrPath) -> Iterator[TextIO]:
-    r"""Opens a text file to read it: decompressed, UTF-8, without a byte-order mark, line ends as `\n`.
+def open_text(path: StrPath, newline: Literal[""] | None = None) -> Iterator[TextIO]:
+    r"""Opens a text file to read it: decompressed, UTF-8, without a byte-order mark.
+
+    Args:
+        path: the file.
+        newline: `None` reads every line end as `\n`; `""`, which is what `csv` asks for, leaves them as they are.
 
     Raises:
         OSError: when it is missing or cannot be opened.
         ValueError: when what is read within is damaged, or not UTF-8.
     """
-    with open_binary(path) as file, naming_the_file(path), io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+    with (
+        open_binary(path) as file,
+        naming_the_file(path),
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as text,
+    ):
         yield text
 
 
@@ -96,17 +105,47 @@ def parse_json(text: str | bytes, where: str = "") -> Json:
     """The JSON value of `text`; `where` names its place in errors, unless the caller does.
 
     Raises:
-        ValueError: when it is not JSON, or nested too deeply to be read.
+        ValueError: when it is not JSON, nested too deeply to be read, or has a string that no file can hold.
     """
     place = where and f"{where}: "
     try:
-        value: Json = json.loads(text, parse_constant=partial(_refuse_constant, place))
+        value: Json = json.loads(text, parse_constant=_refuse_constant)
+        if isinstance(text, bytes) or _ESCAPED_SURROGATE.search(text):
+            check_strings(value)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
         raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.") from error
     except RecursionError:
         raise ValueError(f"{place}It is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise ValueError(f"{place}{error}") from error
     return value
+
+
+def check_strings(value: object, field: str = "") -> None:
+    """Checks that a file can hold every string of a JSON value, the names of its fields included.
+
+    Args:
+        value: the value, which may be nested deeply.
+        field: the value's name in errors.
+
+    Raises:
+        ValueError: when one has half of a surrogate pair; the message names the field, such as `entities[0].label`.
+    """
+    from .mentions_glirel import check_text, shortened  # which needs numpy, and the command line opens files without
+
+    waiting = [(value, field)]
+    while waiting:
+        value, field = waiting.pop()
+        if isinstance(value, str):
+            check_text(value, f"The field {shortened(field)}" if field else "It")
+        elif isinstance(value, Mapping):
+            for name in value:
+                check_text(str(name), f"The name of a field in {shortened(field)}" if field else "The name of a field")
+            inner = [(item, f"{field}.{name}" if field else str(name)) for name, item in value.items()]
+            waiting += reversed(inner)
+        elif isinstance(value, (list, tuple)):
+            waiting += reversed([(item, f"{field}[{position}]") for position, item in enumerate(value)])
 
 
 def read_json(path: StrPath) -> Json:
@@ -149,8 +188,8 @@ def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[
         yield text
 
 
-def _refuse_constant(place: str, name: str) -> float:
-    raise ValueError(f"{place}It has the value {name}, which JSON does not have. Write null in its place.")
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"It has the value {name}, which JSON does not have. Write null in its place.")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .batches_glirel import describe_misfit, fits_axis, misfit_error
+
 
 class Inputs(NamedTuple):
     """The tensors of a batch that fit together; every mask is there. See [`GLiRELModel.forward`] for each."""
@@ -60,12 +62,13 @@ def check_inputs(
     )
     entity_mask = _entity_mask(masks["mention"], mention_entity, entity_mask)
     if not torch.compiler.is_compiling():
-        _check_spans("word_token_spans", words, masks["word"], num_tokens, may_be_empty=True)
-        _check_spans("relation_token_spans", relations, masks["relation"], num_tokens, may_be_empty=True)
-        _check_spans("mention_word_spans", mentions, masks["mention"], words.shape[1])
-        _check_index("pair_index", pairs, masks["pair"], entity_mask.shape[1])
+        num_words, num_entities = words.shape[1], entity_mask.shape[1]
+        _check_range("word_token_spans", words, masks["word"], num_tokens)
+        _check_range("relation_token_spans", relations, masks["relation"], num_tokens)
+        _check_range("mention_word_spans", mentions, masks["mention"], num_words)
+        _check_range("pair_index", pairs, masks["pair"], num_entities)
         if mention_entity is not None:
-            _check_index("mention_entity", mention_entity, masks["mention"], entity_mask.shape[1])
+            _check_range("mention_entity", mention_entity, masks["mention"], num_entities)
     heads, tails = pairs.clamp(min=0, max=max(entity_mask.shape[1] - 1, 0)).unbind(-1)
     pair_mask = masks["pair"] & entity_mask.gather(1, heads) & entity_mask.gather(1, tails)
     return Inputs(
@@ -121,23 +124,10 @@ def _entity_mask(mention_mask: Tensor, mention_entity: Tensor | None, entity_mas
     return entity_mask.bool()
 
 
-def _check_spans(name: str, spans: Tensor, mask: Tensor, size: int, may_be_empty: bool = False) -> None:
-    start, end = spans[..., 0], spans[..., 1]
-    fits = (start >= 0) & (end <= size) & ((start <= end) if may_be_empty else (start < end))
-    _require(fits | ~mask, spans, f"`{name}` must hold half-open spans within 0 and {size}")
-
-
-def _check_index(name: str, index: Tensor, mask: Tensor, size: int) -> None:
-    fits = (index >= 0) & (index < size)
-    fits = fits if fits.ndim == mask.ndim else fits.all(-1)
-    _require(fits | ~mask, index, f"`{name}` must address {size} entities")
-
-
-def _require(fits: Tensor, values: Tensor, what: str) -> None:
+def _check_range(name: str, values: Tensor, mask: Tensor, size: int) -> None:
+    """Checks that what is real in a tensor of spans or indices fits the axis that it addresses."""
+    fits = fits_axis(name, values, size) | ~mask
     if fits.device.type != "cpu":  # asking would make the host wait for the device
-        torch._assert_async(fits.all(), f"{what}. Use the tensors of its tokenizer.")
-        return
-    if not fits.all():
-        batch, place = (~fits).nonzero()[0].tolist()
-        got = f"{values[batch, place].tolist()} at position {[batch, place]}"
-        raise ValueError(f"{what}: got {got}. Use the tensors of its tokenizer.")
+        torch._assert_async(fits.all(), f"{describe_misfit(name, size)}. Use the tensors of its tokenizer.")
+    elif not fits.all():
+        raise misfit_error(name, values, fits, size)

@@ -1,4 +1,4 @@
-"""A page on which people label relations: mark entities, ask for any relations, correct what the model says, collect.
+"""A page for labelling relations: mark entities, ask for any relations, correct what the model says, and collect.
 
     python space/app.py        # or `make space`
 

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_EVALUATE_OFFLINE"):
     os.environ.setdefault(_name, "1")  # a cache miss fails at once, instead of after a time-out
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from interpreters import ROOT, Interpreter
 from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer, make_encoder_config
 from transformers import AutoModel
 
@@ -22,6 +25,42 @@ from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
 from glirel_transformers.conversion import revert
 
 torch.set_num_threads(1)
+
+_LIBRARIES = """import torch; torch.set_num_threads(1)
+import transformers
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, Trainer, pipeline
+"""
+
+
+_SLOW_FIXTURES = {"exported", "interpreter", "interpreter_without_package"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever exports or has an interpreter started through a fixture is slow, without saying so each time."""
+    for item in items:
+        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _only_slow_tests_start_interpreters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the fast tests fast: one that starts a Python, or exports a graph, must be marked as slow."""
+    if any(request.node.get_closest_marker(name) for name in ("slow", "sweep", "browser")):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("A test that exports or starts an interpreter is slow: mark it with pytest.mark.slow.")
+
+    start = subprocess.Popen.__init__
+
+    def start_others(self: subprocess.Popen[Any], args: Any, *rest: Any, **options: Any) -> None:
+        program = args if isinstance(args, str) else os.fspath(args[0])
+        if program == sys.executable:
+            refuse()
+        start(self, args, *rest, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", start_others)
+    monkeypatch.setattr(torch.export, "export", refuse)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +77,22 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
         return target
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """An interpreter that finds the package, and in which neither it nor transformers has been imported yet."""
+    server = Interpreter(tmp_path_factory.mktemp("home"), _LIBRARIES, purge="transformers", path=[ROOT])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def interpreter_without_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """An interpreter with transformers that does not find this package, works in an empty folder and is offline."""
+    server = Interpreter(tmp_path_factory.mktemp("home"), _LIBRARIES + "import evaluate, onnxruntime")
+    yield server
+    server.close()
 
 
 BuildModel = Callable[..., GLiRELForRelationClassification]

@@ -60,6 +60,7 @@ def test_entities_do_not_overlap_and_are_in_order():
             assert text.words[-1] == "."
 
 
+@pytest.mark.slow
 def test_texts_and_names_are_the_same_in_every_process():
     code = (
         "import workloads; print([workloads.texts_of(w)[-1] for w in workloads.WORKLOADS.values()], "

@@ -158,6 +158,7 @@ def test_half_precision_is_as_close_as_that_of_transformers():
     assert ours < 1.5 * theirs
 
 
+@pytest.mark.slow
 def test_export_leaves_batch_and_length_open():
     original, fast = both()
     dynamic = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}

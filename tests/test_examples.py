@@ -32,6 +32,7 @@ def corpus(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_synthesised_texts_are_documents_that_name_what_was_taken(corpus, tmp_path):
     from glirel_transformers.data import read_documents
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import transformers.modeling_utils
 import transformers.utils.hub
 from huggingface_hub import ModelCard
+from interpreters import bare_environment
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
 from transformers import AutoTokenizer, pipeline
 
@@ -67,6 +67,8 @@ def describe(folder):
     }
 """
 
+DESCRIBE = SCORE + 'print(json.dumps(describe(given["folder"])))'
+
 TRAIN = """
 model = AutoModel.from_pretrained(given["folder"], trust_remote_code=True).train()
 batch = model.tokenizer(given["texts"], entities=given["entities"], relation_types=given["types"], padding=True)
@@ -88,35 +90,9 @@ else:
 """
 
 
-def run_without_the_package(tmp_path: Path, script: str, **given) -> dict:
-    """Runs `script` in a process of its own, in an empty folder, with an empty cache, and returns what it prints."""
-    home = tmp_path / "home"
-    (home / "work").mkdir(parents=True, exist_ok=True)
-    keep = {
-        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ
-    }
-    environment = {
-        **keep,
-        "HOME": str(home),
-        "HF_HOME": str(home / "huggingface"),
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_NUM_THREADS": "1",
-        # An editable installation adds the repository to the path; -S leaves that out, and this brings the rest back.
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.rstrip("/").endswith("site-packages")),
-    }
-    given = {"texts": TEXTS, "entities": ENTITIES, "types": RELATION_TYPES, **given}
-    result = subprocess.run(
-        [sys.executable, "-S", "-c", PROLOGUE + script, json.dumps(given, default=str)],
-        cwd=home / "work",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
-    return json.loads(result.stdout.strip().splitlines()[-1])
+def describe_with(given: dict[str, object]) -> str:
+    """What a script without the package is given, as its argument."""
+    return json.dumps({"texts": TEXTS, "entities": ENTITIES, "types": RELATION_TYPES, **given}, default=str)
 
 
 @pytest.fixture(scope="module")
@@ -173,24 +149,35 @@ def files(folder: Path) -> set[str]:
 # Without the package
 
 
+@pytest.mark.slow
 def test_a_folder_loads_where_the_package_is_not(model, tmp_path):
+    """In an interpreter that has imported nothing; the others are forked from one that has."""
     model.save_pretrained(tmp_path / "saved")
-    script = SCORE + 'print(json.dumps(describe(given["folder"])))'
-    description = run_without_the_package(tmp_path, script, folder=tmp_path / "saved")
-    assert_same_description(description, expected_description(model))
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", PROLOGUE + DESCRIBE, describe_with({"folder": tmp_path / "saved"})],
+        cwd=tmp_path,
+        env=bare_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert_same_description(json.loads(result.stdout.splitlines()[-1]), expected_description(model))
 
 
-@pytest.mark.parametrize("how", ["model", "pipeline", pytest.param("parts", marks=pytest.mark.slow)])
-def test_what_is_trained_and_saved_there_loads_again(model, tmp_path, how):
+@pytest.mark.parametrize("how", ["model", "pipeline", "parts"])
+def test_what_is_trained_and_saved_there_loads_again(model, tmp_path, interpreter_without_package, how):
+    def run(script: str, **given: object) -> dict:
+        printed = interpreter_without_package.check(PROLOGUE + script, describe_with(given), cwd=tmp_path)
+        return json.loads(printed.splitlines()[-1])
+
     model.save_pretrained(tmp_path / "saved")
-    folders = {"folder": tmp_path / "saved", "target": tmp_path / "trained"}
     script = SCORE + TRAIN + 'print(json.dumps(describe(given["target"])))'
-    in_the_same_process = run_without_the_package(tmp_path, script, how=how, **folders)
+    in_the_same_process = run(script, how=how, folder=tmp_path / "saved", target=tmp_path / "trained")
     assert files(tmp_path / "trained") >= WHOLE
     (tmp_path / "saved").rename(tmp_path / "gone")
-    script = SCORE + 'print(json.dumps(describe(given["folder"])))'
-    # In another cache, so that nothing but the folder itself can serve.
-    elsewhere = run_without_the_package(tmp_path / "elsewhere", script, folder=tmp_path / "trained")
+    # The cache is another one, so that nothing but the folder itself can serve.
+    elsewhere = run(DESCRIBE, folder=tmp_path / "trained")
     assert_same_description(elsewhere, in_the_same_process)
     before = torch.tensor(expected_description(model)["logits"])
     assert (torch.tensor(elsewhere["logits"]) - before).abs().max() > 1e-3  # it was trained

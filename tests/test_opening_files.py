@@ -9,7 +9,9 @@ import pytest
 
 from glirel_transformers.files import (
     check_writable,
+    open_text,
     open_to_write,
+    parse_json,
     plain_suffix,
     read_json,
     read_json_object,
@@ -56,12 +58,38 @@ def test_content_that_cannot_be_read_names_the_file(tmp_path, name, content, mes
 
 
 @pytest.mark.parametrize(
-    "content", ["{", '{"a": NaN}', "[-Infinity]", "[" * 100_000], ids=["cut", "nan", "inf", "deep"]
+    "content",
+    ["{", '{"a": NaN}', "[-Infinity]", "[" * 100_000, r'"\ud83d"'],
+    ids=["cut", "nan", "inf", "deep", "surrogate"],
 )
 def test_json_that_cannot_be_read_names_the_file(tmp_path, content):
     (tmp_path / "some.json").write_text(content)
     with pytest.raises(ValueError, match=r"some\.json: It"):
         read_json(tmp_path / "some.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (r'{"a": [{"b": "x\ud83d"}]}', r"The field 'a\[0\]\.b' has half a surrogate pair at character 1"),
+        (r'{"a": {"\udc00": 1}}', "The name of a field in 'a' has half a surrogate pair at character 0"),
+        (r'{"\uDC00": 1}', "The name of a field has half a surrogate pair at character 0"),
+        (f"[{'9' * 5000}]", "limit"),
+    ],
+)
+def test_values_that_cannot_be_kept_are_refused_with_their_place(content, place):
+    with pytest.raises(ValueError, match=f"^line 3: .*{place}"):
+        parse_json(content, "line 3")
+
+
+def test_escaped_characters_are_text():
+    assert parse_json(r'"\ud83d\ude00 \u00e9"', "line 3") == "😀 é"
+
+
+def test_line_ends_are_left_where_a_table_is_read(tmp_path):
+    (tmp_path / "table.csv").write_bytes(b"\xef\xbb\xbfa\r\nb\n")
+    with open_text(tmp_path / "table.csv", newline="") as file:
+        assert file.read() == "a\r\nb\n"
 
 
 def test_json_must_hold_an_object_where_one_is_needed(tmp_path):

@@ -52,6 +52,33 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
+REFINED: dict[str, Any] = {
+    "num_pair_refinement_layers": 1,
+    "num_relation_refinement_layers": 2,
+    "num_refinement_heads": 4,
+}
+GROUPS: dict[str, dict[str, Any]] = {
+    **SETTINGS,
+    # What converted checkpoints of the original package have.
+    "converted": {
+        **REFINED,
+        "use_lstm": True,
+        "endpoint_projection": True,
+        "entity_markers": True,
+        "marker_placement": "sequential",
+        "refinement_self_attention": False,
+        "refinement_feed_forward_multiplier": 1.5,
+        "relation_refinement_sees_pairs": False,
+        "subtoken_pooling": "sum",
+        "coreference_classifier": True,
+        "max_words": 60,
+    },
+}
+# The settings with which a family's export is tested on every push: each family and each group is there once.
+EXPORTED = dict(
+    zip(FAMILIES, map(GROUPS.__getitem__, ("lstm", "converted", "marked", "refined", "plain")), strict=True)
+)
+
 _WORDS = (
     "the", "of", "in", "was", "born", "and", "to", "for", "place", "birth", "spouse", "marie", "curie", "warsaw",
     "tokyo", "london", "sony", "work", "found", "ed", "quarter", "head", "ada", "engine", "program", "friend", "city",

@@ -18,8 +18,9 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import cached_file, logging
 
+from .card_glirel import checkpoint_card, write_card
 from .configuration_glirel import HUB_OPTIONS, GLiRELConfig
-from .hub_glirel import complete_card, complete_repository, declare_pipeline
+from .hub_glirel import complete_repository, declare_pipeline
 from .inference_glirel import prepare_for_inference
 from .mentions_glirel import listed
 from .scoring_glirel import DotNormScorer
@@ -197,7 +198,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
 
         It has also put an empty template in the place of the model card.
         """
-        complete_card(working_dir, self.config, repo_id)
+        write_card(working_dir, checkpoint_card(repo_id, self.config))
         return super()._upload_modified_files(working_dir, repo_id, files_timestamps={}, **kwargs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.evaluation import evaluate_extraction
 from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.scores_glirel import RelationScores
+
+if TYPE_CHECKING:
+    from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
+    from glirel_transformers.running_glirel import ScoresPairs
 
 MAX_LOSS = 0.01
 
@@ -86,8 +90,8 @@ def check_documents(documents: Sequence[Document] | None) -> None:
 
 
 def calibrate(
-    model: Any,
-    quantized: Any,
+    model: ScoresPairs | RelationExtractor | RelationExtractionPipeline,
+    quantized: ScoresPairs | RelationExtractor | RelationExtractionPipeline,
     documents: Sequence[Document],
     relation_types: Sequence[str] | None = None,
     *,
@@ -156,11 +160,12 @@ class _Changes:
         self.largest = max(self.largest, float(changes.max())) if changes.size else self.largest
 
 
-def _extractor(model: Any) -> RelationExtractor:
+def _extractor(model: ScoresPairs | RelationExtractor | RelationExtractionPipeline) -> RelationExtractor:
     """The extractor of a model, or of a pipeline that has one."""
     if isinstance(model, RelationExtractor):
         return model
-    return getattr(model, "extractor", None) or RelationExtractor(model)
+    extractor: RelationExtractor | None = getattr(model, "extractor", None)
+    return extractor or RelationExtractor(model)
 
 
 __all__ = ["MAX_LOSS", "AccuracyLossError", "Calibration", "calibrate", "check_documents"]

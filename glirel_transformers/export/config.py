@@ -5,8 +5,7 @@ Axes have one name everywhere: `batch, tokens, words, mentions, pairs, relations
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
 from optimum.exporters.base import ExporterConfig
 from optimum.exporters.tasks import TasksManager
@@ -14,7 +13,7 @@ from optimum.utils import NormalizedConfig
 from optimum.utils.input_generators import DTYPE_MAPPER, DummyInputGenerator
 from torch import Tensor
 
-from glirel_transformers.batches_glirel import AXES, CLUSTER_TENSORS
+from glirel_transformers.batches_glirel import ADDRESSES, AXES, CLUSTER_TENSORS, MASK_OF
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
 
@@ -50,7 +49,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         num_relations: int = 3,
         padded: bool = True,
         seed: int = 0,
-        **_: Any,
+        **_: object,
     ):
         self.task = task
         self.encoder_config = normalized_config.config.encoder_config
@@ -68,7 +67,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
 
     def generate(
         self, input_name: str, framework: str = "pt", int_dtype: str = "int64", float_dtype: str = "fp32"
-    ) -> Any:
+    ) -> Tensor | np.ndarray:
         """The tensor of that name; masks are boolean, all others of `int_dtype`."""
         tensor = self._tensors[input_name]
         if tensor.dtype is not torch.bool:
@@ -89,12 +88,11 @@ class GLiRELDummyInputs(DummyInputGenerator):
             "input_ids": self._token_ids(real["tokens"]),
             "attention_mask": masks["tokens"].long(),
             "position_ids": positions * masks["tokens"],
-            "word_token_spans": self._spans("words", real, within="tokens"),
-            "relation_token_spans": self._spans("relations", real, within="tokens"),
-            "mention_word_spans": self._spans("mentions", real, within="words"),
             "pair_index": self._indices((self.sizes["pairs"], 2), real["mentions"]) * masks["pairs"].unsqueeze(-1),
         }
-        return tensors | {f"{axis[:-1]}_mask": mask for axis, mask in masks.items() if axis != "tokens"}
+        spans = [name for name in _INPUTS if name.endswith("_spans")]
+        tensors |= {name: self._spans(AXES[name][0], real, within=ADDRESSES[name]) for name in spans}
+        return tensors | {MASK_OF[name]: masks[AXES[name][0]] for name in (*spans, "pair_index")}
 
     def _draw(self, low: int, high: int) -> int:
         return int(torch.randint(low, high, (), generator=self.generator))
@@ -146,6 +144,12 @@ class GLiRELExporterConfig(ExporterConfig):
             outputs["coreference_logits"] = {0: "batch", 1: "pairs"}
         return outputs
 
+    @property
+    def shapes(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The axes of each input and of each output, to be read."""
+        inputs = {name: ["batch", *("2" if axis in _FIXED else axis for axis in AXES[name])] for name in self.inputs}
+        return inputs, {name: list(axes.values()) for name, axes in self.outputs.items()}
+
 
 def register_with_optimum() -> None:
     """Makes Optimum find [`GLiRELExporterConfig`] for the model type "glirel" and the task "relation-extraction"."""
@@ -160,13 +164,9 @@ def register_with_optimum() -> None:
     register(GLiRELConfig.model_type, TASK)(GLiRELExporterConfig)
 
 
-def exporter_config(config: Any) -> GLiRELExporterConfig:
-    """The configuration of a model's export, as Optimum finds it.
-
-    Args:
-        config: the model's [`GLiRELConfig`].
-    """
-    constructor = TasksManager.get_exporter_config_constructor(
+def exporter_config(config: GLiRELConfig) -> GLiRELExporterConfig:
+    """The configuration of a model's export, as Optimum finds it."""
+    constructor: type[GLiRELExporterConfig] = TasksManager.get_exporter_config_constructor(
         "onnx", model_type=config.model_type, task=TASK, library_name="transformers"
     )
     return constructor(config)

@@ -6,16 +6,17 @@ import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from glirel_transformers._version import __version__
+from glirel_transformers.card_glirel import add_cost, export_card, write_card
 from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
 from .calibration import MAX_LOSS, Calibration, calibrate, check_documents
-from .folder import find_output, write_card, write_cost, write_sidecars, written_whole
+from .folder import find_output, write_sidecars, written_whole
 from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_onnx, to_program
 from .optimization import fuse
 from .reference import load_reference
@@ -23,11 +24,15 @@ from .runtime import ORTModelForRelationClassification
 from .sessions import ONNX_FILE
 from .validation import BOUNDS, Validation, validate
 
+if TYPE_CHECKING:
+    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.running_glirel import ScoresPairs
+
 PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
 
 
 def export(
-    model: Any,
+    model: GLiRELForRelationClassification | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     opset: int = DEFAULT_OPSET,
@@ -35,10 +40,10 @@ def export(
     optimize: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Exports a model to ONNX, compares the export with the model, and writes a folder that is whole.
+    """Exports a model to ONNX, compares the export with the model, and writes a complete folder.
 
     All axes are dynamic, and neither a threshold nor a top-k is in the graph. The folder holds `model.onnx` (weights
-    beside it only above 2 GB), configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is
+    next to it only above 2 GB), configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is
     written unless the comparison passes.
 
     Args:
@@ -56,7 +61,7 @@ def export(
     Raises:
         ImportError: when a package of the extra `onnx` is missing.
         OSError: when there is no such model, or `output` is not empty.
-        TypeError: when `model` is no such model.
+        TypeError: when `model` is not such a model.
         ValueError: when a setting is not supported, or the export computes other scores than the model.
 
     Example:
@@ -66,7 +71,7 @@ def export(
     return export_with_report(model, output, opset=opset, dtype=dtype, optimize=optimize, overwrite=overwrite)[0]
 
 
-def export_program(model: Any) -> torch.export.ExportedProgram:
+def export_program(model: GLiRELForRelationClassification | str | os.PathLike[str]) -> torch.export.ExportedProgram:
     """A model as a `torch.export` program in float32, by the same configuration: same inputs, same dynamic axes.
 
     Args:
@@ -88,7 +93,7 @@ def export_program(model: Any) -> torch.export.ExportedProgram:
 
 
 def export_with_report(
-    model: Any,
+    model: GLiRELForRelationClassification | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     opset: int = DEFAULT_OPSET,
@@ -120,7 +125,7 @@ def export_with_report(
     config = exporter_config(reference.config)
     traced = reference if dtype == "float32" else copy.deepcopy(reference).to(getattr(torch, dtype))
     with written_whole(target) as folder:
-        graph = to_onnx(traced, config, opset).model
+        graph = to_onnx(traced, config, opset)
         del traced
         if optimize:
             fuse(graph, "cpu" if dtype == "float32" else "cuda")
@@ -132,15 +137,26 @@ def export_with_report(
         report = validate(reference, folder)
         if not report.passed:
             raise ValueError(f"{report.failure()} Nothing was written.")
+        card = export_card(
+            target.name,
+            reference.config,
+            file=ONNX_FILE,
+            facts={
+                "precision": dtype,
+                "ONNX operators": f"version {opset}" + (", fused for ONNX Runtime" if optimize else ""),
+            },
+            shapes=config.shapes,
+            differences=report.rows(),
+            bound=report.bound,
+        )
+        write_card(folder, card)
         write_sidecars(folder, reference, dtype)
-        settings = {"dtype": dtype, "opset": opset, "is_optimized": optimize}
-        write_card(folder, reference, target.name, (config.inputs, config.outputs), settings, report)
         found = measure_cost(reference, folder, dtype, documents, None if force else max_loss)
     return target, report, found
 
 
 def measure_cost(
-    before: Any, folder: Path, method: str, documents: Sequence[Document] | None, max_loss: float | None
+    before: ScoresPairs, folder: Path, method: str, documents: Sequence[Document] | None, max_loss: float | None
 ) -> Calibration | None:
     """What an export costs on annotated documents, where there are any; written on its card.
 
@@ -159,7 +175,7 @@ def measure_cost(
     found = calibrate(before, ORTModelForRelationClassification.from_pretrained(folder), documents)
     if max_loss is not None:
         found.check(max_loss)
-    write_cost(folder, method, found)
+    add_cost(folder, method, vars(found))
     return found
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,11 @@ from torch.nn import functional
 from .reference import longest_input
 
 if TYPE_CHECKING:
+    from onnx_ir import Model
+
+    from glirel_transformers.encoding_glirel import WordLSTM
+    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+
     from .config import GLiRELExporterConfig
 
 DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
@@ -32,11 +37,11 @@ _LARGEST_FILE = 1_900_000_000  # bytes of weights; the whole file must stay belo
 class Scores(nn.Module):
     """A model that takes the tensors of its configuration's `inputs` and gives those of its `outputs`.
 
-    What a model returns beside scores are inputs again, which a graph cannot name twice. Scores are always in single
-    precision.
+    What a model returns in addition to scores are inputs again, which a graph cannot name twice. Scores are always in
+    single precision.
     """
 
-    def __init__(self, model: Any, config: GLiRELExporterConfig):
+    def __init__(self, model: GLiRELForRelationClassification, config: GLiRELExporterConfig):
         super().__init__()
         self.model = model
         self.names = tuple(config.outputs)
@@ -79,22 +84,27 @@ class OnnxWordLSTM(nn.Module):
     hidden_weight: Tensor
     bias: Tensor
 
-    def __init__(self, lstm: Any):
+    def __init__(self, lstm: WordLSTM):
         super().__init__()
         self.hidden_size: int = lstm.forward_lstm.hidden_size
         directions = (lstm.forward_lstm, lstm.backward_lstm)
         weights = {
-            "input_weight": [self._reorder(one.weight_ih_l0) for one in directions],
-            "hidden_weight": [self._reorder(one.weight_hh_l0) for one in directions],
-            "bias": [torch.cat([self._reorder(one.bias_ih_l0), self._reorder(one.bias_hh_l0)]) for one in directions],
+            "input_weight": [self._reorder(one, "weight_ih_l0") for one in directions],
+            "hidden_weight": [self._reorder(one, "weight_hh_l0") for one in directions],
+            "bias": [
+                torch.cat([self._reorder(one, "bias_ih_l0"), self._reorder(one, "bias_hh_l0")]) for one in directions
+            ],
         }
         for name, tensors in weights.items():
             self.register_buffer(name, torch.stack(tensors))
 
     @staticmethod
-    def _reorder(rows: Tensor) -> Tensor:
-        """From torch's order of the gates (input, forget, cell, output) to ONNX's (input, output, forget, cell)."""
-        of_input, of_forget, of_cell, of_output = rows.detach().chunk(4)
+    def _reorder(lstm: nn.LSTM, name: str) -> Tensor:
+        """A parameter's rows.
+
+        From torch's order of the gates (input, forget, cell, output) to that of ONNX (input, output, forget, cell).
+        """
+        of_input, of_forget, of_cell, of_output = lstm.get_parameter(name).detach().chunk(4)
         return torch.cat([of_input, of_output, of_forget, of_cell])
 
     def forward(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
@@ -112,11 +122,11 @@ class OnnxWordLSTM(nn.Module):
 
 
 @contextmanager
-def _onnx_lstm(model: Any) -> Iterator[None]:
+def _onnx_lstm(model: GLiRELForRelationClassification) -> Iterator[None]:
     """Puts the ONNX operator in the place of the model's LSTM, where it has one."""
     base, original = model.glirel, model.glirel.lstm
     if original is not None:
-        base.lstm = OnnxWordLSTM(original)
+        base.lstm = OnnxWordLSTM(original)  # type: ignore[assignment]  # stands in for it
     try:
         yield
     finally:
@@ -152,7 +162,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trace(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+def _trace(model: GLiRELForRelationClassification, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
     shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in config.inputs.items()}
     sizes = {"sequence_length": longest_input(model, at_most=NUM_TRACED_TOKENS)}
     try:
@@ -168,7 +178,7 @@ def _trace(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedPro
         ) from error
 
 
-def to_program(model: Any, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+def to_program(model: GLiRELForRelationClassification, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
     """The model as a `torch.export` program, which takes and gives tensors by name.
 
     Args:
@@ -179,8 +189,8 @@ def to_program(model: Any, config: GLiRELExporterConfig) -> torch.export.Exporte
         return _trace(model, config)
 
 
-def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:
-    """The model as an ONNX graph (`torch.onnx.ONNXProgram`), with its axes named.
+def to_onnx(model: GLiRELForRelationClassification, config: GLiRELExporterConfig, opset: int) -> Model:
+    """The model as an ONNX graph (`onnx_ir.Model`), with its axes named.
 
     Args:
         model: in evaluation mode, on a CPU.
@@ -188,7 +198,7 @@ def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:
         opset: version of the ONNX operators.
     """
     with _quiet(), _onnx_lstm(model):
-        return torch.onnx.export(
+        program = torch.onnx.export(
             _trace(model, config),
             dynamo=True,
             input_names=list(config.inputs),
@@ -197,10 +207,12 @@ def to_onnx(model: Any, config: GLiRELExporterConfig, opset: int) -> Any:
             opset_version=opset,
             verbose=False,
         )
+    assert program is not None  # with dynamo=True there always is one
+    return program.model
 
 
-def save_graph(graph: Any, file: Path) -> None:
-    """Writes an `onnx_ir.Model` as one file; above 2 GB, which is what such a file can hold, weights lie beside it."""
+def save_graph(graph: Model, file: Path) -> None:
+    """Writes a graph as one file; above 2 GB, which is what such a file can hold, weights lie next to it."""
     import onnx_ir
 
     size = sum(

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from transformers.utils import is_torch_available
 
-from glirel_transformers.batches_glirel import AXES
+from glirel_transformers.batches_glirel import (
+    ADDRESSES,
+    AXES,
+    CLUSTER_TENSORS,
+    MASK_OF,
+    fits_axis,
+    misfit_error,
+)
 
 if is_torch_available():
     import torch
+if TYPE_CHECKING:
+    from torch import Tensor
 
-# The order in which the model takes them.
+    from .sessions import Device
+
+_Array = TypeVar("_Array", np.ndarray, "Tensor")
+
+# An input that may be left out, and the one whose axis it then calls real throughout.
+_MASKED = {mask: items for items, mask in MASK_OF.items() if items not in CLUSTER_TENSORS}
+# The order in which the model takes them: what it must have, then what it may have.
 _POSITIONAL = (
-    "input_ids",
-    "attention_mask",
-    "word_token_spans",
-    "relation_token_spans",
-    "mention_word_spans",
-    "pair_index",
-    "word_mask",
-    "relation_mask",
-    "mention_mask",
-    "pair_mask",
+    *(name for name in AXES if name not in (*_MASKED, *CLUSTER_TENSORS, "position_ids", "labels")),
+    *_MASKED,
     "position_ids",
 )
-# An input that may be left out, and the one whose axis it then calls real throughout.
-_MASKED = {
-    "word_mask": "word_token_spans",
-    "relation_mask": "relation_token_spans",
-    "mention_mask": "mention_word_spans",
-    "pair_mask": "pair_index",
-}
 
 
 def check_inputs(
-    positional: Sequence[Any], named: Mapping[str, Any], wanted: Sequence[str], device: Any
-) -> dict[str, Any]:
+    positional: Sequence[object], named: Mapping[str, object], wanted: Sequence[str], device: Device
+) -> dict[str, np.ndarray] | dict[str, Tensor]:
     """The inputs of a graph, by name: all numpy arrays, or all tensors on the device.
 
     Args:
@@ -47,8 +47,9 @@ def check_inputs(
         device: for tensors.
 
     Raises:
-        TypeError: for an input that the graph does not have, and for one that is no array.
-        ValueError: for one that is missing, or whose size does not fit the others.
+        TypeError: for an input that the graph does not have, and for one that is not an array.
+        ValueError: for one that is missing, whose size does not fit the others, or whose spans or indices are out of
+            range.
     """
     if len(positional) > len(_POSITIONAL):
         raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(positional)}.")
@@ -58,20 +59,33 @@ def check_inputs(
     given |= named
     given = {name: value for name, value in given.items() if value is not None}
     if unknown := sorted(set(given) - set(wanted) - set(_MASKED)):
-        advice = " A loss is the business of the model itself." if "labels" in unknown else ""
+        advice = " Only the model itself computes a loss." if "labels" in unknown else ""
         raise TypeError(f"The export does not take {unknown}: its inputs are {list(wanted)}.{advice}")
-    given = _as_one_kind(given, device)
+    arrays, tensors = _by_kind(given)
+    if not tensors:
+        return _complete({name: _cast_array(name, value) for name, value in arrays.items()}, wanted)
+    on_device = {name: torch.as_tensor(value, device=device) for name, value in {**arrays, **tensors}.items()}
+    return _complete({name: _cast_tensor(name, value) for name, value in on_device.items()}, wanted)
+
+
+def _complete(given: dict[str, _Array], wanted: Sequence[str]) -> dict[str, _Array]:
+    """Adds the masks that were left out, and checks that the inputs fit together."""
     for mask, items in _MASKED.items():
         if mask not in given and items in given:
             given[mask] = _all_real(given[items])
     if missing := [name for name in wanted if name not in given]:
         raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
-    _check_sizes({name: tuple(given[name].shape) for name in wanted})
+    sizes = _check_sizes({name: tuple(given[name].shape) for name in wanted})
+    for name, axis in ADDRESSES.items():
+        if name in wanted:
+            fits = fits_axis(name, given[name], sizes[axis]) | ~given[MASK_OF[name]]
+            if not fits.all():
+                raise misfit_error(name, given[name], fits, sizes[axis])
     return given
 
 
-def _check_sizes(shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Checks that each axis has the same size in all inputs."""
+def _check_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Checks that each axis has the same size in all inputs, and returns the sizes."""
     sizes = {"span": 2, "pair": 2}
     for name, shape in shapes.items():
         axes = ("batch", *AXES[name])
@@ -83,30 +97,38 @@ def _check_sizes(shapes: Mapping[str, tuple[int, ...]]) -> None:
                 f"`{name}` must have the shape ({', '.join(axes)}), here ({', '.join(known)}): got {shape}."
             )
         sizes.update(zip(axes, shape, strict=True))
+    sizes.setdefault("entities", sizes["mentions"])  # without clusters, each mention is an entity
+    return sizes
 
 
-def _as_one_kind(given: Mapping[str, Any], device: Any) -> dict[str, Any]:
-    """Numpy arrays; where one is a tensor, tensors on the device. Of the types that the graph takes."""
-    is_tensor = {name: is_torch_available() and isinstance(value, torch.Tensor) for name, value in given.items()}
+def _by_kind(given: Mapping[str, object]) -> tuple[dict[str, np.ndarray], dict[str, Tensor]]:
+    """The inputs that are numpy arrays, and those that are tensors."""
+    arrays: dict[str, np.ndarray] = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in given.items():
-        if not is_tensor[name] and not isinstance(value, np.ndarray):
+        if is_torch_available() and isinstance(value, torch.Tensor):
+            tensors[name] = value
+        elif isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:
             raise TypeError(f"`{name}` must be a tensor or a numpy array: got a {type(value).__name__}.")
-    if not any(is_tensor.values()):
-        return {name: _cast(name, value) for name, value in given.items()}
-    return {name: _cast(name, torch.as_tensor(value, device=device)) for name, value in given.items()}
+    return arrays, tensors
 
 
-def _cast(name: str, value: Any) -> Any:
+def _cast_array(name: str, value: np.ndarray) -> np.ndarray:
     """Masks are boolean in a graph, and all else is of 64 bits."""
-    if isinstance(value, np.ndarray):
-        return value.astype(np.bool_ if name in _MASKED else np.int64, copy=False)
+    return value.astype(np.bool_ if name in _MASKED else np.int64, copy=False)
+
+
+def _cast_tensor(name: str, value: Tensor) -> Tensor:
     return value.to(torch.bool if name in _MASKED else torch.long)
 
 
-def _all_real(items: Any) -> Any:
+def _all_real(items: _Array) -> _Array:
     """A mask of the items of an axis, of the same kind as they are."""
-    shape = items.shape[:2]
-    return np.ones(shape, np.bool_) if isinstance(items, np.ndarray) else items.new_ones(shape, dtype=torch.bool)
+    if isinstance(items, np.ndarray):
+        return np.ones(items.shape[:2], np.bool_)
+    return items.new_ones(items.shape[:2], dtype=torch.bool)
 
 
 __all__ = ["check_inputs"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx_ir import Model, Node
 
 
-def fuse(graph: Any, provider: str) -> None:
+def fuse(graph: Model, provider: str) -> None:
     """Fuses projections, rotary embeddings, norms and attention, in place; each rewrite computes what it replaces.
 
     Args:
@@ -31,7 +34,7 @@ def fuse(graph: Any, provider: str) -> None:
         del initializers[name]
 
 
-def _state_sizes(graph: Any, node: Any) -> None:
+def _state_sizes(graph: Model, node: Node) -> None:
     """Writes out a −1 that ends the target of a `Reshape`: with no pair there is nothing to infer it from.
 
     What the fusions write is `[0, 0, heads, -1]` and its inverse `[0, 0, -1]`, where 0 copies an axis.
@@ -40,7 +43,8 @@ def _state_sizes(graph: Any, node: Any) -> None:
     import onnx_ir
 
     target, result = node.inputs[1], node.outputs[0]
-    if target.const_value is None or node.attributes.get_int("allowzero", 0):
+    zero_is_a_size = node.attributes.get_int("allowzero", 0)
+    if target is None or target.const_value is None or zero_is_a_size:
         return
     sizes = target.const_value.numpy().tolist()
     if sizes[-1] != -1 or sizes.count(-1) > 1 or (known := _last_size(node, sizes)) is None:
@@ -52,13 +56,15 @@ def _state_sizes(graph: Any, node: Any) -> None:
     node.replace_input_with(1, value)
 
 
-def _last_size(node: Any, sizes: list[int]) -> int | None:
+def _last_size(node: Node, sizes: list[int]) -> int | None:
     """The size of the last axis of what a `Reshape` makes, where the graph tells."""
     states, result = node.inputs[0], node.outputs[0]
-    candidates = [] if result.shape is None else [result.shape[-1]]
-    if sizes[:2] == [0, 0] and len(sizes) == 4 and states.shape is not None and isinstance(states.shape[-1], int):
-        candidates.append(states.shape[-1] // sizes[2])
+    candidates: list[object] = [] if result.shape is None else [result.shape[-1]]
+    width = states.shape[-1] if states is not None and states.shape is not None else None
+    if sizes[:2] == [0, 0] and len(sizes) == 4 and isinstance(width, int):
+        candidates.append(width // sizes[2])
     for reader, place in result.uses():
-        if reader.op_type == "MatMul" and place == 0 and reader.inputs[1].const_value is not None:
-            candidates.append(reader.inputs[1].shape[-2])
+        weights = reader.inputs[1] if reader.op_type == "MatMul" and place == 0 else None
+        if weights is not None and weights.const_value is not None:
+            candidates.append(weights.const_value.shape[-2])
     return next((size for size in candidates if isinstance(size, int)), None)

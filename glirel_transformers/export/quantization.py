@@ -8,7 +8,7 @@
 
 The first is the fastest, the second nearest to the model, the third the smallest. With `"int8"`, what reads an
 activation is done as with `"int8-weights"`; elsewhere the texts of a batch share scales, so that a score depends a
-little on what it is computed beside. With the others it does not. The vocabulary has 8 bits, and a scale for each
+little on what it is computed with. With the others it does not. The vocabulary has 8 bits, and a scale for each
 token, in all of them.
 """
 
@@ -19,24 +19,29 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from glirel_transformers.card_glirel import mark_quantized
 from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
 from .calibration import MAX_LOSS, Calibration, check_documents
 from .exporter import export_with_report, measure_cost
-from .folder import COMPARED, find_output, written_whole
+from .folder import find_output, written_whole
+from .graph import DEFAULT_OPSET
 from .quantized_graph import metadata_of, quantize_file
 from .runtime import ORTModelForRelationClassification
 from .sessions import ONNX_FILE
 from .validation import Validation
 
+if TYPE_CHECKING:
+    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+
 METHODS = ("int8", "int8-weights", "int4-weights")
 
 
 def export_quantized(
-    model: Any,
+    model: GLiRELForRelationClassification | str | os.PathLike[str],
     output: str | os.PathLike[str],
     method: str = "int8",
     *,
@@ -44,7 +49,8 @@ def export_quantized(
     max_loss: float = MAX_LOSS,
     force: bool = False,
     overwrite: bool = False,
-    **settings: Any,
+    opset: int = DEFAULT_OPSET,
+    optimize: bool = False,
 ) -> tuple[Path, Validation, Calibration | None]:
     """Exports a model in float32, compares it with the model, quantizes it, and measures what that costs.
 
@@ -56,7 +62,7 @@ def export_quantized(
         max_loss: how much of macro-F1 may be lost on them.
         force: whether it is written all the same where more is lost.
         overwrite: whether an export that is already there is replaced.
-        settings: `opset` and `optimize` of [`export`].
+        opset, optimize: as [`export`] takes them.
 
     Returns:
         The folder, the comparison of the export in float32, and what quantizing costs.
@@ -70,9 +76,9 @@ def export_quantized(
     target = find_output(output, overwrite)
     with tempfile.TemporaryDirectory() as scratch:
         exact, small = Path(scratch, "exact", target.name), Path(scratch, "small", target.name)
-        _, report, _ = export_with_report(model, exact, **settings)
+        _, report, _ = export_with_report(model, exact, opset=opset, optimize=optimize)
         quantize(exact, small, method)
-        before = ORTModelForRelationClassification.from_pretrained(exact) if documents is not None else None
+        before = ORTModelForRelationClassification.from_pretrained(exact)
         found = measure_cost(before, small, method, documents, None if force else max_loss)
         with written_whole(target) as folder:
             shutil.copytree(small, folder, dirs_exist_ok=True)
@@ -121,29 +127,13 @@ def quantize(
             if file.is_file() and not file.name.startswith(ONNX_FILE):
                 shutil.copy(file, folder)
         quantize_file(source / ONNX_FILE, folder / ONNX_FILE, method, metadata)
-        _say_on_card(folder / "README.md", method, source.name, target.name)
+        mark_quantized(folder, ONNX_FILE, method, source.name)
     return target
 
 
 def _check_method(method: str) -> None:
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}: got {method!r}.")
-
-
-def _say_on_card(card: Path, method: str, before: str, after: str) -> None:
-    """Writes the method and the new name on an export's card, where it has one."""
-    if not card.is_file():
-        return
-    text = card.read_text(encoding="utf-8")
-    for old, new in (
-        (f"\n# {before}\n", f"\n# {after}\n"),
-        (f'"{before}"', f'"{after}"'),
-        (f'"{before}/{ONNX_FILE}"', f'"{after}/{ONNX_FILE}"'),
-        ("\n| precision | float32 |", f"\n| precision | {method} |"),
-        (COMPARED, f"{COMPARED}\n\n**Before it was quantized to {method}**, which changes scores by more."),
-    ):
-        text = text.replace(old, new)
-    card.write_text(text, encoding="utf-8")
 
 
 __all__ = ["METHODS", "export_quantized", "quantize"]

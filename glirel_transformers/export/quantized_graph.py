@@ -1,4 +1,4 @@
-"""The ONNX graph of an export with smaller numbers; what the methods are is said in `quantization.py`."""
+"""The ONNX graph of an export with smaller numbers; `quantization.py` describes the methods."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .sessions import ONNX_FILE
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
 
 _LARGEST_FILE = 2**31 - 2**24  # bytes that an ONNX file holds, with room for what is not weights
 # Tables of fewer numbers, such as those of relative positions, save nothing.
@@ -68,18 +71,18 @@ def _prepared(source: Path) -> Iterator[Path]:
         yield file
 
 
-def _is_large(model: Any) -> bool:
+def _is_large(model: ModelProto) -> bool:
     """Whether it needs weights in a file of their own. Its own size cannot be asked for where it does."""
     return sum(len(value.raw_data) for value in model.graph.initializer) > _LARGEST_FILE
 
 
-def _dynamic(model: Any, names: list[str], beside: Path) -> Any:
+def _dynamic(model: ModelProto, names: list[str], prepared: Path) -> ModelProto:
     """Products with 8-bit weights, and states whose scale is found as they come."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     is_large = _is_large(model)
-    before, after = beside.with_name("before.onnx"), beside.with_name("after.onnx")
+    before, after = prepared.with_name("before.onnx"), prepared.with_name("after.onnx")
     onnx.save(model, before, save_as_external_data=is_large)
     quantize_dynamic(
         before,
@@ -95,7 +98,7 @@ def _dynamic(model: Any, names: list[str], beside: Path) -> Any:
     return onnx.load(after)
 
 
-def _by_blocks(model: Any, names: list[str], bits: int) -> Any:
+def _by_blocks(model: ModelProto, names: list[str], bits: int) -> ModelProto:
     """Products with a scale for each block of weights, which ONNX Runtime multiplies with states of 8 bits."""
     from onnxruntime.quantization import QuantFormat
     from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
@@ -116,7 +119,7 @@ def _by_blocks(model: Any, names: list[str], bits: int) -> Any:
     return quantizer.model.model
 
 
-def _reads_activation(node: Any, graph: Any) -> bool:
+def _reads_activation(node: NodeProto, graph: GraphProto) -> bool:
     """Whether a product reads an activation, gated or not.
 
     A few of its numbers are far larger than the others, to which one scale for all leaves little. On glirel-mini,
@@ -126,13 +129,13 @@ def _reads_activation(node: Any, graph: Any) -> bool:
     return producers.get(node.input[0]) in _ACTIVATIONS
 
 
-def _shrink_tables(graph: Any) -> None:
+def _shrink_tables(graph: GraphProto) -> None:
     """Stores the vocabulary's rows in 8 bits with a scale each, which multiplies a row once it is read."""
     import numpy as np
     from onnx import helper, numpy_helper
 
     tables = {value.name: value for value in graph.initializer if len(value.dims) == 2}
-    readers: dict[str, list[Any]] = {}
+    readers: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         for name in set(node.input) & tables.keys():
             readers.setdefault(name, []).append(node)
@@ -160,11 +163,11 @@ def _shrink_tables(graph: Any) -> None:
                 graph.node.insert(place + offset, new)
 
 
-def _axis(node: Any) -> int:
+def _axis(node: NodeProto) -> int:
     return next((int(attribute.i) for attribute in node.attribute if attribute.name == "axis"), 0)
 
 
-def _products(graph: Any) -> list[Any]:
+def _products(graph: GraphProto) -> list[NodeProto]:
     """Products with a constant matrix: vectors and batches of matrices stay as they are."""
     matrices = {value.name for value in graph.initializer if len(value.dims) == 2 and min(value.dims) > 1}
     return [node for node in graph.node if node.op_type in ("MatMul", "Gemm") and node.input[1] in matrices]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, GLiRELPreTrainedModel
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 
-def load_reference(model: Any) -> Any:
+def load_reference(
+    model: GLiRELForRelationClassification | str | os.PathLike[str],
+) -> GLiRELForRelationClassification:
     """The model to export and to compare with: on a CPU, in float32, in evaluation mode; a copy where it was not.
 
     Args:
@@ -22,25 +23,27 @@ def load_reference(model: Any) -> Any:
 
     Raises:
         OSError: when there is no such folder.
-        TypeError: when `model` is no [`GLiRELForRelationClassification`].
+        TypeError: when `model` is not a [`GLiRELForRelationClassification`].
         ValueError: when it cannot be exported as it is.
     """
     if isinstance(model, str | os.PathLike):
         name = model_name(os.fspath(model))
         if Path(name).is_dir():
             check_checkpoint(name)
-        loaded = GLiRELForRelationClassification.from_pretrained(name, dtype=torch.float32).eval()
+        loaded: GLiRELForRelationClassification = GLiRELForRelationClassification.from_pretrained(
+            name, dtype=torch.float32
+        ).eval()
     else:
         loaded = _in_float32(model)
     if loaded.tokenizer is None:
         raise ValueError(
             "The model has no tokenizer, without which an export is of no use. Set `model.tokenizer`, or copy the "
-            "checkpoint's tokenizer.json and tokenizer_config.json beside its weights."
+            "checkpoint's tokenizer.json and tokenizer_config.json next to its weights."
         )
     return loaded
 
 
-def longest_input(model: Any, at_most: int) -> int:
+def longest_input(model: GLiRELForRelationClassification, at_most: int) -> int:
     """How many tokens the model reads, or `at_most`."""
     limits = [at_most]
     if (positions := getattr(model.config.encoder_config, "max_position_embeddings", None)) is not None:
@@ -50,12 +53,10 @@ def longest_input(model: Any, at_most: int) -> int:
     return min(limits)
 
 
-def _in_float32(model: Any) -> Any:
+def _in_float32(model: GLiRELForRelationClassification) -> GLiRELForRelationClassification:
     # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
-    is_ours = isinstance(model, GLiRELPreTrainedModel) or (
-        getattr(getattr(model, "config", None), "model_type", None) == GLiRELConfig.model_type
-        and hasattr(model, "save_pretrained")
-    )
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    is_ours = model_type == GLiRELConfig.model_type and hasattr(model, "save_pretrained")
     if not is_ours or not hasattr(model, "scorer"):
         raise TypeError(
             f"What is exported must be a GLiRELForRelationClassification, or a folder with one: got "

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from transformers.utils import cached_file
 
 from glirel_transformers.checkpoints import model_name, naming_the_missing
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.files import Json, read_json_object
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .sessions import ONNX_FILE
 
+HubOptions: TypeAlias = Mapping[str, object]
+
 # Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
-_WEIGHTS_BESIDE = (f"{ONNX_FILE}.data", f"{ONNX_FILE}_data")
+_WEIGHT_FILES = (f"{ONNX_FILE}.data", f"{ONNX_FILE}_data")
 
 
-def find_model(name: str, hub_options: dict[str, Any]) -> Path:
+def find_model(name: str, hub_options: HubOptions) -> Path:
     """The ONNX file of a folder or of a Hub repository, whose other files are fetched with it.
 
     Raises:
         OSError: when there is no such folder or repository.
-        ValueError: when it is no export.
+        ValueError: when it is not an export.
     """
     if Path(name).is_file():
         raise ValueError(f"{name!r} is a file. Name the folder that it is in, {str(Path(name).parent)!r}.")
     if Path(model_name(name)).is_dir():
-        folder = Path(name) / (hub_options.get("subfolder") or "")
+        folder = Path(name) / str(hub_options.get("subfolder") or "")
         if (folder / ONNX_FILE).is_file():
             return folder / ONNX_FILE
         others = sorted(file.name for file in folder.glob("*.onnx") if file.is_file())
         here = f" It holds {', '.join(others)}: rename the one that you mean." if others else ""
         raise ValueError(
-            f"{str(folder)!r} has no {ONNX_FILE}, so it is no export.{here} Make one: glirel export CHECKPOINT "
+            f"{str(folder)!r} has no {ONNX_FILE}, so it is not an export.{here} Make one: glirel export CHECKPOINT "
             "NEW_FOLDER"
         )
     with naming_the_missing(name):
@@ -42,15 +45,15 @@ def find_model(name: str, hub_options: dict[str, Any]) -> Path:
     file = _find(name, ONNX_FILE, hub_options)
     if file is None:
         raise ValueError(
-            f"The repository {name!r} has no {ONNX_FILE}, so it is no export. Make one: glirel export {name} "
+            f"The repository {name!r} has no {ONNX_FILE}, so it is not an export. Make one: glirel export {name} "
             "NEW_FOLDER"
         )
-    for beside in _WEIGHTS_BESIDE:
-        _find(name, beside, {**hub_options, "_raise_exceptions_for_connection_errors": False})
+    for file_name in _WEIGHT_FILES:
+        _find(name, file_name, {**hub_options, "_raise_exceptions_for_connection_errors": False})
     return file
 
 
-def load_config(name: str, hub_options: dict[str, Any]) -> GLiRELConfig:
+def load_config(name: str, hub_options: HubOptions) -> GLiRELConfig:
     """The configuration of the model that was exported.
 
     Raises:
@@ -59,14 +62,14 @@ def load_config(name: str, hub_options: dict[str, Any]) -> GLiRELConfig:
     model_type = _read_json(name, "config.json", hub_options).get("model_type")
     if model_type != GLiRELConfig.model_type:
         raise ValueError(
-            f"The config.json of {name!r} is that of a {model_type!r} model, and no GLiREL model's. Copy the whole "
+            f"The config.json of {name!r} is that of a {model_type!r} model, not of a GLiREL model. Copy the whole "
             "export again."
         )
     config: GLiRELConfig = GLiRELConfig.from_pretrained(name, **hub_options)
     return config
 
 
-def load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
+def load_tokenizer(name: str, hub_options: HubOptions) -> GLiRELTokenizer:
     """The tokenizer of the model that was exported.
 
     Raises:
@@ -82,12 +85,12 @@ def load_tokenizer(name: str, hub_options: dict[str, Any]) -> GLiRELTokenizer:
     return tokenizer
 
 
-def _find(name: str, file: str, hub_options: dict[str, Any]) -> Path | None:
+def _find(name: str, file: str, hub_options: HubOptions) -> Path | None:
     found = cached_file(name, file, **{**hub_options, "_raise_exceptions_for_missing_entries": False})
     return None if found is None else Path(found)
 
 
-def _require(name: str, file: str, hub_options: dict[str, Any]) -> Path:
+def _require(name: str, file: str, hub_options: HubOptions) -> Path:
     found = _find(name, file, hub_options)
     if found is None:
         raise ValueError(
@@ -97,17 +100,12 @@ def _require(name: str, file: str, hub_options: dict[str, Any]) -> Path:
     return found
 
 
-def _read_json(name: str, file: str, hub_options: dict[str, Any]) -> dict[str, Any]:
+def _read_json(name: str, file: str, hub_options: HubOptions) -> dict[str, Json]:
     found = _require(name, file, hub_options)
     try:
-        content = json.loads(found.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}")
-    except ValueError as error:  # of JSON, and of UTF-8
-        raise ValueError(
-            f"The {file} of {name!r} is damaged: {error}. Copy the whole export again, or export the checkpoint again."
-        ) from error
-    return content
+        return read_json_object(found)
+    except ValueError as error:
+        raise ValueError(f"{error} Copy the whole export again, or export the checkpoint again.") from error
 
 
 __all__ = ["find_model", "load_config", "load_tokenizer"]

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers.utils import is_torch_available
 
-from glirel_transformers.configuration_glirel import HUB_OPTIONS
+from glirel_transformers.configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .inputs import check_inputs
 from .repository import find_model, load_config, load_tokenizer
-from .sessions import check_session_fits, find_providers, open_session
+from .sessions import Device, ProviderOptions, check_session_fits, find_providers, open_session
 
 if is_torch_available():
     import torch
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, SessionOptions
     from torch import Tensor
 
 
@@ -35,9 +36,9 @@ class ORTModelForRelationClassification:
     arrays (`return_tensors="np"`) give numpy arrays, for which torch need not be installed, and with
     [`RelationExtractor`] in the pipeline's place nothing needs it.
 
-    A class of its own: Optimum's `ORTModel` is in a package that does not install beside this version of transformers,
-    and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a requirement of
-    those who only serve a model. Its names and arguments are those of Optimum's.
+    A class of its own: Optimum's `ORTModel` is in a package that cannot be installed along with this version of
+    transformers, and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a
+    requirement of those who only serve a model. Its names and arguments are those of Optimum's.
 
     Args:
         session: an `onnxruntime.InferenceSession`.
@@ -54,7 +55,9 @@ class ORTModelForRelationClassification:
     main_input_name = "input_ids"
     input_modalities = output_modalities = ("text",)
 
-    def __init__(self, session: Any, config: Any, tokenizer: GLiRELTokenizer, folder: Path | None = None):
+    def __init__(
+        self, session: InferenceSession, config: GLiRELConfig, tokenizer: GLiRELTokenizer, folder: Path | None = None
+    ):
         self.session = session
         self.config = config
         self.tokenizer = tokenizer
@@ -71,11 +74,11 @@ class ORTModelForRelationClassification:
         pretrained_model_name_or_path: str | os.PathLike[str],
         *,
         provider: str | None = None,
-        providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
-        provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-        session_options: Any = None,
+        providers: Sequence[str | tuple[str, ProviderOptions]] | None = None,
+        provider_options: ProviderOptions | Sequence[ProviderOptions] | None = None,
+        session_options: SessionOptions | None = None,
         num_threads: int | None = None,
-        **hub_options: Any,
+        **hub_options: object,
     ) -> ORTModelForRelationClassification:
         """Loads the folder that `glirel export` wrote.
 
@@ -87,12 +90,12 @@ class ORTModelForRelationClassification:
             provider_options: of `provider`, or for each of `providers`.
             session_options: an `onnxruntime.SessionOptions`, used as it is.
             num_threads: of the CPU, within an operation. By default `OMP_NUM_THREADS`, or else as many as torch uses,
-                or without torch as ONNX Runtime chooses. Not beside `session_options`, which have them as
+                or without torch as ONNX Runtime chooses. Not along with `session_options`, where it is called
                 `intra_op_num_threads`.
             hub_options: `revision`, `token`, `cache_dir`, `subfolder`, `force_download` or `local_files_only`.
 
         Raises:
-            ValueError: when the folder is no export, or a file in it is missing or damaged; when the provider is not
+            ValueError: when the folder is not an export, a file in it is missing or damaged, or the provider is not
                 there.
             OSError: when there is no such folder or repository.
             ImportError: when ONNX Runtime is not installed.
@@ -124,15 +127,15 @@ class ORTModelForRelationClassification:
         """As [`GLiRELForRelationClassification.forward`], without `labels`; numpy arrays for numpy arrays.
 
         Raises:
-            TypeError: for an input that the model does not have, and for one that is no array.
+            TypeError: for an input that the model does not have, and for one that is not an array.
             ValueError: for one that is missing or does not fit the others, for states that an export does not give,
                 and when the scores are not numbers.
         """
         if output_hidden_states or output_attentions:
             raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
-        given = check_inputs(args, inputs, self._inputs, self.device)
+        given: dict[str, Any] = check_inputs(args, inputs, self._inputs, self.device)
         is_numpy = isinstance(given["input_ids"], np.ndarray)
-        is_bound = not is_numpy and self.device.type == "cuda"
+        is_bound = not is_numpy and str(self.device).startswith("cuda")
         outputs = self._run_bound(given) if is_bound else self._run(given)
         isfinite = np.isfinite if is_numpy else torch.isfinite
         if not isfinite(outputs["logits"]).all():
@@ -179,7 +182,9 @@ class ORTModelForRelationClassification:
         """Always true: it is laid out for its device and stays there, which is what pipelines ask this for."""
         return True
 
-    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> ORTModelForRelationClassification:
+    def to(
+        self, device: torch.device | torch.dtype | str | int | None = None, dtype: torch.dtype | None = None
+    ) -> ORTModelForRelationClassification:
         """Itself, where it is asked to be what it is already.
 
         Raises:
@@ -209,7 +214,7 @@ class ORTModelForRelationClassification:
         """Whether it generates text; it does not."""
         return False
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **_: Any) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **_: object) -> None:
         """Copies the export's folder.
 
         Raises:
@@ -226,7 +231,7 @@ class ORTModelForRelationClassification:
         if target.resolve() != self.folder.resolve():
             shutil.copytree(self.folder, target, dirs_exist_ok=True)
 
-    def _device(self) -> Any:
+    def _device(self) -> Device:
         """Where it takes and gives tensors: a `torch.device`, or `"cpu"` without torch.
 
         Without CUDA in torch, ONNX Runtime copies what it reads and gives to its own device and back.
@@ -243,11 +248,6 @@ class ORTModelForRelationClassification:
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Inputs are read where they lie, and outputs are not copied either."""
         arrays = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
-        index, num_mentions = arrays["pair_index"], arrays["mention_word_spans"].shape[1]
-        if index.size and not 0 <= index.min() <= index.max() < num_mentions:
-            raise ValueError(
-                f"`pair_index` must hold positions of the {num_mentions} mentions: got {index.min()} to {index.max()}."
-            )
         outputs = dict(zip(self._outputs, self.session.run(self._outputs, arrays), strict=True))
         if isinstance(given["input_ids"], np.ndarray):
             return outputs
@@ -256,19 +256,20 @@ class ORTModelForRelationClassification:
     def _run_bound(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
         """Inputs and outputs stay on the GPU: ONNX Runtime reads and writes torch's memory."""
         binding = self.session.io_binding()
-        where = {"device_type": self.device.type, "device_id": self.device.index or 0}
+        device = torch.device(self.device)
+        where = {"device_type": device.type, "device_id": device.index or 0}
         pairs = given["pair_index"].shape[:2]
         shapes = {"logits": (*pairs, given["relation_token_spans"].shape[1]), "coreference_logits": pairs}
         inputs = {name: given[name].contiguous() for name in self._inputs}
-        outputs = {name: torch.empty(shapes[name], device=self.device) for name in self._outputs}
+        outputs = {name: torch.empty(shapes[name], device=device) for name in self._outputs}
         held: list[Tensor] = []
         for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
             for name, tensor in tensors.items():
                 kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype.type
                 held.append(tensor if tensor.numel() else tensor.new_empty(1))  # what is empty has no address
                 bind(name, **where, element_type=kind, shape=tuple(tensor.shape), buffer_ptr=held[-1].data_ptr())
-        if self.device.type == "cuda":  # ONNX Runtime has a stream of its own
-            torch.cuda.current_stream(self.device).synchronize()
+        if device.type == "cuda":  # ONNX Runtime has a stream of its own
+            torch.cuda.current_stream(device).synchronize()
         self.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return outputs

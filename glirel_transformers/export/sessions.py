@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict
 
 from transformers.utils import is_torch_available
 
@@ -14,6 +14,11 @@ from glirel_transformers.batches_glirel import AXES
 
 if is_torch_available():
     import torch
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, SessionOptions
+
+Device: TypeAlias = "torch.device | str"  # a string where torch is not installed
+ProviderOptions: TypeAlias = Mapping[str, object]
 
 ONNX_FILE = "model.onnx"
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -23,21 +28,27 @@ class Provider(NamedTuple):
     """What runs a model, and its options."""
 
     name: str
-    options: dict[str, Any]
+    options: dict[str, object]
+
+
+class ProviderChoice(TypedDict, total=False):
+    """What `from_pretrained` of an export is told about its provider."""
+
+    provider: str
+    provider_options: ProviderOptions
 
 
 def find_providers(
     provider: str | None = None,
-    providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
-    provider_options: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    providers: Sequence[str | tuple[str, ProviderOptions]] | None = None,
+    provider_options: ProviderOptions | Sequence[ProviderOptions] | None = None,
 ) -> list[Provider]:
     """Checks the providers that were asked for, and adds the CPU to one given alone.
 
     Raises:
+        TypeError: when `providers` is not a list.
         ValueError: when one is not there in this ONNX Runtime, or the options do not fit.
     """
-    import onnxruntime
-
     if provider is not None and providers is not None:
         raise ValueError(
             f"Both `provider` and `providers` are given: {provider!r} and {providers!r}. Pass one of them."
@@ -46,35 +57,59 @@ def find_providers(
         raise TypeError(f"`providers` is a list of names: got {providers!r}. Pass it as `provider`.")
     options = [provider_options] if isinstance(provider_options, Mapping) else list(provider_options or [])
     if providers is None:
-        names = [provider or CPU, *([CPU] if provider not in (None, CPU) else [])]
+        chosen = _one_and_the_cpu(provider or CPU, options)
     else:
-        # As ONNX Runtime takes them: a name, or a name with its options.
-        named: list[tuple[str, Mapping[str, Any]]] = [(one, {}) if isinstance(one, str) else one for one in providers]
-        names = [name for name, _ in named]
-        if any(own for _, own in named):
-            if options:
-                raise ValueError("Options are given twice: in `providers` and as `provider_options`. Leave one out.")
-            options = [dict(own) for _, own in named]
-    if provider is not None or len(names) == 1:
-        options += [{}] * (len(names) - len(options))
-    if not names or (options and len(options) != len(names)):
-        raise ValueError(
-            f"`provider_options` must have the options of each provider, {names}: got {provider_options!r}."
-        )
+        chosen = _as_given(providers, options)
+    for one in chosen:
+        _check_available(one.name)
+    return chosen
+
+
+def _one_and_the_cpu(name: str, options: list[ProviderOptions]) -> list[Provider]:
+    """A provider with its options, followed by the CPU for what it does not have."""
+    names = [name] if name == CPU else [name, CPU]
+    if len(options) > len(names):
+        raise _misfit(names, options)
+    own: list[ProviderOptions] = [*options, *({} for _ in names[len(options) :])]
+    return [Provider(one, dict(its)) for one, its in zip(names, own, strict=True)]
+
+
+def _as_given(
+    providers: Sequence[str | tuple[str, ProviderOptions]], options: list[ProviderOptions]
+) -> list[Provider]:
+    """Providers as ONNX Runtime takes them: names, or names with their options."""
+    named = [Provider(one, {}) if isinstance(one, str) else Provider(one[0], dict(one[1])) for one in providers]
+    if not options:
+        if not named:
+            raise _misfit([], options)
+        return named
+    if any(one.options for one in named):
+        raise ValueError("Options are given twice: in `providers` and as `provider_options`. Leave one out.")
+    if len(options) != len(named):
+        raise _misfit([one.name for one in named], options)
+    return [Provider(one.name, dict(own)) for one, own in zip(named, options, strict=True)]
+
+
+def _misfit(names: list[str], options: list[ProviderOptions]) -> ValueError:
+    if not names:
+        return ValueError("`providers` is empty: name at least one provider, such as 'CPUExecutionProvider'.")
+    return ValueError(f"`provider_options` must have the options of each provider, {names}: got {options!r}.")
+
+
+def _check_available(name: str) -> None:
+    import onnxruntime
+
     available = onnxruntime.get_available_providers()
-    for name in names:
-        if name not in available:
-            close = [own for own in available if name.lower() in own.lower()]
-            close = close or difflib.get_close_matches(name, available, 1)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            cure = " For an NVIDIA GPU: pip install onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
-            raise ValueError(
-                f"This ONNX Runtime has no provider {name!r}. It has {', '.join(available)}.{meant}{cure}"
-            )
-    return [Provider(name, dict(own)) for name, own in zip(names, options or [{}] * len(names), strict=True)]
+    if name in available:
+        return
+    close = [own for own in available if name.lower() in own.lower()]
+    close = close or difflib.get_close_matches(name, available, 1)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    cure = " For an NVIDIA GPU: pip install onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
+    raise ValueError(f"This ONNX Runtime has no provider {name!r}. It has {', '.join(available)}.{meant}{cure}")
 
 
-def provider_for_device(device: str | None) -> dict[str, Any]:
+def provider_for_device(device: str | None) -> ProviderChoice:
     """`provider` and its options for a device as torch names them; without one, a GPU where torch can use it.
 
     Raises:
@@ -97,8 +132,11 @@ def provider_for_device(device: str | None) -> dict[str, Any]:
 
 
 def open_session(
-    file: Path, providers: list[Provider], session_options: Any = None, num_threads: int | None = None
-) -> Any:
+    file: Path,
+    providers: list[Provider],
+    session_options: SessionOptions | None = None,
+    num_threads: int | None = None,
+) -> InferenceSession:
     """Opens a file as an `onnxruntime.InferenceSession`.
 
     Args:
@@ -118,11 +156,11 @@ def open_session(
         session_options.intra_op_num_threads = _default_threads() if num_threads is None else num_threads
         # All axes are open, so that shapes seldom come again, and what a shape needed is of no use to the next.
         session_options.enable_mem_pattern = False
-        session_options.log_severity_level = 3  # what the optimizer could not do is no news to a user
+        session_options.log_severity_level = 3  # what the optimizer could not do does not concern a user
     elif num_threads is not None:
         raise ValueError(
-            f"`num_threads` = {num_threads} is given beside `session_options`, which have it as intra_op_num_threads. "
-            "Set it there."
+            f"`num_threads` = {num_threads} is given along with `session_options`, where it is called "
+            "intra_op_num_threads. Set it there."
         )
     elif not isinstance(session_options, onnxruntime.SessionOptions):
         raise TypeError(
@@ -138,8 +176,8 @@ def open_session(
     except Exception as error:  # ONNX Runtime's errors have no base class but this one
         raise ValueError(
             f"{str(file)!r} cannot be loaded: {_first_line(error)} It is damaged, or the pointer to a large file that "
-            "was not fetched; or its weights, which large exports keep in a file beside it, are missing. Copy the "
-            "whole export again, or make it anew: glirel export CHECKPOINT NEW_FOLDER"
+            "was not fetched; or its weights, which large exports keep in a file next to it, are missing. Copy the "
+            "whole export again, or export it again: glirel export CHECKPOINT NEW_FOLDER"
         ) from error
     if session.get_providers()[0] != providers[0].name:
         raise ValueError(
@@ -149,8 +187,8 @@ def open_session(
     return session
 
 
-def check_session_fits(session: Any, file: Path) -> None:
-    """Checks that a file is an export of this package, and no other model.
+def check_session_fits(session: InferenceSession, file: Path) -> None:
+    """Checks that a file is an export of this package, rather than another model.
 
     Raises:
         ValueError: when it is not.
@@ -160,8 +198,8 @@ def check_session_fits(session: Any, file: Path) -> None:
     strange = [name for name in inputs if name not in AXES]
     if strange or "logits" not in outputs or "pair_index" not in inputs:
         raise ValueError(
-            f"{str(file)!r} is an ONNX model, but no export of this package: it takes {inputs} and gives {outputs}. "
-            "Make one: glirel export CHECKPOINT NEW_FOLDER"
+            f"{str(file)!r} is an ONNX model, but not an export of this package: it takes {inputs} and gives "
+            f"{outputs}. Make one: glirel export CHECKPOINT NEW_FOLDER"
         )
 
 

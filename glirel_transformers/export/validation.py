@@ -7,10 +7,11 @@ rounded in proportion to it, and a probability then differs by less than a quart
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,6 +22,9 @@ from .sessions import ONNX_FILE, find_providers, open_session
 
 if TYPE_CHECKING:
     import numpy as np
+    from onnxruntime import InferenceSession
+
+    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 BOUNDS = {
     # Two hundred times the rounding of float32, which a reordered sum stays well below.
@@ -94,6 +98,18 @@ class Validation:
         """Whether no difference exceeds the bound."""
         return self.difference <= self.bound
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row for each shape: its name, its sizes, and the largest differences of scores and of probabilities."""
+        return [
+            (
+                shape.name,
+                *map(str, shape.sizes.values()),
+                f"{shape.difference:.1e}",
+                f"{shape.probability_difference:.1e}",
+            )
+            for shape in self.shapes
+        ]
+
     def failure(self) -> str:
         """What is wrong, and what to do; names the worst shape. Only where the validation did not pass."""
         worst = max(self.shapes, key=lambda shape: _nan_last(shape.difference))
@@ -114,7 +130,11 @@ class Validation:
             raise ValueError(self.failure())
 
 
-def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
+def validate(
+    model: GLiRELForRelationClassification | str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    bound: float | None = None,
+) -> Validation:
     """Compares an export, run by ONNX Runtime on the CPU, with the model over fourteen shapes.
 
     Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, texts without a pair or
@@ -138,8 +158,8 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
     require_extra("onnx", "onnxruntime", "optimum")
     from .config import exporter_config
 
-    model = load_reference(model)
-    config = exporter_config(model.config)
+    reference = load_reference(model)
+    config = exporter_config(reference.config)
     file = Path(folder) / ONNX_FILE if Path(folder).is_dir() else Path(folder)
     if not file.is_file():
         raise OSError(f"There is no {file}. Name the folder that `glirel export` wrote.")
@@ -152,24 +172,24 @@ def validate(model: Any, folder: Any, bound: float | None = None) -> Validation:
             raise ValueError(f"The export's {kind} are {names}: expected {list(wanted)}. Export the model again.")
     dtype = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
     shapes = []
-    for seed, (name, sizes) in enumerate(validation_sizes(model).items()):
+    for seed, (name, sizes) in enumerate(validation_sizes(reference).items()):
         batch = config.generate_dummy_inputs(**sizes, seed=seed)
         with torch.no_grad():
-            expected = model(**batch)
+            expected = reference(**batch)
         outputs = _run(session, name, batch)
         pairs = [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
         shapes.append(_compare(name, sizes, pairs))
     return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
 
 
-def _run(session: Any, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
+def _run(session: InferenceSession, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
     try:
         return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
     except Exception as error:
         raise ValueError(f"The export does not run for the shape {name!r}: {error} Export the model again.") from error
 
 
-def validation_sizes(model: Any) -> dict[str, dict[str, int]]:
+def validation_sizes(model: GLiRELForRelationClassification) -> dict[str, dict[str, int]]:
     """The shapes to compare: for each name, what [`GLiRELDummyInputs`] takes.
 
     Args:

@@ -8,6 +8,7 @@ A graph has an edge for every mention of a relation; a graph of `once_per_pair(r
 entities.
 """
 
+from .documents import records_of
 from .facts import once_per_pair
 from .graphs import to_networkx, write_graphml
 from .lines import write_csv, write_jsonl
@@ -20,6 +21,7 @@ __all__ = [
     "Format",
     "Writer",
     "once_per_pair",
+    "records_of",
     "to_networkx",
     "to_rdflib",
     "write_csv",

@@ -8,7 +8,7 @@ from typing import Any
 
 from glirel_transformers.data import Document, Mention
 from glirel_transformers.files import parse_json
-from glirel_transformers.mentions_glirel import check_text, shortened
+from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import Entity, list_entities
 
@@ -114,7 +114,6 @@ def read_request(item: Item) -> TextRequest:
     if item.kind != "jsonl":
         return TextRequest(item, {}, text)
     record = parse_json(text)
-    _check_surrogates(record)
     if not isinstance(record, dict):
         raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {shortened(record)}.")
     fields = _carried({name: value for name, value in record.items() if name not in ("text", "entities")})
@@ -126,19 +125,6 @@ def read_request(item: Item) -> TextRequest:
 def _carried(fields: Mapping[str, object], taken: Collection[str] = _OUTPUT_FIELDS) -> Record:
     """What a record carries through, renamed where the output needs the name."""
     return {f"input_{name}" if name in taken else name: value for name, value in fields.items()}
-
-
-def _check_surrogates(value: object, field: str = "") -> None:
-    """Raises a `ValueError` that names the field with half a surrogate pair, which no file can hold."""
-    if isinstance(value, str):
-        check_text(value, f"The field {field!r}" if field else "It")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            check_text(name, f"The name of a field in {field!r}" if field else "The name of a field")
-            _check_surrogates(inner, f"{field}.{name}" if field else name)
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _check_surrogates(inner, f"{field}[{position}]")
 
 
 def _read_text(record: Mapping[str, Any]) -> tuple[str, object]:

@@ -41,7 +41,7 @@ class Header:
             ValueError: when it does not have one cell for each column.
         """
         try:
-            (cells,) = _reader([row], self.separator)
+            cells = _next_row(_rows([row], self.separator))
         except csv.Error as error:
             raise ValueError(
                 f"It is not a row of a table ({error}). Put a cell that holds a quotation mark in quotation marks, "
@@ -96,10 +96,10 @@ def split_rows(file: IO[bytes], separator: str) -> Iterator[bytes]:
             lines.append(line)
             yield line.decode("utf-8", "surrogateescape")
 
-    rows = _reader(decoded(), separator)
+    rows = _rows(decoded(), separator)
     while True:
         try:
-            next(rows)
+            _next_row(rows)
         except StopIteration:
             return
         except csv.Error:
@@ -108,14 +108,22 @@ def split_rows(file: IO[bytes], separator: str) -> Iterator[bytes]:
         lines.clear()
 
 
-def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    csv.field_size_limit(_LONGEST_CELL)
+def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=separator, strict=True)
+
+
+def _next_row(rows: Iterator[list[str]]) -> list[str]:
+    """The cells of the next row, however long they are; the limit of the csv module is one for the whole process."""
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        return next(rows)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_columns(row: str, separator: str) -> tuple[str, ...]:
     try:
-        (cells,) = _reader([row], separator)
+        cells = _next_row(_rows([row], separator))
     except csv.Error:
         return ()
     return tuple(cell or f"column_{position}" for position, cell in enumerate(cells, start=1))

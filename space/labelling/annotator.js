@@ -1,4 +1,4 @@
-// The text with its marks. Python draws the marks and owns the rules; this turns the mouse, the finger and the keyboard
+// The text with its marks. Python draws the marks and owns the rules; this file turns mouse, touch and keyboard input
 // into the events `mark`, `relabel` and `unmark`, and shows the small form in which a mark is given its type.
 // Offsets are in characters as Python counts them (code points), not in UTF-16 units.
 
@@ -7,7 +7,7 @@ const length = (string) => Array.from(string).length;
 let touched = false;
 let dragging = false; // since the mouse went down in the text
 let down = [0, 0]; // where it went down
-let chosen = null; // first and last of the words that the keyboard chose
+let chosen = null; // first and last of the words chosen with the keyboard
 let back = null; // the mark to which the keyboard returns
 let timer = null;
 
@@ -58,7 +58,7 @@ function openForm(mark) {
   const current = mark.dataset.label || "";
   input.value = current;
   const same = element.querySelectorAll(`mark[data-label="${CSS.escape(current)}"]`).length;
-  form.querySelector(".gl-everywhere span").textContent = `rename all ${same} marked ${current}`;
+  form.querySelector(".gl-everywhere span").textContent = `change all ${same} marked ${current}`;
   form.querySelector(".gl-everywhere").hidden = !current || same < 2;
   const send = (label) => {
     closeForm();
@@ -97,7 +97,7 @@ function openForm(mark) {
   input.select();
 }
 
-// A double click marks a word. On a mark it is a click on it; words within a mark are marked by dragging.
+// A double click marks a word. On a mark it counts as a click; words within a mark are marked by dragging.
 element.addEventListener("mouseup", (event) => {
   dragging = false;
   if (event.target.closest(".gl-form")) return;
@@ -126,14 +126,14 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeForm();
 });
 
-// A finger selects with handles, and no event says that it is done: wait until the selection rests.
+// On a touch screen one selects with handles, and no event says that one is done: wait until the selection rests.
 element.addEventListener("touchstart", () => { touched = true; }, { passive: true });
 document.addEventListener("selectionchange", () => {
   clearTimeout(timer);
   if (touched) timer = setTimeout(() => { if (markSelection()) touched = false; }, 900);
 });
 
-// The keyboard chooses words: a range of the text's words is shown as the selection.
+// The keyboard chooses words: the selection shows a range of the text's words.
 function choose(event) {
   const words = Array.from(field().textContent.matchAll(/[\p{L}\p{N}]+(?:[-_’'][\p{L}\p{N}]+)*/gu));
   if (!words.length) return;

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
-from gradio.utils import get_function_description
 
+from glirel_transformers import RelationScores
 from glirel_transformers.ner import HEURISTIC
 from glirel_transformers.requests_glirel import check_probability, check_top_k
 
 from . import model
 
-T = TypeVar("T")
+MAX_MESSAGE = 1000  # characters: messages repeat what they are about, which may be long
 
 
 def extract(
@@ -25,6 +28,8 @@ def extract(
 ) -> list[dict[str, Any]]:
     """Extracts relations of any types between the entities of a text.
 
+    It is an error if every relation asks for entity types that no entity has. If some do, a log message says so.
+
     Args:
         text: the text; the server's limit is 10,000 characters unless it was started with another.
         entities: a list of {"start", "end", "label"}, half-open in characters; null lets simple rules find
@@ -32,22 +37,21 @@ def extract(
         relation_types: a list of names, or lines such as "place of birth: PERSON -> CITY", or an object of names with
             settings: {"place of birth": {"head": ["PERSON"], "tail": ["CITY"], "threshold": 0.4}}. At most 50.
         threshold: least probability, from 0 to 1; null takes the model's own.
-        top_k: at most so many relations for each ordered pair; null for all.
+        top_k: at most that many relations for each ordered pair; null for all.
 
     Returns:
         A list of {"head", "relation", "tail", "score"} by falling score, where head and tail have "start", "end",
         "text", "label" and "index".
     """
-    return _answer(lambda: _extract(text, entities, relation_types, threshold, top_k))
-
-
-def _extract(text: Any, entities: Any, relation_types: Any, threshold: Any, top_k: Any) -> list[dict[str, Any]]:
-    if threshold is not None:
-        check_probability(threshold, "`threshold`")
-    check_top_k(top_k)
-    model.check_text(text)
-    found = model.find_entities(text) if entities is None else entities
-    return model.score(text, found, relation_types).select(threshold, top_k)
+    with _errors_for_programs():
+        if threshold is not None:
+            check_probability(threshold, "`threshold`")
+        check_top_k(top_k)
+        model.check_text(text)
+        found = model.find_entities(text) if entities is None else entities
+        scores = model.score(text, found, relation_types)
+        _report_unmet_constraints(scores)
+        return scores.select(threshold, top_k)
 
 
 def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]]:
@@ -60,15 +64,16 @@ def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]
     Returns:
         A list of {"start", "end", "label"}, half-open in characters.
     """
-    return _answer(lambda: model.find_entities(text, recognizer))
+    with _errors_for_programs():
+        return model.find_entities(text, recognizer)
 
 
 def register(blocks: gr.Blocks) -> None:
-    """Declares the endpoints within `blocks`; all other events have no name by which programs could call them."""
+    """Declares the endpoints within `blocks`; programs cannot call any other event, since none has a name."""
     for event in blocks.fns.values():
         event.api_name = None
     for function in (extract, find_entities):
-        summary, parameters, returns = get_function_description(function)
+        summary, parameters, returns = _read_docstring(function)
         known = set(blocks.fns)
         gr.api(function, api_name=function.__name__, concurrency_id="model", concurrency_limit=1)
         (event,) = (event for key, event in blocks.fns.items() if key not in known)
@@ -77,14 +82,36 @@ def register(blocks: gr.Blocks) -> None:
             component.label = name
             component._api_info = {**component.api_info(), "additional_description": parameters[name]}
         described = "\n".join(f"- `{name}`: {parameters[name]}" for name in names)
-        event.api_description = f"{summary}\n\n{described}\n\nReturns: {' '.join(returns)}"
+        event.api_description = f"{summary}\n\n{described}\n\nReturns: {returns}"
         (answer,) = event.outputs
         answer.label = "answer"
-        answer._api_info = {**answer.api_info(), "description": " ".join(returns)}
+        answer._api_info = {**answer.api_info(), "description": returns}
 
 
-def _answer(work: Callable[[], T]) -> T:
+def _read_docstring(function: Callable[..., object]) -> tuple[str, dict[str, str], str]:
+    """The summary, the parameters and the result; Gradio's own reader keeps only the first line of a parameter."""
+    text = re.sub(r"\n {8,}", " ", inspect.getdoc(function) or "")
+    summary, _, rest = text.partition("\n\nArgs:\n")
+    arguments, _, returns = rest.partition("\n\nReturns:\n")
+    return summary, dict(re.findall(r"^    (\w+): (.+)$", arguments, re.MULTILINE)), " ".join(returns.split())
+
+
+def _report_unmet_constraints(scores: RelationScores) -> None:
+    unmet = scores.unmet_constraints
+    if unmet and {constraint.relation for constraint in unmet} == {asked.name for asked in scores.relation_types}:
+        raise ValueError(f"No relation that is asked for can be found. {unmet[0]}")
+    for constraint in unmet:
+        gr.Warning(str(constraint), title="No entity of that type")
+
+
+@contextmanager
+def _errors_for_programs() -> Iterator[None]:
+    """Within it, what is wrong with the input becomes an error that Gradio sends to the program."""
     try:
-        return work()
-    except (ValueError, TypeError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        yield
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        message = str(error)
+        short = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
+        raise gr.Error(short, print_exception=False) from error
+    except RecursionError:
+        raise gr.Error("The input is nested too deeply to be read.", print_exception=False) from None

@@ -1,20 +1,22 @@
-"""One visitor's desk: the workspace and the lock that keeps quick clicks in order."""
+"""One visitor's desk: the workspace, and the lock that keeps quick clicks in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 from typing import Any
 
+from glirel_transformers.data import Document
+from glirel_transformers.mentions_glirel import check_text
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_relation_types
 
-from . import files, memory, model
+from . import files, memory, model, review
 from .examples import Example
-from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Session, Span, Triple
-from .view import Row, predicted, rows
+from .session import Session
+from .view import predicted
 from .workspace import Workspace
 
 
@@ -22,12 +24,12 @@ class Desk:
     """What Gradio keeps for each visitor. Events may overlap; each takes the lock, so that none works on old values.
 
     Attributes:
-        workspace: what lies on it.
-        note: what is to be said beside the text.
+        workspace: what the visitor is working on.
+        note: a message to show next to the text.
         open_at: the entity whose form is to open.
-        problem: what was wrong when the model was asked last.
-        revision: counts how often the desk itself changed what stands in the boxes for text and relations. What comes
-            from a page that does not show the latest is out of date, and is passed over.
+        problem: what was wrong when the model was last asked.
+        revision: counts how often the desk itself changed what is in the boxes for text and relations. Values from a
+            page that does not show the latest are out of date, and are ignored.
         turn: counts the events, so that a form can open twice at the same entity.
         shown: what the page shows, so that only what is new is sent.
         collected: the data set, and what the page shows of it.
@@ -40,11 +42,11 @@ class Desk:
         self.revision = 0
         self.turn = 0
         self.problem: str | None = None
-        self.shown: list[Any] = []
-        self.collected: tuple[Any, tuple[Any, ...]] | None = None
+        self.shown: list[object] = []
+        self.collected: tuple[tuple[Document, ...], Mapping[str, object]] | None = None
         self.lock = RLock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Desk:
+    def __deepcopy__(self, memo: dict[int, object]) -> Desk:
         return Desk(self.workspace)  # whose values never change
 
     @property
@@ -54,7 +56,7 @@ class Desk:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Takes the lock, and clears what was said before."""
+        """Takes the lock, and clears the earlier messages."""
         with self.lock:
             self.note, self.open_at = "", None
             self.turn += 1
@@ -68,8 +70,8 @@ class Desk:
         """
         if len(session.examples) > len(self.session.examples) and memory.used(session) > 1:
             raise ValueError(
-                "That is more than a browser remembers, so a reload of the page would lose it. Download the data set "
-                "as JSONL, remove its examples here, and begin another one; training takes several files."
+                "That is more than a browser can remember, so a reload of the page would lose it. Download the data "
+                "set as JSONL, remove its examples here, and start another one; training reads several files."
             )
         self.workspace = self.workspace.then(session, kind, **changes)
 
@@ -77,6 +79,7 @@ class Desk:
 
     def type_text(self, text: str) -> None:
         """Takes over the text box; typing alone is not a step to undo."""
+        check_text(text, "The text")
         session, self.note = self.session.with_text(text)
         if session.text == self.session.text:
             return
@@ -86,12 +89,13 @@ class Desk:
             self.workspace = replace(self.workspace, session=session, scores=None)
 
     def type_relations(self, lines: str) -> None:
-        """Takes over the relations; where only constraints changed, the scores stay good."""
+        """Takes over the relations; where only constraints changed, the scores remain valid."""
+        check_text(lines, "The list of relations")
         self.put(replace(self.session, relation_lines=lines), "relations")
         self._constrain()
 
     def take_relations(self, lines: str) -> None:
-        """Puts a ready-made set in the place of the relations."""
+        """Replaces the relations by a ready-made set."""
         self.put(replace(self.session, relation_lines=lines))
         self._constrain()
 
@@ -103,7 +107,7 @@ class Desk:
         try:
             asked = read_relation_types(read_relation_lines(self.session.relation_lines))
         except ValueError:
-            return  # half typed; said when the relations are extracted
+            return  # half typed; reported when the relations are extracted
         if [r.name for r in asked] == [r.name for r in scores.relation_types]:
             self.workspace = replace(self.workspace, scores=replace(scores, relation_types=asked))
 
@@ -113,12 +117,13 @@ class Desk:
         self.workspace = replace(self.workspace, session=session)
 
     def mark(self, start: int, end: int) -> None:
-        """Marks a stretch of the text and opens its form."""
+        """Marks a part of the text and opens its form."""
         session, self.open_at, self.note = self.session.mark(start, end, None)
         self.put(session)
 
     def relabel(self, span: str, label: str, everywhere: bool) -> None:
-        """Gives an entity its type; `span` tells it apart, such as `"0-11"`."""
+        """Gives an entity its type; `span` identifies it, such as `"0-11"`."""
+        check_text(label, "The type")
         if (position := self._position(span)) is not None:
             self.put(self.session.relabel(position, label.strip() or None, everywhere))
 
@@ -128,7 +133,7 @@ class Desk:
             self.put(self.session.unmark(position))
 
     def _position(self, span: str) -> int | None:
-        """Where an entity is now: marks may have come and gone since the page was drawn."""
+        """Position of an entity: marks may have come and gone since the page was drawn."""
         spans = [f"{entity.start}-{entity.end}" for entity in self.session.entities]
         return spans.index(span) if span in spans else None
 
@@ -145,7 +150,7 @@ class Desk:
                 self.put(session)
 
     def extract(self, revision: float, text: str, relation_lines: str) -> None:
-        """Runs the model, with the lock open meanwhile; text and relations count where they are of this `revision`."""
+        """Runs the model, with the lock open meanwhile; text and relations count if they are of this `revision`."""
         with self.lock:
             if revision == self.revision:
                 self.type_text(text)
@@ -170,59 +175,19 @@ class Desk:
             self.extract(self.revision, self.session.text, self.session.relation_lines)
 
     def decide(self, key: str, action: str, relation: str | None = None) -> None:
-        """Accepts, rejects, renames or turns round a relation of the list.
-
-        `key` is the row's own, not its place: clicks may follow each other faster than the list is drawn.
-        """
-        listed = rows(self.workspace)
-        chosen = next((row for row in listed if row.key == key), None)
-        if chosen is None:
-            return
-        triple = chosen.triple
-        if action == "accept":
-            if chosen.verdict not in (ADDED, CHANGED):
-                self.put(self.session.decide(triple, ACCEPTED, chosen.score))
-        elif action == "reject" and chosen.verdict == ADDED:
-            self.put(self.session.decide(triple, ADDED, None))  # taken back
-        elif action == "reject" and chosen.verdict == CHANGED:
-            decision = next(d for d in self.session.decisions if d.triple == triple)
-            self.put(self.session.decide(decision.was or triple, REJECTED, decision.score))
-        elif action == "reject":
-            self.put(self.session.decide(triple, REJECTED, chosen.score))
-        elif action == "swap":
-            self._change(triple, Triple(triple.tail, triple.relation, triple.head), listed, chosen.score)
-        elif action == "change" and relation:
-            self._change(triple, Triple(triple.head, relation, triple.tail), listed, chosen.score)
-
-    def _change(self, triple: Triple, new: Triple, listed: list[Row], score: float | None) -> None:
-        if new == triple:
-            return
-        if any(row.triple == new for row in listed):
-            raise ValueError("That relation is in the list already.")
-        self.put(self.session.change(triple, new, score))
+        """Accepts, rejects, renames or reverses a relation of the list."""
+        self.put(review.decide(self.workspace, key, action, relation))
 
     def accept_all(self) -> None:
-        """Accepts whatever is not decided yet."""
-        session = self.session
-        for row in rows(self.workspace):
-            if row.verdict is None:
-                session = session.decide(row.triple, ACCEPTED, row.score)
-        self.put(session)
+        """Accepts every relation that is not decided yet."""
+        self.put(review.accept_all(self.workspace))
 
     def add(self, head: int | None, relation: str | None, tail: int | None) -> None:
         """Adds a relation that the model missed; head and tail are positions of entities."""
-        entities = self.session.entities
-        if head is None or tail is None or not (relation or "").strip():
-            raise ValueError("Choose a head, a relation and a tail.")
-        if head == tail:
-            raise ValueError("Head and tail are the same entity. A relation holds between two.")
-        triple = Triple(Span(*entities[head].span), str(relation).strip(), Span(*entities[tail].span))
-        if any(row.triple == triple for row in rows(self.workspace)):
-            raise ValueError("That relation is in the list already.")
-        self.put(self.session.decide(triple, ADDED, None))
+        self.put(review.add(self.workspace, head, relation, tail))
 
     def save(self, exhaustive: bool) -> None:
-        """Puts the example into the data set."""
+        """Adds the example to the data set."""
         model.check_text(self.session.text)
         self.put(self.session.save(self.session.to_document(predicted(self.workspace), exhaustive)))
 
@@ -240,11 +205,11 @@ class Desk:
         self.put(session, scores=None)
 
     def open_example(self, number: float) -> None:
-        """Takes an example of the data set back on the desk."""
+        """Puts an example of the data set back on the desk."""
         self.put(self.session.open(self._example(number)), scores=None)
 
     def remove_example(self, number: float) -> None:
-        """Takes an example out of the data set."""
+        """Removes an example from the data set."""
         position = self._example(number)
         examples = self.session.examples
         self.put(replace(self.session, examples=examples[:position] + examples[position + 1 :]))
@@ -272,8 +237,8 @@ class Desk:
         self.put(session, scores=self.workspace.scores if session.text == self.session.text else None)
         self.note = f"{len(documents)} example{'' if len(documents) == 1 else 's'} uploaded."
 
-    def restore(self, remembered: Any, examples: Any = None) -> None:
-        """Takes up what the browser remembers; [`extract_again`] computes its results."""
+    def restore(self, remembered: object, examples: object = None) -> None:
+        """Restores what the browser remembers; [`extract_again`] computes its results."""
         threshold = round(model.pipeline().model.config.threshold, 2)
         self.workspace = Workspace(Session(threshold=threshold))
         known = dict(remembered) if isinstance(remembered, dict) else {}
@@ -283,11 +248,11 @@ class Desk:
         self.workspace = Workspace(session)
         if problems:
             raise ValueError(
-                f"Part of what this browser remembers cannot be read, and was left aside: {'; '.join(problems[:5])}"
+                f"Part of what this browser remembers cannot be read, and was left out: {'; '.join(problems[:5])}"
             )
 
     def run(self, action: Callable[..., None], *arguments: Any) -> str | None:
-        """Does `action` with the lock held; returns the message of an error in what the visitor gave."""
+        """Does `action` with the lock held; returns the message where the visitor's input is wrong."""
         with self.working():
             return _attempt(action, *arguments)
 

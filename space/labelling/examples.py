@@ -1,10 +1,10 @@
-"""Texts to begin with, and ready-made sets of relations."""
+"""Texts to start with, and ready-made sets of relations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .session import Entity
+from .values import Entity
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Example:
 
 
 def _example(text: str, marks: list[tuple[str, str]], relation_lines: str) -> Example:
-    """`marks` name entities in the order of the text."""
+    """`marks` are the entities, in the order of the text."""
     entities, position = [], 0
     for surface, label in marks:
         start = text.index(surface, position)

@@ -14,14 +14,14 @@ from itertools import combinations, product
 
 import networkx as nx
 
-from .pages import Hues, escape
+from .html import Hues, escape
 from .view import Row
 
 NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
 LABEL_LETTER, LABEL_HEIGHT, KIND_LETTER = 6.4, 16, 7.0
 MARGIN = 24
 MAX_EDGES = 60
-# Where along an arrow its name may stand, and how far above or below: the middle is best.
+# Where along an arrow its name may be, and how far above or below: the middle is best.
 LABEL_PLACES = sorted(
     product((0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82), (0, -11, 11, -20, 20, -30, 30)),
     key=lambda place: abs(place[0] - 0.5) + abs(place[1]) / 100,
@@ -29,12 +29,13 @@ LABEL_PLACES = sorted(
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
+Curve = tuple[Point, Point, Point]  # quadratic: from the first point to the last
 Node = tuple[str, str | None]  # surface and type
 
 
 @dataclass
 class Edge:
-    """An arrow between two nodes; `bend` is how far it bows, in pixels, or how high a loop is."""
+    """An arrow between two nodes; `bend` is how far it bows, or how high a loop is, in pixels."""
 
     tail: Node
     head: Node
@@ -58,7 +59,7 @@ def draw(rows: Sequence[Row], hues: Hues) -> str:
     return _draw(edges, tuple((label, hues.get(label, 220)) for label in sorted(labels, key=str))) + note
 
 
-@lru_cache(maxsize=32)  # most of what visitors do changes nothing in it
+@lru_cache(maxsize=32)  # most actions of visitors do not change it
 def _draw(
     relations: tuple[tuple[Node, Node, str, float | None], ...], hues: tuple[tuple[str | None, int], ...]
 ) -> str:
@@ -109,7 +110,7 @@ def _box(node: Node, place: Point) -> Box:
 
 
 def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
-    """Where the nodes stand; unconnected parts stand below each other."""
+    """Places of the nodes; unconnected parts are below each other."""
     graph = nx.Graph()
     for edge in edges:
         graph.add_nodes_from((edge.tail, edge.head))
@@ -133,7 +134,7 @@ def _place(edges: Sequence[Edge]) -> dict[Node, Point]:
 
 
 def _layout(part: nx.Graph) -> dict[Node, Point]:
-    """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, as columns are."""
+    """Places in pixels, so that the longest name fits between two nodes; narrow rather than wide, like the column."""
     for one, other, data in part.edges(data=True):
         data["weight"] = (_width(one) + _width(other)) / 2 + LABEL_LETTER * data["letters"] + 48
     if len(part) == 1:
@@ -152,7 +153,7 @@ def _layout(part: nx.Graph) -> dict[Node, Point]:
 
 
 def _spread(places: dict[Node, Point], part: nx.Graph, gap: float = 46.0) -> dict[Node, Point]:
-    """Pushes boxes apart until none overlap, and side by side there is room for a name between them."""
+    """Pushes boxes apart until none overlap and there is room for a name between neighbours."""
     places, widths = dict(places), {node: _width(node) for node in places}
     for _ in range(400):
         moved = False
@@ -179,32 +180,17 @@ def _spread(places: dict[Node, Point], part: nx.Graph, gap: float = 46.0) -> dic
 def _arrow(
     edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box], taken: list[Box], passed: list[Point]
 ) -> str:
-    """A bowed arrow from border to border, and its name where it hides the least.
+    """A bowed arrow from border to border, with its name where it covers the least.
 
-    The name joins what is `taken` (the boxes of the nodes come first), points of the arrow what is `passed`.
+    Adds the name's box to `taken`, which starts with the boxes of the nodes, and points of the arrow to `passed`.
     """
-    others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
-
-    def curve(bend: float) -> tuple[Point, Point, Point]:
-        (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
-        length = math.hypot(x2 - x1, y2 - y1) or 1.0
-        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
-        control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
-        return _border(boxes[edge.tail], middle), control, _border(boxes[edge.head], middle)
-
-    def crossed(bend: float) -> int:
-        points = [_on_curve(curve(bend), step / 24) for step in range(1, 24)]
-        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
-
     if edge.tail == edge.head:
         path, label = _loop(edge, boxes[edge.tail], taken)
-    else:  # around other nodes, where a larger bow leads around them
-        bends = (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120)))
-        free = next((bend for bend in bends if not crossed(bend)), None)
-        start, control, end = curve(min(bends, key=crossed) if free is None else free)
-        label = _label_place(edge.name, (start, control, end), taken, len(boxes))
+    else:
+        start, control, end = curve = _bow(edge, places, boxes)
+        label = _label_place(edge.name, curve, taken, len(boxes))
         path = f"M{start[0]:.1f} {start[1]:.1f}Q{control[0]:.1f} {control[1]:.1f} {end[0]:.1f} {end[1]:.1f}"
-        passed.extend(_on_curve((start, control, end), step / 10) for step in range(11))
+        passed.extend(_on_curve(curve, step / 10) for step in range(11))
     score = "added by hand" if edge.score is None else f"score {edge.score:.3f}"
     title = escape(f"{edge.tail[0]} → {edge.name} → {edge.head[0]}: {score}")
     strength = 1.0 if edge.score is None else 0.35 + 0.65 * edge.score
@@ -213,6 +199,24 @@ def _arrow(
         f'<path class="gl-line" d="{path}" style="opacity:{strength:.2f}" marker-end="url(#gl-tip)"/>'
         f'<text x="{label[0]:.1f}" y="{label[1]:.1f}">{escape(edge.name)}</text></g>'
     )
+
+
+def _bow(edge: Edge, places: dict[Node, Point], boxes: dict[Node, Box]) -> Curve:
+    """The bow of an arrow; a larger one where that leads around other nodes."""
+    others = [box for node, box in boxes.items() if node not in (edge.tail, edge.head)]
+
+    def crossed(curve: Curve) -> int:
+        points = [_on_curve(curve, step / 24) for step in range(1, 24)]
+        return sum(left <= x <= right and top <= y <= bottom for x, y in points for left, top, right, bottom in others)
+
+    (x1, y1), (x2, y2) = places[edge.tail], places[edge.head]
+    length = math.hypot(x2 - x1, y2 - y1) or 1.0
+    curves = []
+    for bend in (edge.bend, *(edge.bend + by for by in (64, -64, 120, -120))):
+        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
+        control = (2 * middle[0] - (x1 + x2) / 2, 2 * middle[1] - (y1 + y2) / 2)
+        curves.append((_border(boxes[edge.tail], middle), control, _border(boxes[edge.head], middle)))
+    return min(curves, key=crossed)
 
 
 def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
@@ -226,15 +230,15 @@ def _loop(edge: Edge, box: Box, taken: list[Box]) -> tuple[str, Point]:
     return path, label
 
 
-def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
+def _on_curve(curve: Curve, t: float) -> Point:
     """A point of a quadratic Bézier curve."""
     (x1, y1), (xc, yc), (x2, y2) = curve
-    before, beside, after = (1 - t) ** 2, 2 * t * (1 - t), t**2
-    return before * x1 + beside * xc + after * x2, before * y1 + beside * yc + after * y2
+    first, second, third = (1 - t) ** 2, 2 * t * (1 - t), t**2
+    return first * x1 + second * xc + third * x2, first * y1 + second * yc + third * y2
 
 
 def _border(box: Box, towards: Point) -> Point:
-    """Where the line from the centre of a box towards a point leaves it, with a little air."""
+    """Where the line from the centre of a box towards a point leaves the box, with a small gap."""
     left, top, right, bottom = box
     x, y = (left + right) / 2, (top + bottom) / 2
     dx, dy = towards[0] - x, towards[1] - y
@@ -244,8 +248,8 @@ def _border(box: Box, towards: Point) -> Point:
     return (x + dx * scale, y + dy * scale) if scale < math.inf else (x, y)
 
 
-def _label_place(name: str, curve: tuple[Point, Point, Point], taken: list[Box], num_nodes: int) -> Point:
-    """The place along the arrow where its name covers least of what is there already, nodes least of all."""
+def _label_place(name: str, curve: Curve, taken: list[Box], num_nodes: int) -> Point:
+    """The place along the arrow where its name covers the least of what is there; nodes count most."""
     half = LABEL_LETTER * len(name) / 2 + 3
     best: tuple[float, Point, Box] | None = None
     for t, lift in LABEL_PLACES:

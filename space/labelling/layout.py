@@ -1,4 +1,4 @@
-"""What stands on the page, from top to bottom."""
+"""The components of the page, from top to bottom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from . import files, model, pages
+from . import files, html, model
 from .desk import Desk
 from .examples import EXAMPLES, RELATION_SETS
 from .session import Session
@@ -14,9 +14,9 @@ from .session import Session
 HERE = Path(__file__).resolve().parent
 MAX_TOP_K = 10
 SYNTAX = (
-    "One relation a line, in any words. To admit certain entity types only, put them after a colon: "
-    "`place of birth: PERSON -> CITY`. Several types: `PERSON, ORGANIZATION`; a side left empty admits any; `<->` "
-    "holds in both directions alike."
+    "One relation per line, in any words. To admit only certain entity types, put them after a colon: "
+    "`place of birth: PERSON -> CITY`. Separate several types with commas: `PERSON, ORGANIZATION`; a side left empty "
+    "admits any type; `<->` means that the relation holds in both directions."
 )
 TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
 LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
@@ -28,12 +28,12 @@ class Layout:
     def __init__(self) -> None:
         with gr.Blocks(title="Relations in your text", delete_cache=(3600, 3600)) as self.blocks:
             self.desk = gr.State(Desk())
-            # Two, so that the data set, which may be large, is written only when it changes.
+            # Two of them, so that the data set, which may be large, is written only when it changes.
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
             self.data_set = gr.BrowserState(None, storage_key="glirel-labelling-examples", secret="glirel-labelling")
             gr.HTML(
                 '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
-                "relations, and see what holds between them. Correct it, and take the data away for training.</p>"
+                "relations, and see which of them hold. Correct the result, and download the data for training.</p>"
                 "</header>",
                 js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
             )
@@ -55,10 +55,10 @@ class Layout:
         )
         gr.HTML(
             '<h2><b>2</b> Entities</h2><p class="gl-hint">Drag over words to mark them; click a mark to change '
-            "its type, rename or delete it. Marks may lie inside each other.</p>"
+            "its type or to delete it. Marks may lie inside each other.</p>"
         )
         self.annotator = gr.HTML(
-            pages.annotator(Session(), pages.palette([])),
+            html.annotator(Session(), html.palette([])),
             js_on_load=(HERE / "annotator.js").read_text(encoding="utf-8"),
             elem_id="annotator",
         )
@@ -69,8 +69,8 @@ class Layout:
             )
             self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
         gr.HTML(
-            '<p class="gl-hint">Simple rules take capitalised words for names, and know dates and numbers. They are '
-            "no model: give the types yourself.</p>"
+            '<p class="gl-hint">Simple rules take capitalised words for names, and recognise dates and numbers. They '
+            "are not a model: set the types yourself.</p>"
         )
         gr.HTML("<h2><b>3</b> Relations</h2>")
         self.relation_set = gr.Radio(
@@ -84,6 +84,7 @@ class Layout:
             placeholder="place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON\npart of",
         )
         gr.Markdown(SYNTAX, elem_classes="gl-hint")
+        self.constraints = gr.HTML(visible=False, elem_id="constraints")
         self.extract = gr.Button("Extract relations", variant="primary", size="lg", elem_id="extract")
 
     def _results(self) -> None:
@@ -94,7 +95,7 @@ class Layout:
                 1,
                 value=0.5,
                 step=0.01,
-                label="Threshold: least score",
+                label="Threshold: lowest score",
                 min_width=180,
                 elem_id="threshold",
                 buttons=["reset"],
@@ -139,7 +140,7 @@ class Layout:
     def _collect(self) -> None:
         gr.HTML("<h2><b>5</b> Collect</h2>")
         self.exhaustive = gr.Checkbox(
-            True, label="The list is complete: what is not in it does not hold", elem_id="exhaustive"
+            True, label="The list is complete: no other relation holds", elem_id="exhaustive"
         )
         with gr.Row(elem_classes="gl-tight"):
             self.save = gr.Button("Save example", variant="primary", min_width=140, elem_id="save")
@@ -151,8 +152,8 @@ class Layout:
             self.remove = gr.Button("Remove", size="sm", min_width=80, elem_id="remove-example")
             self.remove_all = gr.Button("Remove all", size="sm", min_width=80, elem_id="remove-all")
         gr.HTML(
-            '<p class="gl-hint">Download the data set, or upload one to go on with it. JSONL keeps everything and '
-            "trains a model: <code>glirel train</code>.</p>"
+            '<p class="gl-hint">Download the data set, or upload one to continue with it. JSONL keeps everything, and '
+            "<code>glirel train</code> trains a model on it.</p>"
         )
         with gr.Row(elem_classes="gl-tight"):
             self.downloads = {
@@ -165,7 +166,7 @@ class Layout:
 
 
 def _relations_table(headers: list[str], elem_id: str) -> gr.Dataframe:
-    """Head, relation, tail, score, and one thing more."""
+    """Head, relation, tail, score, and one more column."""
     return gr.Dataframe(
         headers=headers,
         datatype=["str", "str", "str", "number", "str"],

@@ -8,10 +8,13 @@ from dataclasses import asdict, fields, replace
 from typing import Any, TypeVar
 
 from glirel_transformers.data import Document
+from glirel_transformers.files import check_strings
+from glirel_transformers.mentions_glirel import check_text, shortened
 
-from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Session, Span, Triple
+from .session import Session
+from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Span, Triple
 
-# Browsers keep at least 2.5 million characters for a page; the memory is encrypted, which makes four of three.
+# Browsers keep at least 2.5 million characters for a page; the memory is encrypted, which makes it a third longer.
 MAX_BYTES = 1_800_000
 T = TypeVar("T")
 
@@ -34,15 +37,15 @@ def examples_to_list(session: Session) -> list[dict[str, Any]]:
 
 
 def used(session: Session) -> float:
-    """How much of the browser's memory a session takes; it holds up to 1."""
+    """The share of the browser's memory that a session takes; up to 1 fits."""
     return len(json.dumps(to_dict(session), ensure_ascii=False).encode(errors="replace")) / MAX_BYTES
 
 
 def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
     """The session that [`to_dict`] wrote, in this version or another.
 
-    Unknown fields are passed over and missing ones take their defaults. What does not fit is left out, so that the
-    rest is not lost with it.
+    Unknown fields are ignored and missing ones take their defaults. What does not fit is left out, so that the rest is
+    not lost with it.
 
     Returns:
         The session, and what could not be read.
@@ -78,9 +81,10 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
     return session, problems
 
 
-def _string(value: Any) -> str:
+def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"expected a string, got {value!r}")
+        raise TypeError(f"expected a string, got {shortened(value)}")
+    check_text(value, "the string")
     return value
 
 
@@ -109,7 +113,7 @@ def _decision(item: Mapping[str, Any], spans: set[Span]) -> Decision:
     return Decision(triple, decision.verdict, None if decision.score is None else float(decision.score), was)
 
 
-def _triple(item: Any, spans: set[Span]) -> Triple:
+def _triple(item: Iterable[Any], spans: set[Span]) -> Triple:
     head, relation, tail = item
     triple = Triple(Span(*head), _string(relation), Span(*tail))
     if not {triple.head, triple.tail} <= spans:
@@ -117,9 +121,10 @@ def _triple(item: Any, spans: set[Span]) -> Triple:
     return triple
 
 
-def _documents(items: Any, problems: list[str]) -> Iterable[Document]:
+def _documents(items: object, problems: list[str]) -> Iterable[Document]:
     for number, item in enumerate(items if isinstance(items, list) else [], start=1):
         try:
+            check_strings(item)
             yield Document.from_dict(_known(Document, item))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problems.append(f"example {number}: {error}")

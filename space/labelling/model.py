@@ -1,16 +1,17 @@
-"""The model behind the page and the limits of what it is asked, the same for visitors and for the API."""
+"""The model behind the page, and the limits of one request: the same for visitors and for programs."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from glirel_transformers import RelationScores
+from glirel_transformers import RelationExtractor, RelationScores
+from glirel_transformers.files import check_strings
 from glirel_transformers.loading import load_pipeline
+from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.ner import HEURISTIC, EntityRecognizer, load_entity_recognizer
 from glirel_transformers.relation_syntax import read_relation_lines
 
@@ -21,13 +22,13 @@ _ONE_AT_A_TIME = Lock()
 
 
 @lru_cache(maxsize=1)
-def pipeline() -> Any:
-    """The pipeline of `$GLIREL_MODEL`, else of the model in this repository; loaded once."""
+def pipeline() -> RelationExtractor:
+    """The extractor of `$GLIREL_MODEL`, else of the model in this repository; loaded once."""
     return load_pipeline(device=os.environ.get("GLIREL_DEVICE"), dtype=os.environ.get("GLIREL_DTYPE"))
 
 
 def recognizers() -> dict[str, str]:
-    """Entity recognisers that visitors may choose, by the name shown: what is installed, and what `$GLIREL_NER` lists.
+    """Entity recognisers that visitors may choose, by the name shown: those installed, and those `$GLIREL_NER` lists.
 
     `$GLIREL_NER` is a list of names as [`load_entity_recognizer`] takes them, with commas between.
     """
@@ -46,57 +47,87 @@ def _recognizer(name: str) -> EntityRecognizer:
     return load_entity_recognizer(name)
 
 
-def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]]:
+def find_entities(text: object, recognizer: object = HEURISTIC) -> list[dict[str, Any]]:
     """Entities of a text, by one of [`recognizers`].
 
     Raises:
-        ValueError: when the text is too long or the recogniser is not among those.
+        ValueError: when there is no text or it is too long, or the recogniser is not among those.
     """
-    check_text(text)
+    text = check_text(text)
     known = recognizers()
-    name = known.get(recognizer, recognizer)
-    if name not in known.values():
-        raise ValueError(f"There is no recogniser {recognizer!r} here. Choose one of {list(known.values())}.")
+    name = known.get(recognizer, recognizer) if isinstance(recognizer, str) else recognizer
+    if not isinstance(name, str) or name not in known.values():
+        raise ValueError(f"There is no recogniser {shortened(recognizer)} here. Choose one of {list(known.values())}.")
     with _ONE_AT_A_TIME:
         return _recognizer(name)(text)
 
 
-def score(text: str, entities: Sequence[Any], relation_types: Any) -> RelationScores:
+def score(text: object, entities: object, relation_types: object) -> RelationScores:
     """All scores of a text.
 
     Args:
         text: the text.
-        entities: as the pipeline takes them.
+        entities: as the pipeline takes them, in a list.
         relation_types: as the pipeline takes them, or lines such as `place of birth: PERSON -> CITY`.
 
     Raises:
         ValueError, TypeError: for input that cannot be read or is beyond the limits.
     """
-    check_text(text)
+    text = check_text(text)
+    check_strings({"entities": entities, "relation_types": relation_types})
     if isinstance(relation_types, str):
         relation_types = read_relation_lines(relation_types)
-    if not isinstance(relation_types, (Sequence, Mapping)) or not relation_types:
-        raise ValueError("Name at least one relation, such as 'place of birth'.")
-    if len(relation_types) > MAX_RELATION_TYPES:
-        raise ValueError(f"At most {MAX_RELATION_TYPES} relations at once: got {len(relation_types)}. Ask for fewer.")
-    if not isinstance(entities, Sequence) or isinstance(entities, str):
-        raise TypeError(f"The entities must be a list: got {entities!r}.")
-    if len(entities) > MAX_ENTITIES:
-        raise ValueError(f"At most {MAX_ENTITIES} entities at once: got {len(entities)}. Split the text.")
+    _check_relation_types(relation_types)
+    _check_entities(entities)
     with _ONE_AT_A_TIME:
-        return pipeline()(
+        scores: RelationScores = pipeline()(
             text,
-            entities=list(entities),
+            entities=entities,
             relation_types=relation_types,
             truncation="window",
             alignment="expand",
             return_scores=True,
         )
+    return scores
 
 
-def check_text(text: Any) -> None:
-    """Raises a `ValueError` unless `text` is a string that holds something and is not too long."""
-    if not isinstance(text, str) or not text.strip():
+def check_text(text: object) -> str:
+    """Returns `text` if it is a string that holds something, is not too long, and can be written to a file.
+
+    Raises:
+        ValueError, TypeError: otherwise.
+    """
+    if text is None or (isinstance(text, str) and not text.strip()):
         raise ValueError("There is no text. Paste one, or choose an example.")
+    if not isinstance(text, str):
+        raise TypeError(f"The text must be a string: got {shortened(text)}.")
     if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} here. Shorten it.")
+        raise ValueError(f"The text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read. Shorten it.")
+    check_strings(text, "text")
+    return text
+
+
+def _check_relation_types(relation_types: object) -> None:
+    if relation_types is None or relation_types in ({}, []):
+        raise ValueError("Name at least one relation, such as 'place of birth'.")
+    if not isinstance(relation_types, (list, dict)):
+        raise TypeError(
+            "The relations must be names in a list, lines in a string, or an object of names with settings: got "
+            f"{shortened(relation_types)}."
+        )
+    if len(relation_types) > MAX_RELATION_TYPES:
+        raise ValueError(f"At most {MAX_RELATION_TYPES} relations at once: got {len(relation_types)}. Ask for fewer.")
+    length = sum(len(name) for name in relation_types if isinstance(name, str))
+    if length > MAX_CHARACTERS:
+        raise ValueError(
+            f"The relations' names have {length:,} characters; at most {MAX_CHARACTERS:,} are read. Shorten them."
+        )
+
+
+def _check_entities(entities: object) -> None:
+    if not isinstance(entities, list):
+        raise TypeError(f"The entities must be a list: got {shortened(entities)}.")
+    mentions = [entity["mentions"] for entity in entities if isinstance(entity, dict) and "mentions" in entity]
+    number = len(entities) + sum(len(m) - 1 for m in mentions if isinstance(m, list))
+    if number > MAX_ENTITIES:
+        raise ValueError(f"At most {MAX_ENTITIES} entities at once: got {number}. Split the text.")

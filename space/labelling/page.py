@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
 
-from . import api, files, graph, memory, pages, view
+from . import api, files, graph, html, memory, view
 from .desk import Desk
 from .examples import EXAMPLES, RELATION_SETS
 from .layout import Layout
 from .session import Session
+from .state import State
+from .values import REJECTED
 
-# The page makes the file itself, so that nobody's data lie on the server.
+# The browser makes the file itself, so that nobody's data are stored on the server.
 DOWNLOAD = """(file) => {
   if (!file) return;
   const link = document.createElement("a");
@@ -25,46 +29,47 @@ DOWNLOAD = """(file) => {
 
 
 class Page(Layout):
-    """The components, and what each event does to them."""
+    """The components, and what each event does to them.
+
+    Attributes:
+        shown: what most events bring up to date: what each component shows of a [`State`].
+        everything: these, and the boxes that a visitor fills in.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._name_outputs()
+        self.shown = self._what_is_shown()
+        self.everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
         with self.blocks:
             self._connect()
             api.register(self.blocks)
 
-    # What is connected
-
-    def _name_outputs(self) -> None:
-        """Sets `shown`, where most events show what is new; `updates`, what each of these takes; and `everything`."""
-        self.shown = [
-            self.annotator,
-            self.status,
-            self.table,
-            self.graph,
-            self.heat_map,
-            self.left_out,
-            self.review,
-            self.head,
-            self.relation,
-            self.tail,
-            self.counter,
-            self.examples,
-            self.data_set,
-            self.saved_actions,
-            self.undo,
-            self.memory,
-        ]
-        special: dict[Any, Callable[[Any], Any]] = {
-            self.head: lambda choices: gr.update(choices=choices, value=None),
-            self.relation: lambda choices: gr.update(choices=choices),
-            self.tail: lambda choices: gr.update(choices=choices, value=None),
-            self.saved_actions: lambda visible: gr.update(visible=visible),
-            self.undo: lambda interactive: gr.update(interactive=interactive),
+    def _what_is_shown(self) -> dict[Component, Callable[[State], object]]:
+        return {
+            self.annotator: lambda now: html.annotator(
+                now.session, now.hues, now.desk.open_at, now.desk.note, now.desk.turn
+            ),
+            self.status: lambda now: html.status(now.facts),
+            self.constraints: lambda now: gr.update(
+                value=html.unmet_constraints(now.unmet_constraints), visible=bool(now.unmet_constraints)
+            ),
+            self.table: lambda now: [view.cells(row) for row in now.rows],
+            self.graph: lambda now: graph.draw([row for row in now.rows if row.verdict != REJECTED], now.hues),
+            self.heat_map: lambda now: html.heat_map(now.workspace.scores, now.left_out.reasons),
+            self.left_out: lambda now: now.left_out.strongest,
+            self.review: lambda now: html.review(now.rows, view.relation_names(now.workspace), now.hues),
+            self.head: lambda now: gr.update(choices=now.entities, value=None),
+            self.relation: lambda now: gr.update(choices=view.relation_names(now.workspace)),
+            self.tail: lambda now: gr.update(choices=now.entities, value=None),
+            self.counter: lambda now: now.collected["counter"],
+            self.examples: lambda now: now.collected["examples"],
+            self.data_set: lambda now: now.collected["memory"],
+            self.saved_actions: lambda now: gr.update(visible=bool(now.session.examples)),
+            self.undo: lambda now: gr.update(interactive=bool(now.workspace.past)),
+            self.memory: lambda now: memory.desk_to_dict(now.session),
         }
-        self.updates = [special.get(component, lambda value: value) for component in self.shown]
-        self.everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
+
+    # What is connected
 
     def _connect(self) -> None:
         bind, does, resets, everything = self._bind, self._does, self._resets, self.everything
@@ -101,13 +106,18 @@ class Page(Layout):
             )
 
     def _bind(
-        self, event: Any, action: Callable[..., Any], inputs: Any = (), outputs: Any = None, **options: Any
-    ) -> Any:
+        self,
+        event: Callable[..., Dependency],
+        action: Callable[..., object],
+        inputs: Sequence[Component] = (),
+        outputs: Sequence[Component] | None = None,
+        **options: Any,
+    ) -> Dependency:
         """Has an event do `action`, on the desk and with the values of `inputs`."""
         return event(
             action,
             [self.desk, *inputs],
-            self.shown if outputs is None else outputs,
+            list(self.shown) if outputs is None else outputs,
             show_progress="hidden",
             api_visibility="private",
             concurrency_id="desk",  # one after the other, so that what the page gets last is the latest
@@ -115,8 +125,10 @@ class Page(Layout):
             **options,
         )
 
-    def _bind_model(self, event: Any, work: Callable[..., None], inputs: Any = ()) -> Any:
-        """As [`_bind`], for what runs a model, which leaves the desk free meanwhile, and then shows what is new."""
+    def _bind_model(
+        self, event: Callable[..., Dependency], work: Callable[..., None], inputs: Sequence[Component] = ()
+    ) -> Dependency:
+        """As [`_bind`], for what runs a model: it leaves the desk free meanwhile, and then shows what is new."""
         asked = event(
             lambda desk, *arguments: desk.run_model(work, desk, *arguments),
             [self.desk, *inputs],
@@ -131,112 +143,85 @@ class Page(Layout):
 
     # What happens
 
-    def _does(self, action: Callable[..., None]) -> Callable[..., list[Any]]:
+    def _does(self, action: Callable[..., None]) -> Callable[..., list[object]]:
         """An event that does something on the desk and shows it."""
 
-        def event(desk: Desk, *arguments: Any) -> list[Any]:
+        def event(desk: Desk, *arguments: Any) -> list[object]:
             return self._after(desk, desk.run(action, desk, *arguments))
 
         return event
 
-    def _resets(self, action: Callable[..., None]) -> Callable[..., list[Any]]:
+    def _resets(self, action: Callable[..., None]) -> Callable[..., list[object]]:
         """As [`_does`], for what changes the boxes as well."""
 
-        def event(desk: Desk, *arguments: Any) -> list[Any]:
+        def event(desk: Desk, *arguments: Any) -> list[object]:
             return self._everything(desk, desk.run(action, desk, *arguments))
 
         return event
 
     def _takes_over(
-        self, action: Callable[..., None], known: Callable[[Session], tuple[Any, ...]]
-    ) -> Callable[..., Any]:
-        """As [`_does`], but nothing where the page shows what the desk has, or what it had before it was changed."""
+        self, action: Callable[..., None], known: Callable[[Session], tuple[object, ...]]
+    ) -> Callable[..., object]:
+        """As [`_does`], but does nothing where the box has what the desk has, or what it had before a change."""
 
-        def event(desk: Desk, revision: float, *values: Any) -> Any:
+        def event(desk: Desk, revision: float, *values: Any) -> object:
             if revision != desk.revision or values == known(desk.session):
                 return gr.skip()
             return self._after(desk, desk.run(action, desk, *values))
 
         return event
 
-    def _after(self, desk: Desk, problem: str | None) -> list[Any]:
+    def _after(self, desk: Desk, problem: str | None) -> list[object]:
         if problem:
-            gr.Warning(problem, duration=8, title="Not so")
+            _warn(problem)
         return self._show(desk, problem)
 
-    def _on_mark(self, desk: Desk, event: gr.EventData) -> list[Any]:
+    def _on_mark(self, desk: Desk, event: gr.EventData) -> list[object]:
         return self._after(desk, desk.run(desk.mark, int(event.start), int(event.end)))
 
-    def _on_relabel(self, desk: Desk, event: gr.EventData) -> list[Any]:
+    def _on_relabel(self, desk: Desk, event: gr.EventData) -> list[object]:
         return self._after(
             desk, desk.run(desk.relabel, str(event.span), str(event.label)[:60], bool(event.everywhere))
         )
 
-    def _on_unmark(self, desk: Desk, event: gr.EventData) -> list[Any]:
+    def _on_unmark(self, desk: Desk, event: gr.EventData) -> list[object]:
         return self._after(desk, desk.run(desk.unmark, str(event.span)))
 
-    def _on_decide(self, desk: Desk, event: gr.EventData) -> list[Any]:
+    def _on_decide(self, desk: Desk, event: gr.EventData) -> list[object]:
         relation = event._data.get("relation") if event.action == "change" else None
         return self._after(desk, desk.run(desk.decide, str(event.row), str(event.action), relation))
 
-    def _writes(self, kind: str) -> Callable[[Desk], Any]:
-        def event(desk: Desk) -> Any:
+    def _writes(self, kind: str) -> Callable[[Desk], dict[str, str] | None]:
+        def event(desk: Desk) -> dict[str, str] | None:
             try:
                 return files.write(kind, desk.session.examples)
             except ValueError as error:
-                gr.Warning(str(error), duration=8, title="Not so")
+                _warn(str(error))
                 return None
 
         return event
 
     # What is shown
 
-    def _everything(self, desk: Desk, problem: str | None) -> list[Any]:
+    def _everything(self, desk: Desk, problem: str | None) -> list[object]:
         shown = self._after(desk, problem)
         with desk.lock:
             desk.revision += 1
             session = desk.session
             return [desk.revision, session.text, session.relation_lines, session.threshold, session.top_k, *shown]
 
-    def _show(self, desk: Desk, problem: str | None = None) -> list[Any]:
-        """Values of `self.shown`; what the page shows already is not sent again, which would wipe a choice begun."""
+    def _show(self, desk: Desk, problem: str | None = None) -> list[object]:
+        """A value for each of `self.shown`. What the page shows already is not sent again: it would undo a choice."""
         with desk.lock:
-            workspace, session = desk.workspace, desk.session
-            listed = view.rows(workspace)
-            held = [row for row in listed if row.verdict != "rejected"]
-            left_out = view.left_out(workspace)
-            names = view.relation_names(workspace)
-            hues = pages.palette(entity.label for entity in session.entities)
-            entities = [(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)]
-            values = [
-                pages.annotator(session, hues, desk.open_at, desk.note, desk.turn),
-                pages.status([problem] if problem else view.facts(workspace, left_out.number)),
-                [view.cells(row) for row in listed],
-                graph.draw(held, hues),
-                pages.heat_map(workspace.scores, left_out.reasons),
-                left_out.strongest,
-                pages.review(listed, names, hues),
-                entities,
-                names,
-                entities,
-                *self._collected(desk),
-                bool(session.examples),
-                bool(workspace.past),
-                memory.desk_to_dict(session),
-            ]
+            now = State.of(desk, problem)
+            values = [show(now) for show in self.shown.values()]
             before, desk.shown = desk.shown or [None] * len(values), values
-        return [
-            gr.skip() if value == old else update(value)
-            for value, old, update in zip(values, before, self.updates, strict=True)
-        ]
+        return [gr.skip() if value == old else value for value, old in zip(values, before, strict=True)]
 
-    def _collected(self, desk: Desk) -> tuple[Any, ...]:
-        """The parts that show the data set, made anew only when it has changed."""
-        session = desk.session
-        if desk.collected is None or desk.collected[0] is not session.examples:
-            shown = (pages.counter(session), pages.examples_list(session), memory.examples_to_list(session))
-            desk.collected = (session.examples, shown)
-        return desk.collected[1]
+
+def _warn(problem: str) -> None:
+    """Shows a message for a few seconds; Gradio takes it for HTML."""
+    gr.Warning(html.escape(problem), duration=8, title="Please check")
 
 
 def _take_example(desk: Desk, name: str) -> None:

@@ -1,66 +1,19 @@
-"""What one visitor is working on, as values that never change: every action gives a new session.
-
-A relation is told by the character spans of its head and tail and by its name, so that what a person decided survives
-another run of the model, other thresholds and entities that are added.
-"""
+"""What one visitor is working on. Sessions never change: every action gives a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from glirel_transformers.data import Document, Relation
 from glirel_transformers.text_glirel import split_words
 
-ACCEPTED, REJECTED, ADDED, CHANGED = "accepted", "rejected", "added", "changed"
+from .edits import follow, move_decision
+from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Span, Triple
+
 _words = lru_cache(maxsize=8)(split_words)
-
-
-class Span(NamedTuple):
-    """Half-open, in characters."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Entity:
-    """A marked entity."""
-
-    start: int
-    end: int
-    label: str | None = None
-
-    @property
-    def span(self) -> Span:
-        return Span(self.start, self.end)
-
-
-class Triple(NamedTuple):
-    """A relation between two spans."""
-
-    head: Span
-    relation: str
-    tail: Span
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person said of a relation.
-
-    Args:
-        triple: the relation as it stands now.
-        verdict: accepted, rejected, added or changed.
-        score: what the model gave it; `None` where it was not asked.
-        was: for one that was changed, the relation that the model had predicted.
-    """
-
-    triple: Triple
-    verdict: str
-    score: float | None = None
-    was: Triple | None = None
 
 
 @dataclass(frozen=True)
@@ -80,22 +33,22 @@ class Session:
     # The text and its entities
 
     def with_text(self, text: str) -> tuple[Session, str]:
-        """Another text; entities stay where the text around them only moved. Returns also what is to be said."""
+        """Another text, in which entities whose words only moved keep their marks; and a message for the visitor."""
         if text == self.text:
             return self, ""
         session = replace(self, text=text, entities=(), decisions=(), has_results=False)
         moved: dict[Span, Span] = {}
-        move, lost = _shift(self.text, text), []
+        move, lost = follow(self.text, text), []
         for entity in self.entities:
             span = move(entity.start, entity.end)
             size = len(session.entities)
-            if span is not None:  # where letters were typed at its end, it has grown to the whole word
+            if span is not None:  # letters typed at its end make it grow to the whole word
                 session, position, _ = session.mark(*span, entity.label)
                 if len(session.entities) > size and position is not None:
                     moved[entity.span] = session.entities[position].span
             if len(session.entities) == size:
                 lost.append(self.surface(entity))
-        decisions = tuple(d for d in (_move(decision, moved) for decision in self.decisions) if d is not None)
+        decisions = tuple(d for d in (move_decision(decision, moved) for decision in self.decisions) if d is not None)
         session = replace(session, decisions=decisions, history=self.history if moved else ())
         note = f"No longer in the text, so no longer marked: {', '.join(lost)}." if lost and moved else ""
         return session, note
@@ -104,7 +57,7 @@ class Session:
         """Marks the whole words that `[start, end)` touches.
 
         Returns:
-            The session, the position of the new entity in it, and what is to be said to the visitor.
+            The session, the position of the new entity in it, and a message for the visitor.
         """
         words = [span for span in _words(self.text) if span[0] < end and start < span[1] and start < end]
         if not words:
@@ -137,7 +90,7 @@ class Session:
         )
 
     def unmark(self, position: int) -> Session:
-        """Deletes an entity, and what was decided of its relations."""
+        """Deletes an entity, and the decisions on its relations."""
         gone = self.entities[position].span
         return replace(
             self,
@@ -146,7 +99,7 @@ class Session:
         )
 
     def with_entities(self, entities: Iterable[Mapping[str, Any]]) -> tuple[Session, str]:
-        """Adds entities that a recogniser found, where none is marked yet."""
+        """Adds entities that a recogniser found, except where one is marked already."""
         session, added = self, 0
         for entity in entities:
             start, end = entity["start"], entity["end"]
@@ -160,13 +113,12 @@ class Session:
 
     def surface(self, item: Entity | Span) -> str:
         """The text of an entity or a span."""
-        start, end = (item.start, item.end)
-        return self.text[start:end]
+        return self.text[item.start : item.end]
 
-    # What a person says of the relations
+    # Verdicts on relations
 
     def decide(self, triple: Triple, verdict: str, score: float | None, was: Triple | None = None) -> Session:
-        """Takes down what a person says of a relation; said again, it is taken back."""
+        """Records a verdict on a relation; the same verdict again takes it back."""
         same = Decision(triple, verdict, score, was)
         others = tuple(d for d in self.decisions if d.triple != triple and d.was != triple)
         if same in self.decisions:
@@ -174,7 +126,7 @@ class Session:
         return replace(self, decisions=(*others, same), history=(*self.history, f"{verdict}: {self.describe(same)}"))
 
     def change(self, triple: Triple, new: Triple, score: float | None) -> Session:
-        """Puts another relation, or the other direction, in the place of one."""
+        """Replaces a relation by one of another name or direction."""
         before = next((d for d in self.decisions if d.triple == triple), None)
         if before is not None and before.verdict == ADDED:
             return self.decide(triple, ADDED, None).decide(new, ADDED, None)
@@ -205,12 +157,9 @@ class Session:
         if len(self.entities) < 2:
             raise ValueError("An example needs at least two entities. Mark them in the text.")
         position = {entity.span: index for index, entity in enumerate(self.entities)}
-        judged = {d.triple for d in self.decisions} | {d.was for d in self.decisions if d.was}
-        unreviewed = [
-            Decision(triple, "kept unreviewed", score) for triple, score in predicted if triple not in judged
-        ]
-        right = [d for d in self.decisions if d.verdict != REJECTED] + unreviewed
-        triples = [d.triple for d in right if d.triple.head in position and d.triple.tail in position]
+        unreviewed = self._unreviewed(predicted)
+        held = [*(d.triple for d in self.decisions if d.verdict != REJECTED), *(d.triple for d in unreviewed)]
+        triples = [triple for triple in held if {triple.head, triple.tail} <= position.keys()]
         if not triples and not exhaustive:
             raise ValueError(
                 "There is no relation to save. Accept or add one, or say that the list is complete: then the example "
@@ -227,10 +176,15 @@ class Session:
             history=history,
         )
 
-    def save(self, document: Document) -> Session:
-        """Adds an example to the data set, or puts it in the place of the one with the same text and entities.
+    def _unreviewed(self, predicted: Iterable[tuple[Triple, float]]) -> list[Decision]:
+        """Predictions on which there is no decision, as decisions to keep them."""
+        judged = {d.triple for d in self.decisions} | {d.was for d in self.decisions}
+        return [Decision(triple, "kept unreviewed", score) for triple, score in predicted if triple not in judged]
 
-        Where only one example has this text, its entities may be other ones: they were corrected.
+    def save(self, document: Document) -> Session:
+        """Adds an example to the data set; it replaces the one with the same text and entities.
+
+        Where only one example has this text, it is replaced even if its entities differ: they were corrected.
         """
         same = [at for at, example in enumerate(self.examples) if list(example.words) == list(document.words)]
         exact = [at for at in same if spans_of(self.examples[at]) == spans_of(document)]
@@ -241,14 +195,14 @@ class Session:
         return replace(self, examples=tuple(examples))
 
     def merge(self, documents: Iterable[Document]) -> Session:
-        """Adds the examples of a file; one with the same words and entities takes the place of the older one."""
+        """Adds the examples of a file; one with the same words and entities replaces the older one."""
         merged = {(tuple(e.words), tuple(spans_of(e))): e for e in [*self.examples, *documents]}
         return replace(self, examples=tuple(merged.values()))
 
     def open(self, number: int) -> Session:
-        """An example of the data set, to look at it or go on with it; its relations count as accepted."""
+        """Opens an example of the data set, to look at or to continue; its relations count as accepted."""
         document = self.examples[number]
-        if document.text is not None:  # text boxes know one kind of line end
+        if document.text is not None:  # text boxes have one kind of line end
             lines = document.text.replace("\r\n", "\n").replace("\r", "\n")
             document = replace(document, text=lines)
         text, entities = document.to_text()
@@ -268,7 +222,7 @@ def spans_of(document: Document) -> list[tuple[int, int]]:
 
 
 def with_identifiers(document: Document, old: Document) -> Document:
-    """`document` with what the page does not show of an older version of it: coreference, identifiers, the source."""
+    """`document` with what the page does not show of its older version: coreference, identifiers, the source."""
     numbers = {(m.start, m.end): m.entity for m in old.mentions}
     spans, old_spans = spans_of(document), spans_of(old)
     identifiers = {(old_spans[r.head], old_spans[r.tail], r.relation_type): r.relation_id for r in old.relations}
@@ -281,34 +235,3 @@ def with_identifiers(document: Document, old: Document) -> Document:
         ],
         source=old.source,
     )
-
-
-def _move(decision: Decision, moved: Mapping[Span, Span]) -> Decision | None:
-    """A decision after the spans have moved; `None` where one of them is gone."""
-    triples = [decision.triple] if decision.was is None else [decision.triple, decision.was]
-    if not all(triple.head in moved and triple.tail in moved for triple in triples):
-        return None
-    triple, *was = (Triple(moved[t.head], t.relation, moved[t.tail]) for t in triples)
-    return replace(decision, triple=triple, was=was[0] if was else None)
-
-
-def _shift(old: str, new: str) -> Callable[[int, int], Span | None]:
-    """Where a span of `old` is in `new`, or what a deletion left of it; `None` where it was cut."""
-    limit = min(len(old), len(new))
-    prefix = next((i for i in range(limit) if old[i] != new[i]), limit)
-    suffix = next((i for i in range(limit - prefix) if old[-1 - i] != new[-1 - i]), limit - prefix)
-    longer = len(new) - len(old)
-
-    def move(start: int, end: int) -> Span | None:
-        if end <= prefix:
-            return Span(start, end)
-        if start >= len(old) - suffix:
-            return Span(start + longer, end + longer)
-        if start < prefix and end > len(old) - suffix:
-            return Span(start, end + longer)
-        if prefix + suffix < len(new):
-            return None
-        left = Span(min(start, prefix), min(end, prefix) if end <= len(old) - suffix else end + longer)
-        return left if left.start < left.end else None
-
-    return move

@@ -1,4 +1,4 @@
-// Every tab of the page writes to the same memory of this browser, and the last one wins: say so before it matters.
+// Every tab with this page writes to the same memory of the browser, and the last one wins: warn before it matters.
 // The event is raised in the other tabs only.
 
 window.addEventListener("storage", (event) => {
@@ -8,7 +8,7 @@ window.addEventListener("storage", (event) => {
   note.className = "gl-note";
   note.setAttribute("role", "alert");
   note.textContent =
-    "This page is open in another tab too. Both remember in the same place, and the last one wins: go on in one of " +
-    "them, and reload it first.";
+    "This page is also open in another tab. Both save to the same place, and the last one wins: reload one of them " +
+    "and continue only there.";
   element.append(note);
 });

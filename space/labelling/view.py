@@ -1,4 +1,4 @@
-"""What is shown of a session: the model's relations as a person has judged them."""
+"""What the page shows of a session: the model's relations, as a person has judged them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from glirel_transformers.relation_syntax import read_relation_lines
+from glirel_transformers.scores_glirel import UnmetConstraint
 
-from .session import Decision, Entity, Session, Triple
+from .session import Session
+from .values import Decision, Entity, Triple
 from .workspace import Workspace
 
 REASONS = {
-    "constraint": "types of the entities do not fit",
+    "constraint": "the types of the entities do not fit",
     "direction": "the other direction is stronger",
     "threshold": "below the threshold",
     "top_k": "others are stronger for this pair",
@@ -38,7 +40,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """Tells the row apart from all others, also after the list was drawn anew."""
+        """Identifies the row, also after the list is redrawn."""
         head, relation, tail = self.triple
         return f"{head.start}-{head.end} {tail.start}-{tail.end} {relation}"
 
@@ -49,7 +51,7 @@ class Row:
 
 
 def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
-    """What the model says at the thresholds chosen, best first, and as many as a person can look through.
+    """What the model predicts at the chosen threshold, best first: at most as many as a person can look through.
 
     The scores are kept, so that the model does not run again.
     """
@@ -59,7 +61,7 @@ def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
 
 
 def rows(workspace: Workspace) -> list[Row]:
-    """The review list: what the model predicts, in its order, then what only a person knows."""
+    """The review list: what the model predicts, in its order, then what only a person says."""
     session = workspace.session
     labels = {entity.span: entity.label for entity in session.entities}
     by_triple = {decision.triple: decision for decision in session.decisions}
@@ -96,12 +98,12 @@ def _was(session: Session, decision: Decision) -> str | None:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What is no relation, and why.
+    """What does not count as a relation, and why.
 
     Args:
         reasons: for each pair and relation type, as `RelationScores.reasons` gives them.
         number: how many there are.
-        strongest: lines of the table: of those with the highest scores.
+        strongest: rows of the table, for those with the highest scores.
     """
 
     reasons: list[list[str | None]]
@@ -139,7 +141,7 @@ def relation_names(workspace: Workspace) -> list[str]:
 
 
 def entity_name(session: Session, entity: Entity) -> str:
-    """An entity in a menu; told apart where its words stand twice."""
+    """An entity in a menu; numbered where the text has the same words twice."""
     surface = session.surface(entity)
     same = [other for other in session.entities if session.surface(other) == surface]
     place = f" #{same.index(entity) + 1}" if len(same) > 1 else ""
@@ -153,11 +155,12 @@ def facts(workspace: Workspace, num_left_out: int) -> list[str]:
         return ["No results yet: mark entities, name relations, then extract."]
     found = len(predicted(workspace))
     parts = [f"{found} relation{'' if found == 1 else 's'}", f"{num_left_out} left out"]
-    decided = len(session.decisions)
-    if decided:
+    if decided := len(session.decisions):
         parts.append(f"{decided} decided by you")
     if found == MAX_LISTED:
         parts[0] = f"the {MAX_LISTED} strongest relations: raise the threshold to see where they end"
+    if unmet := {constraint.relation for constraint in unmet_constraints(workspace)}:
+        parts.append(f"{len(unmet)} relation type{' admits' if len(unmet) == 1 else 's admit'} no entity")
     if scores.num_unscored_pairs:
         parts.append(f"{scores.num_unscored_pairs} pairs lie too far apart to be scored")
     if is_stale(workspace):
@@ -166,8 +169,10 @@ def facts(workspace: Workspace, num_left_out: int) -> list[str]:
 
 
 def is_stale(workspace: Workspace) -> bool:
-    """Whether the entities or the relation names are other ones than the scores are of."""
+    """Whether the entities or the relation names have changed since the scores were computed."""
     scores, session = workspace.scores, workspace.session
+    if scores is None:
+        return False
     marked = [(entity.start, entity.end, entity.label) for entity in session.entities]
     scored = [(entity.start, entity.end, entity.label) for entity in scores.entities]
     try:
@@ -177,8 +182,13 @@ def is_stale(workspace: Workspace) -> bool:
     return marked != scored or names != [relation.name for relation in scores.relation_types]
 
 
-def cells(row: Row) -> list[Any]:
-    """A line of the table."""
+def unmet_constraints(workspace: Workspace) -> list[UnmetConstraint]:
+    """Constraints of the relations that no entity meets, so that they leave out every score; none before a run."""
+    return [] if workspace.scores is None else workspace.scores.unmet_constraints
+
+
+def cells(row: Row) -> list[str | float | None]:
+    """A row of the table."""
     score = None if row.score is None else round(row.score, 3)
     verdict = row.verdict or "open"
     return [row.head_text, row.relation, row.tail_text, score, verdict]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from .session import Session, Span, Triple
+from glirel_transformers import RelationScores
+
+from .session import Session
+from .values import Span, Triple
 
 MAX_UNDO = 100
 
@@ -18,31 +22,22 @@ class Workspace:
     Args:
         session: the session.
         past: the sessions to which a visitor can go back, the last one last.
-        scores: a `RelationScores`, or `None` before the model ran.
-        kind: what the last step was; steps of the same kind that follow each other, such as typing, are one.
+        scores: all scores of the last run; `None` before the model ran.
+        kind: what the last step was; consecutive steps of the same kind, such as typing, count as one.
     """
 
     session: Session = field(default_factory=Session)
     past: tuple[Session, ...] = ()
-    scores: Any = None
+    scores: RelationScores | None = None
     kind: str = ""
 
     @cached_property
     def selected(self) -> tuple[tuple[Triple, float], ...]:
-        """What the model says at the thresholds chosen, best first; selected once, since nothing here changes."""
+        """What the model predicts at the chosen threshold, best first; selected once, since nothing here changes."""
         if self.scores is None:
             return ()
-        return tuple(
-            (
-                Triple(
-                    Span(r["head"]["start"], r["head"]["end"]),
-                    r["relation"],
-                    Span(r["tail"]["start"], r["tail"]["end"]),
-                ),
-                r["score"],
-            )
-            for r in self.scores.select(self.session.threshold, self.session.top_k)
-        )
+        relations: list[dict[str, Any]] = self.scores.select(self.session.threshold, self.session.top_k)
+        return tuple((Triple(_span(r["head"]), r["relation"], _span(r["tail"])), r["score"]) for r in relations)
 
     def then(self, session: Session, kind: str = "", **changes: Any) -> Workspace:
         """The next step, which can be undone."""
@@ -52,7 +47,7 @@ class Workspace:
         return replace(self, session=session, past=past[-MAX_UNDO:], kind=kind, **changes)
 
     def undo(self) -> Workspace:
-        """The step before; the sliders stay, since moving them is no step."""
+        """The step before; the sliders stay, since moving them is not a step."""
         if not self.past:
             return self
         now = self.session
@@ -60,3 +55,7 @@ class Workspace:
         scores = self.scores if before.text == now.text else None
         session = replace(before, has_results=scores is not None)
         return Workspace(session, self.past[:-1], scores)
+
+
+def _span(entity: Mapping[str, Any]) -> Span:
+    return Span(entity["start"], entity["end"])

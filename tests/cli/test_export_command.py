@@ -17,6 +17,7 @@ def run(*words):
     return CliRunner().invoke(app, ["export", *map(str, words)], env={"COLUMNS": "80"})
 
 
+@pytest.mark.slow
 def test_a_folder_is_written_and_the_comparison_printed(model_folder, tmp_path):
     result = run(model_folder, tmp_path / "onnx")
     assert result.exit_code == 0, result.output
@@ -30,6 +31,7 @@ def test_a_folder_is_written_and_the_comparison_printed(model_folder, tmp_path):
     assert "is not empty" in again.stderr
 
 
+@pytest.mark.slow
 def test_an_export_that_is_wrong_fails(model_folder, tmp_path, monkeypatch):
     def wrong(model, config, opset):
         model = copy.deepcopy(model)

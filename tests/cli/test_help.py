@@ -73,6 +73,7 @@ def complete(words, shell="bash"):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120).stdout.split()
 
 
+@pytest.mark.slow
 def test_commands_and_choices_are_completed():
     assert complete("glirel tr") == ["train"]
     assert complete("glirel train --scorer dot_") == ["dot_thresh", "dot_norm"]

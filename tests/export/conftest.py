@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from tiny import fill_with_noise
 
 from glirel_transformers.export import export
 
 
 @pytest.fixture(scope="session")
 def exported(build_model, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, Path]]:
-    """`exported("bert", scorer="dot_norm")`: a tiny model and the folder of its export, made once a session."""
-    done: dict[str, tuple[Any, Path]] = {}
+    """`exported("bert", scorer="dot_norm")`: a tiny model full of noise and its export, which is not to be changed.
 
-    def make(family: str = "bert", **settings: Any) -> tuple[Any, Path]:
-        key = repr((family, settings))
-        if key not in done:
-            model = build_model(family, **settings)
-            done[key] = model, export(model, tmp_path_factory.mktemp("exports") / "onnx")
-        return done[key]
+    Each is made once, by whichever of the processes that share the tests needs it first. `options` are those of
+    `export`.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "exports"
+    models: dict[str, Any] = {}
+
+    def make(family: str = "bert", options: dict[str, Any] | None = None, **settings: Any) -> tuple[Any, Path]:
+        model_key = repr((family, sorted(settings.items())))
+        if model_key not in models:
+            models[model_key] = build_model(family, **settings)
+            fill_with_noise(models[model_key])
+        model = models[model_key]
+        folder = root / hashlib.sha256(repr((model_key, options)).encode()).hexdigest()[:16] / "onnx"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                export(model, folder, **(options or {}))
+        return model, folder
 
     return make

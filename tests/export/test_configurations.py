@@ -8,44 +8,41 @@ from __future__ import annotations
 import onnxruntime
 import pytest
 import torch
-from tiny import FAMILIES, SETTINGS, TEXTS, fill_with_noise
+from tiny import EXPORTED, FAMILIES, GROUPS, REFINED, TEXTS
 
 from glirel_transformers.export import export, export_program, validate
 from glirel_transformers.export.config import exporter_config
 
-REFINED = {"num_pair_refinement_layers": 1, "num_relation_refinement_layers": 2, "num_refinement_heads": 4}
-GROUPS = {
-    **SETTINGS,
-    # What converted checkpoints of the original package have.
-    "converted": {
-        **REFINED,
-        "use_lstm": True,
-        "endpoint_projection": True,
-        "entity_markers": True,
-        "marker_placement": "sequential",
-        "refinement_self_attention": False,
-        "refinement_feed_forward_multiplier": 1.5,
-        "relation_refinement_sees_pairs": False,
-        "subtoken_pooling": "sum",
-        "coreference_classifier": True,
-        "max_words": 60,
-    },
-}
-SINGLE = [
-    {"scorer": "dot_thresh"},
-    {"scorer": "dot_norm", "shared_relation_positions": True},
-    {"scorer": "concat_proj", **REFINED},
-    {"num_pair_refinement_layers": 2, "num_refinement_heads": 2, "coreference_classifier": True},
-    {"num_relation_refinement_layers": 1, "num_refinement_heads": 4, "use_lstm": True, "hidden_size": 48},
-    {"use_lstm": True, "coreference_classifier": True, "scorer": "concat_proj"},
-    {"attn_implementation": "eager"},
-]
-QUICK = [("bert", "lstm")]
+pytestmark = pytest.mark.slow
+
+# Every family and every group once on every push, and all of their combinations in the sweep.
 SWEEP = [
-    pytest.param(family, group, marks=[] if (family, group) in QUICK else pytest.mark.slow)
+    pytest.param(family, group, marks=() if EXPORTED[family] is GROUPS[group] else pytest.mark.sweep)
     for family in FAMILIES
     for group in GROUPS
 ]
+SINGLE = [
+    pytest.param({"scorer": "dot_norm", "shared_relation_positions": True}, id="shared positions"),
+    pytest.param({"scorer": "concat_proj", **REFINED}, id="concat_proj refined"),
+    pytest.param({"scorer": "dot_thresh"}, id="dot_thresh", marks=pytest.mark.sweep),
+    pytest.param(
+        {"num_pair_refinement_layers": 2, "num_refinement_heads": 2, "coreference_classifier": True},
+        id="pairs refined",
+        marks=pytest.mark.sweep,
+    ),
+    pytest.param(
+        {"num_relation_refinement_layers": 1, "num_refinement_heads": 4, "use_lstm": True, "hidden_size": 48},
+        id="relations refined",
+        marks=pytest.mark.sweep,
+    ),
+    pytest.param(
+        {"use_lstm": True, "coreference_classifier": True, "scorer": "concat_proj"},
+        id="lstm concat_proj",
+        marks=pytest.mark.sweep,
+    ),
+]
+FUSED = [("deberta-v2", "float32"), ("bert", "float16")]
+FUSED_SWEEP = [*((family, "float32") for family in FAMILIES), ("bert", "float16"), ("deberta-v2", "float16")]
 
 
 def run_onnx(folder, batch):
@@ -72,31 +69,30 @@ def compare_on_texts(model, encode, run):
 
 
 @pytest.mark.parametrize(("family", "group"), SWEEP)
-def test_every_family_exports_with_every_group_of_settings(build_model, encode, tmp_path, family, group):
-    model = build_model(family, **GROUPS[group])
-    fill_with_noise(model)
-    folder = export(model, tmp_path / "onnx")
+def test_every_family_exports_with_every_group_of_settings(exported, encode, family, group):
+    model, folder = exported(family, **GROUPS[group])
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("settings", SINGLE, ids=lambda settings: "-".join(map(str, settings.values())))
-def test_other_settings_export(build_model, encode, tmp_path, settings):
-    family = "deberta-v2" if "attn_implementation" in settings else "bert"
-    model = build_model(family, **settings)
-    folder = export(model, tmp_path / "onnx")
+@pytest.mark.parametrize("settings", SINGLE)
+def test_other_settings_export(exported, encode, settings):
+    model, folder = exported("bert", **settings)
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
 
 
-@pytest.mark.slow
+def test_attention_of_any_implementation_exports(exported, encode):
+    model, folder = exported("deberta-v2", attn_implementation="eager")
+    compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
+
+
 @pytest.mark.parametrize(
     ("family", "dtype"),
-    [*((family, "float32") for family in FAMILIES), ("bert", "float16"), ("deberta-v2", "float16")],
+    [pytest.param(*one, marks=() if one in FUSED else pytest.mark.sweep) for one in FUSED_SWEEP],
 )
-def test_fused_graphs_compute_the_same(build_model, encode, tmp_path, family, dtype):
+def test_fused_graphs_compute_the_same(exported, encode, family, dtype):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
-    model = build_model(family, **GROUPS["refined"], use_lstm=family == "bert")
-    folder = export(model, tmp_path / "onnx", dtype=dtype, optimize=True)
+    options = {"dtype": dtype, "optimize": True}
+    model, folder = exported(family, options, **GROUPS["refined"], use_lstm=family == "bert")
     if dtype == "float32":
         compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
     else:
@@ -108,17 +104,14 @@ def test_fused_graphs_compute_the_same(build_model, encode, tmp_path, family, dt
         torch.testing.assert_close(outputs.sigmoid(), expected.sigmoid(), rtol=0, atol=0.02)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("opset", [18, 22])  # the lowest and the highest
-def test_every_opset_computes_the_same(build_model, encode, tmp_path, opset):
-    model = build_model("modernbert", **GROUPS["lstm"])
-    folder = export(model, tmp_path / "onnx", opset=opset)
+@pytest.mark.parametrize("opset", [18, pytest.param(22, marks=pytest.mark.sweep)])  # the lowest and the highest
+def test_every_opset_computes_the_same(exported, encode, opset):
+    model, folder = exported("modernbert", {"opset": opset}, **GROUPS["lstm"])
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
 
 
-@pytest.mark.slow
 def test_sizes_that_nobody_chose_compute_the_same(exported):
-    model, folder = exported("deberta-v2", **GROUPS["refined"], use_lstm=True)
+    model, folder = exported("deberta-v2", **GROUPS["refined"])
     config = exporter_config(model.config)
     names = ("batch_size", "sequence_length", "num_words", "num_mentions", "num_pairs", "num_relations")
     generator = torch.Generator().manual_seed(5)
@@ -130,9 +123,8 @@ def test_sizes_that_nobody_chose_compute_the_same(exported):
         torch.testing.assert_close(run_onnx(folder, batch)["logits"], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_a_padded_batch_scores_as_its_members_alone(exported):
-    model, folder = exported("deberta-v2", **GROUPS["refined"], use_lstm=True)
+    model, folder = exported("deberta-v2", **GROUPS["refined"])
     config = exporter_config(model.config)
     assert config.inputs
     texts = [(TEXTS[1], [(0, 12), (55, 70), (86, 92)]), (TEXTS[2], [(0, 5), (12, 16)])]
@@ -149,8 +141,9 @@ def test_a_padded_batch_scores_as_its_members_alone(exported):
     assert not logits[1, :, 1:].sigmoid().any()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("group", ["plain", "lstm", "converted"])
+@pytest.mark.parametrize(
+    "group", ["converted", *(pytest.param(group, marks=pytest.mark.sweep) for group in ("plain", "lstm"))]
+)
 def test_programs_of_torch_compute_the_same(build_model, encode, tmp_path, group):
     model = build_model("bert", **GROUPS[group])
     torch.export.save(export_program(model), tmp_path / "model.pt2")
@@ -163,7 +156,6 @@ def test_programs_of_torch_compute_the_same(build_model, encode, tmp_path, group
     compare_on_texts(model, encode, run)
 
 
-@pytest.mark.slow
 def test_the_embedded_model_exports(tmp_path):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     from glirel_transformers import GLiRELForRelationClassification

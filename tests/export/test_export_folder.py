@@ -6,25 +6,23 @@ import copy
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
+from glirel_transformers.card_glirel import export_card
 from glirel_transformers.checkpoints import check_checkpoint
 from glirel_transformers.export import export
-from glirel_transformers.export.folder import _metadata, find_output, written_whole
+from glirel_transformers.export.folder import find_output, written_whole
 from glirel_transformers.export.reference import load_reference
 
 PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
-SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
 
 SCRIPT = """
 import json, sys
@@ -47,7 +45,7 @@ print(json.dumps({"config": type(config).__name__, "scorer": config.scorer, "log
 
 
 def test_the_folder_is_whole(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     code = {path.name for path in PACKAGE.glob("*_glirel.py")}
     others = {"model.onnx", "config.json", "tokenizer.json", "tokenizer_config.json", "README.md"}
     assert {path.name for path in folder.iterdir()} == code | others
@@ -64,31 +62,12 @@ def _umask() -> int:
     return mask
 
 
-def test_moved_it_works_without_the_package(exported, tmp_path):
-    model, folder = exported("bert", **SETTINGS)
+def test_moved_it_works_without_the_package(exported, tmp_path, interpreter_without_package):
+    model, folder = exported("bert", **EXPORTED["bert"])
     moved = tmp_path / "elsewhere" / "moved"
     shutil.copytree(folder, moved)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "HF_HOME": str(tmp_path / "hf"),
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        # An editable installation adds the repository to the path; -S leaves that out, and this brings the rest back.
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.rstrip("/").endswith("site-packages")),
-    }
     given = {"folder": str(moved), "texts": TEXTS, "entities": ENTITIES, "types": RELATION_TYPES}
-    result = subprocess.run(
-        [sys.executable, "-S", "-c", SCRIPT, json.dumps(given)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
-    found = json.loads(result.stdout.strip().splitlines()[-1])
+    found = json.loads(interpreter_without_package.check(SCRIPT, json.dumps(given), cwd=tmp_path).splitlines()[-1])
     assert (found["config"], found["scorer"]) == ("GLiRELConfig", "dot_norm")
     batch = model.tokenizer(TEXTS, entities=ENTITIES, relation_types=RELATION_TYPES, padding=True)
     with torch.no_grad():
@@ -97,7 +76,7 @@ def test_moved_it_works_without_the_package(exported, tmp_path):
 
 
 def test_the_card_tells_what_is_exported_and_how_it_compares(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     card = ModelCard.load(folder / "README.md")
     assert card.data.library_name == "onnxruntime"
     assert "relation-extraction" in card.data.tags
@@ -106,7 +85,7 @@ def test_the_card_tells_what_is_exported_and_how_it_compares(exported):
 
 
 def test_the_graph_says_how_it_was_made(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     graph = onnx.load(folder / "model.onnx")
     onnx.checker.check_model(graph)
     assert {entry.key: entry.value for entry in graph.metadata_props} == {
@@ -120,7 +99,7 @@ def test_the_graph_says_how_it_was_made(exported):
 
 
 def test_an_export_is_no_checkpoint(exported):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     with pytest.raises(ValueError, match="is an ONNX export"):
         check_checkpoint(folder)
     with pytest.raises(ValueError, match="is an ONNX export"):
@@ -142,7 +121,7 @@ def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(OSError, match=r"is not empty.*--overwrite"):
         export(shared_model, tmp_path)
-    with pytest.raises(OSError, match="something else than an export"):
+    with pytest.raises(OSError, match="something other than an export"):
         export(shared_model, tmp_path, overwrite=True)
     with pytest.raises(OSError, match="is a file"):
         export(shared_model, tmp_path / "note.txt", overwrite=True)
@@ -150,10 +129,10 @@ def test_a_folder_that_holds_something_is_not_overwritten(shared_model, tmp_path
 
 
 def test_a_checkpoint_beside_an_export_is_not_overwritten(exported, build_model, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     build_model("bert").save_pretrained(tmp_path / "both")
     shutil.copy(folder / "model.onnx", tmp_path / "both")
-    with pytest.raises(OSError, match="something else than an export"):
+    with pytest.raises(OSError, match="something other than an export"):
         export(tmp_path / "both", tmp_path / "both", overwrite=True)
     assert (tmp_path / "both" / "model.safetensors").is_file()
 
@@ -179,16 +158,21 @@ def test_an_empty_folder_is_filled_and_a_link_followed(tmp_path):
 @pytest.mark.parametrize(
     ("readme", "expected"),
     [
-        (b"---\nlicense: 'other: mine'\nbase_model: a/b\n---\n", 'license: "other: mine"\nbase_model: "a/b"\n'),
-        (b"---\nfoo: [\n---\n", ""),
-        (b"---\n- 1\n---\n", ""),
-        ("---\nlicense: m\xefne\n---\n".encode("latin-1"), ""),
-        (b"no front matter", ""),
+        (b"---\nlicense: 'other: mine'\nbase_model: a/b\n---\n", ("other: mine", "a/b")),
+        (b"---\nlicense: 7\nbase_model: [a/b, c/d]\n---\n", (None, None)),
+        (b"---\nfoo: [\n---\n", (None, None)),
+        (b"---\n- 1\n---\n", (None, None)),
+        ("---\nlicense: m\xefne\n---\n".encode("latin-1"), (None, None)),
+        (b"no front matter", (None, None)),
     ],
 )
-def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, readme, expected):
+def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, shared_model, readme, expected):
     (tmp_path / "README.md").write_bytes(readme)
-    assert _metadata(str(tmp_path)) == expected
+    config = copy.deepcopy(shared_model.config)
+    config.name_or_path = str(tmp_path)
+    card = export_card("x", config, file="model.onnx", facts={}, shapes=({}, {}), differences=[], bound=1e-4)
+    assert (card.data.license, card.data.base_model) == expected
+    assert f"exported from `{tmp_path.name}`" in card.text
 
 
 @pytest.mark.slow
@@ -202,7 +186,7 @@ def test_an_encoder_that_torch_cannot_export_is_named(build_model, tmp_path, mon
 
 @pytest.mark.slow
 def test_an_export_is_overwritten_when_asked_for(exported, build_model, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     target = tmp_path / "onnx"
     shutil.copytree(folder, target)
     (target / "old.txt").write_text("old")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 from optimum.exporters.base import ExporterConfig
 from optimum.exporters.tasks import TasksManager
+from tiny import EXPORTED
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
 from glirel_transformers.export.config import GLiRELExporterConfig, exporter_config
@@ -41,13 +39,13 @@ def test_optimum_knows_the_task_and_the_model():
     assert TasksManager.get_model_class_for_task(TASK, model_type="glirel") is GLiRELForRelationClassification
 
 
-def test_importing_exports_is_enough():
+def test_importing_exports_is_enough(interpreter):
     script = (
         "import glirel_transformers.export\nfrom optimum.exporters.tasks import TasksManager as T\n"
         f"assert T.get_exporter_config_constructor('onnx', model_type='glirel', task={TASK!r}, "
         f"library_name='transformers')\nassert T.get_model_class_for_task({TASK!r}).__name__ == 'AutoModel'\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    interpreter.check(script)
 
 
 def test_all_axes_are_named(shared_model, encode):
@@ -72,7 +70,7 @@ def test_inputs_and_outputs_follow_the_settings(build_model, encode):
 
 
 def test_the_graph_has_the_axes_of_the_configuration(exported):
-    model, folder = exported("bert")
+    model, folder = exported("bert", **EXPORTED["bert"])
     config = exporter_config(model.config)
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     for found, declared in ((session.get_inputs(), config.inputs), (session.get_outputs(), config.outputs)):

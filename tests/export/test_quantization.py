@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 from typer.testing import CliRunner
 
 from glirel_transformers import RelationExtractionPipeline, RelationExtractor
@@ -29,7 +29,6 @@ from glirel_transformers.export.calibration import AccuracyLossError
 from glirel_transformers.export.exporter import export_with_report
 from glirel_transformers.export.quantization import METHODS, quantize
 
-SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
 MARIE = Document(
     ["Marie", "Curie", "was", "born", "in", "Warsaw", "."],
     [Mention(0, 2), Mention(5, 6)],
@@ -52,7 +51,7 @@ def scores(model):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_quantized_exports_are_near_and_small(exported, tmp_path, method, small_tables):
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
     target = quantize(folder, tmp_path / "small", method)
     graph = onnx.load(target / "model.onnx")
     operators = {node.op_type for node in graph.graph.node}
@@ -74,13 +73,13 @@ def test_quantized_exports_are_near_and_small(exported, tmp_path, method, small_
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
 @pytest.mark.parametrize("method", METHODS)
 def test_other_families_are_quantized(exported, tmp_path, family, method):
-    model, folder = exported(family, scorer="dot", coreference_classifier=family == "electra")
+    model, folder = exported(family, **EXPORTED[family])
     found = ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "small", method))
     assert (scores(found) - scores(model)).abs().mean() < 0.1
 
 
 def test_scores_by_blocks_do_not_depend_on_the_batch(exported, tmp_path, encode):
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
     small = ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "small", "int8-weights"))
     together = small(**encode(model)).logits
     for place in range(3):
@@ -89,7 +88,7 @@ def test_scores_by_blocks_do_not_depend_on_the_batch(exported, tmp_path, encode)
 
 
 def test_what_cannot_be_quantized_is_named(exported, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     with pytest.raises(ValueError, match="'int8', 'int8-weights', 'int4-weights': got 'int2'"):
         quantize(folder, tmp_path / "small", "int2")
     with pytest.raises(OSError, match=r"has no model.onnx"):
@@ -104,7 +103,7 @@ def test_what_cannot_be_quantized_is_named(exported, tmp_path):
 
 
 def test_calibration_compares_every_score(exported):
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
     same = calibrate(model, ORTModelForRelationClassification.from_pretrained(folder), [MARIE, TOKYO])
     assert same.num_documents == 2
     assert same.num_scores == 2 * 2 * 2  # documents, pairs, relation types
@@ -116,7 +115,7 @@ def test_calibration_compares_every_score(exported):
 
 
 def test_changes_and_decisions_are_counted(exported, monkeypatch):
-    model, _ = exported("bert", **SETTINGS)
+    model, _ = exported("bert", **EXPORTED["bert"])
     before, after = (RelationExtractor(model) for _ in range(2))
     score = after._score
     monkeypatch.setattr(after, "_score", lambda features: 1 - score(features))
@@ -143,7 +142,7 @@ def test_too_great_a_loss_is_an_error():
 
 
 def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
-    model, _ = exported("bert", **SETTINGS)
+    model, _ = exported("bert", **EXPORTED["bert"])
     model.save_pretrained(tmp_path / "model")
     data = tmp_path / "data.jsonl"
     data.write_text("".join(f"{json.dumps(document.to_dict())}\n" for document in (MARIE, TOKYO)))
@@ -172,7 +171,7 @@ def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
 
 
 def test_what_half_precision_costs_is_measured_as_well(exported, tmp_path):
-    model, _ = exported("bert", **SETTINGS)
+    model, _ = exported("bert", **EXPORTED["bert"])
     _, _, found = export_with_report(model, tmp_path / "half", dtype="float16", documents=[MARIE, TOKYO])
     assert 0 < found.largest_change < 0.05
     assert "## What float16 costs" in (tmp_path / "half" / "README.md").read_text()
@@ -189,7 +188,7 @@ def test_documents_without_relations_are_refused_before_anything_is_done(tmp_pat
 
 
 def test_the_card_of_a_quantized_export_names_it(exported, tmp_path):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     card = (quantize(folder, tmp_path / "small", "int4-weights") / "README.md").read_text()
     assert "\n# small\n" in card
     assert "| precision | int4-weights |" in card
@@ -199,7 +198,7 @@ def test_the_card_of_a_quantized_export_names_it(exported, tmp_path):
 
 
 def test_a_damaged_export_is_not_quantized(exported, tmp_path):
-    shutil.copytree(exported("bert", **SETTINGS)[1], tmp_path / "damaged")
+    shutil.copytree(exported("bert", **EXPORTED["bert"])[1], tmp_path / "damaged")
     (tmp_path / "damaged" / "model.onnx").write_bytes(b"damaged")
     with pytest.raises(ValueError, match=r"model.onnx' is damaged"):
         quantize(tmp_path / "damaged", tmp_path / "out")
@@ -208,7 +207,7 @@ def test_a_damaged_export_is_not_quantized(exported, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_large_exports_are_quantized(exported, tmp_path, monkeypatch, method):
-    _, folder = exported("bert", **SETTINGS)
+    _, folder = exported("bert", **EXPORTED["bert"])
     expected = scores(ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "one", method)))
     monkeypatch.setattr(quantized_graph, "_LARGEST_FILE", 1000)
     target = quantize(folder, tmp_path / "two", method)
@@ -226,7 +225,7 @@ def test_a_limit_takes_documents_from_all_of_the_data(tmp_path):
 
 
 def test_without_documents_nothing_is_measured(exported, tmp_path, monkeypatch):
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
 
     def copy_of_it(_, output, **__):
         return shutil.copytree(folder, output), None, None

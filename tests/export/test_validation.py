@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tiny import EXPORTED
 
 from glirel_transformers.export import Validation, exporter, validate
 from glirel_transformers.export.graph import to_onnx
@@ -17,7 +18,7 @@ from glirel_transformers.export.validation import ShapeResult, _compare
 
 
 def test_at_least_ten_shapes_differ_in_every_axis(exported):
-    model, folder = exported("bert")
+    model, folder = exported("bert", **EXPORTED["bert"])
     report = validate(model, folder)
     assert report.passed
     assert report.difference < 1e-4
@@ -33,7 +34,7 @@ def test_at_least_ten_shapes_differ_in_every_axis(exported):
 
 
 def test_another_model_s_export_is_found(exported, build_model):
-    _, folder = exported("bert")
+    _, folder = exported("bert", **EXPORTED["bert"])
     other = build_model("bert")
     with torch.no_grad():
         other.glirel.pair_representation.feed_forward.left.bias += 0.1
@@ -53,6 +54,7 @@ def break_exports(monkeypatch):
     monkeypatch.setattr(exporter, "to_onnx", broken)
 
 
+@pytest.mark.slow
 def test_a_wrong_export_is_not_written(build_model, tmp_path, monkeypatch):
     break_exports(monkeypatch)
     with pytest.raises(ValueError, match="Nothing was written"):
@@ -61,7 +63,7 @@ def test_a_wrong_export_is_not_written(build_model, tmp_path, monkeypatch):
 
 
 def test_a_wrong_export_leaves_the_one_that_is_there(build_model, exported, tmp_path, monkeypatch):
-    _, folder = exported("bert")
+    _, folder = exported("bert", **EXPORTED["bert"])
     target = tmp_path / "onnx"
     shutil.copytree(folder, target)
     break_exports(monkeypatch)
@@ -108,7 +110,7 @@ def test_padding_must_be_padding():
 
 
 def test_a_damaged_or_missing_file_is_an_error(exported, shared_model, tmp_path):
-    _, folder = exported("bert")
+    _, folder = exported("bert", **EXPORTED["bert"])
     damaged = tmp_path / "model.onnx"
     damaged.write_bytes((folder / "model.onnx").read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"model\.onnx' cannot be loaded: .*damaged"):
@@ -118,12 +120,12 @@ def test_a_damaged_or_missing_file_is_an_error(exported, shared_model, tmp_path)
 
 
 def test_a_graph_with_other_inputs_is_an_error(exported, build_model):
-    _, folder = exported("bert")
+    _, folder = exported("bert", **EXPORTED["bert"])
     with pytest.raises(ValueError, match="The export's inputs are"):
         validate(build_model("bert", shared_relation_positions=True), folder)
 
 
 def test_neither_a_threshold_nor_a_choice_is_in_the_graph(exported):
-    _, folder = exported("bert")
+    _, folder = exported("bert", **EXPORTED["bert"])
     operators = {node.op_type for node in onnx.load(folder / "model.onnx").graph.node}
     assert not operators & {"TopK", "Sigmoid", "ArgMax", "NonZero", "Sequence", "If", "Loop"}

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from tiny import ENTITIES, RELATION_TYPES, TEXTS
+from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
 
@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(
     r"^```python\n(.*?)^```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
 )
-SETTINGS = {"use_lstm": True, "scorer": "dot_norm", "hidden_size": 24}
 NO_TORCH = "import importlib.util as u\nassert u.find_spec('torch') is None and u.find_spec('optimum') is None\n"
 
 EXTRACT = """
@@ -124,7 +123,7 @@ def site(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def workplace(exported, tmp_path_factory) -> Path:
     """A folder with an export, `mine-onnx`, and a checkpoint, `checkpoint`."""
-    model, folder = exported("bert", **SETTINGS)
+    model, folder = exported("bert", **EXPORTED["bert"])
     here = tmp_path_factory.mktemp("served")
     shutil.copytree(folder, here / "mine-onnx")
     model.save_pretrained(here / "checkpoint")
@@ -161,7 +160,7 @@ def test_there_is_no_torch(run):
 
 
 def test_results_are_those_of_the_model(run, exported, workplace):
-    model, _ = exported("bert", **SETTINGS)
+    model, _ = exported("bert", **EXPORTED["bert"])
     texts = [{"text": text, "entities": entities} for text, entities in zip(TEXTS, ENTITIES, strict=True)]
     texts.append({"text": " ".join(TEXTS) * 9, "entities": ENTITIES[0]})  # longer than the model reads
     settings: dict[str, Any] = {"relation_types": RELATION_TYPES, "threshold": 0.2, "top_k": 2, "truncation": "window"}

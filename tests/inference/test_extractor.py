@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -414,8 +412,7 @@ def test_the_steps_of_a_pipeline_give_what_a_call_gives(extract):
 
 
 @pytest.mark.slow
-def test_the_public_extractor_loads_exports_by_name():
+def test_the_public_extractor_loads_exports_by_name(interpreter):
     """Also where nothing else has imported `loading`, which knows how."""
     script = "from glirel_transformers import RelationExtractor as R; print(R.load_model.__module__)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "glirel_transformers.loading"
+    assert interpreter.check(script).strip() == "glirel_transformers.loading"

@@ -36,9 +36,19 @@ def test_only_what_is_new_is_sent(page, desk):
     assert page.annotator in sent(page, page._show(desk))
 
 
+def test_the_types_of_the_entities_are_shown_next_to_the_relations_that_admit_none(page, desk):
+    shown = dict(zip(page.shown, page._show(desk), strict=True))
+    assert shown[page.constraints]["visible"] is False
+    desk.run(desk.type_relations, "place of birth: PERSN -> CITY\nspouse\nworks in")
+    shown = dict(zip(page.shown, page._show(desk), strict=True))
+    assert shown[page.constraints]["visible"] is True
+    assert "place of birth: PERSN as the head" in shown[page.constraints]["value"]
+    assert "Types in the text: CITY, PERSON." in shown[page.constraints]["value"]
+
+
 def test_problems_are_shown_in_place(page, desk):
     problem = desk.run(Desk.add, desk, None, None, None)
-    status = page._show(desk, problem)[page.shown.index(page.status)]
+    status = page._show(desk, problem)[list(page.shown).index(page.status)]
     assert "Choose a head, a relation and a tail." in status
 
 

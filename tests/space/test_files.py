@@ -7,7 +7,8 @@ import networkx
 import pytest
 from labelling import files
 from labelling.desk import Desk
-from labelling.session import ADDED, Session, Triple
+from labelling.session import Session
+from labelling.values import ADDED, Triple
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
@@ -82,6 +83,7 @@ def test_nothing_is_downloaded_before_something_is_saved(kind):
 
 
 CSV = "text,relation,head_start,head_end,tail_start,tail_end\n"
+GOOD = "Ada met Bob,met,0,3,8,11\n"
 
 
 @pytest.mark.parametrize(
@@ -99,18 +101,32 @@ CSV = "text,relation,head_start,head_end,tail_start,tail_end\n"
         ("a.jsonl", json.dumps({**plain().to_dict(), "text": "else"}), "does not hold the words"),
         ("a.jsonl", b"\xff\xfe\x00", "a.jsonl: It is UTF-16 text"),
         ("a.jsonl", "[" * 100_000, "a.jsonl"),
-        ("a.csv", "", "lacks the columns"),
-        ("a.csv", "a,b\n1,2\n", "lacks the columns"),
+        ("a.jsonl", "\ufeff5", r"a\.jsonl, line 1: A line must be a JSON object: got 5"),
+        ("a.jsonl", '{"words": NaN}', r"a\.jsonl, line 1: It has the value NaN"),
+        ("a.jsonl", f"[{'9' * 5000}]", r"a\.jsonl, line 1: .* limit"),
+        ("a.jsonl", "\x00\x01\x02", r"a\.jsonl, line 1: It is not JSON"),
+        ("a.jsonl", b"\x89PNG\r\n\x1a\n", r"a\.jsonl: Byte 0x89 is not UTF-8"),
+        ("a.csv", "", r"a\.csv: The columns .* are missing"),
+        ("a.csv", "a,b\n1,2\n", r"a\.csv: The columns .* are missing"),
         ("a.csv", CSV, "a.csv holds no examples"),
-        ("a.csv", CSV + "Ada met Bob,met,0,3,8\n", "Relation 1 of the CSV file has an empty field"),
-        ("a.csv", CSV + "Ada met Bob,met,0,x,8,11\n", r"head of relation 1 .* whole numbers"),
-        ("a.csv", CSV + "Ada met Bob,met,0,3,8,12\n", r"tail of relation 1 .* at \(8, 12\), in a text of 11"),
-        ("a.csv", CSV + "Ada met Bob,met,3,3,8,11\n", "half-open"),
-        ("a.csv", CSV + "Ada met Bob,met,0,2,8,11\n", "word boundaries"),
-        ("a.csv", CSV + "Ada met Bob,met,0,3,0,3\n", "joins mention 0 to itself"),
-        ("a.csv", CSV + '"' + "x" * 200_000 + '",met,0,3,8,11\n', "a.csv cannot be read"),
-        ("a.ttl", "x", "a.ttl is of no kind that holds examples"),
-        ("a", "x", r"upload a file that ends in \.jsonl or \.csv"),
+        ("a.csv", CSV + "Ada met Bob,met,0,3,8\n", r"a\.csv, row 2: The fields \['tail_end'\] are empty"),
+        ("a.csv", CSV + "\nAda met Bob,met,0,x,8,11\n", r"a\.csv, row 3: The head .* whole numbers"),
+        ("a.csv", CSV + GOOD + "Ada met Bob,met,0,3,8,12\n", r"a\.csv, row 3: .* at \(8, 12\), in a text of 11"),
+        ("a.csv", CSV + "Ada met Bob,met,3,3,8,11\n", r"a\.csv, row 2: .* half-open"),
+        ("a.csv", CSV + f"Ada met Bob,met,{'9' * 5000},3,8,11\n", r"a\.csv, row 2: .* whole numbers"),
+        ("a.csv", CSV + "Ada met Bob,met,0,2,8,11\n", r"a\.csv, row 2: .* 'Ad', .* word boundaries"),
+        ("a.csv", CSV + "Ada met Bob,met,0,3,0,3\n", r"a\.csv, row 2: Head and tail are both at \(0, 3\)"),
+        ("a.csv", CSV + "Ada met Bob, ,0,3,8,11\n", r"a\.csv, row 2: The fields \['relation'\] are empty"),
+        (
+            "a.csv",
+            CSV + GOOD + '"' + "x" * 200_000 + '",met,0,3,8,11\n',
+            r"a\.csv, row 3: It is not CSV: field larger",
+        ),
+        ("a.csv", CSV.encode("utf-16"), r"a\.csv: It is UTF-16 text\. Save it as UTF-8"),
+        ("a.csv", (CSV + GOOD).encode() + b"Zo\xeb met Bob,met,0,3,8,11\n", r"a\.csv: Byte 0xeb is not UTF-8"),
+        ("a.ttl", "x", r"a\.ttl is not a file of examples"),
+        ("a.jsonl.gz", "x", r"a\.jsonl\.gz is not a file of examples"),
+        ("a", "x", r"Upload one that ends in \.jsonl or \.csv"),
     ],
 )
 def test_files_that_cannot_be_read_say_why_and_are_removed(tmp_path, name, content, message):
@@ -137,6 +153,41 @@ def test_wrong_types_do_not_reach_the_page(tmp_path, fields):
     path = put(tmp_path, json.dumps({**plain().to_dict(), **fields}))
     with pytest.raises(ValueError, match=r"relations\.jsonl, line 1"):
         files.read(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"text": "\ud83d"}, "The field 'text'"),
+        ({"words": ["Ada", "met\ud83d", "Bob"]}, r"The field 'words\[1\]'"),
+        ({"mentions": [{"start": 0, "end": 1, "label": "\udc00"}]}, r"The field 'mentions\[0\]\.label'"),
+        (
+            {"relations": [{"head": 0, "tail": 1, "relation_type": "a\ud83d"}]},
+            r"The field 'relations\[0\]\.relation_type'",
+        ),
+        ({"history": ["accepted", "\ud83d"]}, r"The field 'history\[1\]'"),
+        ({"source": "\ud83d"}, "The field 'source'"),
+        ({"\ud83d": 1}, "The name of a field"),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_wherever_it_is(tmp_path, fields, place):
+    lines = [json.dumps(plain().to_dict()), json.dumps({**plain().to_dict(), **fields})]
+    with pytest.raises(ValueError, match=rf"^relations\.jsonl, line 2: {place}.* has half a surrogate pair"):
+        files.read(put(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize("kind", ["JSONL", "CSV"])
+def test_a_byte_order_mark_is_not_part_of_a_file(tmp_path, kind):
+    file = files.write(kind, [document()])
+    (read,) = files.read(put(tmp_path, file["content"].encode("utf-8-sig"), file["name"]))
+    assert (read.text, read.mentions) == (document().text, document().mentions)
+
+
+def test_line_ends_within_a_cell_are_kept(tmp_path):
+    """Offsets count them."""
+    content = CSV.strip() + '\r\n"Ada\r\nmet Bob",met,0,3,9,12\r\n'
+    (read,) = files.read(put(tmp_path, content, "a.csv"))
+    assert (read.text, list(read.words)) == ("Ada\r\nmet Bob", ["Ada", "met", "Bob"])
 
 
 def test_an_upload_is_merged_and_opened(desk, tmp_path):

@@ -3,9 +3,12 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from labelling import graph, pages
-from labelling.session import Span, Triple
+from labelling import graph
+from labelling.html import palette
+from labelling.values import Span, Triple
 from labelling.view import Row
+
+pytestmark = pytest.mark.slow
 
 SVG = re.compile(r"<svg.*</svg>", re.S)
 
@@ -15,7 +18,7 @@ def row(head, relation, tail, score=0.5, head_label="A", tail_label="B"):
 
 
 def draw(rows):
-    html = graph.draw(rows, pages.palette(["A", "B"]))
+    html = graph.draw(rows, palette(["A", "B"]))
     return ElementTree.fromstring(SVG.search(html)[0])
 
 
@@ -139,7 +142,7 @@ def test_a_relation_between_two_mentions_of_the_same_words_is_a_loop():
 
 def test_any_text_is_drawn():
     nasty = '<b> & "Ada" \']]> {{x}} ${1} 😀 名前 عربى'
-    html = graph.draw([row(nasty, nasty, nasty + "!", None, nasty, None)], pages.palette([nasty]))
+    html = graph.draw([row(nasty, nasty, nasty + "!", None, nasty, None)], palette([nasty]))
     assert not re.search(r"[{}$]", html)
     svg = ElementTree.fromstring(SVG.search(html)[0])
     assert groups(svg, "gl-edge")[0].find("title").text == f"{nasty} → {nasty} → {nasty}!: added by hand"

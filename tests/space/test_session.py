@@ -2,7 +2,8 @@ import json
 
 import pytest
 from labelling import memory
-from labelling.session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session, Span, Triple
+from labelling.session import Session
+from labelling.values import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Span, Triple
 
 from glirel_transformers.data import Document, Mention, Relation
 
@@ -241,6 +242,8 @@ def test_the_memory_of_another_version_is_read():
     ("name", "value"),
     [
         ("text", 5),
+        ("text", "half \ud83d"),
+        ("relation_lines", "half \ud83d"),
         ("entities", [{"start": 3, "end": 900, "label": 5}]),
         ("entities", [{"start": 900, "end": 905}]),
         ("entities", 7),
@@ -252,6 +255,7 @@ def test_the_memory_of_another_version_is_read():
         ("history", [1]),
         ("relation_lines", None),
         ("examples", [{"words": 5}, None]),
+        ("examples", [{"words": ["\ud83d"], "mentions": [], "relations": []}]),
     ],
 )
 def test_broken_memory_costs_only_what_is_broken(name, value):

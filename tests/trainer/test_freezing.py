@@ -6,6 +6,8 @@ from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
 from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, freeze_encoder_layers
 from glirel_transformers.trainer.freezing import encoder_layers
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     "vocab_size": 60,
     "hidden_size": 32,

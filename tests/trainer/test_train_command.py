@@ -17,6 +17,8 @@ from glirel_transformers.cli import app
 from glirel_transformers.data import Document, Mention, write_documents
 from glirel_transformers.trainer.run import last_step
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 

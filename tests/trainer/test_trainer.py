@@ -10,6 +10,8 @@ from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
 from glirel_transformers.data import load_documents, write_documents
 from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, RelationCollator, fit_threshold
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["place of birth", "spouse", "employer", "colleague", "capital", *(f"r{i}" for i in range(10))]
 
 

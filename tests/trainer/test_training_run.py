@@ -16,6 +16,8 @@ from glirel_transformers.trainer.run import (
 )
 from glirel_transformers.trainer.selection import number_of_copies, select_documents
 
+pytestmark = pytest.mark.slow
+
 
 def numbered(number, **fields):
     mentions = [Mention(0, 1), Mention(1, 2)]

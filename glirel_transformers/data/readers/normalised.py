@@ -40,6 +40,8 @@ def document_from_normalised(record: Mapping[str, Any], merged: Counter[str] | N
         if key in position_of:
             merged["mentions"] += 1
             continue
+        if label is not None and not isinstance(label, str):
+            raise TypeError(f"The type of `ner[{index}]` must be a string: got {label!r}.")
         position_of[key] = len(mentions)
         position_of_span.setdefault(key[:2], len(mentions))
         mentions.append(Mention(start, last + 1, label or None, key[2]))

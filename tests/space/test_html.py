@@ -2,14 +2,16 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from labelling import memory, pages, view
+from labelling import html, memory, view
 from labelling.examples import EXAMPLES, RELATION_SETS
-from labelling.session import ACCEPTED, Session, Span, Triple
+from labelling.session import Session
+from labelling.values import ACCEPTED, Span, Triple
 from labelling.view import Row
 
 from glirel_transformers.data import Document
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_relation_types
+from glirel_transformers.scores_glirel import find_unmet_constraints
 
 NASTY = "<script>alert(1)</script> \"Ada\" & 'Bob' {{x}} ${1} `q` </mark> &amp; 😀 {y} \\n"
 VOID = {"input", "br"}
@@ -34,10 +36,10 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-def read(html):
-    assert not re.search(r"[{}$]", html), "templates read these"
+def read(page):
+    assert not re.search(r"[{}$]", page), "templates read these"
     reader = Reader()
-    reader.feed(html)
+    reader.feed(page)
     reader.close()
     assert reader.open == []
     assert "script" not in {tag for tag, *_ in reader.elements}
@@ -55,7 +57,7 @@ def nasty_session():
 
 def test_the_text_is_shown_as_it_is_with_nested_marks():
     session = nasty_session()
-    reader = read(pages.annotator(session, pages.palette(e.label for e in session.entities), 1, NASTY, 7))
+    reader = read(html.annotator(session, html.palette(e.label for e in session.entities), 1, NASTY, 7))
     shown = "".join(reader.text)
     assert shown == NASTY * 2  # the text and the note
     marks = [
@@ -75,24 +77,48 @@ def test_marks_that_begin_or_end_together_are_well_formed():
     for start, end in ((0, 7), (0, 3), (0, 1), (4, 7), (6, 7), (2, 3)):
         session, position, _ = session.mark(start, end, None)
         assert position is not None
-    reader = read(pages.annotator(session, pages.palette([])))
+    reader = read(html.annotator(session, html.palette([])))
     assert "".join(reader.text) == text
     assert [depth for tag, _, depth in reader.elements if tag == "mark"] == [2, 3, 4, 4, 3, 4]
 
 
-def test_an_empty_text_and_empty_lists_say_what_to_do():
-    for html in (
-        pages.annotator(Session(), pages.palette([])),
-        pages.review([], [], {}),
-        pages.heat_map(None, []),
-        pages.examples_list(Session()),
-    ):
-        assert "gl-empty" in html
+@pytest.mark.parametrize(
+    ("part", "cure"),
+    [
+        (html.annotator(Session(), html.palette([])), "Your text appears here"),
+        (html.review([], [], {}), "Extract relations, lower the threshold, or add a missing relation below."),
+        (html.heat_map(None, []), "The scores of every pair and relation appear here."),
+        (html.examples_list(Session()), "No example saved yet."),
+    ],
+)
+def test_an_empty_text_and_empty_lists_say_what_to_do(part, cure):
+    reader = read(part)
+    assert [attrs["class"] for tag, attrs, _ in reader.elements if tag == "p"] == ["gl-empty"]
+    assert cure in "".join(reader.text)
+
+
+def test_constraints_that_no_entity_meets_are_listed_with_the_types_that_there_are():
+    asked = {
+        NASTY: {"head": [NASTY], "tail": ["CITY"]},
+        "spouse": {"head": ["PERSN"], "tail": ["PERSON"]},
+        "free": None,
+    }
+    unmet = find_unmet_constraints(read_relation_types(asked), ["PERSON", "CITY", "{{z}}", None])
+    reader = read(html.unmet_constraints(unmet))
+    items = "".join(reader.text)
+    assert f"{NASTY}: {NASTY} as the head" in items
+    assert "spouse: PERSN as the head" in items
+    assert "Types in the text: CITY, PERSON, {{z}}." in items
+    assert sum(tag == "li" for tag, *_ in reader.elements) == 2
+    many = read(html.unmet_constraints(unmet * 10))
+    assert sum(tag == "li" for tag, *_ in many.elements) == html.MAX_SHOWN_CONSTRAINTS
+    assert "and 12 more" in "".join(many.text)
+    assert html.unmet_constraints([]) == ""
 
 
 def test_reviewed_relations_are_escaped():
     row = Row(Triple(Span(0, 1), NASTY, Span(2, 3)), 0.5, "changed", NASTY, NASTY, NASTY, NASTY, "")
-    reader = read(pages.review([row], ["a", NASTY], pages.palette([NASTY])))
+    reader = read(html.review([row], ["a", NASTY], html.palette([NASTY])))
     options = [(attrs.get("selected", "no")) for tag, attrs, _ in reader.elements if tag == "option"]
     assert options == ["no", None]
     keys = {attrs["data-row"] for _, attrs, _ in reader.elements if "data-row" in attrs}
@@ -104,7 +130,7 @@ def test_reviewed_relations_are_escaped():
 def test_the_heat_map_has_a_cell_for_each_score(desk):
     desk.run(desk.choose, 0.5, 1)
     left_out = view.left_out(desk.workspace)
-    reader = read(pages.heat_map(desk.workspace.scores, left_out.reasons))
+    reader = read(html.heat_map(desk.workspace.scores, left_out.reasons))
     cells = [attrs for tag, attrs, _ in reader.elements if tag == "td"]
     assert len(cells) == 12 * 3
     assert sum(cell["class"] == "gl-yes" for cell in cells) == len(view.rows(desk.workspace))
@@ -116,21 +142,21 @@ def test_saved_examples_are_escaped_and_counted(monkeypatch):
     spans = [entity.span for entity in session.entities]
     session = session.decide(Triple(spans[0], NASTY, spans[-1]), ACCEPTED, 0.5)
     session = session.save(session.to_document([], True))
-    reader = read(pages.examples_list(session))
+    reader = read(html.examples_list(session))
     assert NASTY in "".join(reader.text)
-    assert "1</b> example saved, 1 relation<" in pages.counter(session)
-    assert "gl-note" not in pages.counter(session)
+    assert "1</b> example saved, 1 relation<" in html.counter(session)
+    assert "gl-note" not in html.counter(session)
     monkeypatch.setattr(memory, "MAX_BYTES", 1000)
-    assert "Download the data set as JSONL soon" in pages.counter(session)
-    monkeypatch.setattr(pages, "MAX_SHOWN_EXAMPLES", 1)
-    assert "1 more are in the data set" in pages.examples_list(session.merge([Document(["a", "b"], [], [])]))
+    assert "Download the data set as JSONL soon" in html.counter(session)
+    monkeypatch.setattr(html, "MAX_SHOWN_EXAMPLES", 1)
+    assert "1 more are in the data set" in html.examples_list(session.merge([Document(["a", "b"], [], [])]))
 
 
 def test_types_have_hues_of_their_own():
-    hues = pages.palette(["PERSON", "a", "b", None, ""])
+    hues = html.palette(["PERSON", "a", "b", None, ""])
     assert len({hues[label] for label in ("PERSON", "a", "b")}) == 3
-    assert hues == pages.palette(["b", "a", "PERSON"])
-    many = pages.palette(map(str, range(40)))
+    assert hues == html.palette(["b", "a", "PERSON"])
+    many = html.palette(map(str, range(40)))
     assert {str(number) for number in range(40)} < set(many)
 
 

@@ -1,4 +1,4 @@
-"""Parts of the page that Gradio has no component for, as HTML. Whatever a visitor wrote is escaped here."""
+"""Parts of the page that Gradio has no component for, as HTML. Everything that a visitor wrote is escaped here."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from glirel_transformers import RelationScores
+from glirel_transformers.data import Document
+from glirel_transformers.mentions_glirel import listed
+from glirel_transformers.scores_glirel import UnmetConstraint
+
 from . import memory
-from .session import ACCEPTED, ADDED, CHANGED, REJECTED, Entity, Session
+from .session import Session
+from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Entity
 from .view import REASONS, Row
 
 Hues = Mapping[str | None, int]
 COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
 MAX_HEAT_MAP_PAIRS = 200
 MAX_SHOWN_EXAMPLES = 100
+MAX_SHOWN_CONSTRAINTS = 8
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 KEYS = (
-    "Text with entities. Arrow keys choose words, with Shift more of them, and Enter marks them. On a mark, Enter "
-    "changes it and Delete removes it."
+    "Text with entities. Arrow keys choose a word, Shift with arrow keys chooses several, and Enter marks them. On a "
+    "mark, Enter changes it and Delete removes it."
 )
 _HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 
@@ -29,15 +35,15 @@ _HUES = (215, 150, 28, 330, 265, 190, 95, 0, 48, 300, 120, 240)
 def escape(text: object) -> str:
     """`text` for use in HTML, as many characters as before, so that offsets in it stay what they are.
 
-    Braces and dollars are escaped too, since the component's template would read them; control characters are shown
-    as U+FFFD, since browsers drop some.
+    Braces and dollar signs are escaped too, since the component's template would read them; control characters become
+    U+FFFD, since browsers drop some of them.
     """
     plain = _NOT_IN_XML.sub("\ufffd", str(text))
     return html.escape(plain).translate({ord(sign): f"&#{ord(sign)};" for sign in "{}$\r"})
 
 
 def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
-    """A hue for each entity type: the common ones always have the same, the others what is free."""
+    """A hue for each entity type: common types always have the same one, others get those that are free."""
     hues: dict[str | None, int] = {label: _HUES[i] for i, label in enumerate(COMMON_LABELS)}
     present = {label for label in labels if label}
     others = sorted(present - set(hues))
@@ -48,7 +54,7 @@ def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
 
 
 def annotator(session: Session, hues: Hues, open_at: int | None = None, note: str = "", turn: int = 0) -> str:
-    """The text with its marks; `open_at` is the entity whose form opens, anew at each `turn`."""
+    """The text with its marks; `open_at` is the entity whose form opens, again at each `turn`."""
     labels = [entity.label for entity in session.entities if entity.label]
     labels += [label for label in COMMON_LABELS if label not in labels]
     if not session.text.strip():
@@ -66,7 +72,7 @@ def annotator(session: Session, hues: Hues, open_at: int | None = None, note: st
 
 
 def _marked(text: str, entities: Sequence[Entity], hues: Hues) -> str:
-    """`text` with nested `mark` elements; entities lie beside or inside each other."""
+    """`text` with nested `mark` elements; entities lie next to or inside each other."""
     opens: dict[int, list[tuple[int, Entity]]] = {}
     closes: dict[int, int] = {}
     for position, entity in enumerate(entities):
@@ -132,8 +138,8 @@ def _review_row(row: Row, names: Sequence[str], hues: Hues) -> str:
     )
 
 
-def heat_map(scores: Any, reasons: Sequence[Sequence[str | None]]) -> str:
-    """All scores, a row for each ordered pair; what counts as a relation is framed, the rest says why not."""
+def heat_map(scores: RelationScores | None, reasons: Sequence[Sequence[str | None]]) -> str:
+    """All scores, a row for each ordered pair; relations are framed, and the other cells say why they are not."""
     if scores is None or not len(scores.pair_index) or not scores.relation_types:
         return '<p class="gl-empty">The scores of every pair and relation appear here.</p>'
     best = np.argsort(-scores.scores.max(axis=1), kind="stable").tolist()
@@ -152,7 +158,7 @@ def heat_map(scores: Any, reasons: Sequence[Sequence[str | None]]) -> str:
     return (
         f'<div class="gl-scroll" tabindex="0"><table class="gl-heat"><thead><tr><th scope="col">head → tail</th>{head}'
         f'</tr></thead><tbody>{"".join(body)}</tbody></table></div><p class="gl-hint">A frame marks what counts as a '
-        f"relation; paler crossed cells are excluded by the entity types. Point at a cell for its score.</p>{note}"
+        f"relation; paler, crossed cells are excluded by the entity types. Point at a cell for its score.</p>{note}"
     )
 
 
@@ -190,13 +196,13 @@ def examples_list(session: Session) -> str:
 
 
 def counter(session: Session) -> str:
-    """How much is in the data set."""
+    """The size of the data set."""
     number, used = len(session.examples), memory.used(session)
     warning = ""
     if used > 0.7:
         warning = (
-            f'<p class="gl-note" role="alert">{min(100, round(100 * used))}% of what a browser remembers is in use. '
-            "Download the data set as JSONL soon, then remove its examples here and begin another.</p>"
+            f'<p class="gl-note" role="alert">{min(100, round(100 * used))}% of what a browser can remember is in '
+            "use. Download the data set as JSONL soon, then remove its examples here and start another.</p>"
         )
     relations = sum(len(document.relations) for document in session.examples)
     return (
@@ -205,7 +211,7 @@ def counter(session: Session) -> str:
     )
 
 
-def _words(document: Any, mention: int) -> str:
+def _words(document: Document, mention: int) -> str:
     span = document.mentions[mention]
     return " ".join(document.words[span.start : span.end])
 
@@ -217,3 +223,19 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 def status(parts: Iterable[str]) -> str:
     """A quiet line of facts."""
     return f'<p class="gl-status" role="status">{" · ".join(escape(part) for part in parts)}</p>'
+
+
+def unmet_constraints(unmet: Sequence[UnmetConstraint]) -> str:
+    """Which relations ask for entity types that no entity has, and which types there are."""
+    if not unmet:
+        return ""
+    items = "".join(
+        f"<li>{escape(constraint.relation)}: {escape(listed(constraint.asked))} as the {constraint.side}</li>"
+        for constraint in unmet[:MAX_SHOWN_CONSTRAINTS]
+    )
+    hidden = len(unmet) - MAX_SHOWN_CONSTRAINTS
+    return (
+        '<div class="gl-note" role="status"><p>No entity has a type that these relations ask for, so they cannot be '
+        f"found:</p><ul>{items}</ul>{f'<p>… and {hidden} more.</p>' if hidden > 0 else ''}"
+        f"<p>Types in the text: {escape(listed(unmet[0].seen))}. Types are compared letter by letter.</p></div>"
+    )

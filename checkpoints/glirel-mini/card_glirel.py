@@ -1,0 +1,302 @@
+"""Model cards: of a checkpoint, of an export, and what training and quantizing add to them.
+
+One head for all of them, and the sections of each below it; `huggingface_hub.ModelCard` reads and writes the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from huggingface_hub import ModelCard, ModelCardData
+from transformers.utils import logging
+from yaml import YAMLError
+
+if TYPE_CHECKING:
+    from .configuration_glirel import GLiRELConfig
+
+logger = logging.get_logger(__name__)
+
+CARD_FILE = "README.md"
+_TAGS = ("relation-extraction", "zero-shot", "glirel")
+_STOCK_TITLE = "# Model Card for Model ID"  # how the empty card of transformers begins
+_STOCK_TRAINING = "## Training procedure"  # where the card that transformers' Trainer writes turns to the training
+_SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
+_NAMES_IN_CARD = 10  # relation types trained on that a card names
+_COMPARED = "## Compared with the model in PyTorch"
+
+_HEAD = """---
+{{ card_data }}
+---
+
+# {{ name }}
+{% if sign %}
+{{ sign }}
+{% endif %}
+A [GLiREL](https://arxiv.org/abs/2501.03172) model{{ made }}: given a text, its entities and any relation names, one
+forward pass scores every ordered entity pair against every relation.
+{% if converted %}
+Converted from a checkpoint of the original `glirel` package, with the same scores and under that checkpoint's licence.
+`glirel convert --reverse` writes the original format again.
+{% endif %}
+| | |
+|---|---|
+{% for fact, value in facts.items() -%}
+| {{ fact }} | {{ value }} |
+{% endfor %}
+"""
+
+_CHECKPOINT = """## Usage
+
+```python
+from transformers import pipeline
+
+extract = pipeline("relation-extraction", model="{{ name }}", trust_remote_code=True)
+extract(
+    "Marie Curie was born in Warsaw.",
+    entities=[{"start": 0, "end": 11, "label": "PERSON"}, {"start": 24, "end": 30, "label": "CITY"}],
+    relation_types=["place of birth", "spouse"],
+)
+```
+
+`trust_remote_code=True` runs the `*_glirel.py` files of this repository; no package besides `torch` and `transformers`
+is needed.
+"""
+
+_EXPORT = """## Inputs and outputs
+
+All axes are dynamic. No threshold is in the graph. The tokenizer in this folder makes the inputs.
+
+| input | shape |
+|---|---|
+{% for tensor, shape in inputs.items() -%}
+| `{{ tensor }}` | ({{ shape | join(", ") }}) |
+{% endfor %}
+| output | shape |
+|---|---|
+{% for tensor, shape in outputs.items() -%}
+| `{{ tensor }}` | ({{ shape | join(", ") }}) |
+{% endfor %}
+Outputs are scores before the sigmoid, in float32. Where `pair_mask` or `relation_mask` is false, the probability of
+`logits` is 0.
+
+## Usage
+
+With `pip install glirel-transformers onnxruntime`:
+
+```python
+from glirel_transformers import RelationExtractor
+from glirel_transformers.export import ORTModelForRelationClassification
+
+extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained("{{ name }}"))
+extract(
+    "Marie Curie was born in Warsaw.", entities=[(0, 11), (24, 30)], relation_types=["place of birth", "spouse"]
+)
+```
+
+Neither this nor the following needs torch, which `pip install --no-deps` leaves out. With transformers and ONNX
+Runtime alone:
+
+```python
+import onnxruntime
+from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{{ name }}", trust_remote_code=True)
+session = onnxruntime.InferenceSession("{{ name }}/{{ file }}")
+batch = tokenizer(
+    ["Marie Curie was born in Warsaw."],
+    entities=[[(0, 11), (24, 30)]],
+    relation_types=["place of birth", "spouse"],
+    return_tensors="np",
+)
+(logits,) = session.run(["logits"], dict(batch))
+```
+
+{{ compared }}
+
+ONNX Runtime on a CPU against eager mode in float32. The first column of differences is `|Δ| / max(1, |score|)`, of
+which at most {{ bound }} was allowed; the last is that of probabilities.
+
+| shape | batch | tokens | words | mentions | pairs | relations | difference | of probabilities |
+|---|---|---|---|---|---|---|---|---|
+{% for row in differences -%}
+| {{ row | join(" | ") }} |
+{% endfor -%}
+"""
+
+_COST = """
+## What {dtype} costs
+
+On {num_documents:,} annotated documents, at the threshold {threshold:.3f}:
+
+| | before | {dtype} |
+|---|---|---|
+| macro-F1 | {before[macro_f1]:.4f} | {after[macro_f1]:.4f} |
+| micro-F1 | {before[micro_f1]:.4f} | {after[micro_f1]:.4f} |
+
+Of {num_scores:,} probabilities the largest change is {largest_change:.3f}, the mean {mean_change:.5f}, and
+{num_changed_decisions:,} are on the other side of the threshold.
+"""
+
+
+def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
+    """The card of a checkpoint, with a block of code that uses it.
+
+    Args:
+        name: of the repository or the folder.
+        config: of the model.
+    """
+    facts = _facts(config) | {"decision threshold": str(config.threshold)}
+    if config.trained_relation_types:
+        facts["trained on"] = _trained_on(config.trained_relation_types)
+    return ModelCard.from_template(
+        ModelCardData(library_name="transformers", tags=list(_TAGS)),
+        template_str=_HEAD + _CHECKPOINT,
+        name=name,
+        sign=_SIGN,
+        made="",
+        converted=bool(config.original_config),
+        facts=facts,
+    )
+
+
+def export_card(
+    name: str,
+    config: GLiRELConfig,
+    *,
+    file: str,
+    facts: Mapping[str, str],
+    shapes: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
+    differences: Sequence[Sequence[str]],
+    bound: float,
+) -> ModelCard:
+    """The card of an export to ONNX; licence and base model are those that the checkpoint's card names.
+
+    Args:
+        name: of the export.
+        config: of the model that was exported.
+        file: with the graph.
+        facts: about the graph, such as its precision.
+        shapes: the axes of each input, and of each output.
+        differences: rows of the comparison with the model in PyTorch.
+        bound: the largest difference that was allowed.
+    """
+    source = str(config.name_or_path or "")
+    origin = f"`{Path(source).name if Path(source).is_dir() else source}`" if source else "a model in memory"
+    licence, base_model = _origin_of(source)
+    return ModelCard.from_template(
+        ModelCardData(library_name="onnxruntime", tags=[*_TAGS, "onnx"], license=licence, base_model=base_model),
+        template_str=_HEAD + _EXPORT,
+        name=name,
+        made=f" as an ONNX graph, exported from {origin}",
+        facts={**facts, **_facts(config), "decision threshold": f"{config.threshold:.4g}"},
+        file=file,
+        inputs=shapes[0],
+        outputs=shapes[1],
+        compared=_COMPARED,
+        bound=f"{bound:g}",
+        differences=differences,
+    )
+
+
+def write_card(folder: str | os.PathLike[str], card: ModelCard) -> None:
+    """Writes a card into a folder, unless there is one that somebody wrote by hand."""
+    file = Path(folder) / CARD_FILE
+    written = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not written or _STOCK_TITLE in written or _SIGN in written:
+        card.save(file)
+
+
+def add_training(card: ModelCard, stock: ModelCard, name: str, hub_name: str | None) -> ModelCard:
+    """A card with what the card of transformers' `Trainer` tells about training; its usage stays.
+
+    Args:
+        card: of the checkpoint, as [`checkpoint_card`] or somebody wrote it.
+        stock: what [`Trainer.create_model_card`] wrote.
+        name: of the checkpoint in `card`.
+        hub_name: of the repository on the Hub that it goes to, where it goes to one.
+    """
+    text = card.text.partition(_STOCK_TRAINING)[0].rstrip()
+    if hub_name is not None:
+        text = text.replace(f'model="{name}"', f'model="{hub_name}"')
+    metadata = card.data.to_dict()
+    for key, value in stock.data.to_dict().items():
+        if key == "tags":
+            value = list(dict.fromkeys([*(metadata.get(key) or []), *value]))
+        if value:
+            metadata[key] = value
+    training = "".join(stock.text.partition(_STOCK_TRAINING)[1:])
+    return ModelCard(f"---\n{ModelCardData(**metadata).to_yaml()}\n---\n{text}\n\n{training}")
+
+
+def mark_quantized(folder: str | os.PathLike[str], file: str, method: str, before: str) -> None:
+    """Writes the method and the folder's own name on the card of an export that was quantized, where it has one.
+
+    Args:
+        folder: of the quantized export, with the card of the one in float32.
+        file: with the graph.
+        method: of quantizing.
+        before: name of the export in float32.
+    """
+    path = Path(folder) / CARD_FILE
+    if not path.is_file():
+        return
+    card, name = ModelCard.load(path, ignore_metadata_errors=True), Path(folder).name
+    for old, new in (
+        (f"\n# {before}\n", f"\n# {name}\n"),
+        (f'"{before}"', f'"{name}"'),
+        (f'"{before}/{file}"', f'"{name}/{file}"'),
+        ("\n| precision | float32 |", f"\n| precision | {method} |"),
+        (_COMPARED, f"{_COMPARED}\n\n**Before it was quantized to {method}**, which changes scores by more."),
+    ):
+        card.text = card.text.replace(old, new)
+    card.save(path)
+
+
+def add_cost(folder: str | os.PathLike[str], dtype: str, figures: Mapping[str, object]) -> None:
+    """Adds to an export's card what it costs.
+
+    Args:
+        folder: of the export.
+        dtype: its numbers, or the method of quantizing.
+        figures: of a `Calibration`.
+    """
+    path = Path(folder) / CARD_FILE
+    card = ModelCard.load(path, ignore_metadata_errors=True)
+    card.text = card.text.rstrip() + "\n" + _COST.format(**figures, dtype=dtype)
+    card.save(path)
+
+
+def _facts(config: GLiRELConfig) -> dict[str, str]:
+    encoder = config.encoder_config
+    return {
+        "encoder": f"{encoder.model_type}, {encoder.num_hidden_layers} layers of width {encoder.hidden_size}",
+        "scorer": config.scorer,
+    }
+
+
+def _trained_on(names: Sequence[str]) -> str:
+    """How many relation types, and the first of them."""
+    first = ", ".join(" ".join(name.split()).replace("|", "\\|") for name in names[:_NAMES_IN_CARD])
+    these = ":" if len(names) <= _NAMES_IN_CARD else ", such as"
+    return f"{len(names):,} relation types{these} {first}"
+
+
+def _origin_of(source: str) -> tuple[str | None, str | None]:
+    """Licence and base model of a checkpoint, as far as its card names them."""
+    file = Path(source) / CARD_FILE
+    data: dict[str, object] = {}
+    if source and file.is_file():
+        try:
+            data = ModelCard.load(file).data.to_dict()
+        except (ValueError, YAMLError) as error:
+            message = " ".join(str(error).split())
+            logger.warning("%s cannot be read, so the card names neither licence nor base model: %s", file, message)
+    elif source.count("/") == 1 and not source.startswith((".", "/", "~")):
+        data = {"base_model": source}
+    licence, base_model = (
+        value if isinstance(value, str) else None for value in map(data.get, ("license", "base_model"))
+    )
+    return licence, base_model

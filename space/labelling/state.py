@@ -1,0 +1,81 @@
+"""What the page shows of a desk, before it is turned into the values of its components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from glirel_transformers.scores_glirel import UnmetConstraint
+
+from . import html, memory, view
+from .desk import Desk
+from .session import Session
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class State:
+    """What the page shows of a desk.
+
+    Args:
+        desk: the desk.
+        workspace: what is on it.
+        problem: what was wrong with the last action.
+        rows: the review list.
+        left_out: what does not count as a relation.
+        hues: of the entity types.
+        entities: choices of a menu: the name of each entity, and its position.
+        collected: what the page shows of the data set, which is made again only when the data set has changed.
+    """
+
+    desk: Desk
+    workspace: Workspace
+    problem: str | None
+    rows: Sequence[view.Row]
+    left_out: view.LeftOut
+    hues: html.Hues
+    entities: Sequence[tuple[str, int]]
+    collected: Mapping[str, object]
+
+    @classmethod
+    def of(cls, desk: Desk, problem: str | None) -> State:
+        """The state of a desk, whose lock is held."""
+        workspace = desk.workspace
+        session = workspace.session
+        return cls(
+            desk,
+            workspace,
+            problem,
+            rows=view.rows(workspace),
+            left_out=view.left_out(workspace),
+            hues=html.palette(entity.label for entity in session.entities),
+            entities=[(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)],
+            collected=_collected(desk),
+        )
+
+    @property
+    def session(self) -> Session:
+        """The visitor's session."""
+        return self.workspace.session
+
+    @property
+    def unmet_constraints(self) -> list[UnmetConstraint]:
+        """Constraints that leave out every score of a relation."""
+        return view.unmet_constraints(self.workspace)
+
+    @property
+    def facts(self) -> list[str]:
+        """The line above the results."""
+        return [self.problem] if self.problem else view.facts(self.workspace, self.left_out.number)
+
+
+def _collected(desk: Desk) -> Mapping[str, object]:
+    session = desk.session
+    if desk.collected is None or desk.collected[0] is not session.examples:
+        shown = {
+            "counter": html.counter(session),
+            "examples": html.examples_list(session),
+            "memory": memory.examples_to_list(session),
+        }
+        desk.collected = (session.examples, shown)
+    return desk.collected[1]
