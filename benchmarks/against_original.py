@@ -1,7 +1,7 @@
 """This package against the original one: the same random weights, the same texts, side by side in one run.
 
 Each side runs in its own environment and in its own process; measurements alternate between the sides. Scores are
-compared before anything is timed. See README.md beside this file.
+compared before anything is timed. See README.md next to this file.
 
     python benchmarks/against_original.py                          # all workloads, 15 to 20 minutes on two cores
     python benchmarks/against_original.py --quick                  # does everything work? a tiny model, three minutes
@@ -258,7 +258,7 @@ def start_results(args: argparse.Namespace, sides: list[Side], path: Path) -> di
 
 
 def write(results: dict[str, Any], args: argparse.Namespace, path: Path) -> None:
-    """Saves results and, but for a quick run, the table and the figure."""
+    """Saves results and, except in a quick run, the table and the figure."""
     order = [*WORKLOADS, TRAINING.name]
     results["workloads"] = {name: results["workloads"][name] for name in order if name in results["workloads"]}
     save_json(path, results)
@@ -296,6 +296,20 @@ def read_arguments() -> argparse.Namespace:
     return args
 
 
+def still_to_do(
+    workloads: list[Workload], results: dict[str, Any], args: argparse.Namespace
+) -> list[tuple[Workload, str]]:
+    """The workloads that are not measured yet, each with an allocator."""
+    measured = results["workloads"] if args.resume else {}
+    with_training = not args.only or any(part in TRAINING.name for part in args.only)
+    return [
+        (workload, allocator)
+        for workload in [*workloads, *([TRAINING] if with_training else [])]
+        for allocator in args.allocators
+        if allocator not in measured.get(workload.name, {})
+    ]
+
+
 def main() -> None:
     args = read_arguments()
     workloads = chosen_workloads(args)
@@ -306,14 +320,7 @@ def main() -> None:
     suffix = "" if args.device == "cpu" else f"_{args.device}"
     path = CACHE / "quick.json" if args.quick else BENCHMARKS / "results" / f"against_original{suffix}.json"
     results = start_results(args, sides, path)
-    measured = results["workloads"] if args.resume else {}
-    with_training = not args.only or any(part in TRAINING.name for part in args.only)
-    to_do = [
-        (workload, allocator)
-        for workload in [*workloads, *([TRAINING] if with_training else [])]
-        for allocator in args.allocators
-        if allocator not in measured.get(workload.name, {})
-    ]
+    to_do = still_to_do(workloads, results, args)
     minutes = len(to_do) * (STARTING + 2 * args.seconds) / 60
     note(f"{len(to_do)} measurements to do, about {minutes:.0f} minutes.")
     start = time.monotonic()

@@ -24,7 +24,7 @@ ALLOCATORS = {
         "MALLOC_TOP_PAD_": str(2**28),
     },
 }
-MOST_ROUNDS = 3  # how many times the wanted number of rounds may be run to get so many clean ones
+MOST_ROUNDS = 3  # times the wanted number of rounds: at most that many are run to get enough clean ones
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def as_measurements(answers: Sequence[dict[str, Any]]) -> list[Measurement]:
 
 
 def note(text: str) -> None:
-    """A line of progress, past the progress bar."""
+    """Prints a line of progress without disturbing the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)

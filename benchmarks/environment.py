@@ -24,7 +24,7 @@ CACHE = BENCHMARKS / ".cache"
 # torch first, and by its exact version, so that no other requirement chooses it. glirel imports loguru without saying.
 ORIGINAL_REQUIREMENTS = (["torch==2.13.0"], ["glirel==1.2.1", "transformers==4.57.6", "loguru==0.7.3"])
 
-# The shape of DeBERTa-v3-small, but for its vocabulary: only rows that are looked up take part.
+# The shape of DeBERTa-v3-small, except its vocabulary: only rows that are looked up take part.
 ENCODER = {
     "hidden_size": 768,
     "num_hidden_layers": 6,
@@ -76,7 +76,7 @@ HEAD = {
 
 
 def find_original(python: Path | None) -> Path:
-    """The interpreter that has the original package; without `python`, in an environment made when it is missing."""
+    """The interpreter that has the original package; without `python`, in an environment created if it is missing."""
     if python is not None:
         if not python.is_file():
             raise ValueError(f"--original-python must be an interpreter: got {python}, which is not there.")
@@ -85,7 +85,7 @@ def find_original(python: Path | None) -> Path:
 
 
 def make_environment(folder: Path, *steps: list[str]) -> Path:
-    """The interpreter of an environment with what `pip` installs in those steps, made when it is missing."""
+    """The interpreter of an environment with what `pip` installs in these steps, created if it is missing."""
     python, stamp = folder / "bin" / "python", folder / ".installed"
     if not stamp.exists():
         print(f"Making the environment {folder} (some minutes) …", file=sys.stderr)
@@ -112,7 +112,7 @@ def as_requests(texts: list[Text]) -> list[dict[str, Any]]:
 def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
     """The same random weights in the original's format, made by the original, and in ours, converted from it.
 
-    The first is kept between runs; the conversion is done anew, so that it is always this version's.
+    The first is kept between runs; the conversion is repeated, so that it is always this version's.
     """
     encoder = TINY_ENCODER if tiny else ENCODER
     settings = {
@@ -139,7 +139,7 @@ def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
 
 
 def make_our_checkpoint(tiny: bool) -> Path:
-    """A checkpoint of ours of the same shape with random weights, without need of the original package."""
+    """A checkpoint of ours of the same shape with random weights, which does not need the original package."""
     from transformers import PreTrainedTokenizerFast
 
     from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELTokenizer

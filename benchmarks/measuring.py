@@ -1,9 +1,9 @@
-"""What is made of timings on a machine whose speed is not constant.
+"""How timings are evaluated on a machine whose speed is not constant.
 
 Many processors, virtual ones above all, change between two speeds. So a fixed piece of work, the calibration, is timed
 just before and just after every measurement, in the same process. Measurements with a slow calibration are repeated.
-Where too few clean ones are had, those with the fastest calibrations stand for them and are marked as noisy; they are
-not divided by the calibration's slowness, which would make a result out of a disturbance that passed beside it.
+Where there are too few clean ones, those with the fastest calibrations replace them and are marked as noisy; they are
+not divided by the calibration's slowness, since what disturbed the calibration may have missed the measurement.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TOLERANCE = 1.15  # a calibration may take so many times the fastest one's time
+TOLERANCE = 1.15  # times the fastest calibration: a slower one is not clean
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Measurement:
 
 
 def fastest_calibration(measurements: Sequence[Measurement]) -> float:
-    """Seconds that the calibration takes when the machine is at its full speed, as far as has been seen."""
+    """Seconds that the calibration takes when the machine is at full speed, as far as has been observed."""
     return min(min(measurement.before, measurement.after) for measurement in measurements)
 
 
@@ -92,11 +92,11 @@ def compare_predictions(
 
     Args:
         expected, got: for each text the relations `[head, tail, relation type, score]`, in any order.
-        threshold: from which score relations were returned; the lesser score of one returned by one side alone counts
-            as the threshold.
+        threshold: from which score relations were returned; for a relation that only one side returned, it counts as
+            the score of the other.
 
     Returns:
-        The largest difference of two scores, and the relations that differ most, in words, five at most.
+        The largest difference of two scores, and the at most five relations that differ most, in words.
     """
     if len(expected) != len(got):
         raise ValueError(f"Both sides must answer for the same texts: got {len(expected)} and {len(got)} answers.")
@@ -111,5 +111,5 @@ def compare_predictions(
     return (differences[0][0] if differences else 0.0), [words for _, words in differences[:5]]
 
 
-def _as_key(value: Any) -> Any:
+def _as_key(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value

@@ -6,7 +6,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from glirel_transformers.files import replace_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = tuple[str, str, dict[str, Any]]  # a workload, an allocator, and what was measured
+Cell = Callable[[dict[str, Any], str], str]  # of a row's entry, and a side
 
 COLOURS = ["#1b6ca8", "#e07b39", "#3a9e6e", "#8d5fb3"]  # told apart without colour vision, in this order
 
@@ -14,9 +23,8 @@ COLOURS = ["#1b6ca8", "#e07b39", "#3a9e6e", "#8d5fb3"]  # told apart without col
 def save_json(path: Path, content: dict[str, Any]) -> None:
     """Writes all of it or, when interrupted, nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    with replace_atomically(path) as file:
+        file.write(json.dumps(content, indent=1) + "\n")
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -64,34 +72,34 @@ def number(value: float) -> str:
 
 def tables_against_original(results: dict[str, Any]) -> str:
     """All tables of the comparison, as Markdown."""
-    rows = [
-        (name, allocator, entry)
-        for name, entries in results["workloads"].items()
-        for allocator, entry in entries.items()
-    ]
-    training = [row for row in rows if "training" in row[0]]
-    rows = [row for row in rows if "training" not in row[0]]
+    parts = [machine_line(results)]
+    for title, rows, sides, cell in _tables_of(results):
+        if rows:
+            lines = ([name, allocator, *(cell(entry, side) for side in sides)] for name, allocator, entry in rows)
+            parts += ["", title, "", markdown_table(["workload", "allocator", *sides], lines)]
+    return "\n".join(parts)
+
+
+def _tables_of(results: dict[str, Any]) -> list[tuple[str, list[Row], list[str], Cell]]:
+    """The tables of the comparison: title, rows, sides, and what a cell says."""
+    every = [(name, key, entry) for name, entries in results["workloads"].items() for key, entry in entries.items()]
+    training = [row for row in every if "training" in row[0]]
+    rows = [row for row in every if row not in training]
     single = [row for row in rows if row[2]["batch_size"] == 1 and row[2]["num_texts"] > 1]
+    on_gpu = rows if results["machine"]["device"] == "cuda" else []
     sides = list(results["sides"])
     ours = [side for side in sides if results["sides"][side]["baseline"]]
-    parts = [machine_line(results)]
-
-    def add(title: str, chosen: list[tuple], columns: list[str], cell: Callable[[dict[str, Any], str], str]) -> None:
-        if chosen:
-            lines = ([name, allocator, *(cell(entry, side) for side in columns)] for name, allocator, entry in chosen)
-            parts.extend(["", title, "", markdown_table(["workload", "allocator", *columns], lines)])
-
-    add("Texts per second, and in brackets how many times the original's:", rows, sides, _speed)
-    add("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, _memory)
-    add("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency)
-    add("Share of the time outside the encoder:", rows, ours, _share_outside)
-    if results["machine"]["device"] == "cuda":
-        title = "Share of the rate that a large matrix product reaches in the same precision:"
-        add(title, rows, sides, _share_of_bound)
-    add("Largest difference of a score from the original's:", rows, ours, _difference)
     trained = [side for side in sides if training and side in training[0][2]["sides"]]
-    add("Training steps per second, and in brackets how many times the original's:", training, trained, _speed)
-    return "\n".join(parts)
+    rate = "Share of the rate that a large matrix product reaches in the same precision:"
+    return [
+        ("Texts per second, and in brackets how many times the original's:", rows, sides, _speed),
+        ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, _memory),
+        ("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency),
+        ("Share of the time outside the encoder:", rows, ours, _share_outside),
+        (rate, on_gpu, sides, _share_of_bound),
+        ("Largest difference of a score from the original's:", rows, ours, _difference),
+        ("Training steps per second, and in brackets how many times the original's:", training, trained, _speed),
+    ]
 
 
 def _speed(entry: dict[str, Any], side: str) -> str:
@@ -128,50 +136,68 @@ def _difference(entry: dict[str, Any], side: str) -> str:
 def plot_against_original(results: dict[str, Any], path: Path) -> None:
     """Bars of the speed ratios by workload, a panel for each allocator."""
     pyplot = _pyplot()
+    workloads = results["workloads"]
     ours = [name for name, side in results["sides"].items() if side["baseline"]]
-    allocators = [a for a in ("default", "tuned") if any(a in entry for entry in results["workloads"].values())]
-    names = list(results["workloads"])
+    allocators = [a for a in ("default", "tuned") if any(a in entry for entry in workloads.values())]
     figure, panels = pyplot.subplots(
-        1, len(allocators), figsize=(5.8 * len(allocators) + 1, 0.62 * len(names) + 2), sharey=True, squeeze=False
+        1, len(allocators), figsize=(5.8 * len(allocators) + 1, 0.62 * len(workloads) + 2), sharey=True, squeeze=False
     )
-    height = 0.8 / len(ours)
+    titles = {"default": "glibc's default allocator", "tuned": "tuned allocator, on both sides"}
     shown = [1.0]
     for panel, allocator in zip(panels[0], allocators, strict=True):
         for position, side in enumerate(ours):
-            found = [
-                (row, entries[allocator]["sides"][side]["compared"]["ratio"])
-                for row, entries in enumerate(results["workloads"].values())
-                if side in entries.get(allocator, {}).get("sides", {})
-            ]
-            offsets = [row + (position - (len(ours) - 1) / 2) * height for row, _ in found]
-            ratios = [ratio for _, ratio in found]
-            # From 1 on: on a logarithmic axis a bar from the edge would have a length without meaning.
-            bars = panel.barh(
-                offsets, [r - 1 for r in ratios], height * 0.92, 1, label=side, color=COLOURS[position], zorder=2
-            )
-            panel.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=3, fontsize=8)
-            shown += ratios
+            ratios = _ratios_of(workloads, allocator, side)
+            _draw_bars(panel, ratios, position, len(ours), side)
+            shown += ratios.values()
         panel.axvline(1, color="black", linewidth=1.2, zorder=3)
-        kind = {"default": "glibc's default allocator", "tuned": "tuned allocator, on both sides"}[allocator]
-        panel.set_title(kind if len(allocators) > 1 or results["machine"]["device"] == "cpu" else "", fontsize=10)
+        is_named = len(allocators) > 1 or results["machine"]["device"] == "cpu"
+        panel.set_title(titles[allocator] if is_named else "", fontsize=10)
         panel.set_xlabel("times the original's speed (logarithmic scale)")
+    low, high = 0.8 * min(shown), 1.5 * max(shown)
+    ticks = [tick for tick in (0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200) if low <= tick <= high]
     for panel in panels[0]:
         panel.set_xscale("log")
-        low, high = 0.8 * min(shown), 1.5 * max(shown)
         panel.set_xlim(low, high)
-        ticks = [tick for tick in (0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200) if low <= tick <= high]
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.minorticks_off()
-        panel.grid(axis="x", color="#dddddd", zorder=0)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0][0].set_yticks(range(len(names)), [_readable(name) for name in names], fontsize=9)
-    panels[0][0].set_ylim(len(names) - 0.5, -0.5)
+        _show_grid(panel)
+    panels[0][0].set_yticks(range(len(workloads)), [_readable(name) for name in workloads], fontsize=9)
+    panels[0][0].set_ylim(len(workloads) - 0.5, -0.5)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.suptitle("Speed against the original package, same weights, end to end", fontsize=13, y=0.995)
     figure.legend(handles, labels, loc="upper center", ncols=len(ours), bbox_to_anchor=(0.5, 0.965), frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 0.935))
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
+
+
+def _ratios_of(workloads: dict[str, Any], allocator: str, side: str) -> dict[int, float]:
+    """How many times the original's speed a side has, by the position of the workload, where it was measured."""
+    measured = (entries.get(allocator, {}).get("sides", {}) for entries in workloads.values())
+    return {row: sides[side]["compared"]["ratio"] for row, sides in enumerate(measured) if side in sides}
+
+
+def _draw_bars(panel: Axes, ratios: dict[int, float], position: int, num_colours: int, label: str) -> None:
+    """The bars of one colour, the `position`-th of those that share each row.
+
+    They are from 1 on: on a logarithmic axis a bar from the edge would have a length without meaning.
+    """
+    height = 0.8 / num_colours
+    bars = panel.barh(
+        [row + (position - (num_colours - 1) / 2) * height for row in ratios],
+        [ratio - 1 for ratio in ratios.values()],
+        height * 0.92,
+        1,
+        color=COLOURS[position],
+        zorder=2,
+        label=label,
+    )
+    panel.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios.values()], padding=3, fontsize=8)
+
+
+def _show_grid(panel: Axes) -> None:
+    panel.grid(axis="x", color="#dddddd", zorder=0)
+    panel.spines[["top", "right"]].set_visible(False)
 
 
 def plot_scaling(results: dict[str, Any], path: Path) -> None:
@@ -256,27 +282,15 @@ def plot_runtimes(results: dict[str, Any], path: Path) -> None:
         own_groups = [group for group in groups if group.rsplit(",", 1)[0] == model]
         for row, batch in enumerate(batches):
             panel = panels[row][column]
-            height = 0.8 / len(own_groups)
             for position, group in enumerate(own_groups):
                 entries = {name: own for name, own in groups[group][batch].items() if name != results["baseline"]}
-                offsets = [place + (position - (len(own_groups) - 1) / 2) * height for place in range(len(entries))]
-                ratios = [own["compared"]["ratio"] for own in entries.values()]
-                bars = panel.barh(
-                    offsets,
-                    [r - 1 for r in ratios],
-                    height * 0.92,
-                    1,
-                    color=COLOURS[position],
-                    zorder=2,
-                    label=group.rsplit(", ", 1)[1],
-                )
-                panel.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=3, fontsize=8)
+                ratios = {place: own["compared"]["ratio"] for place, own in enumerate(entries.values())}
+                _draw_bars(panel, ratios, position, len(own_groups), group.rsplit(", ", 1)[1])
                 panel.set_yticks(range(len(entries)), list(entries), fontsize=9)
                 panel.set_ylim(len(entries) - 0.5, -0.5)
             panel.axvline(1, color="black", linewidth=1.2, zorder=3)
             panel.set_title(f"{model}, {batch}", fontsize=10)
-            panel.grid(axis="x", color="#dddddd", zorder=0)
-            panel.spines[["top", "right"]].set_visible(False)
+            _show_grid(panel)
             if row == len(batches) - 1:
                 panel.set_xlabel(f"times the speed of {results['baseline']}")
     panels[0][0].legend(frameon=False, loc="lower right")
@@ -295,7 +309,7 @@ def _readable(name: str) -> str:
     return f"{what},\n{relations} types, batch {batch}"
 
 
-def _pyplot() -> Any:
+def _pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:

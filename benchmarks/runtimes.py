@@ -1,10 +1,10 @@
 """One model on all runtimes: eager, optimized and compiled torch, and ONNX Runtime in float32 and quantized.
 
 Sentences one by one and in batches of 32, with one thread and with two, end to end. Needs this package with the extras
-`onnx` and `benchmark`. See README.md beside this file.
+`onnx` and `benchmark`. See README.md next to this file.
 
-    python benchmarks/runtimes.py            # on two cores a quarter of an hour; --resume goes on after a stop
-    python benchmarks/runtimes.py --quick    # does everything work? a tiny model, publishes nothing
+    python benchmarks/runtimes.py            # a quarter of an hour on two cores; --resume continues after a stop
+    python benchmarks/runtimes.py --quick    # does everything work? a tiny model; publishes nothing
     python benchmarks/runtimes.py --profile  # where ONNX Runtime's time goes, operator by operator
 """
 
@@ -180,35 +180,24 @@ def main() -> None:
     require_extra("onnx", "onnx", "onnxruntime", "onnxscript", "optimum")
     if not args.profile:
         require_extra("benchmark", "matplotlib")  # before anything is measured
-    checkpoints = (
-        {"tiny": make_our_checkpoint(True)}
-        if args.quick
-        else {
-            MODELS[0]: ROOT / "checkpoints" / "glirel-mini",
-            MODELS[1]: make_our_checkpoint(False),
-        }
-    )
-    checkpoints = {name: folder for name, folder in checkpoints.items() if args.only in name}
+    checkpoints = _checkpoints(args)
     if args.profile:
         profile(checkpoints, args)
         return
     file = CACHE / "quick_runtimes.json" if args.quick else BENCHMARKS / "results" / "runtimes.json"
-    results = {
-        "date": today(),
-        "machine": describe_machine("cpu"),
-        "versions": {},
-        "baseline": BASELINE,
-        "code": _code(),
-        "load_before": os.getloadavg()[0],
-        "groups": {},
-    }
-    before = load_json(file) if args.resume else {}
-    if all(before.get(key) == results[key] for key in ("machine", "code")):
-        results["groups"] = before["groups"]
+    results = _start_results(file, args)
+    measure(checkpoints, results, file, args)
+    results["versions"] = our_versions()
+    save_json(file, results)
+    publish(results, args)
+
+
+def measure(checkpoints: dict[str, Path], results: dict[str, Any], file: Path, args: argparse.Namespace) -> None:
+    """Adds the groups that `results` lack, each of a model and a number of threads, and saves them one by one."""
     with tqdm(total=len(checkpoints) * len(args.threads), unit="group") as progress:
-        for place, (model, checkpoint) in enumerate(checkpoints.items()):
+        for model, checkpoint in checkpoints.items():
             exports = make_exports(model, checkpoint)
-            which = min(1, place) if len(checkpoints) > 1 or model == MODELS[0] else 1
+            which = 0 if model == MODELS[0] else 1
             workloads = [
                 Workload(f"sentence-m10-b{batch}", "sentence", 10, batch, 2 if args.quick else sizes[which])
                 for batch, sizes in NUM_TEXTS.items()
@@ -220,14 +209,42 @@ def main() -> None:
                     results["groups"][name] = measure_group(sides, workloads, args)
                     save_json(file, results)
                 progress.update()
-    results["versions"] = our_versions()
-    save_json(file, results)
+
+
+def publish(results: dict[str, Any], args: argparse.Namespace) -> None:
+    """Draws the figure, and puts the tables into the README; those of a part are printed."""
     plot_runtimes(results, (CACHE if args.quick else BENCHMARKS) / "runtimes.png")
     tables = tables_of_runtimes(results)
     if args.quick or args.only or set(args.runtimes) != set(RUNTIMES):
         print(tables)
     else:
         replace_between_markers(BENCHMARKS / "README.md", "runtimes", tables)
+
+
+def _checkpoints(args: argparse.Namespace) -> dict[str, Path]:
+    """The models to measure, by name."""
+    if args.quick:
+        found = {"tiny": make_our_checkpoint(True)}
+    else:
+        found = {MODELS[0]: ROOT / "checkpoints" / "glirel-mini", MODELS[1]: make_our_checkpoint(False)}
+    return {name: folder for name, folder in found.items() if args.only in name}
+
+
+def _start_results(file: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Empty results, or with `--resume` what was measured by the same code on the same machine."""
+    results: dict[str, Any] = {
+        "date": today(),
+        "machine": describe_machine("cpu"),
+        "versions": {},
+        "baseline": BASELINE,
+        "code": _code(),
+        "load_before": os.getloadavg()[0],
+        "groups": {},
+    }
+    before = load_json(file) if args.resume else {}
+    if all(before.get(key) == results[key] for key in ("machine", "code")):
+        results["groups"] = before["groups"]
+    return results
 
 
 def _code() -> str:

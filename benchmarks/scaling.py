@@ -1,6 +1,6 @@
 """What a text costs, in time and memory, against its entities, relation types and words: one of them grows at a time.
 
-Texts are read one by one. Needs this package only. See README.md beside this file.
+Texts are read one by one. Needs this package only. See README.md next to this file.
 
     python benchmarks/scaling.py            # about ten minutes on two cores
     python benchmarks/scaling.py --quick    # does everything work? a tiny model, publishes nothing

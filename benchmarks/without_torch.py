@@ -1,7 +1,8 @@
 """What an environment without torch saves where an export is served: disk, memory, and seconds until the first result.
 
 Makes an environment with torch and one without (from PyPI, some minutes the first time), exports the embedded model,
-and starts each way of reading one sentence anew, in turn. See README.md beside this file, and docs/serving.md.
+and starts each way of reading one sentence several times, in turn. See README.md next to this
+file, and docs/serving.md.
 
     python benchmarks/without_torch.py
 """

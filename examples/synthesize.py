@@ -41,7 +41,7 @@ def read_sentences(files: list[str]) -> Iterator[list[str]]:
 
 
 def find_names(words: list[str]) -> list[tuple[int, int]]:
-    """Half-open word spans of capitalised runs, the sentence's first word aside unless its run goes on."""
+    """Half-open word spans of capitalised runs, without the sentence's first word unless its run continues."""
     spans, start = [], None
     for position, word in enumerate([*words, "."]):
         if word[0].isupper() and word.lower() not in ENGLISH_STOP_WORDS:
@@ -65,7 +65,7 @@ def count_words(files: list[str], limit: int) -> Counter[str]:
 def choose_label(
     words: list[str], head: tuple[int, int], tail: tuple[int, int], fits: set[str]
 ) -> tuple[int, int] | None:
-    """A content word between the names or just beside them, with its neighbour where that is one too."""
+    """A content word between the names or right next to them, with its neighbour if that is one too."""
     candidates = [
         position
         for position in range(max(0, head[0] - 4), min(len(words), tail[1] + 4))

@@ -143,7 +143,7 @@ class RelationExtractor:
                 entities that it would make one.
             return_scores: gives [`RelationScores`] in place of each list: all scores of the text, from which relations
                 are then selected by any threshold and `top_k`, and which tell why the others were left out. What
-                would be a warning is there as data (`num_unscored_pairs`, `unmet_constraints`).
+                would be a warning is there as data (`num_unscored_pairs`, `unmet_constraints`, `collapse`).
             self_pairs: whether an entity may also relate to itself.
             readable_names: whether the model reads `place_of_birth`, `placeOfBirth` or `per:place_of_birth` as "place
                 of birth", which scores better; results have the names that were given.
@@ -315,7 +315,7 @@ class RelationExtractor:
             first = columns[1]
 
     def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
-        """Word spans of mentions. Those that differ within words only are refused; if `ner` found them, warned of.
+        """Word spans of mentions. Those that differ within words only are refused; if `ner` found them, noted.
 
         Nobody chose what a recogniser finds, and one such text of a corpus should not stop it.
         """
@@ -324,8 +324,7 @@ class RelationExtractor:
         if not request.are_found:
             return self.tokenizer.align(request.text, words, char_spans, alignment)
         spans = align(request.text, words, char_spans, alignment)
-        if (what := find_collapse(request.text, words, char_spans, spans)) is not None:
-            self._warn_once("collapse", f"Text {text.position}: {what}. Further texts of this kind are not named.")
+        text.collapse = find_collapse(request.text, words, char_spans, spans)
         return spans
 
     def _prompts_of(self, names: tuple[str, ...], group_size: GroupSize) -> list[Prompt]:
@@ -377,10 +376,21 @@ class RelationExtractor:
         pair_index, merged = merge_windows(text.windows, len(request.entities), len(request.relation_types))
         threshold = float(self.model.config.threshold)
         scores = RelationScores(
-            request.text, request.entities, request.relation_types, pair_index, merged, threshold, options.self_pairs
+            request.text,
+            request.entities,
+            request.relation_types,
+            pair_index,
+            merged,
+            threshold,
+            options.self_pairs,
+            text.collapse,
         )
         if options.return_scores:
             return scores
+        if text.collapse is not None:
+            self._warn_once(
+                "collapse", f"Text {text.position}: {text.collapse}. Further texts of this kind are not named."
+            )
         if text.is_split and scores.num_unscored_pairs:
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
@@ -409,6 +419,7 @@ class _Text:
     position: int
     windows: list[Window] = field(default_factory=list)
     is_split: bool = False  # since it is too long
+    collapse: str | None = None  # what `ner` found that the model cannot tell apart
 
 
 class _Constraints:

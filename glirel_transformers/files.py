@@ -101,23 +101,24 @@ def read_text(path: StrPath) -> str:
         return file.read()
 
 
-def parse_json(text: str | bytes, where: str) -> Json:
-    """The JSON value of `text`; `where` names its place in errors.
+def parse_json(text: str | bytes, where: str = "") -> Json:
+    """The JSON value of `text`; `where` names its place in errors, unless the caller does.
 
     Raises:
         ValueError: when it is not JSON, nested too deeply to be read, or has a string that no file can hold.
     """
+    place = where and f"{where}: "
     try:
         value: Json = json.loads(text, parse_constant=_refuse_constant)
         if isinstance(text, bytes) or _ESCAPED_SURROGATE.search(text):
             check_strings(value)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
-        raise ValueError(f"{where}: It is not JSON: {error.msg} at {line}character {error.colno}.") from error
+        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.") from error
     except RecursionError:
-        raise ValueError(f"{where}: It is nested too deeply to be read.") from None
+        raise ValueError(f"{place}It is nested too deeply to be read.") from None
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise ValueError(f"{place}{error}") from error
     return value
 
 

@@ -30,7 +30,7 @@ class OurWorker(Worker):
         self.extract = pipeline("relation-extraction", model=model, tokenizer=model.tokenizer, device=self.device)
         self.optimizer: torch.optim.Optimizer | None = None
 
-    def load(self) -> Any:
+    def load(self) -> GLiRELForRelationClassification:
         """The model as the variant says."""
         kind, dtype = self.options["variant"].split()
         model = GLiRELForRelationClassification.from_pretrained(self.options["checkpoint"]).to(self.device)

@@ -15,6 +15,7 @@ from transformers import pipeline
 from workers.common import serve
 from workers.ours import OurWorker
 
+from glirel_transformers import GLiRELForRelationClassification
 from glirel_transformers.export import ORTModelForRelationClassification
 
 
@@ -27,7 +28,7 @@ class RuntimeWorker(OurWorker):
         torch.set_num_threads(self.threads)
         super().__init__({**options, "variant": " ".join(variant)})
 
-    def load(self) -> Any:
+    def load(self) -> GLiRELForRelationClassification | ORTModelForRelationClassification:
         kind, _ = self.options["variant"].split()
         if kind == "ORT":
             return ORTModelForRelationClassification.from_pretrained(

@@ -35,6 +35,8 @@ class RelationScores:
         scores (`np.ndarray` of float32, of shape `(pairs, relations)`): probabilities.
         threshold: the model's own decision threshold.
         self_pairs: whether pairs of an entity with itself were asked for.
+        collapse: which entities that `ner` found are parts of the same words, so that a model cannot tell them apart;
+            `None` where there are none.
     """
 
     text: str
@@ -44,6 +46,7 @@ class RelationScores:
     scores: np.ndarray
     threshold: float
     self_pairs: bool = False
+    collapse: str | None = None
 
     @property
     def num_pairs(self) -> int:

@@ -42,7 +42,7 @@ def main(
 
         glirel extract "Marie Curie was born in Warsaw." -e "Marie Curie=PERSON" -e Warsaw=CITY -r "place of birth"
 
-    Each command explains itself: `glirel extract --help`. An error is one line; `GLIREL_DEBUG=1` shows where it arose.
+    Each command explains itself: `glirel extract --help`. An error is one line; `GLIREL_DEBUG=1` adds its traceback.
     """
 
 

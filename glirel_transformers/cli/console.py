@@ -15,9 +15,9 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 @contextmanager
 def errors_without_traceback() -> Iterator[None]:
-    """Turns an error in what the user gave into one line and the exit code 1; `GLIREL_DEBUG=1` shows where it arose.
+    """Turns an error in the user's input into one line and the exit code 1; `GLIREL_DEBUG=1` keeps its traceback.
 
-    An error that no user causes is shown as Python shows it.
+    An error that no user causes keeps its traceback.
     """
     try:
         yield
@@ -32,22 +32,22 @@ def errors_without_traceback() -> Iterator[None]:
 
 
 def _in_one_line(error: Exception) -> str | None:
-    """What is told of an error in what the user gave; `None` of any other."""
+    """The message of an error in the user's input; `None` for any other error."""
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return "This needs torch, which is not installed: pip install torch"
     if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
         return str(error)
     if type(error).__name__ == "SafetensorError":  # whose module is imported by those who read weights
         return (
-            f"The weights cannot be read: {error}. The file is cut off, or the pointer to a large file that was not "
-            "fetched. Copy the checkpoint again."
+            f"The weights cannot be read: {error}. The file is incomplete, or the pointer to a large file that was "
+            "not fetched. Copy the checkpoint again."
         )
     return None
 
 
 @contextmanager
 def interruptible(explain: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C is not an error: `explain` says how to go on, and the exit code is 130."""
+    """Ctrl-C is not an error: `explain` says how to resume, and the exit code is 130."""
     try:
         yield
     except KeyboardInterrupt:
@@ -56,10 +56,10 @@ def interruptible(explain: Callable[[], None]) -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """`text` with nothing in it that rich would read as a style."""
+    """`text`, escaped so that rich reads no style in it."""
     return text.replace("[", r"\[")
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that speaks; `accelerate launch` and `torchrun` number them."""
+    """Whether this process is the one that prints; `accelerate launch` and `torchrun` number the processes."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -130,7 +130,8 @@ def evaluate(given: EvaluateOptions) -> None:
     """Score a model on annotated documents.
 
     Every ordered pair of mentions is asked for every relation type, as `glirel extract` asks, in windows where a text
-    is long. A decision is right when pair and type are. What cannot be scored counts as missed, and is counted.
+    is long. A decision is right when its pair and type are. Pairs that cannot be scored count as missed, and are
+    counted.
 
     For example:
 
@@ -153,7 +154,7 @@ def evaluate(given: EvaluateOptions) -> None:
 
 
 def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
-    """What is found, and the same as JSON values; files that were asked for are written."""
+    """The result, and the same as JSON values; writes the files that were asked for."""
     from transformers.utils.logging import disable_progress_bar
 
     from glirel_transformers.data import is_held_out, read_documents
@@ -187,7 +188,7 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
 
 
 def _figures(result: Evaluation) -> dict[str, Any]:
-    """Everything that is found, as JSON values."""
+    """All results, as JSON values."""
     from glirel_transformers.evaluation.counts import precision_recall_f1
 
     counts = result.counts.by_type()
@@ -255,12 +256,12 @@ def _show(report: dict[str, Any], sort: str, top: int | None) -> None:
             table.add_row(plain(row["relation_type"]), f"{row['support']:,}", *figures)
         console.print(table)
     if top is not None and top < len(rows):
-        console.print(f"{len(rows) - top:,} more relation types are counted and not shown.")
+        console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
     threshold = report["threshold"]
     console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
     for average, fit in report["best_on_these_data"].items():
         console.print(
-            f"Best threshold for {average} F1, fitted on these very data: {fit['threshold']:.3f}, which gives "
+            f"Best threshold for {average} F1, fitted on the same data: {fit['threshold']:.3f}, which gives "
             f"{fit['f1']:.3f}"
         )
     if "classification" in report:
@@ -276,15 +277,15 @@ def _show(report: dict[str, Any], sort: str, top: int | None) -> None:
 
 
 def _show_notes(result: Evaluation) -> None:
-    """What counts nowhere, or as missed unseen."""
+    """Says what is not counted, or counted as missed without being seen."""
     notes = {
         f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
-        "relations between such count as missed.": result.num_unscored_pairs,
-        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and count nowhere.": (
+        "relations between such pairs count as missed.": result.num_unscored_pairs,
+        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and are not counted.": (
             result.num_unasked_relations
         ),
         f"{result.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
-        "is unknown, and they count nowhere.": result.num_unknown_pairs,
+        "is unknown, and they are not counted.": result.num_unknown_pairs,
     }
     for text, count in notes.items():
         if count:

@@ -34,23 +34,24 @@ def extract(given: ExtractOptions) -> None:
 
         glirel extract articles/ --ner heuristic --relations relations.txt --output graph.ttl
 
-    A corpus; the same command again goes on where it was broken off:
+    A corpus; after an interruption, the same command resumes:
 
         glirel extract corpus.jsonl.gz -r "place of birth: PERSON -> CITY" -r spouse --output out.jsonl
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
-    its own `relation_types`. All else in it is carried through. Lines with `words` and `mentions`, as for training
-    and from the Space, are read as well.
+    its own `relation_types`. Everything else in it is carried through. Lines with `words` and `mentions`, as for
+    training and from the Space, are read as well. Tables are read with --text-column.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """
-    with errors_without_traceback(), interruptible(partial(_explain_how_to_go_on, given.output)), _while_it_is_read():
+    with errors_without_traceback(), interruptible(partial(_explain_how_to_resume, given.output)), _while_it_is_read():
         # All that can be checked without a model, before the seconds that torch takes.
         relation_types = _read_relations(given.relation, given.relations)
-        sources = find_sources(given.inputs, given.input_format)
+        sources = find_sources(given.inputs, given.input_format, given.text_column)
         _check_against_output(sources, given.inputs, given.output)
         _check_together(given, sources, has_relations=relation_types is not None)
         chosen = _choose_format(given, sources)
+        _check_writing(given, chosen)
         from .extract_run import run
 
         is_done = run(given, sources, relation_types, chosen)
@@ -59,7 +60,7 @@ def extract(given: ExtractOptions) -> None:
 
 
 def _read_relations(names: list[str] | None, file: Path | None) -> dict[str, dict[str, Any]] | None:
-    """Relations of the command line, and those of a file."""
+    """The relations given on the command line and in a file."""
     if not names and file is None:
         return None  # each record may have its own
     read = read_relation_lines(names or [], comments=False)
@@ -74,7 +75,7 @@ def _read_relations(names: list[str] | None, file: Path | None) -> dict[str, dic
 
 
 def _check_against_output(sources: list[Source], inputs: list[str], output: Path | None) -> None:
-    """Refuses to read what is being written."""
+    """Refuses an output that is also an input."""
     if output is None:
         return
     target = output.resolve()
@@ -84,15 +85,13 @@ def _check_against_output(sources: list[Source], inputs: list[str], output: Path
     for name in inputs:
         path = existing_path(name)
         if path is not None and path.resolve() in target.parents:
-            raise ValueError(
-                f"--output {str(output)!r} lies in the input folder {name!r}. Name a place outside of it."
-            )
+            raise ValueError(f"--output {str(output)!r} is in the input folder {name!r}. Name a place outside of it.")
 
 
 def _check_together(given: ExtractOptions, sources: list[Source], has_relations: bool) -> None:
-    """Checks that something says what to look for, and that no option contradicts another."""
+    """Checks that it is clear what to look for, and that no option contradicts another."""
     if given.workers is not None and given.engine != "ray":
-        raise ValueError("--workers are processes of --engine ray: say that as well, or leave them out.")
+        raise ValueError("--workers are processes of --engine ray: add that, or leave --workers out.")
     has_records = any(source.kind == "jsonl" for source in sources)
     if not has_relations and not has_records:
         raise ValueError("Nothing says which relations to look for: name them with -r, such as -r 'place of birth'.")
@@ -115,23 +114,31 @@ def _choose_format(given: ExtractOptions, sources: list[Source]) -> OutputChoice
         is_one_text = len(sources) == 1 and sources[0].path is None and sources[0].kind == "text"
         return output_format or ("table" if is_one_text else "jsonl")
     if output_format == "table":
-        raise ValueError("A table is for reading on a terminal. For --output, choose jsonl, csv, turtle or graphml.")
+        raise ValueError("A table is for reading in a terminal. For --output, choose jsonl, csv, turtle or graphml.")
     chosen = output_format or SUFFIXES.get(output.suffix.lower())
     if chosen is None:
         raise ValueError(
-            f"The name {str(output)!r} tells no format: end it in {', '.join(SUFFIXES)}, or say --format."
+            f"The format of {str(output)!r} is unknown: end the name in {', '.join(SUFFIXES)}, or add --format."
         )
     return chosen
 
 
-def _explain_how_to_go_on(output: Path | None) -> None:
-    go_on = "" if output is None else " Run the same command again to go on."
-    errors.print(f"\nInterrupted.{go_on}")
+def _check_writing(given: ExtractOptions, chosen: OutputChoice) -> None:
+    """Checks that options of one format are not given for another."""
+    if given.spreadsheet_safe and chosen != "csv":
+        raise ValueError(f"--spreadsheet-safe is for csv: got {chosen}. Add --format csv, or leave it out.")
+    if given.once_per_pair and chosen not in ("turtle", "graphml"):
+        raise ValueError(f"--once-per-pair is for turtle and graphml: got {chosen}. Add --format, or leave it out.")
+
+
+def _explain_how_to_resume(output: Path | None) -> None:
+    resume = "" if output is None else " Run the same command again to resume."
+    errors.print(f"\nInterrupted.{resume}")
 
 
 @contextmanager
 def _while_it_is_read() -> Iterator[None]:
-    """Ends without an error when who reads our output has seen enough."""
+    """Ends without an error when the reader of our output has seen enough."""
     try:
         yield
     except BrokenPipeError:

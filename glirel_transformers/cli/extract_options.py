@@ -19,7 +19,8 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT...",
-        help="Texts in quotes, files, folders (all .txt and .jsonl below), or - for standard input.",
+        help="Texts in quotes, files, folders (all .txt and .jsonl below, tables with --text-column), or - for "
+        "standard input.",
     ),
 ]
 Entities = Annotated[
@@ -27,7 +28,7 @@ Entities = Annotated[
     typer.Option(
         "--entity",
         "-e",
-        help="An entity of the one text given, as it stands there, with its type: 'Marie Curie=PERSON'.",
+        help="An entity of the one text given, as the text has it, with its type: 'Marie Curie=PERSON'.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -63,6 +64,28 @@ TopK = Annotated[
     int | None,
     typer.Option(help="At most n relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT),
 ]
+SelfPairs = Annotated[
+    bool,
+    typer.Option("--self-pairs", help="An entity may also relate to itself.", rich_help_panel=_WHAT),
+]
+ReadableNames = Annotated[
+    bool,
+    typer.Option(
+        "--readable-names",
+        help="Let the model read place_of_birth, placeOfBirth or per:place_of_birth as 'place of birth', which scores "
+        "better; the output has your names.",
+        rich_help_panel=_WHAT,
+    ),
+]
+GroupSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Ask for n relations at a time, where all together leave too little room for the text; auto: for as many "
+        "as take half of what the model reads. [default: all at once]",
+        rich_help_panel=_WHAT,
+    ),
+]
 TruncationOption = Annotated[
     Truncation,
     typer.Option(
@@ -81,8 +104,18 @@ AlignmentOption = Annotated[
 InputFormat = Annotated[
     Kind | None,
     typer.Option(
-        help="Read files and standard input as one text, one text a line, or one JSON object a line. "
-        "[default: jsonl for .jsonl and .ndjson, also with .gz or .xz; else text]",
+        help="Read files and standard input as one text, one text a line, one JSON object a line, or a table (with "
+        "--text-column). [default: jsonl for .jsonl and .ndjson, table for .csv and .tsv, also with .gz or .xz; else "
+        "text]",
+        rich_help_panel=_FILES,
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column of tables (.csv, .tsv) that holds the texts, one a row. --ner finds their entities; the "
+        "other columns are carried through.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -91,8 +124,8 @@ OutputFormat = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="graphml holds the whole graph in memory; all others are written as they come. [default: from "
-        "--output's name; else table for a text on the command line or from standard input, jsonl for files]",
+        help="graphml holds the whole graph in memory; the others are written as results arrive. [default: from "
+        "the name of --output; else table for a text on the command line or from standard input, jsonl for files]",
         rich_help_panel=_FILES,
     ),
 ]
@@ -101,7 +134,25 @@ OutputFile = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="File to write (.jsonl, .csv, .ttl, .graphml). A run that was broken off goes on there.",
+        help="File to write (.jsonl, .csv, .ttl, .graphml). An interrupted run resumes there.",
+        rich_help_panel=_FILES,
+    ),
+]
+SpreadsheetSafe = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet-safe",
+        help="In csv, put an apostrophe before cells that a spreadsheet would run as a formula: those that begin with "
+        "= + - @, a tab or a line break.",
+        rich_help_panel=_FILES,
+    ),
+]
+OncePerPair = Annotated[
+    bool,
+    typer.Option(
+        "--once-per-pair",
+        help="In turtle and graphml, write a relation once for each pair of entities (by text and type), with the "
+        "number of its mentions, and with the score and the place of the best. Held in memory.",
         rich_help_panel=_FILES,
     ),
 ]
@@ -109,7 +160,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start the output a
 OnErrorOption = Annotated[
     OnError,
     typer.Option(
-        help="A malformed text or line ends the run with exit code 1 (stop), is left out (skip), or stands "
+        help="A malformed text, line or row ends the run with exit code 1 (stop), is left out (skip), or is kept "
         "in the output with its place and the error (keep). Each is reported with file and line, and counted.",
         rich_help_panel=_FILES,
     ),
@@ -129,12 +180,12 @@ Device = Annotated[
 ]
 Dtype = Annotated[
     Precision | None,
-    typer.Option(help="Precision of the weights. [default: as the checkpoint says]", rich_help_panel=_MODEL),
+    typer.Option(help="Precision of the weights. [default: that of the checkpoint]", rich_help_panel=_MODEL),
 ]
 BatchSize = Annotated[
     int,
     typer.Option(
-        help="Texts that the model reads at once. Work is done in 16 batches at a time.",
+        help="Texts that the model reads at once. Work is done in chunks of 16 batches.",
         min=1,
         rich_help_panel=_MODEL,
     ),
@@ -142,7 +193,7 @@ BatchSize = Annotated[
 EngineOption = Annotated[
     Literal["local", "ray"],
     typer.Option(
-        help="Work in this process, or over Ray Data in several (pip install 'glirel-transformers[ray]'): on this "
+        help="Work in this process, or with Ray Data in several (pip install 'glirel-transformers[ray]'): on this "
         "machine, or on the cluster that $RAY_ADDRESS names. The output is the same.",
         rich_help_panel=_MANY,
     ),
@@ -167,11 +218,17 @@ class ExtractOptions:
     ner_labels: RecognizerLabels = None
     threshold: Threshold = None
     top_k: TopK = None
+    self_pairs: SelfPairs = False
+    readable_names: ReadableNames = False
+    group_size: GroupSizeOption = None
     truncation: TruncationOption = "error"
     alignment: AlignmentOption = None
     input_format: InputFormat = None
+    text_column: TextColumn = None
     output_format: OutputFormat = None
     output: OutputFile = None
+    spreadsheet_safe: SpreadsheetSafe = False
+    once_per_pair: OncePerPair = False
     overwrite: Overwrite = False
     on_error: OnErrorOption = "stop"
     model: Model = None

@@ -1,4 +1,4 @@
-"""What `glirel extract` tells on standard error while it works."""
+"""What `glirel extract` prints on standard error while it works."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .console import errors, plain
 
 
 class Report:
-    """Reports malformed items and, for more than one text and on a terminal, progress. Use it as a context manager.
+    """Reports malformed items and, for more than one text and in a terminal, progress. Use it as a context manager.
 
     Args:
-        sources: what is read; where the size of all is known, the bar shows how much of it is done.
+        sources: what is read; if the size of all is known, the bar shows how much of it is done.
     """
 
     def __init__(self, sources: list[Source]):
@@ -44,18 +44,18 @@ class Report:
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._progress.stop()
 
     def begins(self, counts: Counts) -> None:
         """Says what was done by earlier runs."""
         self._counts = counts
         if counts.texts or counts.malformed:
-            errors.print(plain(f"Going on after {summary(counts)}."))
+            errors.print(plain(f"Resuming after {summary(counts)}."))
         self._progress.update(self._task, description=summary(counts))
 
     def worked(self, chunk: Chunk, counts: Counts) -> None:
-        """Shows how far the work is."""
+        """Shows how far the work has got."""
         sys.stdout.flush()
         self._counts += counts
         self._progress.update(self._task, completed=chunk.num_bytes, description=summary(self._counts))
@@ -75,6 +75,7 @@ def summary(counts: Counts) -> str:
     parts += [
         f"{counted(counts.unscored_pairs, 'ordered entity pair')} too far apart for one window, and not scored"
     ] * bool(counts.unscored_pairs)
+    parts += [f"{counted(counts.collapsed, 'text')} with entities that are parts of one word"] * bool(counts.collapsed)
     return ", ".join(parts)
 
 

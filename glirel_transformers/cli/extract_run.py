@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from transformers.utils.logging import disable_progress_bar
 
-from glirel_transformers.formats import WRITERS, Format
+from glirel_transformers.checkpoints import model_name
+from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, write_csv
 from glirel_transformers.jobs import (
     Engine,
     ExtractionSettings,
@@ -26,6 +28,7 @@ from glirel_transformers.jobs import (
     stream_records,
     write_resumably,
 )
+from glirel_transformers.options_glirel import GroupSize
 from glirel_transformers.report import relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
 from glirel_transformers.scores_glirel import find_unmet_constraints
@@ -36,7 +39,7 @@ from .extract_report import Report, counted, summary
 
 
 def run(given: ExtractOptions, sources: list[Source], relation_types: object, chosen: OutputChoice) -> bool:
-    """Extracts from all sources into a file, or to standard output; whether all of it was worked on.
+    """Extracts from all sources into a file, or to standard output; returns whether all of it was processed.
 
     Args:
         given: the options.
@@ -51,6 +54,9 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
         ner_labels=[label.strip() for label in (given.ner_labels or "").split(",") if label.strip()] or None,
         threshold=given.threshold,
         top_k=given.top_k,
+        self_pairs=given.self_pairs,
+        readable_names=given.readable_names,
+        group_size=_read_group_size(given.group_size),
         truncation=given.truncation,
         alignment=given.alignment,
         batch_size=given.batch_size,
@@ -76,12 +82,36 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
             outcome = _write(given, sources, settings, make_engine, given.output, chosen, report)
         else:
             outcome = _print(given, sources, settings, make_engine, chosen, report)
-    _warn_of_constraints(settings, outcome)
+    _warn(settings, outcome)
     return outcome.stopped is None
 
 
-def _warn_of_constraints(settings: ExtractionSettings, outcome: Outcome) -> None:
-    """Names constraints that no entity of all texts meets: a typing error, or another recogniser's names."""
+def _read_group_size(given: str | None) -> GroupSize:
+    if given is None:
+        return None
+    if given == "auto":
+        return "auto"
+    try:
+        return int(given)
+    except ValueError:
+        raise ValueError(f"--group-size must be a whole number of at least 1, or auto: got {given!r}.") from None
+
+
+def _writer(given: ExtractOptions, output_format: Format) -> Writer:
+    """The writer of a format, as the options ask for it."""
+    write = WRITERS[output_format]
+    if given.spreadsheet_safe:
+        return partial(write_csv, spreadsheet_safe=True)
+    return (lambda records, file: write(once_per_pair(records), file)) if given.once_per_pair else write
+
+
+def _warn(settings: ExtractionSettings, outcome: Outcome) -> None:
+    """Names a text with entities that the model cannot tell apart, and constraints that no entity of all texts meets.
+
+    The latter are a typing error, or the names of another recogniser.
+    """
+    if outcome.collapse is not None:
+        errors.print(f"[yellow]note:[/yellow] {plain(outcome.collapse)}")
     for unmet in find_unmet_constraints(read_relation_types(settings.relation_types or []), outcome.entity_types):
         errors.print(f"[yellow]note:[/yellow] {plain(str(unmet))}")
 
@@ -95,26 +125,27 @@ def _write(
     output_format: Format,
     report: Report,
 ) -> Outcome:
-    """Writes a file. Other formats than JSON lines are written from these when all is done."""
+    """Writes a file. Formats other than JSON lines are written from these once all is done."""
     is_lines = output_format == "jsonl"
     records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
-    shaping = {**settings.shaping(), "on_error": given.on_error}
-    WRITERS[output_format]([], io.StringIO())  # what it needs should be missed now, not when all is done
+    shaping = {**settings.shaping(), "on_error": given.on_error, "text_column": given.text_column}
+    write = _writer(given, output_format)
+    write([], io.StringIO())  # a missing package should be noticed now, not when all is done
     target = ResumableOutput(records, shaping, settings.chunk_size, given.overwrite)
     if not is_lines and not given.overwrite and path.exists() and not target.journal.exists():
-        raise ValueError(f"{str(path)!r} is there already. Name another --output, or start again with --overwrite.")
+        raise ValueError(f"{str(path)!r} exists already. Name another --output, or start again with --overwrite.")
     outcome = write_resumably(sources, make_engine, target, given.on_error, report)
     report.close()
     done = summary(outcome.counts)
     if outcome.stopped is not None:
         before = summary(replace(outcome.counts, malformed=0))
-        errors.print(plain(f"Stopped there: {records} has what comes before, {before}."))
-        errors.print("Fix it and go on with the same command, or go on with --on-error skip or keep.")
+        errors.print(plain(f"Stopped there: {records} holds what comes before, {before}."))
+        errors.print("Fix it and run the same command again to resume, or add --on-error skip or keep.")
     elif outcome.was_complete and is_lines:
         errors.print(plain(f"{path} is complete: {done}. Nothing is left to do."))
     else:
         if not is_lines:
-            render(records, path, output_format)
+            render(records, path, write)
             target.remove()
         errors.print(plain(f"Wrote {path}: {done}."))
     return outcome
@@ -128,13 +159,13 @@ def _print(
     output_format: OutputChoice,
     report: Report,
 ) -> Outcome:
-    """Writes to standard output as results come."""
+    """Writes to standard output as results arrive."""
     run = make_engine()
     start = time.perf_counter()
     records = stream_records(read_chunks(sources, settings.chunk_size), run, given.on_error, report)
     if output_format != "table":
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-        WRITERS[output_format](records, sys.stdout)
+        _writer(given, output_format)(records, sys.stdout)
         sys.stdout.flush()
     for record in records if output_format == "table" else ():
         place = ":".join(str(record[name]) for name in ("source", "line") if name in record)
@@ -145,10 +176,10 @@ def _print(
     outcome = records.outcome
     seconds = time.perf_counter() - start
     if output_format == "table" and outcome.stopped is None:
-        name = settings.shaping()["model"]
-        console.print(f"{counted(outcome.counts.relations, 'relation')} · {plain(name)} · {1000 * seconds:.0f} ms")
+        name = plain(model_name(given.model))
+        console.print(f"{counted(outcome.counts.relations, 'relation')} · {name} · {1000 * seconds:.0f} ms")
     elif len(sources) > 1 or sources[0].kind != "text":
-        stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep goes on. "
+        stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep would continue. "
         errors.print(plain(f"{stopped}{summary(outcome.counts)}."))
     return outcome
 
@@ -157,7 +188,7 @@ def find_entities(text: str, entities: list[str]) -> list[dict[str, Any]]:
     """Finds entities given as `surface` or `surface=TYPE`; one that is given again is its next occurrence.
 
     Raises:
-        ValueError: when the text does not hold one (so often).
+        ValueError: when the text does not hold one, or not often enough.
     """
     named: list[object] = []
     for entity in entities:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal, Union, get_args, get_origin
 
 from glirel_transformers.choices_glirel import CHOICES
@@ -15,7 +17,7 @@ _MANY = 60  # characters of a value that a message repeats
 
 
 def split_overrides(texts: Iterable[str]) -> dict[str, str]:
-    """Fields and their values as they stand, from `field=value` each. What names a choice is checked already.
+    """Fields and their values as text, from `field=value` each. Fields that name a choice are checked.
 
     Raises:
         ValueError: when one is anything else, or names a field again.
@@ -38,7 +40,7 @@ def read_overrides(texts: Mapping[str, str], *kinds: Mapping[str, object]) -> li
     """Values of the right types, divided among several lists of fields.
 
     Args:
-        texts: fields and their values as they stand.
+        texts: fields and their values as text.
         kinds: for each list, its fields and their types. A field belongs to the first list that has it.
 
     Raises:
@@ -61,7 +63,7 @@ def read_value(name: str, text: str, kind: object) -> object:
 
     Args:
         name: of the field, for errors.
-        text: the value as it stands.
+        text: the value as text.
         kind: the type of the field, such as `int | None`, `bool`, or a `Literal`.
 
     Raises:
@@ -71,25 +73,30 @@ def read_value(name: str, text: str, kind: object) -> object:
     kinds = get_args(kind) if is_union else (kind,)
     if types.NoneType in kinds and text.lower() == "none":
         return None
-    expected = []
-    for one in kinds:
-        if get_origin(one) is Literal:
-            if text in get_args(one):
-                return text
-            expected.append(f"one of {', '.join(get_args(one))}")
-        elif one in _READERS:
-            read, words = _READERS[one]
-            try:
-                return read(text)
-            except ValueError:
-                expected.append(words)
-        elif (get_origin(one) or one) in (dict, list) and text[:1] in ("{", "["):
-            return parse_json(text, f"--set {name}")
-    if not expected or str in kinds:
+    if text[:1] in ("{", "[") and any((get_origin(one) or one) in (dict, list) for one in kinds):
+        return parse_json(text, f"--set {name}")
+    readers = [reader for one in kinds if (reader := _reader_of(one)) is not None]
+    for read, _ in readers:
+        with suppress(ValueError):
+            return read(text)
+    if not readers or str in kinds:
         return text  # of a type that transformers reads from a string, such as the name of an optimizer
-    if types.NoneType in kinds:
-        expected.append("none")
+    expected = [words for _, words in readers] + ["none"] * (types.NoneType in kinds)
     raise ValueError(f"--set {name} is {_short(text)}: expected {' or '.join(expected)}.")
+
+
+def _reader_of(kind: object) -> tuple[Callable[[str], object], str] | None:
+    """What reads a value of that type, and what errors call it; `None` for a type whose values stay strings."""
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        return partial(_read_choice, choices), f"one of {', '.join(choices)}"
+    return _READERS.get(kind) if isinstance(kind, type) else None
+
+
+def _read_choice(choices: tuple[str, ...], text: str) -> str:
+    if text not in choices:
+        raise ValueError(text)
+    return text
 
 
 def _read_bool(text: str) -> bool:

@@ -8,7 +8,7 @@ from .console import errors_without_traceback, interruptible
 from .options import takes
 from .overrides import split_overrides
 from .train_options import TrainSettings
-from .train_report import explain_how_to_go_on, report
+from .train_report import explain_how_to_resume, report
 
 
 @takes(TrainSettings)
@@ -16,7 +16,7 @@ def train(settings: TrainSettings) -> None:
     """Train a model on annotated documents, or continue to train one.
 
     A document is one JSON object a line: its words, its mentions as half-open word spans, and its relations. The
-    defaults are those of the GLiREL paper (Table 4). **A stopped run goes on when the same command is given again.**
+    defaults are those of the GLiREL paper (Table 4). **A stopped run resumes when the same command is given again.**
 
     For example:
 
@@ -26,7 +26,7 @@ def train(settings: TrainSettings) -> None:
 
         accelerate launch -m glirel_transformers.cli train train.jsonl.xz -o runs/new
     """
-    with errors_without_traceback(), interruptible(partial(explain_how_to_go_on, settings.output)):
+    with errors_without_traceback(), interruptible(partial(explain_how_to_resume, settings.output)):
         # All that can be checked before the seconds that torch takes.
         if settings.encoder is not None and settings.model is not None:
             raise ValueError("--encoder starts a fresh model and --model continues one. Give one of the two.")

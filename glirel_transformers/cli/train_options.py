@@ -1,4 +1,4 @@
-"""The options of `glirel train`, by panel. Whatever else can be set is a `--set FIELD=VALUE`."""
+"""The options of `glirel train`, by panel. Everything else is set with `--set FIELD=VALUE`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DataFiles = Annotated[
 Output = Annotated[
     Path,
     _DATA(
-        "--output", "-o", help="Folder of the run: `model` in it is the result, `checkpoints` what it goes on from."
+        "--output", "-o", help="Folder of the run: `model` in it is the result, `checkpoints` what it resumes from."
     ),
 ]
 EvaluationFiles = Annotated[
@@ -88,7 +88,7 @@ Repeat = Annotated[
 # Where training starts
 Encoder = Annotated[
     str | None,
-    _START("--encoder", "-e", help="A pre-trained encoder (folder or Hub repository), which is given a fresh head."),
+    _START("--encoder", "-e", help="A pre-trained encoder (folder or Hub repository), which gets a fresh head."),
 ]
 Model = Annotated[
     str | None,
@@ -109,7 +109,7 @@ ScorerOption = Annotated[
     ),
 ]
 HiddenSize = Annotated[
-    int | None, _HEAD("--hidden-size", min=1, help="Width behind the encoder. [default: the encoder's]")
+    int | None, _HEAD("--hidden-size", min=1, help="Width after the encoder. [default: the encoder's]")
 ]
 MaxLength = Annotated[
     int | None, _HEAD("--max-length", min=8, help="Tokens that the model reads. [default: as many as the encoder]")
@@ -120,11 +120,11 @@ MaxRelationTypes = Annotated[
     int, _TYPES("--max-relation-types", min=1, help="At most n: its own, then negatives drawn from DATA.")
 ]
 RandomDrop = Annotated[
-    float, _TYPES("--random-drop", min=0, max=1, help="Probability with which some of them are taken out again.")
+    float, _TYPES("--random-drop", min=0, max=1, help="Probability with which some of them are removed again.")
 ]
 Negatives = Annotated[
     Literal["frequency", "uniform"],
-    _TYPES("--negatives", metavar="NAME", help="How negatives are drawn: by frequency, or uniform, all alike."),
+    _TYPES("--negatives", metavar="NAME", help="How negatives are drawn: by frequency, or uniformly."),
 ]
 StandIns = Annotated[
     Path | None,

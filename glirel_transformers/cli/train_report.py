@@ -33,8 +33,8 @@ def describe(chosen: Selection, settings: TrainSettings, accumulated: int = 1) -
     console.print(f"{len(chosen.evaluation):,} documents to evaluate on")
     if shared := chosen.num_shared:
         errors.print(
-            f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are trained on as well, so that the "
-            "figures and the threshold will flatter the model."
+            f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are also trained on, so the figures "
+            "and the threshold will flatter the model."
         )
     if not chosen.evaluation:
         errors.print(
@@ -50,28 +50,29 @@ def describe(chosen: Selection, settings: TrainSettings, accumulated: int = 1) -
             )
 
 
-def explain_how_to_go_on(output: Path) -> None:
-    """Says how far a run came that was stopped."""
+def explain_how_to_resume(output: Path) -> None:
+    """Says how far a stopped run got."""
     from glirel_transformers.trainer.run import last_step
 
     if not is_main_process():
         return
     step = last_step(output)
     saved = "Nothing was saved yet; the" if step is None else f"It was saved after update {step:,}. The"
-    again = "starts from the beginning" if step is None else "goes on from there"
+    again = "starts from the beginning" if step is None else "resumes from there"
     errors.print(plain(f"Stopped. {saved} same command {again}."))
 
 
 def report(result: TrainingResult) -> None:
-    """Says what came out, and what can be done with it."""
+    """Says what the result is, and what can be done with it."""
     folder = shlex.quote(str(result.folder))
     if result.was_finished:
         errors.print(
             "[yellow]note:[/yellow] This run was finished before, and nothing was trained now. A larger --max-steps "
-            "or --epochs prolongs it."
+            "or --epochs continues it."
         )
     if result.metrics is not None:
-        console.print(averages_table(result.metrics, "On the documents kept for evaluation, which the threshold fits"))
+        title = "On the documents kept for evaluation, to which the threshold is fitted"
+        console.print(averages_table(result.metrics, title))
     if result.note is not None:
         errors.print(f"[yellow]note:[/yellow] The threshold was not fitted: {plain(result.note)}")
     console.print(

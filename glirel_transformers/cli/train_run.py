@@ -37,7 +37,7 @@ from .overrides import read_overrides
 from .train_options import TrainSettings
 from .train_report import describe
 
-# Settings that may differ when a stopped run goes on: they do not change what was trained so far.
+# Settings that may differ when a stopped run is resumed: they do not change what was trained so far.
 _CHANGEABLE = ("max_steps", "epochs", "eval_steps", "patience", "threshold_average")
 _CHANGEABLE_ARGUMENTS = ("torch_compile", "dataloader_num_workers", "logging_steps", "report_to")
 # Fields that follow from the data and the run.
@@ -74,11 +74,11 @@ def make_plan(settings: TrainSettings, overrides: Mapping[str, str]) -> Plan:
 
 
 def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[str, float]) -> TrainingResult:
-    """Trains, or goes on with a run that was stopped.
+    """Trains, or resumes a run that was stopped.
 
     Args:
         settings: the options.
-        overrides: fields and their values as they stand after `--set`.
+        overrides: fields and their values as text, from `--set`.
         repeats: how often an epoch visits the documents of a source.
     """
     logging.disable_progress_bar()  # of loading and saving; training has its own
@@ -120,7 +120,7 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
 
 
 def _noted(plan: Plan) -> dict[str, object]:
-    """What must be the same when the run goes on, as JSON values."""
+    """What must be the same when the run is resumed, as JSON values."""
     settings = plan.settings
     arguments = {name: value for name, value in plan.arguments.items() if name not in _CHANGEABLE_ARGUMENTS}
     files = [*settings.data, *(settings.eval_files or ()), *([settings.stand_ins] if settings.stand_ins else [])]

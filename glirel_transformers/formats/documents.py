@@ -1,4 +1,4 @@
-"""Labelled documents as records, so that every format can be written of them."""
+"""Labelled documents as records, so that every format can be written from them."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from glirel_transformers.extras import require_extra
 
+from .facts import node_of
+
 if TYPE_CHECKING:
     import networkx
 
-_PLACE = {"id": "text_id", "source": "source", "line": "line"}  # readers of GraphML take `id` for the edge's own
+_PLACE = {"id": "text_id", "source": "source", "line": "line"}  # readers take `id` for the edge's own
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -20,8 +22,8 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
 
     A node is `(text, type)`, with the attributes `label` (its text), `type` (absent where it is unknown) and
     `mentions` (how often it was named). An edge has `label` and `relation` (the relation's name), `score` (absent
-    where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, as far as
-    the record has them.
+    where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, if the
+    record has them. With records of [`once_per_pair`], it also has `mentions`.
 
     The graph is held in memory.
 
@@ -37,20 +39,16 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
             node = node_of(entity)
             graph.add_node(node, **_known(label=entity["text"], type=entity.get("label")))
             graph.nodes[node]["mentions"] = graph.nodes[node].get("mentions", 0) + 1
-        place = _known(**{name: record.get(field) for field, name in _PLACE.items()})
+        place = {name: record.get(field) for field, name in _PLACE.items()}
         for relation in record.get("relations", ()):
             head, tail = node_of(relation["head"]), node_of(relation["tail"])
             for node in (head, tail):
                 if "label" not in graph.nodes.get(node, {}):  # not among the record's entities
                     graph.add_node(node, **_known(label=node[0], type=node[1]), mentions=0)
             name = relation["relation"]
-            graph.add_edge(head, tail, label=name, relation=name, **_known(score=relation.get("score")), **place)
+            known = _known(score=relation.get("score"), mentions=relation.get("mentions"), **place)
+            graph.add_edge(head, tail, label=name, relation=name, **known)
     return graph
-
-
-def node_of(entity: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What makes two mentions one node: the same text and the same type."""
-    return entity["text"], entity.get("label")
 
 
 def write_graphml(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
@@ -74,11 +72,11 @@ def write_graphml(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         file.write(f"{line}\n")
 
 
-def _known(**attributes: Any) -> dict[str, Any]:
+def _known(**attributes: object) -> dict[str, object]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _for_xml(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that GraphML can hold: `text_id` is text, as one record may number itself and another name itself."""
+    """Attributes that GraphML can hold: `text_id` is text, as one record may have a number and another a name."""
     plain = {name: str(value) if name == "text_id" else value for name, value in attributes.items()}
     return {name: _NOT_IN_XML.sub("�", value) if isinstance(value, str) else value for name, value in plain.items()}

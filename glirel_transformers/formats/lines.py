@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 _SIDES = ("head", "tail")
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_COLUMNS = (
     *("id", "source", "line"),
     *("head", "head_label", "head_start", "head_end"),
@@ -22,7 +23,7 @@ def to_json(record: Mapping[str, Any]) -> str:
     line = json.dumps(record, ensure_ascii=False)
     try:
         line.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, in a field that is carried through
+    except UnicodeEncodeError:  # half a surrogate pair in a field that is carried through
         return json.dumps(record)
     return line
 
@@ -33,7 +34,9 @@ def write_jsonl(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         file.write(f"{to_json(record)}\n")
 
 
-def write_csv(records: Iterable[Mapping[str, Any]], file: TextIO, with_text: bool = False) -> None:
+def write_csv(
+    records: Iterable[Mapping[str, Any]], file: TextIO, with_text: bool = False, spreadsheet_safe: bool = False
+) -> None:
     """Writes one row a relation, record by record; the first row names the columns.
 
     A record with an `error` (one that could not be read, and was kept) is a row with its place and the error.
@@ -42,10 +45,25 @@ def write_csv(records: Iterable[Mapping[str, Any]], file: TextIO, with_text: boo
         records: the records.
         file: a text file, opened with `newline=""`.
         with_text: adds the column `text`, so that a row can be understood without its source.
+        spreadsheet_safe: puts an apostrophe before text that a spreadsheet would run as a formula (text that begins
+            with `=`, `+`, `-`, `@`, a tab or a line break), and all text in quotation marks. Texts come from anywhere;
+            `=HYPERLINK(…)` in one can send what is in other cells away.
     """
     columns = (*CSV_COLUMNS, "text") if with_text else CSV_COLUMNS
-    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    plain = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    quoted = csv.DictWriter(file, columns, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    plain.writeheader()
+    for row in _rows(records, with_text):
+        if spreadsheet_safe:
+            quoted.writerow({name: _as_text(cell) for name, cell in row.items()})
+        elif any("\r" in cell for cell in row.values() if isinstance(cell, str)):
+            quoted.writerow(row)  # `plain` leaves a carriage return bare, and readers take it for the end of the row
+        else:
+            plain.writerow(row)
+
+
+def _rows(records: Iterable[Mapping[str, Any]], with_text: bool) -> Iterator[dict[str, object]]:
+    """The cells of each relation, and of each record with an error."""
     for record in records:
         place = {name: record[name] for name in ("id", "source", "line", "error") if record.get(name) is not None}
         place |= {"text": record.get("text", "")} if with_text else {}
@@ -55,6 +73,11 @@ def write_csv(records: Iterable[Mapping[str, Any]], file: TextIO, with_text: boo
                 entity = relation[side]
                 row |= {side: entity["text"], f"{side}_label": entity.get("label")}
                 row |= {f"{side}_{end}": entity.get(end) for end in ("start", "end")}
-            writer.writerow(row)
+            yield row
         if "error" in record:
-            writer.writerow(place)
+            yield place
+
+
+def _as_text(cell: object) -> object:
+    """A cell that no spreadsheet runs as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS) else cell

@@ -1,4 +1,4 @@
-"""RDF: each relation as a triple, and beside it a statement with its score and where it comes from."""
+"""RDF: each relation as a triple, and a statement with its score and where it comes from."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from glirel_transformers.extras import require_extra
 
+from .facts import node_of
+
 if TYPE_CHECKING:
     import rdflib
+    from rdflib.namespace import NamespaceManager
+    from rdflib.term import Node as Term
 
 BASE = "urn:glirel:"
-_MAX_DESCRIBED = 100_000  # entities and relations whose description is known to be written; memory stays bounded
+_MAX_DESCRIBED = 100_000  # entities and relations known to be described already; bounds the memory
 
 
 class _Block(NamedTuple):
-    subject: Any
-    properties: list[tuple[Any, Any]]
+    subject: Term
+    properties: list[tuple[Term, Term]]
 
 
 def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str = BASE) -> None:
@@ -25,7 +29,8 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
 
     An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label` and its type
     as `rdf:type`. A relation is the triple itself, and an `rdf:Statement` with `glirel:score` (absent where a person
-    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, as far as the record has them.
+    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, if the record has them. With records of
+    [`once_per_pair`], it also has `glirel:mentions`.
 
     Args:
         records: the records.
@@ -44,15 +49,14 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
         file.write(f"\n{_n3(subject, names)} {written} .\n")
 
 
-def _n3(node: Any, names: Any) -> str:
-    """A node as Turtle has it: shortened by a prefix where the rest is a plain word, else whole.
+def _n3(node: Term, names: NamespaceManager) -> str:
+    """A node in Turtle: shortened by a prefix if the rest is a plain word, else whole.
 
-    rdflib also shortens names that end in a full stop or hold other signs, which its own parser then cannot read.
+    rdflib also shortens names that end in a full stop or hold other signs, and its own parser then cannot read them.
     """
-    written: str = node.n3(names)
-    if not written.startswith(('"', "<", "_:")) and not re.fullmatch(r"\w+:\w+", written):
-        written = node.n3()
-    return written
+    written = node.n3(names)
+    is_plain = written.startswith(('"', "<", "_:")) or re.fullmatch(r"\w+:\w+", written)
+    return written if is_plain else node.n3()
 
 
 def to_rdflib(records: Iterable[Mapping[str, Any]], base: str = BASE) -> rdflib.Graph:
@@ -69,7 +73,7 @@ def to_rdflib(records: Iterable[Mapping[str, Any]], base: str = BASE) -> rdflib.
     return graph
 
 
-def _namespaces(prefixes: Mapping[str, Any]) -> Any:
+def _namespaces(prefixes: Mapping[str, str]) -> NamespaceManager:
     from rdflib import Graph
 
     manager = Graph(bind_namespaces="none").namespace_manager
@@ -78,31 +82,32 @@ def _namespaces(prefixes: Mapping[str, Any]) -> Any:
     return manager
 
 
-def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, Any], Iterator[_Block]]:
-    """Namespaces by prefix, and what is said of each subject."""
+def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, str], Iterator[_Block]]:
+    """Namespaces by prefix, and what is said about each subject."""
     require_extra("graph", "rdflib")
-    from rdflib import DCTERMS, RDF, RDFS, XSD, Namespace
+    from rdflib import DCTERMS, RDF, RDFS, XSD
 
-    prefixes: dict[str, Any] = {"rdf": RDF, "rdfs": RDFS, "xsd": XSD, "dcterms": DCTERMS}
-    prefixes |= {name: Namespace(f"{base}{name}:") for name in ("entity", "type", "relation")}
-    return {**prefixes, "glirel": Namespace(f"{base}vocabulary:")}, _blocks(records, base)
+    prefixes = {"rdf": str(RDF), "rdfs": str(RDFS), "xsd": str(XSD), "dcterms": str(DCTERMS)}
+    prefixes |= {name: f"{base}{name}:" for name in ("entity", "type", "relation")}
+    return {**prefixes, "glirel": f"{base}vocabulary:"}, _blocks(records, base)
 
 
 def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]:
     from rdflib import RDF, RDFS, BNode, Literal, URIRef
 
-    described: set[Any] = set()
+    described: set[Term] = set()
     num_statements = 0
 
-    def describe(name: Any, label: str, kind: Any) -> Iterator[_Block]:
+    def describe(name: Term, label: str, kind: Term | None) -> Iterator[_Block]:
         if name not in described:
             if len(described) == _MAX_DESCRIBED:
-                described.clear()  # what is described again says the same again
+                described.clear()  # describing something again adds nothing new
             described.add(name)
-            yield _Block(name, [(RDF.type, kind)] * (kind is not None) + [(RDFS.label, Literal(label))])
+            types: list[tuple[Term, Term]] = [] if kind is None else [(RDF.type, kind)]
+            yield _Block(name, [*types, (RDFS.label, Literal(label))])
 
-    def entity(mention: Mapping[str, Any]) -> tuple[Any, str, Any]:
-        text, label = mention["text"], mention.get("label")
+    def entity(mention: Mapping[str, Any]) -> tuple[Term, str, Term | None]:
+        text, label = node_of(mention)
         kind = None if label is None else URIRef(f"{base}type:{_escaped(label)}")
         return URIRef(f"{base}entity:{_escaped(label or '')}:{_escaped(text)}"), text, kind
 
@@ -116,29 +121,31 @@ def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]
             relation = URIRef(f"{base}relation:{_escaped(found['relation'])}")
             yield from describe(relation, found["relation"], RDF.Property)
             yield _Block(head[0], [(relation, tail[0])])
-            statement = [(RDF.type, RDF.Statement), (RDF.subject, head[0]), (RDF.predicate, relation)]
-            statement += [(RDF.object, tail[0]), *_about(record, found, base)]
-            yield _Block(BNode(f"s{num_statements}"), statement)
+            statement = [(RDF.subject, head[0]), (RDF.predicate, relation), (RDF.object, tail[0])]
+            about = _about(record, found, base)
+            yield _Block(BNode(f"s{num_statements}"), [(RDF.type, RDF.Statement), *statement, *about])
             num_statements += 1
 
 
-def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> list[tuple[Any, Any]]:
-    """The score of a relation, and where it comes from."""
+def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> Iterator[tuple[Term, Term]]:
+    """The score of a relation, how often it was found, and where it comes from."""
     from rdflib import DCTERMS, XSD, Literal, URIRef
 
+    if found.get("score") is not None:
+        yield URIRef(f"{base}vocabulary:score"), Literal(f"{found['score']:.6f}", datatype=XSD.decimal)
     said = {
-        URIRef(f"{base}vocabulary:score"): None if found.get("score") is None else f"{found['score']:.6f}",
+        URIRef(f"{base}vocabulary:mentions"): found.get("mentions"),
         DCTERMS.source: record.get("source"),
         URIRef(f"{base}vocabulary:line"): record.get("line"),
         DCTERMS.identifier: record.get("id"),
     }
-    (score, value), *rest = said.items()
-    about = [] if value is None else [(score, Literal(value, datatype=XSD.decimal))]
-    return about + [(name, Literal(value)) for name, value in rest if value is not None]
+    for name, value in said.items():
+        if value is not None:
+            yield name, Literal(value)
 
 
 def _escaped(name: str) -> str:
-    """`name` as part of an IRI: letters of all scripts stay, all else but `-._~` is percent-encoded."""
+    """`name` as part of an IRI: letters of all scripts stay, everything else but `-._~` is percent-encoded."""
     return re.sub(
         r"[^\w.~-]", lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode("utf-8", "replace")), name
     )

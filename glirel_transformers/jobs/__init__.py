@@ -1,4 +1,4 @@
-"""Extraction from many texts: read lazily, worked on in chunks, and written so that a run can be continued."""
+"""Extraction from many texts: read lazily, processed in chunks, and written so that a run can be resumed."""
 
 from typing import TYPE_CHECKING
 

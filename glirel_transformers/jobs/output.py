@@ -1,22 +1,22 @@
-"""A file of JSON lines that a run which was broken off can continue, to the same bytes as a run which was not.
+"""A file of JSON lines to which an interrupted run can be resumed, ending in the same bytes as an uninterrupted one.
 
-Beside the file lies its journal, `out.jsonl.progress.json`: how many items were read and how many bytes written up to
-the last whole chunk, and the settings. A chunk is written, then the journal is replaced, so that the journal never
-claims more than there is. What the file holds beyond it is taken off when the run goes on, and worked on again: a
-chunk that is not whole and, where a run was killed in the very moment of writing, what of it had come to the file.
+Next to the file is its journal, `out.jsonl.progress.json`: how many items were read and how many bytes were written up
+to the last whole chunk, and the settings. A chunk is written first and the journal replaced afterwards, so that the
+journal never claims more than there is. Whatever the file holds beyond it is cut off when the run is resumed, and done
+again: an incomplete chunk or, if a run was killed while writing, the part of a chunk that reached the file.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from glirel_transformers.files import replace_atomically
+from glirel_transformers.files import Json, replace_atomically
 from glirel_transformers.formats.lines import to_json
 
 from .records import Record
@@ -27,17 +27,26 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-_CURE = "Name another --output, or begin anew with --overwrite."
+_CURE = "Name another --output, or start again with --overwrite."
 
 
 @dataclass
 class Counts:
-    """How much was done: texts, relations, malformed items, and pairs that no window of a long text holds."""
+    """How much was done.
+
+    Args:
+        texts: texts that were processed.
+        relations: relations that were found.
+        malformed: malformed items.
+        unscored_pairs: pairs that no window of a long text holds.
+        collapsed: texts in which the recogniser found entities that are parts of the same words.
+    """
 
     texts: int = 0
     relations: int = 0
     malformed: int = 0
     unscored_pairs: int = 0
+    collapsed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + others for mine, others in zip(asdict(self).values(), asdict(other).values())))
@@ -45,12 +54,12 @@ class Counts:
 
 @dataclass
 class Progress:
-    """How far a run came.
+    """How far a run got.
 
     Args:
         items: how many items were read.
         bytes: how many bytes were written.
-        digest: of the items read.
+        digest: a digest of the items read.
         counts: how much was done.
     """
 
@@ -60,8 +69,8 @@ class Progress:
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Progress:
-        """As the journal has it."""
+    def from_dict(cls, values: Mapping[str, Any]) -> Progress:
+        """Progress as the journal holds it."""
         return cls(**{**values, "counts": Counts(**values["counts"])})
 
 
@@ -70,20 +79,20 @@ class ResumableOutput:
 
     Args:
         path: the file.
-        settings: what shapes the result, as JSON values. A run with other settings cannot be continued.
+        settings: what shapes the result, as JSON values. A run with other settings cannot be resumed.
         chunk_size: items in a whole chunk.
-        overwrite: begin anew, whatever is there.
+        overwrite: start again, whatever is there.
 
     Attributes:
-        reached: where this run begins, the end of a whole chunk.
-        finished: where the run before ended, if it came to the end of its input.
+        reached: where this run starts, the end of a whole chunk.
+        finished: where the previous run ended, if it reached the end of its input.
 
     Raises:
-        ValueError: when the file cannot be continued with these settings, or was changed since.
+        ValueError: when the file cannot be resumed with these settings, or has changed since.
         OSError: when it cannot be written, or another run is writing it.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], chunk_size: int, overwrite: bool = False):
+    def __init__(self, path: Path, settings: Mapping[str, Json], chunk_size: int, overwrite: bool = False):
         self.path = path
         self.settings = settings
         self.chunk_size = chunk_size
@@ -94,7 +103,7 @@ class ResumableOutput:
         if not overwrite and self.journal.exists():
             self._read_journal()
         elif not overwrite and path.exists() and path.stat().st_size:
-            raise ValueError(f"{str(path)!r} is there already, without the journal of a run to go on with. {_CURE}")
+            raise ValueError(f"{str(path)!r} exists already, and has no journal of a run to resume. {_CURE}")
 
     def __enter__(self) -> ResumableOutput:
         self.path.touch()
@@ -123,19 +132,19 @@ class ResumableOutput:
         return self.finished is not None and here == (self.finished.items, self.finished.digest)
 
     def begin(self) -> None:
-        """Takes off what was written beyond the last whole chunk, and claims the file for these settings."""
+        """Cuts off what was written beyond the last whole chunk, and claims the file for these settings."""
         self.finished = None
         self._write_journal()
         self._truncate(self.reached.bytes)
 
     def write(self, chunk: Chunk, records: Iterable[Record], counts: Counts, is_whole: bool = True) -> None:
-        """Appends what became of a chunk, at once, and then moves the journal on.
+        """Appends the records of a chunk, all at once, and then updates the journal.
 
         Args:
             chunk: the chunk.
-            records: what became of it.
-            counts: how much that is.
-            is_whole: whether all of it was worked on. If not, it is worked on again when the run goes on.
+            records: its records.
+            counts: what they add up to.
+            is_whole: whether all of it was processed. If not, it is processed again when the run is resumed.
 
         Raises:
             OSError: when it cannot be written; the file is then as before.
@@ -147,8 +156,8 @@ class ResumableOutput:
             self._truncate(self.reached.bytes)
             if isinstance(error, OSError):
                 raise OSError(
-                    f"{str(self.path)!r} cannot be written: {error.strerror or error}. What is there is whole: when "
-                    "that is mended, the same command goes on."
+                    f"{str(self.path)!r} cannot be written: {error.strerror or error}. What it holds is intact: once "
+                    "this is fixed, run the same command again to resume."
                 ) from error
             raise
         after = Progress(chunk.end, self.reached.bytes + len(data), chunk.digest, self.reached.counts + counts)
@@ -159,12 +168,12 @@ class ResumableOutput:
             self.finished = after
 
     def finish(self) -> None:
-        """Notes that the input came to its end."""
+        """Notes that the end of the input was reached."""
         self.finished = self.finished or self.reached
         self._write_journal()
 
     def remove(self) -> None:
-        """Takes the file and its journal away."""
+        """Removes the file and its journal."""
         self.path.unlink()
         self.journal.unlink()
 
@@ -186,22 +195,22 @@ class ResumableOutput:
             before, self.reached = journal["settings"], Progress.from_dict(journal["reached"])
             self.finished = Progress.from_dict(journal["finished"]) if journal["finished"] else None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise ValueError(f"{str(self.journal)!r} is no journal of a run. {_CURE}") from None
+            raise ValueError(f"{str(self.journal)!r} is not the journal of a run. {_CURE}") from None
         if not (self.finished or self.reached).counts.malformed:
-            before = {**before, "on_error": self.settings.get("on_error")}  # it had nothing to decide yet
+            before = {**before, "on_error": self.settings.get("on_error")}  # so far it has made no difference
         _check_settings(self.path, before, self.settings)
         size = self.path.stat().st_size if self.path.exists() else 0
         expected = self.finished or self.reached
         if size < expected.bytes or (self.finished is not None and size != expected.bytes):
             raise ValueError(
-                f"{str(self.path)!r} has {size:,} bytes, and its journal says {expected.bytes:,}: it was changed "
-                f"since. {_CURE}"
+                f"{str(self.path)!r} has {size:,} bytes, and its journal says {expected.bytes:,}: it has "
+                f"changed since. {_CURE}"
             )
 
     def _write_journal(self) -> None:
         journal = {
             "version": 1,
-            "settings": self.settings,
+            "settings": dict(self.settings),
             "reached": asdict(self.reached),
             "finished": asdict(self.finished) if self.finished else None,
         }
@@ -209,7 +218,7 @@ class ResumableOutput:
             json.dump(journal, file, indent=1)
 
 
-def _check_settings(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def _check_settings(path: Path, before: Mapping[str, Json], now: Mapping[str, Json]) -> None:
     """Raises a `ValueError` that names the settings in which two runs differ."""
     pairs = {
         name: (_written(before.get(name)), _written(now.get(name))) for name in sorted(before.keys() | now.keys())
@@ -217,11 +226,11 @@ def _check_settings(path: Path, before: dict[str, Any], now: dict[str, Any]) -> 
     differing = [f"{name} was {then} and is {this}" for name, (then, this) in pairs.items() if then != this]
     if differing:
         raise ValueError(
-            f"{str(path)!r} was begun with other settings: {'; '.join(differing)}. Go on with the same ones. {_CURE}"
+            f"{str(path)!r} was started with other settings: {'; '.join(differing)}. Use the same ones. {_CURE}"
         )
 
 
-def _written(value: Any) -> str:
+def _written(value: Json) -> str:
     """A setting as JSON, so that the order of relation types counts."""
     return json.dumps(value, ensure_ascii=False)
 

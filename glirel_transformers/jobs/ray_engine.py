@@ -1,9 +1,9 @@
 """The same chunks over Ray Data: several processes, on one machine or many, each with a model of its own.
 
-Ray moves descriptions of chunks (which bytes of which files), not texts: workers read the files themselves, so that
-these must lie where all workers find them, under the same names. Results come back in order, and the caller writes
-them, so that the output is that of a run in one process. A worker that dies is started again, and what it had in hand
-is done again: Ray Data's own defaults.
+Ray moves descriptions of chunks (which bytes of which files), not texts: workers read the files themselves, so every
+worker must find them under the same names. Results come back in order, and the caller writes them, so that the output
+is that of a run in one process. A worker that dies is restarted and its unfinished work is repeated: these are Ray
+Data's own defaults.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from glirel_transformers.extras import require_extra
 
 from .choices import Kind
 from .run import Engine
-from .sources import Chunk, Item, Source, read_lines, read_whole
+from .sources import Chunk, Item, Source, read_lines, read_rows, read_whole
 from .worker import ChunkResult, ExtractionSettings, Extractor
 
-_MAX_BLOCKS = 10_000  # what Ray keeps book of; of more chunks, several are in a block
+_MAX_BLOCKS = 10_000  # that Ray keeps track of; with more chunks, a block holds several
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class FilePart:
         path: the file.
         kind: how it is read.
         offset: the first item's first byte.
-        line: the first item's line.
+        line: the first item's line, or its row in a table.
         num_bytes: how many bytes there are from the first item's beginning to the last one's end.
+        text_column: the column of a table that holds the texts.
     """
 
     path: str
@@ -45,20 +47,23 @@ class FilePart:
     offset: int
     line: int
     num_bytes: int
+    text_column: str | None = None
 
     def read(self) -> Iterator[Item]:
         """The items."""
-        source = Source(self.kind, Path(self.path))
+        source = Source(self.kind, Path(self.path), text_column=self.text_column)
         with source.open() as file:
             if self.kind == "text":
                 yield read_whole(source, file)
-                return
-            file.seek(self.offset)
-            yield from read_lines(source, file, self.offset, self.line, self.num_bytes)
+            elif self.kind == "table":
+                yield from read_rows(source, file, self.offset, self.line, self.num_bytes)
+            else:
+                file.seek(self.offset)
+                yield from read_lines(source, file, self.offset, self.line, self.num_bytes)
 
 
 def ray_engine(settings: ExtractionSettings, num_workers: int) -> Engine:
-    """Works in `num_workers` processes, on the cluster that `$RAY_ADDRESS` names, else on this machine.
+    """Runs in `num_workers` processes, on the cluster that `$RAY_ADDRESS` names, else on this machine.
 
     Args:
         settings: what is asked of every text.
@@ -66,14 +71,14 @@ def ray_engine(settings: ExtractionSettings, num_workers: int) -> Engine:
 
     Raises:
         ImportError: without Ray.
-        ValueError: when there is too little room for so many workers, or a source is no file (when the engine runs).
+        ValueError: when the cluster is too small, or a source is not a file (both when the engine runs).
     """
     _import_ray()
     return lambda chunks: _work(chunks, settings, num_workers)
 
 
 def parts_of(chunk: Chunk) -> list[FilePart]:
-    """Where a chunk's items lie."""
+    """Where a chunk's items are."""
     parts = []
     for (source, kind), group in groupby(chunk.items, key=lambda item: (item.source, item.kind)):
         items = list(group)
@@ -83,14 +88,16 @@ def parts_of(chunk: Chunk) -> list[FilePart]:
                 "--engine ray reads files, which its workers read themselves: got a text. Leave --engine ray out."
             )
         num_bytes = last.offset + last.num_bytes - first.offset
-        parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes))
+        text_column = None if first.header is None else first.header.text_column
+        parts.append(FilePart(source, kind, first.offset, first.line or 1, num_bytes, text_column))
     return parts
 
 
 class _Worker:
-    """A process of Ray's: it loads the model once, and works on chunks.
+    """A process of Ray's: it loads the model once, and processes chunks.
 
-    What the user can mend is a result like others, which the caller raises: Ray would tell of its insides instead.
+    An error that the user can fix is returned like a result, and raised by the caller: Ray would report its internals
+    instead.
     """
 
     def __init__(self, settings: ExtractionSettings):
@@ -112,7 +119,7 @@ class _Worker:
 
 
 def _without_cause(error: Exception) -> Exception:
-    """An error of the same kind that says the same, and can be sent to another process."""
+    """An error of the same kind with the same message, which can be sent to another process."""
     kinds = (ImportError, OSError, TypeError, ValueError)
     return next(kind for kind in kinds if isinstance(error, kind))(str(error))
 
@@ -122,7 +129,7 @@ def _work(
 ) -> Iterator[tuple[Chunk, ChunkResult]]:
     ray = _import_ray()
     rows: list[dict[str, bytes]] = []
-    done: list[Chunk] = []  # without their items: all that is known of them here is where they end
+    done: list[Chunk] = []  # without their items: only where each ends is known here
     for chunk in chunks:
         rows.append({"parts": pickle.dumps(parts_of(chunk))})
         done.append(replace(chunk, items=[]))
@@ -153,7 +160,7 @@ def _work(
 
 
 def _share(resources: dict[str, float], device: str | None, num_workers: int) -> dict[str, float]:
-    """What of the cluster one worker takes."""
+    """The part of the cluster that one worker takes."""
     num_cpus = int(resources.get("CPU", 0) // num_workers)
     if num_cpus < 1:
         raise ValueError(f"The cluster has {resources.get('CPU', 0):.0f} CPUs, too few for {num_workers} --workers.")
@@ -165,13 +172,16 @@ def _share(resources: dict[str, float], device: str | None, num_workers: int) ->
 
 
 @contextmanager
-def _cluster(ray: Any, num_workers: int) -> Iterator[dict[str, float]]:
+def _cluster(ray: ModuleType, num_workers: int) -> Iterator[dict[str, float]]:
     """The resources of the cluster in use, else of one on this machine for as long as it is needed."""
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
     address = os.environ.get("RAY_ADDRESS", "local")
-    of_this_machine: dict[str, Any] = {"include_dashboard": False, "num_cpus": max(os.cpu_count() or 1, num_workers)}
+    of_this_machine: dict[str, object] = {
+        "include_dashboard": False,
+        "num_cpus": max(os.cpu_count() or 1, num_workers),
+    }
     ray.init(
         address=address,
         log_to_driver=False,
@@ -184,9 +194,9 @@ def _cluster(ray: Any, num_workers: int) -> Iterator[dict[str, float]]:
         ray.shutdown()
 
 
-def _import_ray() -> Any:
+def _import_ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    # What it prints of itself is about its insides; what goes wrong comes as an exception.
+    # What it prints is about its internals; errors arrive as exceptions.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     require_extra("ray", "ray")

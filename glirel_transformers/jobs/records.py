@@ -1,28 +1,28 @@
-"""From an item to a record: a text, its entities, what is asked of it, and all else that the input says about it."""
+"""From an item to a record: a text, its entities, what is asked of it, and whatever else the input says about it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
-from glirel_transformers.mentions_glirel import check_text, shortened
+from glirel_transformers.files import parse_json
+from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.relation_syntax import read_relation_lines
-from glirel_transformers.requests_glirel import list_entities, read_entities
+from glirel_transformers.requests_glirel import Entity, list_entities
 
 from .sources import Item
 
 Record = dict[str, Any]
 
 _OUTPUT_FIELDS = ("relations", "source", "line", "error")
-"""Fields that the output needs for itself. What the input has there is kept as `input_relations`, and so on."""
+"""Fields that the output needs for itself. Those of the input are renamed to `input_relations`, and so on."""
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """An item that cannot be worked on.
+    """An item that cannot be processed.
 
     Args:
         item: the item.
@@ -33,7 +33,7 @@ class Malformed:
     error: str
 
     def to_record(self) -> Record:
-        """What stands in its place in the output, where it is kept: its place, its line (or text) and the error."""
+        """The record that replaces it in the output, if it is kept: its place, its line (or text) and the error."""
         raw = self.item.raw.decode("utf-8", errors="replace")
         return {**place_of(self.item), "input": raw, "error": self.error}
 
@@ -46,40 +46,41 @@ class TextRequest:
     """What is asked of one text.
 
     Args:
-        item: what the input says.
+        item: the item that it was read from.
         fields: what the record carries through from there.
         text: the text.
-        entities: its entities, as [`read_whole_entities`] gives them; `None` leaves them to the recogniser.
+        entities: its entities, as they are given; `None` leaves them to the recogniser.
         relation_types: what is asked of this text alone; `None` asks for what is asked of all.
     """
 
     item: Item
     fields: Record
     text: str
-    entities: list[dict[str, Any]] | None = None
-    relation_types: Any = None
+    entities: object = None
+    relation_types: object = None
 
-    def to_record(self, relations: list[dict[str, Any]]) -> Record:
-        """The output's record: the input's own fields, text, entities, relations and place."""
-        rounded = [{**relation, "score": round(relation["score"], 6)} for relation in relations]
+    def to_input(self) -> dict[str, object]:
+        """The text as [`RelationExtractor`] takes it."""
+        return {"text": self.text, "entities": self.entities, "relation_types": self.relation_types}
+
+    def to_record(self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]]) -> Record:
+        """The output's record: the input's own fields, text, entities, relations and place.
+
+        Args:
+            entities: the entities as they were read or found; whatever else the input says about them is kept.
+            relations: the relations between them.
+        """
+        given = [None] * len(entities) if self.entities is None else list_entities(self.entities)
         return {
             **self.fields,
             "text": self.text,
-            "entities": self.entities,
-            "relations": rounded,
+            "entities": [
+                {**(one if isinstance(one, Mapping) else {}), **entity.to_dict()}
+                for one, entity in zip(given, entities, strict=True)
+            ],
+            "relations": [{**relation, "score": round(relation["score"], 6)} for relation in relations],
             **place_of(self.item),
         }
-
-
-def read_whole_entities(entities: Any, text: str) -> list[dict[str, Any]]:
-    """Entities in one form, with all else that is said of them.
-
-    Raises:
-        ValueError, TypeError: when one cannot be read, or is not the text that it says it is.
-    """
-    listed = list_entities(entities)
-    read = read_entities(listed, text)
-    return [{**(given if isinstance(given, Mapping) else {}), **e.to_dict()} for given, e in zip(listed, read)]
 
 
 def place_of(item: Item) -> Record:
@@ -91,10 +92,12 @@ def place_of(item: Item) -> Record:
 def read_request(item: Item) -> TextRequest:
     """Understands an item.
 
+    A row of a table has its text in the column that was named; its other cells are carried through.
+
     A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
     names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
-    `mentions` with word spans, is read as well, where there are no `entities`: its text is `text`, in which the words
-    follow each other with nothing but white space between them, or without one the words with spaces between.
+    `mentions` with word spans, is read as well if there are no `entities`: its text is `text`, in which the words
+    follow each other with only white space between them, or else the words joined by spaces.
 
     Raises:
         ValueError, TypeError: when it cannot be understood.
@@ -102,47 +105,29 @@ def read_request(item: Item) -> TextRequest:
     try:
         text = item.raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"It is not UTF-8 text ({error.reason} at byte {error.start}).") from None
+        raise ValueError(
+            f"It is not UTF-8 text ({error.reason} at byte {error.start}). Save the file as UTF-8."
+        ) from None
+    if item.header is not None:
+        text, cells = item.header.read_row(text)
+        return TextRequest(item, _carried(cells, ("text", "entities", *_OUTPUT_FIELDS)), text)
     if item.kind != "jsonl":
         return TextRequest(item, {}, text)
-    try:
-        record = json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"It is not JSON ({error.msg} at character {error.colno}).") from None
-    except RecursionError:
-        raise ValueError("Its JSON is nested too deeply.") from None
-    _check_surrogates(record)
+    record = parse_json(text)
     if not isinstance(record, dict):
         raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {shortened(record)}.")
-    fields = {
-        f"input_{name}" if name in _OUTPUT_FIELDS else name: value
-        for name, value in record.items()
-        if name not in ("text", "entities")
-    }
+    fields = _carried({name: value for name, value in record.items() if name not in ("text", "entities")})
     relation_types = _read_relation_types(record.get("relation_types"))
     text, entities = _read_text(record)
-    whole = None if entities is None else read_whole_entities(entities, text)
-    return TextRequest(item, fields, text, whole, relation_types)
+    return TextRequest(item, fields, text, entities, relation_types)
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"It has the value {name}, which JSON does not have. Write null, or leave the field out.")
+def _carried(fields: Mapping[str, object], taken: Collection[str] = _OUTPUT_FIELDS) -> Record:
+    """What a record carries through, renamed where the output needs the name."""
+    return {f"input_{name}" if name in taken else name: value for name, value in fields.items()}
 
 
-def _check_surrogates(value: object, field: str = "") -> None:
-    """Raises a `ValueError` that names the field with half a surrogate pair, which no file can hold."""
-    if isinstance(value, str):
-        check_text(value, f"The field {field!r}" if field else "It")
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            check_text(name, f"The name of a field in {field!r}" if field else "The name of a field")
-            _check_surrogates(inner, f"{field}.{name}" if field else name)
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _check_surrogates(inner, f"{field}[{position}]")
-
-
-def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
+def _read_text(record: Mapping[str, Any]) -> tuple[str, object]:
     """The text, and its entities as they are given, in characters."""
     text, entities = record.get("text"), record.get("entities")
     is_in_words = "words" in record and (text is None or (entities is None and record.get("mentions") is not None))
@@ -153,7 +138,7 @@ def _read_text(record: Mapping[str, Any]) -> tuple[str, Any]:
     return text, entities
 
 
-def _read_relation_types(relation_types: Any) -> Any:
+def _read_relation_types(relation_types: object) -> object:
     if isinstance(relation_types, str):
         return read_relation_lines(relation_types)
     if isinstance(relation_types, list) and all(isinstance(line, str) for line in relation_types):
@@ -162,7 +147,7 @@ def _read_relation_types(relation_types: Any) -> Any:
 
 
 def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The text that was split into words, or else the words with spaces between, and the entities named in words."""
+    """The text that was split into words, or else the words joined by spaces, and the entities given in words."""
     words, mentions = record["words"], record.get("mentions")
     if not isinstance(words, list) or not all(isinstance(word, str) and word for word in words):
         raise TypeError(f"'words' must be a list of words: got {shortened(words)}.")

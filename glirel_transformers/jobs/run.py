@@ -1,4 +1,4 @@
-"""The work itself: chunks go through an engine, and on to a stream or to a file that can be continued."""
+"""The work itself: chunks go through an engine, and on to a stream or to a file that can be resumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glirel_transformers.files import replace_atomically
-from glirel_transformers.formats import WRITERS, Format
+from glirel_transformers.formats import Writer
 
 from .choices import OnError
 from .output import Counts, Progress, ResumableOutput, read_records
@@ -18,20 +18,20 @@ from .sources import Chunk, Source, in_chunks, read_items
 from .worker import ChunkResult, ExtractionSettings, Extractor
 
 Engine = Callable[[Iterable[Chunk]], Iterator[tuple[Chunk, ChunkResult]]]
-"""Takes chunks, and gives each with what became of it, in the same order."""
+"""Takes chunks, and gives each with its result, in the same order."""
 
 
 class Observer(Protocol):
-    """Who is told what happens."""
+    """Is told what happens."""
 
     def begins(self, counts: Counts) -> None:
-        """Work begins; that much was done by earlier runs."""
+        """Work starts; `counts` is what earlier runs did."""
 
     def worked(self, chunk: Chunk, counts: Counts) -> None:
-        """A chunk is done, and that is what it added."""
+        """A chunk is done; `counts` is what it added."""
 
     def met(self, malformed: Malformed) -> None:
-        """An item is malformed."""
+        """An item turned out to be malformed."""
 
 
 @dataclass
@@ -43,17 +43,20 @@ class Outcome:
         stopped: the malformed item at which it ended.
         was_complete: whether there was nothing to do.
         entity_types: of all entities of this run.
+        collapse: the first text of this run in which the recogniser found entities that are parts of the same words.
     """
 
     counts: Counts
     stopped: Malformed | None = None
     was_complete: bool = False
     entity_types: set[str | None] = field(default_factory=set)
+    collapse: str | None = None
 
     def add(self, done: WorkedChunk) -> None:
-        """Adds what a chunk did."""
+        """Adds the results of a chunk."""
         self.counts += done.counts
         self.entity_types |= done.entity_types
+        self.collapse = self.collapse or done.collapse
 
 
 @dataclass
@@ -66,10 +69,11 @@ class WorkedChunk:
     malformed: list[Malformed]
     stopped: Malformed | None
     entity_types: set[str | None]
+    collapse: str | None
 
 
 def local_engine(settings: ExtractionSettings) -> Engine:
-    """Works in this process, on one chunk after the other.
+    """Works in this process, one chunk after the other.
 
     Raises:
         ValueError, TypeError, OSError, ImportError: when the settings do not fit, or a model cannot be loaded.
@@ -109,17 +113,17 @@ def write_resumably(
     on_error: OnError,
     observer: Observer,
 ) -> Outcome:
-    """Writes the records of all sources to a file, and goes on where a run before ended.
+    """Writes the records of all sources to a file, and resumes where an earlier run ended.
 
     Args:
         sources: what is read.
-        make_engine: loads the models; called only when there is something to do.
+        make_engine: loads the models; called only if there is something to do.
         output: where records go.
-        on_error: what becomes of malformed items.
-        observer: who is told.
+        on_error: what happens to malformed items.
+        observer: is told what happens.
 
     Raises:
-        ValueError: when the input is not the one that the file was begun with.
+        ValueError: when the input is not the one that the file was started with.
         OSError: when the file cannot be written.
     """
     with output:
@@ -148,20 +152,20 @@ def read_chunks(sources: Iterable[Source], size: int) -> Iterator[Chunk]:
     return in_chunks(read_items(sources), size)
 
 
-def render(records: Path, path: Path, output_format: Format) -> None:
+def render(records: Path, path: Path, write: Writer) -> None:
     """Writes the records of a file of JSON lines in another format, all at once or not at all."""
     with replace_atomically(path) as file:
-        WRITERS[output_format](read_records(records), file)
+        write(read_records(records), file)
 
 
 def _skip(chunks: Iterator[Chunk], reached: Progress, path: Path) -> Chunk | None:
-    """Passes over what is done, and gives the chunk that follows."""
+    """Skips what is done, and gives the chunk that follows."""
     if reached.items:
         last = next((chunk for chunk in chunks if chunk.end >= reached.items), None)
         if last is None or (last.end, last.digest) != (reached.items, reached.digest):
             raise ValueError(
-                f"The first {reached.items:,} texts are not those that {str(path)!r} was begun with. Give the same "
-                "input, which may have grown at its end; name another --output; or begin anew with --overwrite."
+                f"The first {reached.items:,} texts are not those that {str(path)!r} was started with. Give the same "
+                "input, which may have grown at its end; name another --output; or start again with --overwrite."
             )
     return next(chunks, None)
 
@@ -175,7 +179,7 @@ def _work(chunks: Iterable[Chunk], engine: Engine, on_error: OnError) -> Iterato
 
 
 def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk:
-    """What a chunk adds to the output, given what becomes of malformed items."""
+    """What a chunk adds to the output, given what happens to malformed items."""
     results = result.records
     malformed = [record for record in results if isinstance(record, Malformed)]
     stopped = malformed[0] if malformed and on_error == "stop" else None
@@ -183,11 +187,16 @@ def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk
         results, malformed = results[: results.index(stopped)], [stopped]
     good = [record for record in results if not isinstance(record, Malformed)]
     counts = Counts(
-        len(good), sum(len(record["relations"]) for record in good), len(malformed), result.num_unscored_pairs
+        texts=len(good),
+        relations=sum(len(record["relations"]) for record in good),
+        malformed=len(malformed),
+        unscored_pairs=result.num_unscored_pairs,
+        collapsed=len(result.collapses),
     )
     if on_error == "keep":
         good = [record.to_record() if isinstance(record, Malformed) else record for record in results]
-    return WorkedChunk(chunk, good, counts, malformed, stopped, result.entity_types)
+    collapse = next(iter(result.collapses), None)
+    return WorkedChunk(chunk, good, counts, malformed, stopped, result.entity_types, collapse)
 
 
 def _tell(observer: Observer, done: WorkedChunk) -> None:

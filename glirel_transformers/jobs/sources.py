@@ -1,7 +1,7 @@
-"""Where texts come from: arguments, standard input, files and folders, read lazily, one item after the other.
+"""Where texts come from: arguments, standard input, files and folders, read lazily, item by item.
 
-An item is a text or a JSON line as it stands, with its place. It is not understood here, so that all that can be wrong
-with it is found, and reported, in one place ([`read_request`]).
+An item is a text, a JSON line or a row of a table as it stands, with its place. It is not interpreted here, so that
+whatever is wrong with it is found, and reported, in one place ([`read_request`]).
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import IO
 from glirel_transformers.files import COMPRESSED, is_compressed, open_binary, plain_suffix
 
 from .choices import Kind
+from .tables import BYTE_ORDER_MARK, Header, read_header, split_rows
 
 STDIN = "-"
 _JSON_LINES = (".jsonl", ".ndjson")
-_TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".feather", ".arrow", ".ods")
+_TABLES = (".csv", ".tsv")
+_OTHER_TABLES = (".parquet", ".xlsx", ".xls", ".feather", ".arrow", ".ods")
 _DOCUMENTS = (".pdf", ".docx", ".doc", ".odt", ".rtf", ".html", ".htm", ".epub", ".pptx", ".zip", ".tar")
 _READ_IN_FOLDERS = (".txt", *_JSON_LINES)
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,25 @@ class Source:
     Args:
         kind: how it is read.
         path: the file, `None` for standard input and for a text that is given itself.
-        text: the text, where it is known already.
+        text: the text, if it is known already.
+        text_column: the column of a table that holds the texts.
     """
 
     kind: Kind
     path: Path | None = None
     text: str | None = None
+    text_column: str | None = None
 
     @property
     def name(self) -> str | None:
-        """What messages and records call it."""
+        """The name that messages and records give it."""
         if self.path is not None:
             return str(self.path)
         return STDIN if self.text is None else None
 
     @property
     def is_compressed(self) -> bool:
-        """Whether its bytes are packed."""
+        """Whether its bytes are compressed."""
         return self.path is not None and is_compressed(self.path)
 
     @contextmanager
@@ -70,15 +73,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Item:
-    """What becomes one record: a text or a line as it stands.
+    """What becomes one record: a text, a line or a row as it stands.
 
     Args:
         kind: how it is read.
         source: its file, `"-"` for standard input, or `None` for a text that is given itself.
-        line: its line, from 1, or `None` for whole texts.
+        line: its line, or its row in a table, from 1; `None` for whole texts.
         offset: its first byte in the (uncompressed) source.
         raw: its bytes, without the line's end.
         num_bytes: how many bytes it takes in the source.
+        header: the first row of its table.
     """
 
     kind: Kind
@@ -87,24 +91,27 @@ class Item:
     offset: int
     raw: bytes
     num_bytes: int
+    header: Header | None = None
 
     @property
     def place(self) -> str:
-        """What messages call it, such as `texts.jsonl:17`."""
+        """The name that messages give it, such as `texts.jsonl:17`, or `texts.csv, row 17` as spreadsheets count."""
         source = {None: "the text", STDIN: "standard input"}.get(self.source, self.source)
-        return f"{source}" if self.line is None else f"{source}:{self.line}"
+        if self.line is None:
+            return f"{source}"
+        return f"{source}:{self.line}" if self.header is None else f"{source}, row {self.line}"
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Items that are worked on together.
+    """Items that are processed together.
 
     Args:
         items: the items.
-        num_items: how many they are; all chunks but the last have the same number.
+        num_items: their number; all chunks but the last have the same number.
         end: how many items there are up to its end.
         num_bytes: how many bytes of the sources all items up to its end take.
-        digest: of all items up to its end. It tells whether a later run reads the same.
+        digest: a digest of all items up to its end, by which a later run knows that it reads the same.
     """
 
     items: list[Item]
@@ -114,39 +121,57 @@ class Chunk:
     digest: str
 
 
-def find_sources(inputs: Sequence[str], kind: Kind | None = None) -> list[Source]:
+def find_sources(inputs: Sequence[str], kind: Kind | None = None, text_column: str | None = None) -> list[Source]:
     """What each input names: a file, all text and JSON-lines files below a folder, standard input, or a text itself.
 
     Args:
-        inputs: paths, `"-"` or texts. What looks like a path and is none is an error.
+        inputs: paths, `"-"` or texts. What looks like a path and does not exist is an error.
         kind: how files and standard input are read; by default by their names: `.jsonl` and `.ndjson` (also with
-            `.gz` or `.xz`) as JSON lines, all others, and standard input, as one text.
+            `.gz` or `.xz`) as JSON lines, `.csv` and `.tsv` as tables, all others, and standard input, as one text.
+        text_column: the column that holds the texts of tables, which are read only with it.
 
     Raises:
-        ValueError, OSError: when something is no file and hardly a text, or a folder holds nothing to read.
+        ValueError, OSError: when something looks like a path but does not exist, a folder holds nothing to read, or a
+            table does not have the column.
     """
     sources: list[Source] = []
     for name in inputs:
         path = existing_path(name)
         if name == STDIN:
-            sources.append(Source(kind or "text"))
+            sources.append(Source(kind or "text", text_column=text_column))
         elif path is None:
             sources.append(Source("text", text=_checked_text(name)))
-        elif path.is_dir():
-            sources += [Source(kind or _kind_of(file), file) for file in _files_below(path)]
         else:
-            sources.append(Source(kind or _kind_of(path), path))
+            files = _files_below(path, has_tables=text_column is not None) if path.is_dir() else [path]
+            sources += [Source(kind or _kind_of(file, text_column), file, text_column=text_column) for file in files]
     if sum(source.name == STDIN for source in sources) > 1:
         raise ValueError("Standard input (-) can be read once: it is named twice.")
+    _check_tables(sources, text_column)
     return sources
 
 
+def _check_tables(sources: list[Source], text_column: str | None) -> None:
+    """Checks that tables have the column of texts, and that there are tables where one is named."""
+    tables = [source for source in sources if source.kind == "table"]
+    if tables and text_column is None:
+        raise ValueError("A table needs --text-column: name the column that holds the texts.")
+    if not tables and text_column is not None:
+        raise ValueError(
+            "--text-column names a column of tables, but no input is a .csv or .tsv file. Say --input-format table "
+            "for standard input and for tables with other names."
+        )
+    for source in tables:
+        if source.path is not None:
+            with source.open() as file:
+                read_header(file, str(text_column), str(source.name))
+
+
 def existing_path(name: str) -> Path | None:
-    """The file or folder of that name, if there is one."""
+    """The file or folder with that name, if there is one."""
     try:
         path = Path(name)
         return path if path.exists() else None
-    except (OSError, ValueError):  # a text that is too long for a path, or holds what none can
+    except (OSError, ValueError):  # a text that is too long for a path, or holds characters that no path can
         return None
 
 
@@ -158,26 +183,31 @@ def _checked_text(name: str) -> str:
     if last.endswith((*_READ_IN_FOLDERS, ".json", *COMPRESSED)) or (
         is_one_word and (re.search(r"[/\\*]", name) or re.search(r"\.\w{1,5}$", name))
     ):
-        raise OSError(f"There is no file or folder {name!r}. A text is given in quotes, with its words.")
+        raise OSError(f"There is no file or folder {name!r}. Check the path; a text has several words, in quotes.")
     return name
 
 
-def _files_below(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and plain_suffix(path) in _READ_IN_FOLDERS)
+def _files_below(folder: Path, has_tables: bool) -> list[Path]:
+    suffixes = (*_READ_IN_FOLDERS, *_TABLES) if has_tables else _READ_IN_FOLDERS
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and plain_suffix(path) in suffixes)
     if not files:
         raise OSError(
-            f"The folder {str(folder)!r} holds no {', '.join(_READ_IN_FOLDERS)} file (also with .gz or .xz). Name "
-            "other files themselves."
+            f"The folder {str(folder)!r} holds no {', '.join(suffixes)} file (also with .gz or .xz). Name other files "
+            "themselves."
         )
     return files
 
 
-def _kind_of(path: Path) -> Kind:
+def _kind_of(path: Path, text_column: str | None) -> Kind:
     suffix = plain_suffix(path)
-    if suffix in _TABLES:
+    if suffix in _TABLES and text_column is not None:
+        return "table"
+    if suffix in (*_TABLES, *_OTHER_TABLES):
+        saved = "S" if suffix in _TABLES else "Save it as .csv, and s"
         raise ValueError(
-            f"{str(path)!r} is a table, whose rows and columns are not one text. Write a JSON object for each row, "
-            "with 'text' and 'entities', into a .jsonl file; or say --input-format lines where each line is a text."
+            f"{str(path)!r} is a table, whose rows and columns are not one text. {saved}ay which column holds the "
+            "texts, such as --text-column text; or write a JSON object for each row, with 'text' and 'entities', into "
+            "a .jsonl file."
         )
     if suffix in _DOCUMENTS:
         raise ValueError(f"{str(path)!r} is a {suffix} file, not plain text. Save its text as .txt.")
@@ -190,7 +220,7 @@ def _kind_of(path: Path) -> Kind:
 
 
 def read_items(sources: Iterable[Source]) -> Iterator[Item]:
-    """The items of all sources, one after the other. Empty lines are passed over."""
+    """The items of all sources, one after the other. Empty lines are skipped."""
     for source in sources:
         if source.text is not None:
             raw = source.text.encode("utf-8", "surrogatepass")
@@ -199,8 +229,9 @@ def read_items(sources: Iterable[Source]) -> Iterator[Item]:
             with source.open() as file:
                 yield read_whole(source, file)
         else:
+            read = read_rows if source.kind == "table" else read_lines
             with source.open() as file:
-                yield from read_lines(source, file)
+                yield from read(source, file)
 
 
 def read_lines(
@@ -210,7 +241,7 @@ def read_lines(
 
     Args:
         source: what the file is.
-        file: its bytes, which stand at `offset`.
+        file: its bytes, positioned at `offset`.
         offset: where the first item begins.
         line: the number of its line.
         num_bytes: how many bytes are read; by default all.
@@ -222,17 +253,47 @@ def read_lines(
             return
         raw = read.rstrip(b"\r\n")
         if offset == 0:
-            raw = raw.removeprefix(_BYTE_ORDER_MARK)
+            raw = raw.removeprefix(BYTE_ORDER_MARK)
         if raw.strip():
             yield Item(source.kind, source.name, line, offset, raw, len(read))
         offset += len(read)
         line += 1
 
 
+def read_rows(
+    source: Source, file: IO[bytes], offset: int = 0, line: int = 2, num_bytes: int | None = None
+) -> Iterator[Item]:
+    """The items of a table, whose first row names the columns.
+
+    Args:
+        source: what the table is.
+        file: its bytes, at their beginning.
+        offset: where the first item begins; by default after the first row.
+        line: the number of its row, as spreadsheets count: the first row is 1, and empty rows count.
+        num_bytes: how many bytes of items are read; by default all.
+
+    Raises:
+        ValueError: when the table does not have the column of texts.
+    """
+    header = read_header(file, str(source.text_column), str(source.name))
+    if offset:
+        file.seek(offset)
+    else:
+        offset = header.num_bytes
+    end = None if num_bytes is None else offset + num_bytes
+    for row, read in enumerate(split_rows(file, header.separator), start=line):
+        raw = read.rstrip(b"\r\n")
+        if raw:
+            yield Item("table", source.name, row, offset, raw, len(read), header)
+        offset += len(read)
+        if end is not None and offset >= end:
+            return
+
+
 def read_whole(source: Source, file: IO[bytes]) -> Item:
-    """A file that is one text, as an item. Line ends at its end are no part of the text."""
+    """A file that is one text, as an item. Line ends at its end are not part of the text."""
     read = file.read()
-    raw = read.removeprefix(_BYTE_ORDER_MARK).rstrip(b"\r\n")
+    raw = read.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
     return Item("text", source.name, None, 0, raw, len(read))
 
 
@@ -243,7 +304,7 @@ def in_chunks(items: Iterable[Item], size: int) -> Iterator[Chunk]:
     while chunk := list(islice(stream, size)):
         for item in chunk:
             digest.update(b"%s\0%d\0%d\0" % ((item.source or "").encode(), item.line or 0, len(item.raw)))
-            digest.update(item.raw)
+            digest.update(item.raw if item.header is None else item.header.raw + b"\0" + item.raw)
             num_bytes += item.num_bytes
         end += len(chunk)
         yield Chunk(chunk, len(chunk), end, num_bytes, digest.hexdigest())

@@ -1,26 +1,22 @@
-"""A chunk of items in, a record for each out: the one place where the model runs, whatever engine drives it."""
+"""A chunk of items in, a record for each out: the one place where the model runs, whichever engine drives it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from glirel_transformers.checkpoints import model_name
 from glirel_transformers.extractor_glirel import BATCHES_SORTED_TOGETHER, RelationExtractor
+from glirel_transformers.files import Json
 from glirel_transformers.loading import load_pipeline
-from glirel_transformers.requests_glirel import (
-    TextError,
-    check_batch_size,
-    check_probability,
-    check_top_k,
-    read_relation_types,
-)
+from glirel_transformers.ner import EntityRecognizer, load_entity_recognizer
+from glirel_transformers.options_glirel import ExtractionOptions, GroupSize
+from glirel_transformers.requests_glirel import TextError, check_batch_size, read_relation_types
 from glirel_transformers.scores_glirel import RelationScores
 
 from .choices import Alignment, Precision, Truncation
-from .records import Malformed, Record, TextRequest, read_request, read_whole_entities
+from .records import Malformed, Record, TextRequest, read_request
 from .sources import Item
 
 
@@ -30,38 +26,39 @@ class ExtractionSettings:
 
     Args:
         relation_types: as the pipeline takes them; `None` where each record has its own.
-        model: folder or Hub repository; by default as [`load_pipeline`] says.
-        entities: of the one text there is.
-        ner: name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
-        ner_labels: entity types that GLiNER is asked for.
-        threshold, top_k, truncation, batch_size: as the pipeline takes them.
+        model: folder or Hub repository; by default that of [`load_pipeline`].
+        entities: the entities of the only text.
+        ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
+        ner_labels: the entity types that GLiNER is asked for.
+        threshold, top_k, truncation, self_pairs, readable_names, group_size, batch_size: as the pipeline takes them.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
-        dtype: precision of the weights; by default as the checkpoint says.
-        device: where the models run; by default the first accelerator there is, else the CPU.
+        dtype: precision of the weights; by default that of the checkpoint.
+        device: where the models run; by default the first accelerator, else the CPU.
 
     Raises:
         ValueError, TypeError: for what the pipeline would refuse.
     """
 
-    relation_types: Any = None
+    relation_types: object = None
     model: str | None = None
-    entities: Any = None
+    entities: object = None
     ner: str | None = None
     ner_labels: Sequence[str] | None = None
     threshold: float | None = None
     top_k: int | None = None
     truncation: Truncation = "error"
     alignment: Alignment | None = None
+    self_pairs: bool = False
+    readable_names: bool = False
+    group_size: GroupSize = None
     batch_size: int = 32
     dtype: Precision | None = None
     device: str | None = None
 
     def __post_init__(self) -> None:
         read_relation_types(self.relation_types or [])
-        if self.threshold is not None:
-            check_probability(self.threshold, "`threshold`")
-        check_top_k(self.top_k)
         check_batch_size(self.batch_size)
+        _ = self.options  # which checks them
         if self.ner_labels and self.ner is None:
             raise ValueError(
                 "`ner_labels` are for an entity recogniser: name one as `ner`, such as 'gliner:owner/name'."
@@ -69,34 +66,54 @@ class ExtractionSettings:
 
     @property
     def chunk_size(self) -> int:
-        """How many items are worked on together."""
+        """How many items are processed together."""
         return BATCHES_SORTED_TOGETHER * self.batch_size
 
-    def shaping(self) -> dict[str, Any]:
-        """The settings that shape what comes out, as JSON values: all but the device."""
+    @property
+    def options(self) -> ExtractionOptions:
+        """What the extractor is asked for, except the recogniser."""
+        return ExtractionOptions(
+            relation_types=self.relation_types,
+            threshold=self.threshold,
+            top_k=self.top_k,
+            truncation=self.truncation,
+            alignment=self.alignment or ("strict" if self.ner is None else "expand"),
+            self_pairs=self.self_pairs,
+            readable_names=self.readable_names,
+            group_size=self.group_size,
+        )
+
+    def shaping(self) -> dict[str, Json]:
+        """The settings that shape the output, as JSON values: all but the device.
+
+        Those that are `None` or `False` are left out, so that a run that was started before an option existed can be
+        resumed.
+        """
         settings = asdict(replace(self, model=model_name(self.model), device=None))
-        del settings["device"]
-        return json.loads(json.dumps(settings))
+        shaping: dict[str, Json] = json.loads(json.dumps(settings))
+        return {name: value for name, value in shaping.items() if value is not None and value is not False}
 
 
 @dataclass
 class ChunkResult:
-    """What became of a chunk.
+    """The result of a chunk.
 
     Args:
-        records: a record, or what is wrong, for each item in order.
+        records: for each item, in order, a record or what is wrong with it.
         num_unscored_pairs: how many entity pairs were in no window of a long text.
-        entity_types: of all entities, for constraints that none of a whole corpus meets.
+        collapses: for each text in which the recogniser found entities that are parts of the same words, which ones.
+        entity_types: the types of all entities, to find constraints that no entity of a whole corpus meets.
     """
 
     records: list[Record | Malformed]
     num_unscored_pairs: int = 0
+    collapses: list[str] = field(default_factory=list)
     entity_types: set[str | None] = field(default_factory=set)
 
 
 @dataclass
 class Extractor:
-    """Works on chunks. It loads its models when it is made.
+    """Processes chunks. It loads its models when it is created.
 
     Args:
         settings: what is asked of every text.
@@ -107,33 +124,26 @@ class Extractor:
 
     settings: ExtractionSettings
     _extractor: RelationExtractor = field(init=False, repr=False)
-    _ner: Any = field(init=False, repr=False, default=None)
-    _options: dict[str, Any] = field(init=False, repr=False)
+    _ner: EntityRecognizer | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         settings = self.settings
-        self._options = {
-            "relation_types": settings.relation_types,
-            "truncation": settings.truncation,
-            "alignment": settings.alignment or ("strict" if settings.ner is None else "expand"),
-        }
         self._extractor = load_pipeline(settings.model, settings.device, settings.dtype)
         if settings.ner is not None:
-            from glirel_transformers.ner import load_entity_recognizer
-
             self._ner = load_entity_recognizer(settings.ner, settings.ner_labels, settings.device)
 
     @property
     def model_name(self) -> str:
-        """What the model is called."""
+        """The name of the model."""
         return str(self._extractor.model.name_or_path)
 
     def __call__(self, items: Sequence[Item]) -> ChunkResult:
         """Extracts from all items together."""
         requests = [self._read(item) for item in items]
-        texts = [_for_pipeline(request) for request in requests if isinstance(request, TextRequest)]
+        texts = [request.to_input() for request in requests if isinstance(request, TextRequest)]
+        options = replace(self.settings.options, ner=self._ner, return_scores=True)
         results = self._extractor.iterate(
-            texts, batch_size=self.settings.batch_size, on_error="return", return_scores=True, **self._options
+            texts, batch_size=self.settings.batch_size, on_error="return", **vars(options)
         )
         result = ChunkResult([])
         for request in requests:
@@ -144,8 +154,11 @@ class Extractor:
             if isinstance(scores, TextError):
                 result.records.append(Malformed(request.item, scores.message))
                 continue
-            result.records.append(request.to_record(scores.select(self.settings.threshold, self.settings.top_k)))
+            relations = scores.select(options.threshold, options.top_k)
+            result.records.append(request.to_record(scores.entities, relations))
             result.num_unscored_pairs += scores.num_unscored_pairs
+            if scores.collapse is not None:
+                result.collapses.append(f"{request.item.place}: {scores.collapse}.")
             result.entity_types.update(entity.label for entity in scores.entities)
         return result
 
@@ -153,24 +166,13 @@ class Extractor:
         try:
             request = read_request(item)
             if request.entities is None:
-                found = read_whole_entities(self._find_entities(request.text), request.text)
-                request = replace(request, entities=found)
+                request = replace(request, entities=self.settings.entities)
+            if request.entities is None and self._ner is None:
+                raise ValueError(
+                    "It has no 'entities': add them, or name a recogniser that finds them, such as --ner heuristic."
+                )
             if request.relation_types is None and self.settings.relation_types is None:
                 raise ValueError("It has no 'relation_types': add them, or name relations for all texts with -r.")
         except (ValueError, TypeError) as error:
             return Malformed(item, str(error))
         return request
-
-    def _find_entities(self, text: str) -> Any:
-        if self.settings.entities is not None:
-            return self.settings.entities
-        if self._ner is None:
-            raise ValueError(
-                "It has no 'entities': add them, or name a recogniser that finds them, such as --ner heuristic."
-            )
-        return self._ner(text) if text.strip() else []
-
-
-def _for_pipeline(request: TextRequest) -> dict[str, Any]:
-    asked = {} if request.relation_types is None else {"relation_types": request.relation_types}
-    return {"text": request.text, "entities": request.entities, **asked}

@@ -39,7 +39,7 @@ def test_it_prints_tables_and_writes_all_as_json(run, tmp_path):
     assert result.exit_code == 0, result.output
     for text in ("place of birth", "city [of birth]", "micro", "macro", "At the threshold 0.400", "6 documents"):
         assert text in result.stdout
-    assert "fitted on these very data" in result.stdout
+    assert "fitted on the same data" in result.stdout
     assert "3 pairs of documents that are not exhaustive have no relation" in " ".join(result.stderr.split())
     scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert scores["threshold"] == 0.4
@@ -56,7 +56,7 @@ def test_rows_are_sorted_and_those_not_shown_are_counted(run):
     by_name = run("--sort", "name", "--top", 1)
     assert "city [of birth]" in by_name.stdout
     assert "place of birth" not in by_name.stdout
-    assert "2 more relation types are counted and not shown" in by_name.stdout
+    assert "2 more relation types are counted but not shown" in by_name.stdout
     assert run("--sort", "f1").exit_code == 0
 
 

@@ -150,16 +150,16 @@ def test_a_run_that_stopped_goes_on_in_any_format(run, corpus, tmp_path):
     stopped = run(*options, text=corpus(40, {20: "bad"}))
     assert stopped.exit_code == 1
     assert "corpus.jsonl:21: It is not JSON" in stopped.stderr
-    assert "out.csv.partial.jsonl has what comes before, 20 texts, 40 relations." in stopped.stderr
+    assert "out.csv.partial.jsonl holds what comes before, 20 texts, 40 relations." in stopped.stderr
     assert not (tmp_path / "out.csv").exists()
     done = run(*options, text=corpus(40))
     assert done.exit_code == 0, done.output
-    assert "Going on after 16 texts" in done.stderr
+    assert "Resuming after 16 texts" in done.stderr
     with (tmp_path / "out.csv").open(newline="") as file:
         assert [int(row["id"]) for row in csv.DictReader(file)] == [number // 2 for number in range(80)]
     again = run(*options, text="corpus.jsonl")
     assert again.exit_code == 1
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
 
 
 @pytest.mark.parametrize(("on_error", "ids"), [("stop", [0, 1]), ("skip", [0, 1, 3]), ("keep", [0, 1, None, 3])])
@@ -217,11 +217,11 @@ def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
     assert left.endswith("\n")
     assert 100 < len(records_of(left)) < 600
     if sent == signal.SIGINT:
-        assert "Run the same command again to go on." in told
+        assert "Run the same command again to resume." in told
         assert "Traceback" not in told
     resumed = run(*RELATION, "--batch-size", "2", "-o", output, text=name)
     assert resumed.exit_code == 0, resumed.stderr
-    assert "Going on after" in resumed.stderr
+    assert "Resuming after" in resumed.stderr
     assert (tmp_path / output).read_bytes() == (tmp_path / f"whole-{output}").read_bytes()
 
 
@@ -251,13 +251,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
         (("-r", "born in", "-e", "Warsaw", "--ner", "heuristic"), "leave one of them out"),
         (("-r", "born in: PERSON", "-e", "Warsaw"), "Line 1 cannot be read"),
         (("-r", "born in", "-e", "Warsaw", "--ner-labels", "person"), "name one as `ner`"),
-        (("-r", "born in", "-e", "Warsaw", "--workers", "3"), "--engine ray: say that"),
+        (("-r", "born in", "-e", "Warsaw", "--workers", "3"), "--engine ray: add that"),
         (("-r", "born in", "-e", "Warsaw", "--engine", "ray"), "--engine ray reads files"),
-        (("-r", "born in", "-e", "Warsaw", "-o", "out.txt"), "tells no format"),
-        (("-r", "born in", "-e", "Warsaw", "-o", "out.csv", "-f", "table"), "A table is for reading"),
+        (("-r", "born in", "-e", "Warsaw", "-o", "out.txt"), "The format of 'out.txt' is unknown"),
+        (("-r", "born in", "-e", "Warsaw", "-o", "out.csv", "-f", "table"), "A table is for reading in a terminal"),
         (("-r", "born in", "-e", "Warsaw", "-o", "nowhere/out.csv"), "nowhere/out.csv"),
         (("-r", "born in", "-e", "Warsaw", "--device", "abacus"), "The device 'abacus' cannot be used"),
         (("-r", "born in", "-e", "Warsaw", "--relations", "none.txt"), "none.txt"),
+        (("-r", "born in", "-e", "Warsaw", "--group-size", "many"), "--group-size must be a whole number"),
+        (("-r", "born in", "-e", "Warsaw", "--group-size", "0"), "must be a whole number of at least 1"),
+        (("-r", "born in", "-e", "Warsaw", "--spreadsheet-safe"), "--spreadsheet-safe is for csv: got table"),
+        (("-r", "born in", "-e", "Warsaw", "--once-per-pair", "-f", "jsonl"), "is for turtle and graphml: got jsonl"),
+        (("-r", "born in", "-e", "Warsaw", "--text-column", "text"), "no input is a .csv or .tsv file"),
     ],
 )
 def test_errors_are_one_line_and_exit_with_1(run, arguments, message):
@@ -274,12 +279,16 @@ def test_errors_are_one_line_and_exit_with_1(run, arguments, message):
         (["corpus.jsonl"], ("-e", "Warsaw"), "-e names the entities of one text"),
         (["One text.", "Two texts."], ("-e", "Warsaw"), "-e names the entities of one text"),
         (["corpus.jsonl"], ("-o", "corpus.jsonl"), "is an input"),
-        (["."], ("-o", "out.jsonl"), "lies in the input folder"),
+        (["."], ("-o", "out.jsonl"), "is in the input folder"),
         (["nowhere.jsonl"], (), "There is no file or folder 'nowhere.jsonl'"),
+        (["table.csv"], (), "--text-column"),
+        (["table.csv"], ("--text-column", "text"), "these are 'id', 'body'"),
+        (["table.csv"], ("--text-column", "body"), "a recogniser with --ner"),
     ],
 )
 def test_inputs_that_do_not_fit_are_errors(texts, arguments, message, run, corpus):
     corpus(2)
+    Path("table.csv").write_text("id,body\n1,Ada met Bob.\n")
     result = run("-r", "born in", *arguments, text=texts)
     assert result.exit_code == 1
     assert message in result.stderr
@@ -343,5 +352,67 @@ def test_constraints_that_no_entity_meets_are_named_once(run, corpus):
     assert "admits" not in right.stderr
 
 
+def test_found_entities_that_are_parts_of_one_word_are_counted(run, monkeypatch):
+    parts = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "label": "UNIT"}]
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: parts)
+    lines = "Bob took 5mg of aspirin.\n" * 3
+    result = run(*RELATION, "--ner", "mine", "--input-format", "lines", text="-", input=lines)
+    assert result.exit_code == 0, result.output
+    assert "3 texts, 6 relations, 3 texts with entities that are parts of one word." in result.stderr
+    assert (
+        result.stderr.count("note: standard input:1: `entities[0]` ('5') and `entities[1]` ('mg') are parts of") == 1
+    )
+
+
 def test_names_are_found_as_whole_words():
     assert find_entities("Anna met Ann.", ["Ann=PERSON"]) == [{"start": 9, "end": 12, "label": "PERSON"}]
+
+
+def test_a_table_is_read_by_its_column_and_goes_on(run, tmp_path):
+    texts = [f"Marie Curie, born in Warsaw{' and so on' * (number % 3)}." for number in range(40)]
+    rows = "".join(f'{number},"{text}",=1+{number}\n' for number, text in enumerate(texts))
+    options = (*RELATION, "--ner", "heuristic", "--text-column", "body", "--batch-size", "1", "-o", "out.jsonl")
+    (tmp_path / "table.csv").write_text(f"id,body,note\n{rows}".replace("20,", "20,0,", 1))
+    stopped = run(*options, text="table.csv")
+    assert stopped.exit_code == 1
+    assert "malformed: table.csv, row 22: It has 4 cells, but the first row names 3 columns." in stopped.stderr
+    (tmp_path / "table.csv").write_text(f"id,body,note\n{rows}")
+    done = run(*options, text="table.csv")
+    assert "Resuming after 16 texts" in done.stderr
+    records = records_of((tmp_path / "out.jsonl").read_text())
+    assert [(record["id"], record["note"], record["line"]) for record in records] == [
+        (str(number), f"=1+{number}", number + 2) for number in range(40)
+    ]
+    assert all(record["text"].startswith("Marie Curie, born") and record["relations"] for record in records)
+    other = run(*options[:-4], "--text-column", "note", "-o", "out.jsonl", "--batch-size", "1", text="table.csv")
+    assert 'text_column was "body" and is "note"' in other.stderr
+
+
+def test_options_of_the_python_interface(run):
+    options = ("-r", "place_of_birth", "-r", "spouse", "--threshold", "0", "-f", "jsonl")
+    (plain,) = records_of(run(*ENTITIES, *options).stdout)
+    (more,) = records_of(run(*ENTITIES, *options, "--self-pairs", "--readable-names", "--group-size", "1").stdout)
+    (auto,) = records_of(run(*ENTITIES, *options, "--group-size", "auto").stdout)
+    assert (len(plain["relations"]), len(more["relations"])) == (4, 8)
+    assert auto == plain
+    assert {relation["relation"] for relation in more["relations"]} == {"place_of_birth", "spouse"}
+
+
+def test_formulas_in_csv_are_text_on_demand(run):
+    options = ("-e", "=1+1=SUM", "-e", "Bob", *RELATION, "-f", "csv")
+    for asked, head in (((), "=1+1"), (("--spreadsheet-safe",), "'=1+1")):
+        rows = list(csv.DictReader(run(*options, *asked, text="Bob =1+1 Ada").stdout.splitlines()))
+        assert {row["head"] for row in rows} == {head, "Bob"}
+
+
+@pytest.mark.parametrize("suffix", ["ttl", "graphml"])
+def test_graphs_have_each_fact_once_on_demand(suffix, run, corpus, tmp_path):
+    pytest.importorskip("networkx")
+    pytest.importorskip("rdflib")
+    name, mark = corpus(5), {"ttl": "rdf:Statement", "graphml": "<edge "}[suffix]
+    counts = []
+    for asked in ((), ("--once-per-pair",)):
+        result = run(*RELATION, *asked, "-o", f"{len(asked)}.{suffix}", text=name)
+        assert result.exit_code == 0, result.output
+        counts.append((tmp_path / f"{len(asked)}.{suffix}").read_text().count(mark))
+    assert counts == [10, 2]

@@ -14,7 +14,7 @@ from glirel_transformers.cli import app
             "extract",
             ("Ada met Bob.", "-r", "spouse", "-o", "out.jsonl"),
             "find_sources",
-            "\nInterrupted. Run the same command again to go on.\n",
+            "\nInterrupted. Run the same command again to resume.\n",
         ),
         (
             "train",

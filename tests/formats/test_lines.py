@@ -2,6 +2,8 @@ import csv
 import io
 import json
 
+import pytest
+
 from glirel_transformers.formats import write_csv, write_jsonl
 
 
@@ -60,3 +62,26 @@ def test_json_lines_are_the_records(records):
     lines = file.getvalue().encode().splitlines()
     assert [json.loads(line) for line in lines] == [*records, {"odd": "half \ud83d"}]
     assert "Łódź".encode() in lines[3]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_cells_that_a_spreadsheet_would_run_are_text_on_demand(records, sign):
+    formula = f'{sign}HYPERLINK("http://x";"y")'
+    records[0]["relations"][0]["head"] = {"start": 0, "end": 3, "text": formula, "label": formula}
+    records[0]["relations"][0]["relation"] = f"a{sign}b"
+    records[0]["id"] = -5
+    for is_safe, mark in ((False, ""), (True, "'")):
+        file = io.StringIO(newline="")
+        write_csv(records, file, spreadsheet_safe=is_safe)
+        row = next(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+        assert row["head"] == row["head_label"] == mark + formula
+        assert (row["relation"], row["id"], row["score"]) == (f"a{sign}b", "-5", "0.97")
+
+
+def test_safe_csv_is_the_same_where_nothing_looks_like_a_formula(records):
+    rows = []
+    for is_safe in (False, True):
+        file = io.StringIO(newline="")
+        write_csv(records, file, spreadsheet_safe=is_safe)
+        rows.append(list(csv.reader(io.StringIO(file.getvalue(), newline=""))))
+    assert rows[0] == rows[1]

@@ -212,6 +212,9 @@ def test_entities_that_a_recogniser_finds_within_one_word_are_warned_of(shared_m
     extractor = RelationExtractor(shared_model, alignment="expand", relation_types=TYPES)
     with pytest.raises(ValueError, match=r"'5'.*'mg'.*same words, '5mg'"):
         extractor("Take 5mg of it.", entities=[(5, 6), (6, 8)])
+    scores = extractor("Take 5mg of it.", ner=lambda text: [(5, 6), (6, 8)], return_scores=True)
+    assert "same words, '5mg'" in scores.collapse
+    assert warnings_of() == []
     for _ in range(2):
         assert extractor("Take 5mg of it.", ner=lambda text: [(5, 6), (6, 8)]) is not None
     (message,) = warnings_of()

@@ -37,6 +37,16 @@ def test_parts_of_chunks_are_the_items_again(write_corpus, tmp_path):
     assert sum(len(parts_of(chunk)) for chunk in chunks) <= len(chunks) + 5
 
 
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+def test_parts_of_tables_are_the_rows_again(tmp_path, name):
+    rows = [f'{number},"Ada met{chr(10) * (number % 3)} Bob."\r\n' for number in range(20)]
+    with (gzip.open if name.endswith(".gz") else open)(tmp_path / name, "wb") as file:
+        file.write("".join(["id,text\r\n", *rows[:8], "\r\n", *rows[8:]]).encode())
+    for chunk in read_chunks(find_sources([str(tmp_path)], text_column="text"), 7):
+        (part,) = parts_of(chunk)
+        assert list(part.read()) == chunk.items
+
+
 def test_what_workers_cannot_read_is_an_error():
     (chunk,) = read_chunks([Source("text", text="Ada met Bob.")], 4)
     with pytest.raises(ValueError, match="--engine ray reads files"):

@@ -101,11 +101,11 @@ def test_what_to_do_on_errors_may_change_until_there_was_one(path):
 
 def test_a_file_that_is_no_output_of_ours_is_left_alone(path):
     path.write_text("mine\n")
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="exists already"):
         ResumableOutput(path, SETTINGS, SIZE)
     assert path.read_text() == "mine\n"
     path.with_name("out.jsonl.progress.json").write_text("{}")
-    with pytest.raises(ValueError, match="is no journal"):
+    with pytest.raises(ValueError, match="is not the journal of a run"):
         ResumableOutput(path, SETTINGS, SIZE)
     with ResumableOutput(path, SETTINGS, SIZE, overwrite=True) as output:
         output.begin()
@@ -118,7 +118,7 @@ def test_an_output_that_was_changed_is_not_continued(path, change):
         output.begin()
         write(output, 4)
     change(path)
-    with pytest.raises(ValueError, match="it was changed since"):
+    with pytest.raises(ValueError, match="it has changed since"):
         ResumableOutput(path, SETTINGS, SIZE)
 
 
@@ -134,7 +134,7 @@ def test_no_half_line_stays_when_a_write_breaks_off(path, error):
             raise error
 
         output._append = half
-        with pytest.raises(type(error), match="the same command goes on" if isinstance(error, OSError) else None):
+        with pytest.raises(type(error), match="run the same command again" if isinstance(error, OSError) else None):
             write(output, 8)
     assert numbers(path) == [0, 1, 2, 3]
     assert ResumableOutput(path, SETTINGS, SIZE).reached.items == 4

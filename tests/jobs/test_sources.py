@@ -116,10 +116,19 @@ def test_the_digest_tells_whether_all_so_far_is_the_same():
         assert not set(digests(items)) & set(digests([changed, *items[1:]]))
 
 
-@pytest.mark.parametrize("name", ["data.csv", "data.TSV", "data.csv.gz", "data.xlsx", "data.parquet"])
-def test_a_table_is_not_one_text(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        *(
+            (name, "Say which column holds the texts, such as --text-column")
+            for name in ("a.csv", "a.TSV", "a.csv.gz")
+        ),
+        *((name, r"Save it as \.csv, and say which column holds the texts") for name in ("a.xlsx", "a.parquet")),
+    ],
+)
+def test_a_table_is_not_one_text(tmp_path, name, cure):
     (tmp_path / name).write_text("id,text\n1,Marie Curie\n")
-    with pytest.raises(ValueError, match="is a table, whose rows and columns are not one text"):
+    with pytest.raises(ValueError, match=f"is a table, whose rows and columns are not one text. {cure}"):
         find_sources([str(tmp_path / name)])
     assert find_sources([str(tmp_path / name)], "lines")[0].kind == "lines"
 

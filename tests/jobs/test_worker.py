@@ -44,6 +44,7 @@ BAD = {
     2: b"no json",
     5: {"text": "Marie Curie", "entities": [[0, 3, "PERSON"]]},
     9: {"text": "word " * 500 + "Ada met Bob.", "entities": [[0, 4, "PERSON"], [5, 9, "CITY"]]},
+    14: {"text": "Ada met Bob.", "entities": [{"start": 0, "end": 3, "text": "Bob"}]},
     19: {"text": "Marie Curie", "entities": [{"start": 0, "end": 99}]},
 }
 
@@ -57,6 +58,8 @@ def test_malformed_items_leave_the_others_as_they_are(build, records):
     assert {number: record.item.line - 1 for number, record in malformed.items()} == {number: number for number in BAD}
     assert "word boundaries" in malformed[5].error
     assert "the model reads" in malformed[9].error
+    assert "says that its text is 'Bob', but the characters (0, 3) are 'Ada'" in malformed[14].error
+    assert "`entities[0]`" in malformed[19].error
     assert not any(record.error.startswith("Text ") for record in malformed.values())
     assert str(malformed[2]).startswith("in.jsonl:3: It is not JSON")
     for place, (one, other) in enumerate(zip([r for r in found if not isinstance(r, Malformed)], expected)):
@@ -78,6 +81,7 @@ def test_an_error_that_no_item_is_to_blame_for_is_raised(build, records, monkeyp
         ({"top_k": 0}, "at least 1"),
         ({"relation_types": {"spouse": {"head": []}}}, "must list the entity types"),
         ({"batch_size": 0}, "at least 1"),
+        ({"group_size": 0}, "`group_size` must be a whole number"),
         ({"ner_labels": ["person"]}, "name one as `ner`"),
         ({"device": "nowhere"}, "The device 'nowhere' cannot be used"),
     ],
@@ -109,7 +113,7 @@ def test_a_recogniser_finds_entities_where_there_are_none(build):
 
 def test_found_entities_that_cut_a_word_are_the_whole_word(build, monkeypatch):
     monkeypatch.setattr(
-        "glirel_transformers.ner.load_entity_recognizer",
+        "glirel_transformers.jobs.worker.load_entity_recognizer",
         lambda *_: (
             lambda text: [{"start": 0, "end": 2, "label": "PERSON"}, {"start": 8, "end": 11, "label": "PERSON"}]
         ),
@@ -130,3 +134,52 @@ def test_what_a_record_lacks_is_named_with_the_cure(build):
     own = {"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]], "relation_types": ["spouse: <->"]}
     (record,) = build(relation_types=None)(items_of([own])).records
     assert len(record["relations"]) == 1
+
+
+DOSE = "Bob took 5mg of aspirin."
+PARTS = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "label": "UNIT"}]
+
+
+def test_found_entities_that_are_parts_of_one_word_are_noted_and_given_ones_refused(build, monkeypatch, caplog):
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: PARTS)
+    extract = build(ner="mine", relation_types={"dose": {}})
+    with caplog.at_level(logging.WARNING):
+        result = extract(items_of([{"text": "A fine text."}, {"text": DOSE}, {"text": DOSE, "entities": PARTS}]))
+    bad_span, found, given = result.records
+    assert isinstance(bad_span, dict)  # its entities cut words, and are these words
+    assert [entity["text"] for entity in found["entities"]] == ["5", "mg"]
+    assert len(found["relations"]) == 2
+    assert "`entities[0]` ('5') and `entities[1]` ('mg') are parts of the same words, '5mg'" in given.error
+    assert [note for note in result.collapses if note.startswith("in.jsonl:2: `entities[0]` ('5')")]
+    assert not caplog.records
+
+
+def test_a_recogniser_that_fails_makes_its_text_malformed(build, monkeypatch):
+    def fail(text):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: fail)
+    failed, good = build(ner="mine", relation_types={"spouse": {}})(
+        items_of([{"text": "Ada met Bob."}, {"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]]}])
+    ).records
+    assert failed.error == "`ner` raised RuntimeError: out of order"
+    assert good["relations"]
+
+
+def test_options_are_those_of_the_extractor(build, records):
+    options = {"self_pairs": True, "readable_names": True, "group_size": 1}
+    extract = build(relation_types={"place_of_birth": {}, "spouse": {}}, **options)
+    texts = [{"text": record["text"], "entities": record["entities"]} for record in records]
+    expected = extract._extractor(
+        texts, relation_types={"place_of_birth": {}, "spouse": {}}, threshold=0.0, batch_size=32, **options
+    )
+    found = extract(items_of(records)).records
+    assert [record["relations"] for record in found] == [rounded(relations) for relations in expected]
+    assert len(found[0]["relations"]) == 8
+    assert found[0]["relations"] != build(relation_types=["place_of_birth", "spouse"])(items_of(records)).records[0]
+
+
+def test_what_is_not_asked_for_shapes_nothing():
+    shaping = ExtractionSettings(["spouse"], "owner/model").shaping()
+    assert set(shaping) == {"relation_types", "model", "truncation", "batch_size"}
+    assert ExtractionSettings(["spouse"], "owner/model", self_pairs=True).shaping() == {**shaping, "self_pairs": True}

@@ -60,7 +60,7 @@ def test_completion_needs_no_torch(words):
         ("extract README.md", 1, "Nothing says which relations to look for"),
         ("extract README.md -r x", 1, "Nothing says what the entities are"),
         ("extract README.md -r x --ner heuristic --workers 2", 1, "--workers are processes of --engine ray"),
-        ("extract README.md -r x --ner heuristic -o out.doc", 1, "tells no format"),
+        ("extract README.md -r x --ner heuristic -o out.doc", 1, "The format of 'out.doc' is unknown"),
         ("train nowhere.jsonl -o runs/x", 2, "nowhere.jsonl"),
         ("train README.md -o runs/x --scorer dots", 2, "dots"),
         ("evaluate checkpoints/glirel-mini nowhere.jsonl", 2, "nowhere.jsonl"),

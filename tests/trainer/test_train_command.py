@@ -165,7 +165,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "same command goes on from there" in stderr
+    assert "same command resumes from there" in stderr
     assert "Traceback" not in stderr
     saved = last_step(tmp_path / "run")
     assert f"saved after update {saved:,}" in stderr

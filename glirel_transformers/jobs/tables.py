@@ -1,0 +1,129 @@
+"""Tables of texts, such as `.csv` and `.tsv` files: one text a row, in the column that the user names.
+
+[`split_rows`] finds the rows as they stand, [`Header.read_row`] interprets one. The first row names the columns.
+It also decides what separates them: the first separator with which it has the named column.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SEPARATORS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar"}
+_LONGEST_CELL = 2**31 - 1  # by default the csv module refuses cells of more than 131,072 characters
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first row of a table.
+
+    Args:
+        raw: its bytes, without the line's end.
+        num_bytes: how many bytes of the file it takes.
+        columns: their names, all different; a column without a name is called `column_3`, by its position.
+        text_column: the one that holds the texts.
+        separator: what stands between cells.
+    """
+
+    raw: bytes
+    num_bytes: int
+    columns: tuple[str, ...]
+    text_column: str
+    separator: str
+
+    def read_row(self, row: str) -> tuple[str, dict[str, str]]:
+        """The text of a row, and its other cells by their columns.
+
+        Raises:
+            ValueError: when it does not have one cell for each column.
+        """
+        try:
+            cells = _next_row(_rows([row], self.separator))
+        except csv.Error as error:
+            raise ValueError(
+                f"It is not a row of a table ({error}). Put a cell that holds a quotation mark in quotation marks, "
+                "and double the mark."
+            ) from None
+        if len(cells) != len(self.columns):
+            raise ValueError(
+                f"It has {len(cells)} cells, but the first row names {len(self.columns)} columns. Put cells that hold "
+                f"{_SEPARATORS[self.separator]} in quotation marks, and fill up short rows."
+            )
+        by_column = dict(zip(self.columns, cells, strict=True))
+        return by_column.pop(self.text_column), by_column
+
+
+def read_header(file: IO[bytes], text_column: str, name: str) -> Header:
+    """The first row of a table.
+
+    Args:
+        file: the table, at its beginning.
+        text_column: the column that holds the texts.
+        name: what errors call the table.
+
+    Raises:
+        UnicodeDecodeError: when it is not UTF-8.
+        ValueError: when the table has no such column, or has a column twice.
+    """
+    read = next(split_rows(file, ","), b"")
+    raw = read.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
+    by_separator = {separator: _read_columns(raw.decode("utf-8"), separator) for separator in _SEPARATORS}
+    separator = next((sign for sign, columns in by_separator.items() if text_column in columns), None)
+    if separator is None:
+        columns = max(by_separator.values(), key=len)
+        raise ValueError(
+            f"{name}: The table has no column {text_column!r}. Its first row must name the columns; these are "
+            f"{', '.join(map(repr, columns)) or 'none'}. Name one of them as --text-column."
+        )
+    columns = by_separator[separator]
+    if repeated := [column for column in dict.fromkeys(columns) if columns.count(column) > 1]:
+        raise ValueError(f"{name}: The table has the column {repeated[0]!r} twice. Rename one of them.")
+    return Header(raw, len(read), columns, text_column, separator)
+
+
+def split_rows(file: IO[bytes], separator: str) -> Iterator[bytes]:
+    """The rows of a table as they stand, from where the file is; a row may take several lines.
+
+    What is wrong within a row is an error when it is read.
+    """
+    lines: list[bytes] = []
+
+    def decoded() -> Iterator[str]:
+        while line := file.readline():
+            lines.append(line)
+            yield line.decode("utf-8", "surrogateescape")
+
+    rows = _rows(decoded(), separator)
+    while True:
+        try:
+            _next_row(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            pass  # `read_row` meets it again
+        yield b"".join(lines)
+        lines.clear()
+
+
+def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=separator, strict=True)
+
+
+def _next_row(rows: Iterator[list[str]]) -> list[str]:
+    """The cells of the next row, however long they are; the limit of the csv module is one for the whole process."""
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        return next(rows)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_columns(row: str, separator: str) -> tuple[str, ...]:
+    try:
+        cells = _next_row(_rows([row], separator))
+    except csv.Error:
+        return ()
+    return tuple(cell or f"column_{position}" for position, cell in enumerate(cells, start=1))
