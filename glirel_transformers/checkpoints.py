@@ -146,6 +146,6 @@ def is_export(name: str) -> bool:
 
     files = ("model.safetensors", "model.safetensors.index.json", "model.onnx")
     silent = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
-    # The first that is there is what will be loaded, so that nothing is fetched in vain.
+    # The first that is there is what will be loaded, so that nothing is fetched needlessly.
     found = next((file for file in files if cached_file(name, file, **silent) is not None), None)
     return found == "model.onnx"

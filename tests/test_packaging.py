@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "glirel_transformers"
-EXTRAS = {"benchmark", "browser", "dev", "graph", "onnx", "pretrain", "ray", "space", "train"}
+EXTRAS = {"benchmark", "browser", "dev", "graph", "onnx", "ray", "space", "train"}
 
 
 def read_version() -> str:

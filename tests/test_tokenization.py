@@ -433,6 +433,11 @@ def test_wrong_relation_types(types, kind, message):
         make()(MARIE, entities=MARIE_ENTITIES, relation_types=types)
 
 
+def test_a_mention_of_which_nothing_is_kept_in_a_list_of_words():
+    with pytest.raises(ValueError, match=r"keeps nothing of the mention at words 1 to 2\. Leave it out"):
+        make()(["Warsaw", "\u200d\u00ad"], entities=[(0, 1), (1, 2)], relation_types=["a"], is_split_into_words=True)
+
+
 def test_wrong_relation_types_of_one_text_of_a_batch():
     with pytest.raises(ValueError, match="repeats 'a'"):
         make()(TEXTS, entities=ENTITIES, relation_types=[["a"], ["b"], ["a", "a"]], padding=True)

@@ -180,10 +180,12 @@ def with_tokens(span: Span, words: Words) -> Span:
     starts = words.token_starts
     inside = [word for word in range(*span) if starts[word + 1] > starts[word]]
     if not inside:
-        chars = f" (characters {words.char_spans[span[0]][0]} to {words.char_spans[span[1] - 1][1]})"
+        chars = ""
+        if words.char_spans:  # which words that were given as a list do not have
+            chars = f" (characters {words.char_spans[span[0]][0]} to {words.char_spans[span[1] - 1][1]})"
         raise ValueError(
-            f"The tokenizer keeps nothing of the mention at words {span[0]} to {span[1]}"
-            f"{chars if words.char_spans else ''}. Leave it out, or mark a word with letters or digits."
+            f"The tokenizer keeps nothing of the mention at words {span[0]} to {span[1]}{chars}. Leave it out, or "
+            "mark a word with letters or digits."
         )
     return inside[0], inside[-1] + 1
 

@@ -13,7 +13,6 @@ from .evaluate import evaluate
 from .export import export_checkpoint
 from .extract import extract
 from .info import info
-from .pretrain import pretrain
 from .train import train
 from .train_options import TrainCommand
 
@@ -49,7 +48,6 @@ def main(
 app.command()(extract)
 app.command(cls=TrainCommand)(train)
 app.command()(evaluate)
-app.command()(pretrain)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_checkpoint)

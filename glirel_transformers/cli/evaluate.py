@@ -210,16 +210,24 @@ def _figures(result: Evaluation) -> dict[str, Any]:
         "num_groups": len(result.groups),
         "threshold": result.counts.threshold,
         "averages": result.counts.averages(),
-        "best_on_these_data": {average: result.counts.best(average)._asdict() for average in ("micro", "macro")},
+        "best_on_these_data": _fits(result),
         "relation_types": per_type,
     }
 
 
+def _fits(result: Evaluation) -> dict[str, dict[str, float]]:
+    """The best threshold for each average; none where no gold relation was scored."""
+    fits = {"micro": result.counts.best("micro"), "macro": result.counts.best("macro")}
+    return {average: fit._asdict() for average, fit in fits.items() if fit is not None}
+
+
 def _curve(result: Evaluation) -> dict[str, list[float]]:
-    """F1 at every tenth threshold."""
-    counts = result.counts
-    curves = {average: counts.curve(average)[9::10].tolist() for average in ("micro", "macro")}
-    return {"threshold": counts.thresholds[9::10].tolist(), **curves}
+    """F1 at 0.01, 0.02, … 0.99."""
+    from glirel_transformers.evaluation.thresholds import THRESHOLDS
+
+    thresholds, counts = THRESHOLDS[9::10], result.counts
+    micro, macro = counts.curve("micro", thresholds), counts.curve("macro", thresholds)
+    return {"threshold": thresholds.tolist(), "micro": micro.tolist(), "macro": macro.tolist()}
 
 
 def _classify(model: ScoresPairs, documents: list[Document], number: int, batch_size: int) -> dict[str, Any]:

@@ -8,6 +8,6 @@ revert("glirel-large", "glirel-large-original")
 ```
 """
 
-from .original import convert, revert
+from .glirel import convert, revert
 
 __all__ = ["convert", "revert"]

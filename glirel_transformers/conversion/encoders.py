@@ -1,16 +1,17 @@
-"""The encoder of an original checkpoint: where it is, its configuration, and its tokenizer as the original read it."""
+"""The encoder of another package's checkpoint: where it is, its configuration, and its tokenizer as read there."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import AddedToken, processors
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils import cached_file
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
+from .checkpoints import find_optional
 from .sentencepiece import deberta_backend
 
 # Without any of these, transformers makes up an empty vocabulary.
@@ -20,16 +21,16 @@ _TOKEN_FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "sp
 _OF_DEBERTA = {"bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}  # fmt: skip  # noqa: E501
 
 
-def find_encoder(model_name: Any, given: str | None, checkpoint: str) -> str:
+def find_encoder(model_name: object, given: str | None, checkpoint: str) -> str:
     """The folder or Hub repository of the encoder.
 
-    A relative `model_name` is looked for in the working directory, in the checkpoint's folder and beside that, and is
-    otherwise a Hub repository.
+    A relative `model_name` is looked for in the working directory, in the checkpoint's folder and next to that, and
+    is otherwise a Hub repository.
 
     Args:
         model_name: what `glirel_config.json` says.
-        given: what the user says, which goes first.
-        checkpoint: the folder of the original's checkpoint, or its Hub repository.
+        given: what the user says, which takes precedence.
+        checkpoint: the folder of the checkpoint, or its Hub repository.
 
     Raises:
         ValueError: when neither names an encoder.
@@ -49,7 +50,7 @@ def find_encoder(model_name: Any, given: str | None, checkpoint: str) -> str:
     return model_name
 
 
-def read_encoder_config(encoder: str) -> Any:
+def read_encoder_config(encoder: str) -> PreTrainedConfig:
     """The encoder's configuration, in a form that refers to nothing outside.
 
     Raises:
@@ -61,8 +62,8 @@ def read_encoder_config(encoder: str) -> Any:
         raise _unreadable(encoder, "configuration", error) from error
     if not hasattr(config, "hidden_size") or config.model_type == "glirel":
         raise ValueError(
-            f"{encoder!r} is no encoder: its configuration is that of a {config.model_type!r} model. Name the encoder "
-            "that the checkpoint was trained with (`--encoder`)."
+            f"{encoder!r} is not an encoder: its configuration is that of a {config.model_type!r} model. Name the "
+            "encoder that the checkpoint was trained with (`--encoder`)."
         )
     config.name_or_path = ""
     return config
@@ -78,11 +79,11 @@ def read_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
     """
     settings = _read_json(encoder, "tokenizer_config.json")
     try:
-        if _file(encoder, "tokenizer.json"):
+        if find_optional(encoder, "tokenizer.json"):
             return _from_json(encoder, settings)
-        if model := _file(encoder, "spm.model"):
+        if model := find_optional(encoder, "spm.model"):
             return _from_sentencepiece(model, settings, _read_json(encoder, "added_tokens.json"))
-        if not any(_file(encoder, name) for name in _VOCABULARIES):
+        if not any(find_optional(encoder, name) for name in _VOCABULARIES):
             raise FileNotFoundError("there is neither a tokenizer.json nor another vocabulary.")
         tokenizer = AutoTokenizer.from_pretrained(encoder)
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -115,7 +116,9 @@ def _from_json(encoder: str, settings: dict[str, Any]) -> PreTrainedTokenizerFas
     )
 
 
-def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict[str, Any]) -> PreTrainedTokenizerFast:
+def _from_sentencepiece(
+    model: Path, settings: dict[str, Any], added_tokens: dict[str, Any]
+) -> PreTrainedTokenizerFast:
     backend = deberta_backend(
         model,
         lowercase=bool(settings.get("do_lower_case", False)),
@@ -129,7 +132,7 @@ def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict
             token["special"] = token.get("special", False) or token["content"] in tokens.values()
             backend.add_tokens([AddedToken(**{key: token[key] for key in _TOKEN_FIELDS if key in token})])
     backend.add_special_tokens([token for token in dict.fromkeys(tokens.values()) if token is not None])
-    cls_token, sep_token = tokens["cls_token"], tokens["sep_token"]
+    cls_token, sep_token = str(tokens["cls_token"]), str(tokens["sep_token"])
     backend.post_processor = processors.TemplateProcessing(
         single=f"{cls_token}:0 $A:0 {sep_token}:0",
         pair=f"{cls_token}:0 $A:0 {sep_token}:0 $B:1 {sep_token}:1",
@@ -138,22 +141,14 @@ def _from_sentencepiece(model: str, settings: dict[str, Any], added_tokens: dict
     return PreTrainedTokenizerFast(tokenizer_object=backend, **tokens)
 
 
-def _content(token: Any) -> Any:
-    return token["content"] if isinstance(token, dict) else token
-
-
-def _file(encoder: str, name: str) -> str | None:
-    return cached_file(
-        encoder,
-        name,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
+def _content(token: Mapping[str, str] | str | None) -> str | None:
+    """The text of a special token, which files give as it is or with how it is matched."""
+    return token["content"] if isinstance(token, Mapping) else token
 
 
 def _read_json(encoder: str, name: str) -> dict[str, Any]:
-    file = _file(encoder, name)
-    return dict(json.loads(Path(file).read_text(encoding="utf-8"))) if file else {}
+    file = find_optional(encoder, name)
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
 
 
 def _unreadable(encoder: str, what: str, error: Exception) -> ValueError:

@@ -52,7 +52,7 @@ def read_model(file: str | Path) -> SentencePieceModel:
         pieces = []
     if not pieces:
         raise ValueError(
-            f"{str(file)!r} is no SentencePiece model, or it is truncated. Copy the encoder's folder again."
+            f"{str(file)!r} is not a SentencePiece model, or it is truncated. Copy the encoder's folder again."
         )
     return SentencePieceModel(pieces, unknown_id, model_type, character_map)
 

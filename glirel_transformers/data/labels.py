@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from glirel_transformers.losses_glirel import IGNORED_LABEL
+from glirel_transformers.text_glirel import ordered_pairs
 
-from .schema import Document
+from .schema import Document, Relation
+
+Pair: TypeAlias = tuple[int, int]
 
 
 def make_labels(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> Tensor:
-    """What is right for each pair and type, as the loss reads it.
+    """What is right for each pair and type, as the loss reads it: 1, 0, or −100 where that is unknown.
 
     Args:
         document: the text.
@@ -26,24 +30,39 @@ def make_labels(document: Document, relation_types: Sequence[str], pair_index: n
     """
     row_of = {pair: row for row, pair in enumerate(map(tuple, pair_index.tolist()))}
     column_of = {name: column for column, name in enumerate(relation_types)}
-    labels = torch.full(
-        (len(row_of), len(relation_types)), 0 if document.exhaustive else IGNORED_LABEL, dtype=torch.long
-    )
     related = {(relation.head, relation.tail) for relation in document.relations}
-    if not document.exhaustive:
-        labels[[row_of[pair] for pair in related if pair in row_of]] = 0
+    labels = torch.full((len(row_of), len(relation_types)), IGNORED_LABEL, dtype=torch.long)
+    labels[[row for pair, row in row_of.items() if pair in related or _is_known(document, pair)]] = 0
+    asked = [relation for relation in document.relations if relation.relation_type in column_of]
+    for row, column in _elsewhere(document, asked, row_of, column_of):
+        labels[row, column] = IGNORED_LABEL
+    for relation in asked:
+        if (pair := (relation.head, relation.tail)) in row_of:
+            labels[row_of[pair], column_of[relation.relation_type]] = 1
+    return labels
+
+
+def _is_known(document: Document, pair: Pair) -> bool:
+    """Whether a pair without a relation is known to have none."""
+    return document.exhaustive and (document.self_pairs or pair[0] != pair[1])
+
+
+def _elsewhere(
+    document: Document, relations: Sequence[Relation], row_of: Mapping[Pair, int], column_of: Mapping[str, int]
+) -> Iterator[tuple[int, int]]:
+    """The cells of relations that hold between other mentions of the same two entities."""
     entities = [mention.entity for mention in document.mentions]
     columns_of: dict[tuple[int | None, int | None], list[int]] = {}  # of two entities, what holds between them
-    for relation in document.relations:
+    for relation in relations:
         sides = entities[relation.head], entities[relation.tail]
-        if None not in sides and sides[0] != sides[1] and relation.relation_type in column_of:
+        if None not in sides and sides[0] != sides[1]:
             columns_of.setdefault(sides, []).append(column_of[relation.relation_type])
-    if columns_of:
-        for (first, second), row in row_of.items():
-            if columns := columns_of.get((entities[first], entities[second])):
-                labels[row, columns] = IGNORED_LABEL
-    for relation in document.relations:
-        pair, name = (relation.head, relation.tail), relation.relation_type
-        if pair in row_of and name in column_of:
-            labels[row_of[pair], column_of[name]] = 1
-    return labels
+    for (head, tail), row in row_of.items() if columns_of else ():
+        for column in columns_of.get((entities[head], entities[tail]), ()):
+            yield row, column
+
+
+def has_negative(document: Document, relation_types: Sequence[str]) -> bool:
+    """Whether any pair of the document is known not to have one of the relation types."""
+    pairs = ordered_pairs([[mention.start] for mention in document.mentions], None, document.self_pairs)
+    return bool((make_labels(document, relation_types, pairs) == 0).any())

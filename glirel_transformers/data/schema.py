@@ -288,7 +288,7 @@ def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
         position = start + len(word)
         spans.append((start, position))
     if rest := text[position:].strip():
-        raise ValueError(f"`text` goes on after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
+        raise ValueError(f"`text` continues after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
     return spans
 
 

@@ -15,6 +15,13 @@ def precision_recall_f1(counts: Tensor) -> Tensor:
     return torch.stack([precision, recall, 2 * hits / (predicted + gold).clamp(min=1)], dim=-1)
 
 
+def count_decisions(probabilities: Tensor, is_gold: Tensor, types: Tensor, num_types: int, threshold: float) -> Tensor:
+    """Right, predicted and gold cells of each type, `(relations, 3)`, of cells `(cells,)`."""
+    predicted = probabilities >= threshold
+    kinds = (predicted & is_gold, predicted, is_gold)
+    return torch.stack([torch.bincount(types[kind], minlength=num_types) for kind in kinds], dim=-1).double()
+
+
 def summarize(counts: Iterable[Tensor]) -> dict[str, float]:
     """Micro and macro precision, recall and F1 of the counts `(3,)` of each relation type."""
     rows = [row for row in counts if row[1] or row[2]]

@@ -25,7 +25,7 @@ class Evaluation:
 
     Args:
         relation_types: what was asked for.
-        groups: the same, as it was asked for: each group beside each text.
+        groups: the same, as it was asked for: each group next to each text.
         counts: of decisions, at all thresholds.
         num_documents: texts read.
         num_pairs: ordered pairs of their mentions.
@@ -66,7 +66,7 @@ def evaluate_extraction(
         threshold: from which a relation counts as predicted; by default the model's own.
         group_size: how many relation types are asked for at once, see [`group_relation_types`].
         batch_size: windows read at once.
-        observe: is called with all scores of each document beside each group, in the same order for every model.
+        observe: is called with all scores of each document next to each group, in the same order for every model.
 
     Raises:
         ValueError: when there is no document, or no relation type to ask for.
@@ -105,7 +105,7 @@ def _read(
     groups: list[list[str]],
     batch_size: int,
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
-    """Each document beside each group: its position, the group, and the scores."""
+    """Each document next to each group: its position, the group, and the scores."""
     texts = [document.to_text() for document in documents]
     with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
         for group in groups:

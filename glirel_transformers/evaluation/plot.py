@@ -6,7 +6,7 @@ import os
 
 from glirel_transformers.extras import require_extra
 
-from .thresholds import ThresholdCounts
+from .thresholds import THRESHOLDS, Average, ThresholdCounts
 
 
 def plot_f1_by_threshold(counts: ThresholdCounts, file: str | os.PathLike[str], title: str = "") -> None:
@@ -14,20 +14,21 @@ def plot_f1_by_threshold(counts: ThresholdCounts, file: str | os.PathLike[str], 
 
     Args:
         counts: from an evaluation.
-        file: the picture to write; its ending tells the format.
+        file: the picture to write; its suffix tells the format.
         title: above the picture.
 
     Raises:
         ImportError: when matplotlib is not installed.
-        ValueError: when the ending is of no known format.
+        ValueError: when the suffix is not of a known format.
     """
     require_extra("benchmark", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for average, color in (("micro", "#0072b2"), ("macro", "#d55e00")):
-        axes.plot(counts.thresholds, counts.curve(average), color=color, label=f"{average} F1")
+    curves: tuple[tuple[Average, str], ...] = (("micro", "#0072b2"), ("macro", "#d55e00"))
+    for average, color in curves:
+        axes.plot(THRESHOLDS, counts.curve(average), color=color, label=f"{average} F1")
     axes.axvline(
         counts.threshold, color="#666666", linestyle="--", linewidth=1, label=f"in use: {counts.threshold:.3f}"
     )

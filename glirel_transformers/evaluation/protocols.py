@@ -46,7 +46,7 @@ def score_gold_pairs(
         model: a `GLiRELForRelationClassification` with its tokenizer attached.
         pairs: what to score.
         candidates: for each pair the relation types that compete.
-        batch_size: texts read at once; texts of like length are read together.
+        batch_size: texts read at once; texts of similar length are read together.
 
     Returns:
         For each pair a tensor of shape `(relations,)`, in the order of its candidates.

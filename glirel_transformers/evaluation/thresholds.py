@@ -1,15 +1,23 @@
-"""Decisions at many thresholds at once, counted batch by batch in memory that does not grow with the data."""
+"""The one fit of a decision threshold, which training and `glirel evaluate` share, and F1 at any other threshold.
+
+A cell is a pair of mentions and a relation type: predicted where its probability is at least the threshold. F1 changes
+only where the threshold passes the probability of a cell, so all that it can be is found in one pass over the sorted
+cells. The best threshold is exact, not the best of some that are tried.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .counts import precision_recall_f1, summarize
+from .counts import count_decisions, summarize
 
-NUM_STEPS = 1000  # thresholds are tried in steps of 0.001
+Average = Literal["micro", "macro"]
+THRESHOLDS = torch.arange(1, 1000) / 1000
+"""Where a curve is drawn: 0.001, 0.002, … 0.999."""
+_EQUAL = 1e-12  # F1 is a sum of differences, whose rounding stays below this
 
 
 class Fit(NamedTuple):
@@ -20,65 +28,116 @@ class Fit(NamedTuple):
 
 
 class ThresholdCounts:
-    """Right, predicted and gold (pair, relation type) cells of each type, at every threshold.
+    """The cells whose truth is known, and what a threshold makes of them.
+
+    All are kept, in 9 bytes each: a thousand texts of twenty pairs, asked for fifty types, take 9 MB.
 
     Args:
         num_types: number of relation types.
-        threshold: one that is counted exactly; the others are 0.001, 0.002, … 0.999.
+        threshold: the one in use.
     """
 
     def __init__(self, num_types: int, threshold: float) -> None:
-        steps = torch.arange(1, NUM_STEPS) / NUM_STEPS
-        self.thresholds = torch.cat([steps, torch.tensor([threshold])]).unique()
+        self.num_types = num_types
         self.threshold = threshold
-        self._index = int(torch.searchsorted(self.thresholds, torch.tensor(threshold)))
-        # By type and by how many thresholds a probability reaches: all cells, and the gold ones.
-        self._reached = torch.zeros(2, num_types, len(self.thresholds) + 1, dtype=torch.long)
+        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
         self._unscored = torch.zeros(num_types, dtype=torch.long)
 
     def add(self, probabilities: Tensor, labels: Tensor, types: Tensor) -> None:
-        """Counts the cells whose truth is known.
+        """Adds the cells whose truth is known.
 
         Args:
-            probabilities: of shape `(pairs, relations)`.
+            probabilities: of any shape, such as `(pairs, relations)`.
             labels: 1, 0 or −100 (unknown), of the same shape.
-            types: numbers of the relation types that the columns stand for, `(relations,)`.
+            types: numbers of the relation types, of a shape that broadcasts to it, such as `(relations,)`.
         """
-        width = self._reached.shape[2]
-        cells = torch.bucketize(probabilities, self.thresholds, right=True) + width * types
-        for number, chosen in enumerate((labels >= 0, labels == 1)):
-            counted = torch.bincount(cells[chosen], minlength=self._reached[number].numel())
-            self._reached[number] += counted.view(-1, width)
+        known = labels >= 0
+        types = types.to(torch.int32).expand(labels.shape)
+        self._parts.append((probabilities.float()[known], labels[known] == 1, types[known]))
 
     def add_unscored(self, type_number: int) -> None:
-        """Counts a gold relation between mentions that the model did not pair: missed at every threshold."""
+        """Adds a gold relation between mentions that the model did not pair: missed at every threshold."""
         self._unscored[type_number] += 1
 
-    def counts(self) -> Tensor:
-        """Right, predicted and gold cells, of shape `(thresholds, relations, 3)`."""
-        predicted, right = self._reached.flip(-1).cumsum(-1).flip(-1)[..., 1:].double()
-        gold = (self._reached[1].sum(-1) + self._unscored).double()
-        return torch.stack([right.T, predicted.T, gold.expand(len(self.thresholds), -1)], dim=-1)
+    def by_type(self, threshold: float | None = None) -> Tensor:
+        """Right, predicted and gold cells of each type, `(relations, 3)`, at a threshold, by default that in use."""
+        counts = count_decisions(*self._cells(), self.num_types, self.threshold if threshold is None else threshold)
+        counts[:, 2] += self._unscored
+        return counts
 
-    def by_type(self) -> Tensor:
-        """Right, predicted and gold cells of each type at the threshold, of shape `(relations, 3)`."""
-        return self.counts()[self._index]
+    def averages(self, threshold: float | None = None) -> dict[str, float]:
+        """Micro and macro precision, recall and F1 at a threshold; by default at the one in use."""
+        return summarize(self.by_type(threshold))
 
-    def averages(self) -> dict[str, float]:
-        """Micro and macro precision, recall and F1 at the threshold."""
-        return summarize(self.by_type())
-
-    def curve(self, average: str) -> Tensor:
+    def curve(self, average: Average, thresholds: Tensor = THRESHOLDS) -> Tensor:
         """`"micro"` or `"macro"` F1 at each of `thresholds`, as [`summarize`] defines them."""
-        counts = self.counts()
-        if average == "micro":
-            return precision_recall_f1(counts.sum(1))[:, 2]
-        in_gold = counts[0, :, 2] > 0
-        scores = precision_recall_f1(counts[:, in_gold])[..., 2]
-        return scores.mean(1) if in_gold.any() else torch.zeros(len(self.thresholds), dtype=torch.double)
+        scores, f1 = self._f1_by_score(average)
+        f1 = torch.cat([torch.zeros(1, dtype=torch.double), f1])
+        return f1[torch.searchsorted(-scores, -thresholds.to(scores.dtype), right=True)]
 
-    def best(self, average: str) -> Fit:
-        """The threshold with the best F1 on these very data."""
-        curve = self.curve(average)
-        best = int(curve.argmax())
-        return Fit(float(self.thresholds[best]), float(curve[best]))
+    def best(self, average: Average) -> Fit | None:
+        """The threshold with the best F1 on these very data; `None` where no gold cell has a score.
+
+        It lies midway between two neighbouring scores, where no score is near. Of several that are equally good, the
+        highest is taken: it predicts the fewest relations.
+
+        Raises:
+            ValueError: when `average` is neither `"micro"` nor `"macro"`.
+        """
+        scores, f1 = self._f1_by_score(average)
+        if not len(f1) or f1.max() <= 0:
+            return None
+        place = int((f1 >= f1.max() - _EQUAL).nonzero()[0])
+        threshold = _midway(scores[place], scores[place + 1] if place + 1 < len(scores) else torch.zeros(()))
+        return Fit(threshold, self.averages(threshold)[f"{average}_f1"])
+
+    def _cells(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities, whether each is gold, and types of all cells, `(cells,)` each."""
+        if len(self._parts) != 1:
+            empty = (torch.zeros(0), torch.zeros(0, dtype=torch.bool), torch.zeros(0, dtype=torch.int32))
+            probabilities, is_gold, types = zip(*(self._parts or [empty]), strict=True)
+            self._parts = [(torch.cat(probabilities), torch.cat(is_gold), torch.cat(types))]
+        return self._parts[0]
+
+    def _f1_by_score(self, average: Average) -> tuple[Tensor, Tensor]:
+        """All different scores, the highest first, and F1 where the threshold is that score, in double precision."""
+        if average not in ("micro", "macro"):
+            raise ValueError(f"`average` must be 'micro' or 'macro': got {average!r}.")
+        scores, is_gold, types = self._cells()
+        gold = torch.bincount(types[is_gold], minlength=self.num_types) + self._unscored
+        if average == "micro":  # one type of relation
+            types, gold = torch.zeros_like(types), gold.sum(0, keepdim=True)
+        scores, order = scores.sort(descending=True)
+        changes = _f1_changes(is_gold[order], types[order].long(), gold.double())
+        f1 = changes.cumsum(0) / (gold > 0).sum().clamp(min=1)
+        last = torch.ones(len(scores), dtype=torch.bool)  # of equal scores, which a threshold cannot part
+        last[:-1] = scores[1:] != scores[:-1]
+        return scores[last], f1[last]
+
+
+def _f1_changes(is_gold: Tensor, types: Tensor, gold: Tensor) -> Tensor:
+    """By how much the F1 of its type changes when each cell is predicted in addition to all before it, `(cells,)`.
+
+    Args:
+        is_gold: of the cells in the order in which a falling threshold reaches them, `(cells,)`.
+        types: of the same, `(cells,)`.
+        gold: number of gold cells of each type, `(relations,)`.
+    """
+    order = types.argsort(stable=True)  # each type on its own, still from the highest score
+    types, right = types[order], is_gold[order].double()
+    sizes = torch.bincount(types, minlength=len(gold))
+    first = sizes.cumsum(0) - sizes
+    predicted = torch.arange(len(types)) - first[types] + 1
+    all_right = torch.cat([torch.zeros(1, dtype=torch.double), right.cumsum(0)])
+    hits = all_right[1:] - all_right[first[types]]
+    after = 2 * hits / (predicted + gold[types])
+    before = 2 * (hits - right) / (predicted - 1 + gold[types]).clamp(min=1)
+    changes = torch.empty_like(after)
+    changes[order] = after - before
+    return changes
+
+
+def _midway(upper: Tensor, lower: Tensor) -> float:
+    """A threshold between two scores, as far from both as it can be; the upper one where no number lies between."""
+    middle = lower + (upper - lower) / 2
+    return float(middle if middle > lower else upper)

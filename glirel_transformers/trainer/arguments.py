@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 
 @dataclass
 class GLiRELTrainingArguments(TrainingArguments):
-    """[`TrainingArguments`] with the GLiREL paper's set-up as defaults (Table 4), and what GLiREL has besides.
+    """[`TrainingArguments`] with the GLiREL paper's set-up as defaults (Table 4), and what GLiREL has in addition.
 
     From the paper: AdamW, a learning rate of 1e-5 for the encoder and 1e-4 for the rest, cosine decay after a warm-up
     over 10 % of the steps, batches of 8. It trains for `num_train_epochs`, unless `max_steps` says otherwise, as

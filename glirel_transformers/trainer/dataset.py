@@ -8,9 +8,9 @@ processes or workers, see the examples of an uninterrupted run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -27,22 +27,38 @@ class Example:
     epoch: int
 
 
-class RelationDataset(Dataset):
+class Rows(Protocol):
+    """A list of [`Document`]s, or a 🤗 dataset whose rows are `Document.to_dict()`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Document | Mapping[str, Any]: ...
+
+
+class RelationDataset(Dataset[Example]):
     """Documents with their position and the current epoch, as [`Example`]s.
 
     Args:
         documents: a list of [`Document`]s, or a 🤗 dataset whose rows are `Document.to_dict()`.
+
+    Raises:
+        TypeError: when they have no length, or cannot be taken by number.
     """
 
-    def __init__(self, documents: Sequence[Document] | Any) -> None:
+    def __init__(self, documents: Rows) -> None:
+        if not hasattr(documents, "__len__") or not hasattr(documents, "__getitem__"):
+            raise TypeError(
+                f"Training needs a list of documents, or a dataset with a length: got a {type(documents).__name__}. "
+                "Make it a list."
+            )
         self.documents = documents
         # Shared memory, so that data-loader workers that outlive an epoch see the next one begin.
         self._epoch = torch.zeros((), dtype=torch.long).share_memory_()
 
     @classmethod
-    def wrap(cls, documents: Any) -> RelationDataset:
+    def wrap(cls, documents: Documents) -> RelationDataset:
         """`documents` if it is a [`RelationDataset`] already, else one of them."""
-        return documents if isinstance(documents, cls) else cls(documents)
+        return documents if isinstance(documents, RelationDataset) else cls(documents)
 
     @property
     def epoch(self) -> int:
@@ -63,16 +79,20 @@ class RelationDataset(Dataset):
         return (self[index] for index in range(len(self)))
 
 
+Documents: TypeAlias = Rows | RelationDataset
+"""What training and evaluation take: documents, with or without their position and the current epoch."""
+
+
 class RelationSampler(Sampler[int]):
     """A new order of a [`RelationDataset`] in every epoch, in which no relation type need dominate.
 
     Args:
         dataset: whose `epoch` the order depends on.
-        seed: what it depends on besides.
+        seed: what it depends on as well.
         max_per_relation: how many relations of one type an epoch holds at most. A document is visited if at least
             one of its types has not reached that number yet (or if it has no relation); which documents of a
             frequent type those are differs from epoch to epoch. `None` visits all.
-        group_by_length: size of the batches in which documents of like length stand together, so that little is
+        group_by_length: size of the batches in which documents of similar length stand together, so that little is
             padding. `None` does not group.
     """
 

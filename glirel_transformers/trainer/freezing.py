@@ -46,5 +46,5 @@ def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
             return layers
     raise ValueError(
         f"The layers of {type(encoder).__name__} are not where they were looked for: {', '.join(_LAYER_LISTS)}. Set "
-        "num_frozen_encoder_layers=0 and call `requires_grad_(False)` on what shall stay."
+        "num_frozen_encoder_layers=0 and call `requires_grad_(False)` on what is to stay as it is."
     )

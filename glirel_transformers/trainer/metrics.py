@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import EvalPrediction
+from transformers import BatchEncoding, EvalPrediction
 
-from glirel_transformers.evaluation.counts import summarize
+from glirel_transformers.evaluation.counts import count_decisions, summarize
+from glirel_transformers.evaluation.thresholds import Average, ThresholdCounts
 from glirel_transformers.losses_glirel import IGNORED_LABEL
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .collator import RelationCollator
-from .dataset import RelationDataset
+from .dataset import Documents, RelationDataset
 
 
-class Cells(NamedTuple):
-    """All (pair, relation type) cells whose truth is known, as tensors of shape `(cells,)`."""
+class HasThreshold(Protocol):
+    """A model's configuration, of which metrics read one field."""
 
-    probabilities: Tensor
-    labels: Tensor
-    relation_keys: Tensor
+    threshold: float
 
 
 class RelationMetrics:
@@ -34,23 +34,24 @@ class RelationMetrics:
         config: the model's configuration, whose `threshold` is used.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: HasThreshold) -> None:
         self.config = config
         self._counts: dict[int, Tensor] = {}
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
-        """Adds a batch; with `compute_result`, returns the metrics and begins anew.
+        """Adds a batch; with `compute_result`, returns the metrics and starts again.
 
         Args:
             prediction: what [`GLiRELTrainer`] passes: logits, and labels with relation keys, all `(batch, cells)`.
             compute_result: whether this batch is the last one.
         """
         labels, relation_keys = (torch.as_tensor(ids) for ids in prediction.label_ids)
-        logits = torch.as_tensor(prediction.predictions)
         known = labels != IGNORED_LABEL
-        cells = Cells(logits[known].float().sigmoid(), labels[known], relation_keys[known])
-        for key, counts in count_decisions(cells, self.config.threshold).items():
-            self._counts[key] = self._counts.get(key, 0) + counts
+        probabilities = torch.as_tensor(prediction.predictions)[known].float().sigmoid()
+        keys, types = relation_keys[known].unique(return_inverse=True)
+        counts = count_decisions(probabilities, labels[known] == 1, types, len(keys), self.config.threshold)
+        for key, row in zip(keys.tolist(), counts.cpu(), strict=True):
+            self._counts[key] = self._counts.get(key, 0) + row
         if not compute_result:
             return {}
         metrics = summarize(self._counts.values())
@@ -58,28 +59,17 @@ class RelationMetrics:
         return metrics
 
 
-def count_decisions(cells: Cells, threshold: float) -> dict[int, Tensor]:
-    """True positives, predicted and gold cells of each relation type, `(3,)` each, by its key."""
-    keys, index = cells.relation_keys.unique(return_inverse=True)
-    predicted, gold = cells.probabilities >= threshold, cells.labels == 1
-    kinds = torch.stack([predicted & gold, predicted, gold], dim=-1).double()
-    counts = torch.zeros(len(keys), 3, dtype=torch.double, device=kinds.device).index_add_(0, index, kinds)
-    return dict(zip(keys.tolist(), counts.cpu(), strict=True))
-
-
 def fit_threshold(
-    model: Any,
-    documents: Any,
+    model: GLiRELForRelationClassification,
+    documents: Documents,
     collator: RelationCollator,
     *,
-    average: str = "micro",
+    average: Average = "micro",
     batch_size: int = 32,
-    max_candidates: int = 500,
 ) -> dict[str, float]:
     """Finds the decision threshold with the best F1 on held-out documents and stores it in `model.config.threshold`.
 
-    F1 is best at a score of a right cell, so these are what is tried: all, or `max_candidates` quantiles of them.
-    The threshold is put midway between that score and the next lower one.
+    It is found as `glirel evaluate` finds it: see [`ThresholdCounts.best`].
 
     Args:
         model: a `GLiRELForRelationClassification`; it is left in the mode that it was in.
@@ -87,7 +77,6 @@ def fit_threshold(
         collator: which relation types they are asked for; its [`~RelationCollator.for_evaluation`] is used.
         average: `"micro"` or `"macro"`.
         batch_size: documents read at once.
-        max_candidates: how many thresholds are tried at most.
 
     Returns:
         The metrics at the new threshold, and the `threshold`.
@@ -95,44 +84,47 @@ def fit_threshold(
     Raises:
         ValueError: when no relation holds in `documents`, or `average` is neither of the two.
     """
-    if average not in ("micro", "macro"):
-        raise ValueError(f"`average` must be 'micro' or 'macro': got {average!r}.")
-    cells = score_cells(model, documents, collator, batch_size)
-    candidates = cells.probabilities[cells.labels == 1].unique()
-    if not len(candidates):
+    counts = score_documents(model, documents, collator, batch_size)
+    fit = counts.best(average)
+    if fit is None:
         raise ValueError(
             "A threshold cannot be fitted: no relation holds in these documents, or none of a type that is asked for."
         )
-    if len(candidates) > max_candidates:
-        candidates = candidates[torch.linspace(0, len(candidates) - 1, max_candidates).long()]
-
-    def score(threshold: float) -> float:
-        return summarize(count_decisions(cells, threshold).values())[f"{average}_f1"]
-
-    best = max(candidates.tolist(), key=score)
-    lower = cells.probabilities[cells.probabilities < best]
-    threshold = (best + float(lower.max())) / 2 if len(lower) else best / 2
-    model.config.threshold = threshold
-    return {**summarize(count_decisions(cells, threshold).values()), "threshold": threshold}
+    model.config.threshold = fit.threshold
+    return {**counts.averages(fit.threshold), "threshold": fit.threshold}
 
 
 @torch.inference_mode()
-def score_cells(model: Any, documents: Any, collator: RelationCollator, batch_size: int = 32) -> Cells:
-    """Probabilities of all cells whose truth is known."""
+def score_documents(
+    model: GLiRELForRelationClassification, documents: Documents, collator: RelationCollator, batch_size: int = 32
+) -> ThresholdCounts:
+    """All cells whose truth is known, of all types that are asked for in any document."""
     collator = collator.for_evaluation()
     collator.with_relation_keys = True
     was_training = model.training
     model.eval()
-    parts = []
-    for batch in _batches(documents, collator, batch_size):
+    empty = torch.zeros(0, dtype=torch.long)
+    try:
+        cells = [(torch.zeros(0), empty, empty), *_score(model, _batches(documents, collator, batch_size))]
+    finally:
+        model.train(was_training)
+    probabilities, labels, keys = map(torch.cat, zip(*cells, strict=True))
+    numbers, types = keys.unique(return_inverse=True)
+    counts = ThresholdCounts(len(numbers), model.config.threshold)
+    counts.add(probabilities, labels, types)
+    return counts
+
+
+def _score(
+    model: GLiRELForRelationClassification, batches: Iterable[BatchEncoding]
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Probabilities, labels and relation keys of the cells of each batch whose truth is known, `(cells,)` each."""
+    for batch in batches:
         keys = batch.pop("relation_keys")
         labels = mask_labels(batch)
         logits = model(**batch.to(model.device)).logits.float().cpu()
         known = labels != IGNORED_LABEL
-        parts.append(Cells(logits[known].sigmoid(), labels[known], keys.unsqueeze(1).expand_as(labels)[known]))
-    model.train(was_training)
-    empty = Cells(torch.zeros(0), torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long))
-    return Cells(*(torch.cat(tensors) for tensors in zip(*(parts or [empty]), strict=True)))
+        yield logits[known].sigmoid(), labels[known], keys.unsqueeze(1).expand_as(labels)[known]
 
 
 def mask_labels(batch: Mapping[str, Tensor]) -> Tensor:
@@ -141,7 +133,7 @@ def mask_labels(batch: Mapping[str, Tensor]) -> Tensor:
     return batch["labels"].masked_fill(~real, IGNORED_LABEL)
 
 
-def _batches(documents: Any, collator: RelationCollator, batch_size: int) -> Iterator[Any]:
+def _batches(documents: Documents, collator: RelationCollator, batch_size: int) -> Iterator[BatchEncoding]:
     dataset = RelationDataset.wrap(documents)
     order = sorted(range(len(dataset)), key=lambda i: len(dataset[i].document.words))
     for first in range(0, len(order), batch_size):

@@ -1,4 +1,4 @@
-"""Which checkpoint a stopped run goes on from."""
+"""Which checkpoint a stopped run continues from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Stopped(NamedTuple):
 
     Args:
         folder: the checkpoint.
-        step: updates behind it.
+        step: updates before it.
         state: content of its `trainer_state.json`.
     """
 
@@ -28,7 +28,7 @@ class Stopped(NamedTuple):
 def last_whole_checkpoint(output_dir: str | os.PathLike[str] | None) -> Stopped | None:
     """The last checkpoint of a run that was written to its end, or `None`.
 
-    A process that is stopped while it saves leaves a part of one, which the run that goes on writes anew.
+    A process that is stopped while it saves leaves a part of one, which the run that continues writes again.
     """
     if output_dir is None or not Path(output_dir).is_dir():
         return None

@@ -15,13 +15,14 @@ from transformers import EarlyStoppingCallback
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name, naming_the_missing
 from glirel_transformers.data import Document
+from glirel_transformers.evaluation.thresholds import Average
 from glirel_transformers.files import replace_atomically
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
 from .collator import RelationCollator
 from .metrics import fit_threshold
-from .resuming import last_whole_checkpoint
+from .resuming import Stopped, last_whole_checkpoint
 from .trainer import GLiRELTrainer
 
 CHECKPOINTS, MODEL, SETTINGS = "checkpoints", "model", "run.json"  # what a run's folder holds
@@ -63,7 +64,7 @@ def starting_model(
         settings: fields of [`GLiRELConfig`] for a fresh model; those that are `None` keep their default.
 
     Raises:
-        ValueError: when a checkpoint to continue from is given settings of its own, or is none.
+        ValueError: when a checkpoint to continue from is given settings of its own, or is not a checkpoint.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     if encoder is not None:
@@ -79,25 +80,25 @@ def starting_model(
 
 
 def negative_weights(counts: Counter[str], negatives: str, max_per_relation: int | None) -> dict[str, float]:
-    """How often each type is asked for in vain, for [`RelationCollator`].
+    """How often each type is a negative, in proportion, for [`RelationCollator`].
 
-    With `"frequency"`, a type is asked for in vain about as often, in proportion, as it is right. Else the model would
-    learn that frequent types tend to be right and rare ones wrong, whatever the text says.
+    With `"frequency"`, a type is a negative about as often as it is right. Otherwise the model would learn that
+    frequent types tend to be right and rare ones wrong, whatever the text says.
     """
     cap = max_per_relation or max(counts.values(), default=1)
     return {name: min(count, cap) if negatives == "frequency" else 1 for name, count in counts.items()}
 
 
 def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequence[str]) -> None:
-    """Notes the settings of a run in its folder, or compares them with those of the run that it would go on with.
+    """Notes the settings of a run in its folder, or compares them with those of the run that it would continue.
 
     Args:
         folder: of the run.
         settings: JSON values.
-        changeable: names of settings that may differ when a run goes on.
+        changeable: names of settings that may differ when a run is continued.
 
     Raises:
-        ValueError: when the run was begun with other settings.
+        ValueError: when the run was started with other settings.
     """
     file = folder / SETTINGS
     if file.is_file() and last_whole_checkpoint(folder / CHECKPOINTS) is not None:
@@ -109,8 +110,8 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
         ]
         if differing:
             raise ValueError(
-                f"{folder} holds a run with other settings: {'; '.join(differing)}. Repeat the first command to go on "
-                "with it, or name another folder for the output."
+                f"{folder} holds a run with other settings: {'; '.join(differing)}. Repeat the first command to "
+                "continue it, or name another folder for the output."
             )
     folder.mkdir(parents=True, exist_ok=True)
     with replace_atomically(file) as text:
@@ -136,9 +137,9 @@ def train_checkpoint(
     folder: Path,
     *,
     patience: int | None = None,
-    threshold_average: str = "micro",
+    threshold_average: Average = "micro",
 ) -> TrainingResult:
-    """Trains, goes on where an earlier run in `args.output_dir` stopped, fits the threshold, and saves.
+    """Trains, from where an earlier run in `args.output_dir` stopped, fits the threshold, and saves.
 
     Args:
         model: where training starts.
@@ -147,34 +148,44 @@ def train_checkpoint(
         collator: makes the batches.
         args: of the trainer.
         folder: where the checkpoint is written.
-        patience: stop after so many evaluations without a lower loss.
+        patience: stop after n evaluations without a lower loss.
         threshold_average: whose F1 the threshold is fitted for, `"micro"` or `"macro"`.
     """
     stopped = last_whole_checkpoint(args.output_dir)
-    finished = stopped if stopped is not None and _is_finished(stopped.state, args) else None
-    if finished is not None:
-        best = finished.state.get("best_model_checkpoint") if args.load_best_model_at_end else None
-        model = GLiRELForRelationClassification.from_pretrained(
-            best if best and Path(best).is_dir() else finished.folder, dtype=torch.float32
-        )
+    was_finished = stopped is not None and _is_finished(stopped.state, args)
+    if stopped is not None and was_finished:
+        model = _finished_model(stopped, args)
+    stops_early = patience and evaluation and args.load_best_model_at_end
     trainer = GLiRELTrainer(
         model=model,
         args=args,
         data_collator=collator,
         train_dataset=train,
         eval_dataset=evaluation or None,
-        callbacks=[EarlyStoppingCallback(patience)] if patience and evaluation and args.load_best_model_at_end else [],
+        callbacks=[EarlyStoppingCallback(patience)] if stops_early else [],
     )
-    if finished is None:
+    if not was_finished:
         trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
     metrics, note = None, None
     if evaluation and trainer.is_world_process_zero():
         metrics, note = _fit(trainer.model, evaluation, collator, threshold_average)
     trainer.save_model(str(folder))
-    steps = trainer.state.global_step if finished is None else finished.state["global_step"]
-    threshold = float(model.config.threshold)
-    is_main_process = trainer.is_world_process_zero()
-    return TrainingResult(folder, steps, threshold, metrics, note, is_main_process, finished is not None)
+    return TrainingResult(
+        folder,
+        steps=stopped.step if stopped is not None and was_finished else trainer.state.global_step,
+        threshold=float(model.config.threshold),
+        metrics=metrics,
+        note=note,
+        is_main_process=trainer.is_world_process_zero(),
+        was_finished=was_finished,
+    )
+
+
+def _finished_model(stopped: Stopped, args: GLiRELTrainingArguments) -> GLiRELForRelationClassification:
+    """The model of a run that is finished: the best one, where it was to be kept, else the last."""
+    best = stopped.state.get("best_model_checkpoint") if args.load_best_model_at_end else None
+    folder = best if best and Path(best).is_dir() else stopped.folder
+    return GLiRELForRelationClassification.from_pretrained(folder, dtype=torch.float32)
 
 
 def last_step(folder: Path) -> int | None:
@@ -190,7 +201,10 @@ def _is_finished(state: Mapping[str, Any], args: GLiRELTrainingArguments) -> boo
 
 
 def _fit(
-    model: Any, evaluation: Sequence[Document], collator: RelationCollator, average: str
+    model: GLiRELForRelationClassification,
+    evaluation: Sequence[Document],
+    collator: RelationCollator,
+    average: Average,
 ) -> tuple[dict[str, float] | None, str | None]:
     """The metrics at the best threshold, which `model` then has; or why there is none. Training is not lost for it."""
     if not any(document.relations for document in evaluation):

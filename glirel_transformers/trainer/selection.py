@@ -50,7 +50,7 @@ def select_documents(
         held_out: share of the documents of `files` that is evaluated on as well, and not trained on. By default 0.05,
             or 0 with `evaluation_files` and where there are fewer than 20 documents.
         evaluation_limit: how many documents are evaluated on at most.
-        repeats: how often an epoch visits the documents whose source begins so; see [`number_of_copies`].
+        repeats: how often an epoch visits the documents whose source has a prefix; see [`number_of_copies`].
 
     Raises:
         ValueError: when a line cannot be read, or nothing is left to train on.
@@ -77,7 +77,7 @@ def select_documents(
             f"{reasons or 'none'}. Give more documents, or hold out a smaller share than {share:g}."
         )
     kept = sorted(chosen.evaluation, key=text_hash)[:evaluation_limit]
-    chosen.left_out["so many are not needed to evaluate"] += len(chosen.evaluation) - len(kept)
+    chosen.left_out["they are more than are needed to evaluate"] += len(chosen.evaluation) - len(kept)
     chosen.evaluation = sorted(kept, key=lambda document: len(document.words))
     chosen.left_out += Counter()  # without zeros
     return chosen
@@ -89,7 +89,7 @@ def has_signal(document: Document) -> bool:
 
 
 def repeat_factor(document: Document, repeats: Mapping[str, float]) -> float:
-    """How often an epoch shall visit a document: the factor of the first prefix of its source, else 1."""
+    """How often an epoch visits a document: the factor of the first prefix of its source, else 1."""
     return next((factor for prefix, factor in repeats.items() if (document.source or "").startswith(prefix)), 1.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import Trainer
+from transformers.trainer_utils import TrainOutput
 
+from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data.splits import count_relation_types
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .arguments import GLiRELTrainingArguments
+from .checks import check_signal
 from .collator import RelationCollator
-from .dataset import RelationDataset, RelationSampler
+from .dataset import Documents, RelationDataset, RelationSampler
 from .freezing import freeze_encoder_layers
 from .metrics import RelationMetrics, mask_labels
 
@@ -29,7 +35,7 @@ class GLiRELTrainer(Trainer):
     """[`Trainer`] with two learning rates, frozen layers, and data that do not depend on what was drawn before.
 
     Everything of the stock trainer works: gradient accumulation (an update is the mean of its batches' losses), mixed
-    precision, several processes, resuming, early stopping, the best model at the end. A resumed run goes on exactly
+    precision, several processes, resuming, early stopping, the best model at the end. A resumed run continues exactly
     as the one that was stopped would have. Every checkpoint, and what `save_model` and `push_to_hub` write, holds the
     tokenizer and all code.
 
@@ -50,16 +56,16 @@ class GLiRELTrainer(Trainer):
     """
 
     args: GLiRELTrainingArguments
-    data_collator: Any
-    optimizer: Any
+    data_collator: RelationCollator
+    optimizer: Optimizer | None
 
     def __init__(
         self,
-        model: Any = None,
+        model: GLiRELForRelationClassification | None = None,
         args: GLiRELTrainingArguments | None = None,
         data_collator: RelationCollator | None = None,
-        train_dataset: Any = None,
-        eval_dataset: Any = None,
+        train_dataset: Documents | None = None,
+        eval_dataset: Documents | dict[str, Documents] | None = None,
         eval_collator: RelationCollator | None = None,
         **kwargs: Any,
     ) -> None:
@@ -67,21 +73,8 @@ class GLiRELTrainer(Trainer):
         if not isinstance(args, GLiRELTrainingArguments):
             raise TypeError(f"`args` must be GLiRELTrainingArguments: got {type(args).__name__}.")
         tokenizer = kwargs.setdefault("processing_class", getattr(model, "tokenizer", None))
-        train_dataset = None if train_dataset is None else RelationDataset.wrap(train_dataset)
-        if isinstance(eval_dataset, dict):
-            eval_dataset = {name: RelationDataset.wrap(dataset) for name, dataset in eval_dataset.items()}
-        elif eval_dataset is not None:
-            eval_dataset = RelationDataset.wrap(eval_dataset)
-        if data_collator is None:
-            if train_dataset is None or tokenizer is None:
-                raise ValueError(
-                    "Without a `data_collator`, GLiRELTrainer makes one from `train_dataset` and `model.tokenizer`: "
-                    f"got train_dataset={train_dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
-                )
-            _check_relations(train_dataset)
-            counts = count_relation_types(example.document for example in train_dataset)
-            seed = args.seed if args.data_seed is None else args.data_seed
-            data_collator = RelationCollator(tokenizer, list(counts), seed=seed)
+        train = None if train_dataset is None else RelationDataset.wrap(train_dataset)
+        data_collator = data_collator or _make_collator(train, tokenizer, args)
         self.eval_collator = (eval_collator or data_collator).for_evaluation()
         self.eval_collator.with_relation_keys = True
         if model is not None:
@@ -91,24 +84,22 @@ class GLiRELTrainer(Trainer):
             model=model,
             args=args,
             data_collator=data_collator,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
+            train_dataset=train,
+            eval_dataset=_wrap_all(eval_dataset),
             **kwargs,
         )
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
         """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on.
 
         Raises:
-            ValueError: when no document has a relation, so that there is nothing to learn.
+            ValueError: when there is nothing to learn: no document has a relation, or no pair is known not to have
+                one.
         """
         if self.train_dataset is not None:
-            _check_relations(self.train_dataset)
-        if self.args.record_relation_types and self.train_dataset is not None:
-            config = self.model.config
-            counts = count_relation_types(example.document for example in self.train_dataset)
-            names = dict.fromkeys([*(config.trained_relation_types or []), *counts])
-            config.trained_relation_types = [name for name in names if name != config.coreference_label]
+            check_signal(self.train_dataset, getattr(self.data_collator, "relation_types", ()))
+            if self.args.record_relation_types:
+                _record_relation_types(self.model.config, self.train_dataset)
         return super().train(*args, **kwargs)
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
@@ -139,24 +130,26 @@ class GLiRELTrainer(Trainer):
         )
         return self.optimizer
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+    def get_eval_dataloader(self, eval_dataset: Documents | str | None = None) -> DataLoader:
         """As [`Trainer.get_eval_dataloader`], with the collator of evaluations."""
-        if eval_dataset is not None and not isinstance(eval_dataset, str):
-            eval_dataset = RelationDataset.wrap(eval_dataset)
-        return self._with_eval_collator(super().get_eval_dataloader, eval_dataset)
+        if eval_dataset is None or isinstance(eval_dataset, str):  # one of several, or all
+            return self._with_eval_collator(super().get_eval_dataloader, eval_dataset)
+        return self._with_eval_collator(super().get_eval_dataloader, RelationDataset.wrap(eval_dataset))
 
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader:
+    def get_test_dataloader(self, test_dataset: Documents) -> DataLoader:
         """As [`Trainer.get_test_dataloader`], with the collator of evaluations."""
         return self._with_eval_collator(super().get_test_dataloader, RelationDataset.wrap(test_dataset))
 
-    def _with_eval_collator(self, make: Any, dataset: Any) -> DataLoader:
+    def _with_eval_collator(
+        self, make: Callable[[RelationDataset | str | None], DataLoader], dataset: RelationDataset | str | None
+    ) -> DataLoader:
         train_collator, self.data_collator = self.data_collator, self.eval_collator
         try:
             return make(dataset)
         finally:
             self.data_collator = train_collator
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
+    def _get_train_sampler(self, train_dataset: RelationDataset | None = None) -> Sampler[int] | None:
         strategy = self.args.train_sampling_strategy
         if strategy not in ("random", "group_by_length"):
             return super()._get_train_sampler(train_dataset)
@@ -167,7 +160,7 @@ class GLiRELTrainer(Trainer):
             group_by_length=self._train_batch_size if strategy == "group_by_length" else None,
         )
 
-    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler | None:
+    def _get_eval_sampler(self, eval_dataset: RelationDataset) -> Sampler[int] | None:
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
 
     def prediction_step(
@@ -176,7 +169,7 @@ class GLiRELTrainer(Trainer):
         inputs: dict[str, Any],
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor | None, Any, Any]:
+    ) -> tuple[Tensor | None, Tensor | None, tuple[Tensor, Tensor] | None]:
         """As [`Trainer.prediction_step`]; logits, labels and relation keys come flat, `(batch, cells)`.
 
         Processes can then pad one axis to gather batches whose pairs and relation types differ in number.
@@ -230,9 +223,35 @@ class GLiRELTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
 
-def _check_relations(dataset: RelationDataset) -> None:
-    if not any(example.document.relations for example in dataset):
+def _make_collator(
+    dataset: RelationDataset | None, tokenizer: GLiRELTokenizer | None, args: GLiRELTrainingArguments
+) -> RelationCollator:
+    """The collator of a trainer that is given none: it draws from all types of the training set.
+
+    Raises:
+        ValueError: when there is no training set or no tokenizer.
+    """
+    if dataset is None or tokenizer is None:
         raise ValueError(
-            f"There is nothing to learn: none of the {len(dataset):,} documents has a relation. Give documents with "
-            "`relations`."
+            "Without a `data_collator`, GLiRELTrainer makes one from `train_dataset` and `model.tokenizer`: got "
+            f"train_dataset={dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
         )
+    check_signal(dataset)
+    counts = count_relation_types(example.document for example in dataset)
+    return RelationCollator(tokenizer, list(counts), seed=args.seed if args.data_seed is None else args.data_seed)
+
+
+def _wrap_all(
+    datasets: Documents | dict[str, Documents] | None,
+) -> RelationDataset | dict[str, RelationDataset] | None:
+    """The data to evaluate on, which may be several by name."""
+    if isinstance(datasets, dict):
+        return {name: RelationDataset.wrap(dataset) for name, dataset in datasets.items()}
+    return None if datasets is None else RelationDataset.wrap(datasets)
+
+
+def _record_relation_types(config: GLiRELConfig, dataset: RelationDataset) -> None:
+    """Adds the types of the training set to those that the configuration names already."""
+    counts = count_relation_types(example.document for example in dataset)
+    names = dict.fromkeys([*(config.trained_relation_types or []), *counts])
+    config.trained_relation_types = [name for name in names if name != config.coreference_label]

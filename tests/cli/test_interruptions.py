@@ -22,12 +22,6 @@ from glirel_transformers.cli import app
             "split_overrides",
             "Stopped. Nothing was saved yet; the same command starts from the beginning.\n",
         ),
-        (
-            "pretrain",
-            ("data.jsonl", "-o", "run"),
-            "_run",
-            "Stopped. The same command goes on from what is saved.\n",
-        ),
     ],
 )
 def test_ctrl_c_says_how_to_go_on(command, arguments, work, told, tmp_path, monkeypatch):

@@ -179,7 +179,7 @@ def test_a_model_trained_here_needs_its_encoder(build_model, encoder_folder, tmp
         revert(tmp_path / "here", tmp_path / "original")
     with pytest.raises(ValueError, match=r"another .*model.* than the encoder"):
         revert(tmp_path / "here", tmp_path / "original", encoder=encoder_folder("deberta-v2"))
-    with pytest.raises(ValueError, match="no checkpoint of this package, but of a 'bert' model"):
+    with pytest.raises(ValueError, match=r"is not a checkpoint of this package, but of a 'bert' model"):
         revert(encoder_folder("bert"), tmp_path / "original")
 
 

@@ -36,7 +36,11 @@ def test_scores_and_round_trip(folder, tmp_path):
     for name, item in inputs.items():
         words = item["tokens"]
         types = list(dict.fromkeys(item["labels"]))
-        mentions = [[(start, end + 1) for start, end, *_ in spans] for spans in item["ner"]]
+        # The original gives a word of which the tokenizer keeps nothing the vector of a neighbour; here it is refused.
+        mentions = [
+            [(start, end + 1) for start, end, *_ in spans if has_tokens(model.tokenizer, text[start], text[end])]
+            for text, spans in zip(words, item["ner"], strict=True)
+        ]
         limit = model.config.max_words
         if limit is not None and any(len(text) > limit for text in words):
             with pytest.raises(ValueError, match="words but the model reads"):
@@ -53,6 +57,10 @@ def test_scores_and_round_trip(folder, tmp_path):
     before, after = (torch.load(one / "pytorch_model.bin", weights_only=True) for one in (folder, back))
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+
+
+def has_tokens(tokenizer, *words):
+    return all(read.token_ids for read in tokenizer.read_words([[word] for word in words]))
 
 
 def compare(batch, logits, relations_idx, expected):

@@ -11,8 +11,8 @@ from transformers import AutoModel
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
 from glirel_transformers.conversion import convert, revert
-from glirel_transformers.conversion.rules import RULES, original_names, to_original, to_ours
-from glirel_transformers.conversion.settings import original_from, settings_from
+from glirel_transformers.conversion.glirel.rules import RENAMING
+from glirel_transformers.conversion.glirel.settings import original_from, settings_from
 from glirel_transformers.hub_glirel import ORIGINAL_FILE
 
 POOLER = "token_rep_layer.bert_layer.model.pooler.dense.weight"
@@ -62,7 +62,7 @@ def with_extras(make_original):
     return original
 
 
-def test_what_the_original_has_beside_comes_back_too(with_extras, tmp_path):
+def test_what_the_original_has_in_addition_comes_back_too(with_extras, tmp_path):
     converted = convert(with_extras, tmp_path / "converted")
     assert POOLER not in AutoModel.from_pretrained(converted).state_dict()
     assert_same(with_extras, revert(converted, tmp_path / "back"))
@@ -146,11 +146,11 @@ def test_the_original_s_defaults():
 def test_every_weight_has_one_rule(setting, family, build_model):
     model = build_model(family, **{**COMMON, **SETTINGS[setting]})
     weights = model.state_dict()
-    original = to_original(weights)
-    assert list(original) == list(original_names(weights))
+    original = RENAMING.to_original(weights)
+    assert list(original) == list(RENAMING.originals(weights))
     for name in original:
-        assert sum(rule.names_of(name) is not None for rule in RULES) == 1, name
-    again, unused = to_ours(original, {name: tensor.shape for name, tensor in weights.items()})
+        assert sum(rule.names_of(name) is not None for rule in RENAMING.rules) == 1, name
+    again, unused = RENAMING.to_ours(original, {name: tensor.shape for name, tensor in weights.items()})
     assert not unused
     assert set(again) == set(weights)
     assert all(torch.equal(again[name], weights[name]) for name in weights)

@@ -106,13 +106,13 @@ def test_what_the_original_adds_and_in_which_order(make_original, tmp_path):
 )
 def test_a_damaged_sentencepiece_model(damage, tmp_path):
     (tmp_path / "spm.model").write_bytes(damage(SPM_MODEL))
-    with pytest.raises(ValueError, match="is no SentencePiece model, or it is truncated"):
+    with pytest.raises(ValueError, match=r"is not a SentencePiece model, or it is truncated"):
         read_model(tmp_path / "spm.model")
 
 
 def test_a_folder_that_is_no_encoder(build_model, tmp_path):
     build_model("bert").save_pretrained(tmp_path / "glirel")
-    with pytest.raises(ValueError, match="is no encoder"):
+    with pytest.raises(ValueError, match=r"is not an encoder"):
         read_encoder_config(str(tmp_path / "glirel"))
 
 

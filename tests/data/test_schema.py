@@ -95,7 +95,7 @@ def test_an_entity_that_cuts_a_word_is_refused():
     ("text", "message"),
     [
         ("Marie Curie born", r"`words\[2\]` is 'was', where the text has 'born'"),
-        (f"{TEXT} And so on.", "goes on after the last word: 'And so on.'"),
+        (f"{TEXT} And so on.", "continues after the last word: 'And so on.'"),
     ],
 )
 def test_a_text_of_other_words_is_refused(text, message):

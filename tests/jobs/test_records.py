@@ -122,7 +122,7 @@ def test_relation_types_are_names_lines_or_settings(given, read):
         ({"words": ["half \ud83d"], "mentions": []}, "half a surrogate pair at character 5"),
         ({"words": ["Ada"], "mentions": [], "text": 5}, "'text' must be a string: got 5"),
         ({"words": ["Ada"], "mentions": [], "text": "Bob"}, r"`words\[0\]` is 'Ada', where the text has 'Bob'"),
-        ({"words": ["Ada"], "mentions": [], "text": "Ada met Bob"}, "goes on after the last word: 'met Bob'"),
+        ({"words": ["Ada"], "mentions": [], "text": "Ada met Bob"}, "continues after the last word: 'met Bob'"),
         ({"text": "a b", "relation_types": ["x -> y"]}, "has an arrow"),
     ],
 )

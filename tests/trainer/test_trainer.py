@@ -7,7 +7,7 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments
 
 from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
-from glirel_transformers.data import load_documents, write_documents
+from glirel_transformers.data import Document, Mention, Relation, load_documents, write_documents
 from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, RelationCollator, fit_threshold
 
 pytestmark = pytest.mark.slow
@@ -333,3 +333,37 @@ def test_documents_without_a_relation_are_refused(make_model, documents, tmp_pat
 
     with pytest.raises(ValueError, match=r"There is nothing to learn: none of the .* documents has a relation"):
         train()
+
+
+ONE_WAY = Document(["Ada", "met", "Alan"], [Mention(0, 1), Mention(2, 3)], [Relation(0, 1, "met")], exhaustive=False)
+
+
+def test_one_relation_type_without_any_negative_is_refused(make_model, tmp_path):
+    model = make_model()
+    both_ways = replace(ONE_WAY, relations=[Relation(0, 1, "met"), Relation(1, 0, "met")], exhaustive=True)
+    with pytest.raises(
+        ValueError, match=r"There is nothing to learn: every pair .* has every relation type \(1, such"
+    ):
+        GLiRELTrainer(model, arguments(tmp_path), train_dataset=[ONE_WAY, both_ways])
+    collator = RelationCollator(model.tokenizer, ["met"])
+    with pytest.raises(ValueError, match=r"a model would learn to say yes to everything"):
+        GLiRELTrainer(model, arguments(tmp_path), collator, train_dataset=[ONE_WAY]).train()
+
+
+@pytest.mark.parametrize(
+    ("documents", "asked"),
+    [
+        ([replace(ONE_WAY, exhaustive=True)], ["met"]),  # Alan did not meet Ada
+        ([ONE_WAY], ["met", "spouse"]),
+        ([ONE_WAY, replace(ONE_WAY, relations=[Relation(0, 1, "spouse")])], ["met"]),
+    ],
+)
+def test_one_negative_is_enough(make_model, tmp_path, documents, asked):
+    model = make_model()
+    collator = RelationCollator(model.tokenizer, asked, random_drop=0.0)
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), collator, train_dataset=documents).train()
+
+
+def test_a_generator_is_refused(make_model, documents, tmp_path):
+    with pytest.raises(TypeError, match=r"a list of documents, or a dataset with a length: got a generator"):
+        GLiRELTrainer(make_model(), arguments(tmp_path), train_dataset=(document for document in documents))

@@ -3,7 +3,7 @@
 Rounding to float16 changes scores in the third digit at most; the file is half as large. The configuration keeps
 `dtype: float32`, so that the model is loaded for ordinary arithmetic, which is also the faster one on a CPU.
 
-    python examples/publish.py --model runs/glirel/model --output checkpoints/glirel-mini
+    python scripts/publish.py --model runs/glirel/model --output checkpoints/glirel-mini
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from glirel_transformers import GLiRELForRelationClassification
 
 
 def main() -> None:
+    """Rounds, saves, and says how large the folder is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--output", type=Path, required=True)

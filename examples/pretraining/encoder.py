@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from corpus import MAX_TOKENS
 from torch.utils.data import Dataset
 from transformers import (
     DataCollatorForLanguageModeling,
@@ -18,8 +19,6 @@ from transformers import (
 
 from glirel_transformers.trainer.resuming import last_whole_checkpoint
 
-from .corpus import MAX_TOKENS
-
 HEAD_SIZE = 64  # width of an attention head
 
 
@@ -27,7 +26,7 @@ class TokenWindows(Dataset):
     """Contiguous windows of a line of tokens that do not overlap: no padding, hence no waste.
 
     Args:
-        tokens: from [`encode_corpus`].
+        tokens: from `encode_corpus`.
         length: of a window, with the `[CLS]` before it.
         cls_token_id: of `[CLS]`.
     """
@@ -89,8 +88,8 @@ def train_encoder(
     """Masked-language modelling; goes on where an earlier run in `args.output_dir` stopped, and saves into `folder`.
 
     Args:
-        model: from [`build_encoder`].
-        tokenizer: saved beside it.
+        model: from `build_encoder`.
+        tokenizer: saved next to it.
         tokens: the corpus.
         args: of the trainer.
         folder: where the encoder is written.
@@ -119,8 +118,8 @@ def train_encoder(
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=mask_probability),
         processing_class=tokenizer,
     )
-    stopped = last_whole_checkpoint(args.output_dir)
-    trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
+    interrupted = last_whole_checkpoint(args.output_dir)
+    trainer.train(resume_from_checkpoint=None if interrupted is None else str(interrupted.folder))
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
         trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False).save_pretrained(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from transformers.utils import logging
 
@@ -13,6 +13,7 @@ from glirel_transformers.configuration_glirel import GLiRELConfig
 logger = logging.get_logger(__name__)
 
 _REQUIRED = object()
+Value: TypeAlias = "str | bool | int | float | None"  # of a setting, there and here
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Setting:
 
     original: str
     ours: str
-    values: Mapping[Any, Any] | None = None
-    default: Any = None
+    values: Mapping[str | bool, Value] | None = None
+    default: object = None
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -120,7 +121,7 @@ def settings_from(original: Mapping[str, Any]) -> dict[str, Any]:
     return settings | _compatibility(settings)
 
 
-def _translate(setting: Setting, value: Any) -> Any:
+def _translate(setting: Setting, value: object) -> object:
     if setting.values is None:
         return value
     if value is None and setting.default is not _REQUIRED:
@@ -133,18 +134,23 @@ def _translate(setting: Setting, value: Any) -> Any:
     return setting.values[value]
 
 
-def _one_label(labels: Any) -> str | None:
+def _one_label(labels: object) -> str | None:
     if labels is None or isinstance(labels, str):
         return labels
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(
+            f"`coreference_label` in glirel_config.json must be a name or a list of names: got {labels!r}."
+        )
     if len(labels) > 1:
         logger.warning(
-            "`coreference_label` lists %s; the first is taken, and the others are relation types as any.", labels
+            "`coreference_label` lists %s; the first is taken, and the others are relation types like any other.",
+            labels,
         )
     return labels[0] if labels else None
 
 
 def _compatibility(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that the original has no setting for, as it behaves."""
+    """Fields that the original has no setting for, because it always behaves so."""
     fields: dict[str, Any] = {
         "feed_forward_multiplier": 4,
         "use_lstm": True,

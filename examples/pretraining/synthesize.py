@@ -8,7 +8,7 @@ relations are many thousands of words, and not the few hundred of annotated corp
 Output is the library's own JSON-lines schema. Which direction a word means is unknown here, so the reverse pair is
 left out of training (`"exhaustive": false`).
 
-    python examples/synthesize.py --corpus "corpus/encyc-*.txt.xz" --output runs/synthetic.jsonl --limit 200000
+    python examples/pretraining/synthesize.py --corpus "corpus/*.txt.xz" --output runs/synthetic.jsonl --limit 200000
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from corpus import read_texts
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from tqdm.auto import tqdm
 
 from glirel_transformers.data.schema import Document, Mention, Relation
-from glirel_transformers.pretraining import read_texts
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'])")
 WORD = re.compile(r"\w+|[^\w\s]")

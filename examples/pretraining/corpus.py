@@ -1,14 +1,10 @@
-"""From plain text to a vocabulary, one line of token ids, and first embeddings."""
+"""From plain text to a vocabulary and one line of token ids."""
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
@@ -16,17 +12,16 @@ from tokenizers.processors import TemplateProcessing
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerFast
 
+from glirel_transformers.files import open_text
+
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_TOKENS = 2048
-EMBEDDING_STD = 0.05  # skip-gram vectors are rescaled to this, a little above the usual random start of 0.02
-
-_OPENERS: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open}
 
 
 def read_texts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yields the texts of files, plain or compressed with xz or gzip, in which a blank line separates texts."""
+    """Yields the texts of files, plain or compressed, in which a blank line separates texts."""
     for file in files:
-        with _OPENERS.get(Path(file).suffix, open)(file, "rt", encoding="utf-8") as lines:
+        with open_text(file) as lines:
             text: list[str] = []
             for line in lines:
                 if line.strip():
@@ -84,36 +79,6 @@ def encode_corpus(texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> n
     if not pieces:
         raise ValueError("The files hold no text. Give plain text in which a blank line separates texts.")
     return np.concatenate(pieces)
-
-
-def train_embeddings(tokens: np.ndarray, vocab_size: int, size: int, limit: int) -> np.ndarray:
-    """Skip-gram vectors with negative sampling over sub-tokens; rows of tokens that were never seen stay random.
-
-    Args:
-        tokens: from [`encode_corpus`].
-        vocab_size: number of rows.
-        size: their width.
-        limit: how many tokens are read.
-
-    Returns:
-        Array of shape `(vocab_size, size)`.
-    """
-    from gensim.models import Word2Vec
-
-    words = np.array([str(i) for i in range(vocab_size)], dtype=object)
-    sentences = [words[tokens[i : i + 1000]].tolist() for i in range(0, min(limit, len(tokens)), 1000)]
-    embeddings = np.random.default_rng(0).normal(0, EMBEDDING_STD, (vocab_size, size)).astype(np.float32)
-    model = Word2Vec(
-        vector_size=size, window=6, sg=1, negative=6, sample=1e-4, min_count=5, epochs=1, workers=2, seed=0
-    )
-    model.build_vocab(sentences)
-    if len(model.wv) == 0:  # a corpus in which no token occurs five times
-        return embeddings
-    model.train(sentences, total_examples=model.corpus_count, epochs=1)
-    rows = np.array([int(word) for word in model.wv.index_to_key])
-    vectors = model.wv.vectors - model.wv.vectors.mean(0)
-    embeddings[rows] = vectors * (EMBEDDING_STD / vectors.std())
-    return embeddings
 
 
 def _batched(items: Iterator[str], size: int) -> Iterator[Sequence[str]]:

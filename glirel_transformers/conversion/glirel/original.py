@@ -13,21 +13,27 @@ from torch import Tensor
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.conversion.checkpoints import check_different, keep_widest_type, read_ours
+from glirel_transformers.conversion.encoders import (
+    find_encoder,
+    read_encoder_config,
+    read_tokenizer,
+    reads_any_length,
+)
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
-from .checkpoints import (
+from .files import (
+    CONFIG,
     OriginalCheckpoint,
-    keep_widest_type,
+    Remainder,
+    is_original,
     read_original,
-    read_ours,
     read_remainder,
-    same_folder,
     write_original,
     write_remainder,
 )
-from .encoders import find_encoder, read_encoder_config, read_tokenizer, reads_any_length
-from .rules import ENCODER, to_original, to_ours
+from .rules import ENCODER, RENAMING
 from .settings import NEW_TOKENS, original_from, settings_from
 
 _WORD_LIMIT = 100_000  # where the model here has none: the original needs one
@@ -45,7 +51,7 @@ def convert(
         source: folder or Hub repository with `pytorch_model.bin` and `glirel_config.json`.
         target: the folder to write.
         encoder: folder or Hub repository of the encoder. By default what the checkpoint names, looked for in the
-            working directory, in the checkpoint's folder, beside it, and on the Hub.
+            working directory, in the checkpoint's folder, next to it, and on the Hub.
 
     Returns:
         `target`.
@@ -54,8 +60,7 @@ def convert(
         ValueError: when the checkpoint is incomplete, damaged, of another package, or does not fit the encoder.
     """
     source, target = os.fspath(source), Path(target)
-    if same_folder(source, target):
-        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")
+    check_different(source, target)
     original = read_original(source)
     settings = settings_from(original.config)
     encoder = find_encoder(original.config.get("model_name"), None if encoder is None else os.fspath(encoder), source)
@@ -69,7 +74,8 @@ def convert(
     encoder_config.vocab_size = len(tokenizer)
     config = GLiRELConfig(encoder_config=encoder_config, original_config=original.config, **settings)
     model = _without_weights(config)
-    state, unused = to_ours(original.state, {name: weight.shape for name, weight in model.state_dict().items()})
+    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    state, unused = RENAMING.to_ours(original.state, shapes)
     model.load_state_dict(state, assign=True)
     any_length = reads_any_length(model.glirel.encoder)
     tokenizer.model_max_length = VERY_LARGE_INTEGER if any_length else _input_limit(encoder_config, VERY_LARGE_INTEGER)
@@ -92,7 +98,7 @@ def revert(
     Args:
         source: folder or Hub repository of this package.
         target: the folder to write.
-        encoder: the encoder that the original shall load; by default the one that the checkpoint was converted with.
+        encoder: the encoder that the original is to load; by default the one that the checkpoint was converted with.
             Needed for a model that was trained here: its tokenizer decides the order of the vocabulary.
 
     Returns:
@@ -102,14 +108,22 @@ def revert(
         ValueError: when a setting, or the tokenizer, has no counterpart in the original.
     """
     source, target = os.fspath(source), Path(target)
-    if same_folder(source, target):
-        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")
+    check_different(source, target)
+    if is_original(source):
+        raise ValueError(
+            f"{source!r} is in the original package's format already: it holds a {CONFIG}. Leave out `--reverse` to "
+            "convert it."
+        )
     checkpoint = read_ours(source)
     config = checkpoint.config
     encoder = None if encoder is None else os.fspath(encoder)
     settings = original_from(config, encoder)
     state = _complete_and_ordered(checkpoint.state, config)
-    if config.original_config is None:
+    remainder = Remainder()
+    if config.original_config is not None:
+        remainder = read_remainder(source)
+        state = _in_order(state | remainder.unused, remainder.names)
+    else:
         if encoder is None:
             raise ValueError(
                 "The model was trained here, so that nothing says which encoder the original package should load. "
@@ -118,18 +132,22 @@ def revert(
         settings["max_len"] = settings["max_len"] or _WORD_LIMIT
         name = f"{ENCODER}{_embedding_name(config)}"
         state[name] = _embeddings_in_order(state[name], checkpoint.tokenizer, encoder)
-    unused, notes = read_remainder(source) if config.original_config is not None else ({}, {})
-    state |= unused
-    names = notes.get("names")
-    if names is not None and set(names) == set(state):
-        state = {name: state[name] for name in names}
-    text = notes.get("config", "{}")
-    before = json.loads(text)
-    if before != settings:
-        in_order = {name: settings[name] for name in before if name in settings}
-        text = json.dumps(in_order | settings, indent=2)
-    write_original(target, OriginalCheckpoint(settings, text, state, notes.get("versions", {})))
+    text = _config_text(settings, remainder.config_text)
+    write_original(target, OriginalCheckpoint(settings, text, state, remainder.versions))
     return target
+
+
+def _in_order(state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
+    """The tensors in the order of `names`, where these are all of them."""
+    return {name: state[name] for name in names} if set(names) == set(state) else state
+
+
+def _config_text(settings: dict[str, Any], before: str) -> str:
+    """`glirel_config.json`: as it was, letter by letter, where it says the same, else in the same order."""
+    old = json.loads(before)
+    if old == settings:
+        return before
+    return json.dumps({name: settings[name] for name in old if name in settings} | settings, indent=2)
 
 
 def _without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
@@ -146,11 +164,11 @@ def _complete_and_ordered(state: Mapping[str, Tensor], config: GLiRELConfig) -> 
             f"The checkpoint's weights are not those of its configuration. Missing: {missing}. Unexpected: "
             f"{unexpected}."
         )
-    return to_original({name: state[name] for name in expected})
+    return RENAMING.to_original({name: state[name] for name in expected})
 
 
 def _embedding_name(config: GLiRELConfig) -> str:
-    encoder: Any = _without_weights(config).glirel.encoder
+    encoder = _without_weights(config).glirel.encoder
     embedding = encoder.get_input_embeddings()
     return next(f"{name}.weight" for name, module in encoder.named_modules() if module is embedding)
 

@@ -1,0 +1,139 @@
+"""Which relation types an instance is asked for, and in which words."""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import math
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import accumulate
+
+from glirel_transformers.data.schema import Document
+
+
+class TypeSampler:
+    """Draws the types that an instance is asked for; see [`RelationCollator`], whose arguments it has.
+
+    Raises:
+        TypeError, ValueError: when an argument does not fit.
+    """
+
+    def __init__(
+        self,
+        relation_types: Iterable[str] | Mapping[str, float],
+        *,
+        max_relation_types: int,
+        random_drop: float,
+        stand_ins: Mapping[str, Sequence[str]],
+        stand_in_rate: float,
+        coreference_label: str | None,
+    ) -> None:
+        if max_relation_types < 1:
+            raise ValueError(f"`max_relation_types` must be at least 1: got {max_relation_types}.")
+        for name, rate in (("random_drop", random_drop), ("stand_in_rate", stand_in_rate)):
+            if not 0 <= rate <= 1:
+                raise ValueError(f"`{name}` is a probability, from 0 to 1: got {rate}.")
+        weights = _checked_weights(relation_types)
+        self.relation_types = [name for name in weights if name != coreference_label]
+        self._weights = [weights[name] for name in self.relation_types]
+        self._cumulative_weights = list(accumulate(self._weights))
+        self.max_relation_types = max_relation_types
+        self.random_drop = random_drop
+        self.stand_ins = _checked_stand_ins(stand_ins)
+        self.stand_in_rate = stand_in_rate
+        self.coreference_label = coreference_label
+        self._draws = True
+
+    def for_evaluation(self, relation_types: Sequence[str] | None) -> TypeSampler:
+        """A copy without drops and stand-ins, which asks for exactly `relation_types` where these are given."""
+        other = copy.copy(self)
+        other.random_drop, other.stand_ins = 0.0, {}
+        if relation_types is not None:
+            other._draws, other.relation_types = False, list(relation_types)
+        return other
+
+    def draw(self, document: Document, generator: random.Random) -> list[str]:
+        """The types that an instance is asked for, in order."""
+        if not self._draws:
+            return list(self.relation_types)
+        fixed = self._coreference(document)
+        holding = dict.fromkeys(relation.relation_type for relation in document.relations)
+        positives = [name for name in holding if name != self.coreference_label]
+        room = max(self.max_relation_types - len(fixed), 0)
+        if len(positives) > room:
+            positives = generator.sample(positives, room)
+        types = fixed + positives + self._draw_negatives(room - len(positives), holding, generator)
+        types = generator.sample(types, len(types))
+        # The share is drawn whether or not it is heeded, so that `random_drop` does not change later draws.
+        drops, share = generator.random() < self.random_drop, generator.random()
+        if drops and types:
+            keep = set(generator.sample(range(len(types)), 1 + int(share * len(types))))
+            types = [name for i, name in enumerate(types) if i in keep]
+        return types
+
+    def _coreference(self, document: Document) -> list[str]:
+        """The type that joins mentions of one entity, where the document knows its entities."""
+        knows_entities = any(mention.entity is not None for mention in document.mentions)
+        return [self.coreference_label] if self.coreference_label is not None and knows_entities else []
+
+    def _draw_negatives(self, number: int, excluded: Collection[str], generator: random.Random) -> list[str]:
+        if number >= len(self.relation_types) - sum(name in excluded for name in self.relation_types):
+            return [name for name in self.relation_types if name not in excluded]
+        chosen: dict[str, None] = {}
+        # Drawing again what was drawn before is cheaper than weighing all of a large pool.
+        for _ in range(10 * number):
+            if len(chosen) == number:
+                break
+            name = generator.choices(self.relation_types, cum_weights=self._cumulative_weights)[0]
+            if name not in excluded:
+                chosen[name] = None
+        if len(chosen) < number:  # a few types have nearly all the weight: the exact draw (Efraimidis and Spirakis)
+            keys = [
+                (math.log(1 - generator.random()) / weight, name)
+                for name, weight in zip(self.relation_types, self._weights, strict=True)
+                if name not in excluded and name not in chosen
+            ]
+            chosen |= dict.fromkeys(name for _, name in heapq.nlargest(number - len(chosen), keys))
+        return list(chosen)
+
+    def word(self, types: Sequence[str], generator: random.Random) -> list[str]:
+        """Each type's name or a stand-in for it, all different."""
+        used = set(types)
+        wordings = []
+        for name in types:
+            wording = name
+            if self.stand_ins.get(name) and generator.random() < self.stand_in_rate:
+                wording = generator.choice(self.stand_ins[name])
+            wording = name if wording in used else wording
+            used.add(wording)
+            wordings.append(wording)
+        return wordings
+
+
+def _checked_weights(relation_types: Iterable[str] | Mapping[str, float]) -> dict[str, float]:
+    """The weight of each type: how often it is a negative, in proportion."""
+    if isinstance(relation_types, str):
+        raise TypeError(f"`relation_types` must be a list of names, or a mapping: got {relation_types!r}.")
+    if not isinstance(relation_types, Mapping):
+        return dict.fromkeys(relation_types, 1.0)
+    for name, weight in relation_types.items():
+        if not 0 < weight < math.inf:
+            raise ValueError(
+                f"The weight of {name!r} in `relation_types` must be a finite number above 0: got {weight}."
+            )
+    return dict(relation_types)
+
+
+def _checked_stand_ins(stand_ins: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Stand-ins as lists of names: of a string, single letters would be drawn."""
+    if not isinstance(stand_ins, Mapping):
+        raise TypeError(f"`stand_ins` must be a dictionary of lists of names: got a {type(stand_ins).__name__}.")
+    for name, wordings in stand_ins.items():
+        if isinstance(wordings, (str, bytes)) or not isinstance(wordings, Sequence):
+            raise TypeError(
+                f"`stand_ins[{name!r}]` must be a list of other wordings: got {wordings!r}. Write [{wordings!r}]."
+            )
+        if wrong := [wording for wording in wordings if not isinstance(wording, str) or not wording.strip()]:
+            raise ValueError(f"`stand_ins[{name!r}]` must hold names of relation types: got also {wrong[0]!r}.")
+    return {name: list(wordings) for name, wordings in stand_ins.items()}
