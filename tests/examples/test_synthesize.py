@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from glirel_transformers.data import read_documents
 
 
