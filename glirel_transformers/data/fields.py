@@ -64,8 +64,8 @@ def _check_required(
 ) -> None:
     if not isinstance(record, Mapping):
         raise TypeError(f"`{where}` must be an object with the fields {sorted(allowed)}: got {record!r}.")
-    if missing := set(required) - set(record):
-        raise ValueError(f"`{where}` lacks {sorted(missing)}. {_expected(required, allowed)}")
+    if missing := sorted(name for name in required if record.get(name) is None):
+        raise ValueError(f"`{where}` lacks {missing}. {_expected(required, allowed)}")
 
 
 def _expected(required: Collection[str], allowed: Collection[str]) -> str:
