@@ -72,7 +72,7 @@ clean:  ## remove build products and caches, and keep .venv
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# The stamps below stand for what is installed: editing pyproject.toml or constraints.txt installs anew.
+# The stamps below stand for what is installed: editing pyproject.toml or constraints.txt installs again.
 
 $(VENV)/.installed-torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \

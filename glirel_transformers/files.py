@@ -1,6 +1,6 @@
 """Every file that is opened, and every file that is replaced: one place for compression, encoding and errors.
 
-Text is UTF-8; a byte-order mark at its start is not part of it. Compression is told by the suffix (`.gz`, `.xz`,
+Text is UTF-8; a byte-order mark at its start is not part of it. A suffix says how a file is compressed (`.gz`, `.xz`,
 `.bz2`, …). Whatever is wrong with the content of a file is a `ValueError` in one line that names the file; a file that
 is missing or cannot be opened is an `OSError`, which names it as well.
 """

@@ -17,7 +17,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import LARGE_INTEGER
 from transformers.utils import is_torch_available
 
-from .batches_glirel import as_batch, flatten_entities, stack
+from .batches_glirel import as_batch, by_entity, cluster_tensors, flatten_entities, stack_features
 from .prompts_glirel import Part, Prompt, Room, build_prompt
 from .text_glirel import (
     MARKERS,
@@ -350,32 +350,19 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 tokenizer keeps nothing of a mention.
         """
         begin, end = window or (0, words.num_words)
-        if self.max_words is not None and end - begin > self.max_words:
-            raise ValueError(
-                f"The text has {end - begin} words but the model reads {self.max_words}. Pass truncation='window' to "
-                "the pipeline, or a shorter text."
-            )
-        first_token = words.token_starts[begin]
-        token_ids = words.token_ids[first_token : words.token_starts[end]]
-        token_starts = [start - first_token for start in words.token_starts[begin : end + 1]]
+        token_ids, token_starts = self._read_window(words, begin, end)
         whole = [with_tokens(span, words) for span in mention_word_spans]
         spans = [(start - begin, stop - begin) for start, stop in whole]
         starts = [start for start, _ in spans]
         if self.entity_markers:
-            marker_ids = self.convert_tokens_to_ids(list(MARKER_TOKENS))
-            token_ids, token_starts, spans = MARKERS[self.marker_placement](
-                token_ids, token_starts, spans, *marker_ids
-            )
+            token_ids, token_starts, spans = self._insert_markers(token_ids, token_starts, spans)
             if self.marker_placement == "sequential":  # which counts the markers between mentions
                 starts = [start for start, _ in spans]
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
         self._check_length(prompt, len(input_ids))
         entities = list(range(len(spans))) if mention_entity is None else list(mention_entity)
-        entity_starts: list[list[int]] = [[] for _ in set(entities)]
-        for mention, entity in enumerate(entities):
-            entity_starts[entity].append(starts[mention])
         boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
-        pair_index = ordered_pairs(entity_starts, self.max_pair_distance, self_pairs)
+        pair_index = ordered_pairs(by_entity(entities, starts), self.max_pair_distance, self_pairs)
         return {
             "input_ids": np.array(input_ids, dtype=np.int64),
             "attention_mask": np.ones(len(input_ids), dtype=np.int64),
@@ -386,10 +373,28 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             "relation_mask": np.ones(len(prompt.relation_token_spans), dtype=np.bool_),
             "mention_word_spans": np.array(spans, dtype=np.int64).reshape(-1, 2),
             "mention_mask": np.ones(len(spans), dtype=np.bool_),
-            **({} if entities == list(range(len(spans))) else _clusters(entities)),
+            **({} if entities == list(range(len(spans))) else cluster_tensors(entities)),
             "pair_index": pair_index,
             "pair_mask": np.ones(len(pair_index), dtype=np.bool_),
         }
+
+    def _read_window(self, words: Words, begin: int, end: int) -> tuple[list[int], list[int]]:
+        """The tokens of the words from `begin` to `end`, and where each word starts in them, with a final end."""
+        if self.max_words is not None and end - begin > self.max_words:
+            raise ValueError(
+                f"The text has {end - begin} words but the model reads {self.max_words}. Pass truncation='window' to "
+                "the pipeline, or a shorter text."
+            )
+        first_token = words.token_starts[begin]
+        token_ids = words.token_ids[first_token : words.token_starts[end]]
+        return token_ids, [start - first_token for start in words.token_starts[begin : end + 1]]
+
+    def _insert_markers(
+        self, token_ids: list[int], token_starts: list[int], spans: list[Span]
+    ) -> tuple[list[int], list[int], list[Span]]:
+        """Tokens, starts of words and mentions with a marker before and after each mention, as words of their own."""
+        marker_ids = self.convert_tokens_to_ids(list(MARKER_TOKENS))
+        return MARKERS[self.marker_placement](token_ids, token_starts, spans, *marker_ids)
 
     def _positions(self, prompt: Prompt, num_tokens: int) -> dict[str, np.ndarray]:
         if not self.shared_relation_positions:
@@ -439,14 +444,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         if isinstance(encoded_inputs, Mapping) or "pair_index" not in encoded_inputs[0]:
             return super().pad(encoded_inputs, padding=padding, return_tensors=return_tensors, **kwargs)
         _check_return_tensors(return_tensors)
-        features = encoded_inputs
-        if any("mention_entity" in one for one in features):
-            features = [_with_clusters(one) for one in features]
-        fills = {"input_ids": self.pad_token_id or 0}
-        batch = {
-            name: stack(name, [one[name] for one in features], fills.get(name, 0), padding in (True, "longest"))
-            for name in features[0]
-        }
+        batch = stack_features(encoded_inputs, self.pad_token_id or 0, may_pad=padding in (True, "longest"))
         if return_tensors == "np":
             return BatchEncoding(batch)
         return BatchEncoding({name: torch.from_numpy(stacked) for name, stacked in batch.items()})
@@ -485,18 +483,6 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         is_text = [not special for special in encoding.special_tokens_mask]
         first, last = is_text.index(True), len(is_text) - is_text[::-1].index(True)
         return encoding.ids[:first], encoding.ids[last:]
-
-
-def _clusters(entities: list[int]) -> dict[str, np.ndarray]:
-    return {
-        "mention_entity": np.array(entities, dtype=np.int64),
-        "entity_mask": np.ones(len(set(entities)), dtype=np.bool_),
-    }
-
-
-def _with_clusters(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Features in which every mention is an entity, as the others of their batch have them."""
-    return {**_clusters(list(range(len(features["mention_mask"])))), **features}
 
 
 def _check_return_tensors(return_tensors: object) -> None:

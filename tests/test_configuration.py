@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +21,8 @@ from glirel_transformers.losses_glirel import LOSSES
 from glirel_transformers.pairs_glirel import PAIRS
 from glirel_transformers.refinement_glirel import REFINEMENTS
 from glirel_transformers.scoring_glirel import SCORERS
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -246,3 +251,18 @@ def test_what_is_not_a_choice_between_names_has_no_choices():
 def test_systems_are_configurations(small, system):
     config = GLiRELConfig(encoder_config=small, **SYSTEMS[system])
     assert {name: getattr(config, name) for name in SYSTEMS[system]} == SYSTEMS[system]
+
+
+def test_the_table_of_systems_names_what_there_is():
+    """Every field of a row is the configuration's, and every place is a module, or a registry in one."""
+    table = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "]
+    listed: set[str] = set()
+    for _, _, fields, place in rows[1:]:
+        listed |= set(re.findall(r"`(\w+)`", fields))
+        module, _, registry = place.strip("`").partition(".")
+        found = importlib.import_module(f"glirel_transformers.{module}")
+        assert not registry or hasattr(found, registry), place
+    assert listed <= set(GLiRELConfig.__dataclass_fields__)
+    assert set(CHOICES) <= listed
+    assert set(SYSTEMS["glirel"]) <= listed

@@ -153,12 +153,37 @@ def _is_pair(span: object) -> bool:
     return isinstance(span, (Sequence, np.ndarray)) and not isinstance(span, (str, bytes)) and len(span) == 2
 
 
-def stack(name: str, members: Sequence[np.ndarray], fill: int, may_pad: bool) -> np.ndarray:
-    """Stacks one array of each text; every axis is padded on the right to its longest member.
+def by_entity(mention_entity: Sequence[int], starts: Sequence[int]) -> list[list[int]]:
+    """Where the mentions of each entity start; `mention_entity` counts entities from 0 without gaps."""
+    entity_starts: list[list[int]] = [[] for _ in set(mention_entity)]
+    for entity, start in zip(mention_entity, starts, strict=True):
+        entity_starts[entity].append(start)
+    return entity_starts
+
+
+def cluster_tensors(mention_entity: Sequence[int]) -> dict[str, np.ndarray]:
+    """The tensors of entities of several mentions, of one text."""
+    return {
+        "mention_entity": np.array(mention_entity, dtype=np.int64),
+        "entity_mask": np.ones(len(set(mention_entity)), dtype=np.bool_),
+    }
+
+
+def stack_features(
+    features: Sequence[Mapping[str, np.ndarray]], pad_token_id: int, may_pad: bool
+) -> dict[str, np.ndarray]:
+    """Stacks the arrays of several texts, each padded on the right to its longest member.
 
     Raises:
-        ValueError: when they differ in length and must not be padded.
+        ValueError: when texts differ in length and must not be padded.
     """
+    if any("mention_entity" in one for one in features):  # in the others, every mention is an entity
+        features = [{**cluster_tensors(range(len(one["mention_mask"]))), **one} for one in features]
+    fills = {"input_ids": pad_token_id}
+    return {name: _stack(name, [one[name] for one in features], fills.get(name, 0), may_pad) for name in features[0]}
+
+
+def _stack(name: str, members: Sequence[np.ndarray], fill: int, may_pad: bool) -> np.ndarray:
     members = [np.asarray(member) for member in members]
     shape = tuple(max(sizes) for sizes in zip(*(member.shape for member in members), strict=True))
     if not may_pad and any(member.shape != shape for member in members):

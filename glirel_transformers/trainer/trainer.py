@@ -1,4 +1,4 @@
-"""🤗 Trainer for GLiREL: documents in, a checkpoint that is whole out."""
+"""🤗 Trainer for GLiREL: documents in, a complete checkpoint out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub import ModelCard
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import TrainOutput
 
+from glirel_transformers.card_glirel import CARD_FILE, add_training
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data.splits import count_relation_types
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
@@ -28,7 +29,6 @@ from .metrics import RelationMetrics, mask_labels
 
 _ENCODER = "glirel.encoder."
 _KEYS = "relation_keys"
-_TRAINING = "## Training procedure"  # where the stock model card begins to tell about training
 
 
 class GLiRELTrainer(Trainer):
@@ -188,23 +188,12 @@ class GLiRELTrainer(Trainer):
         """As [`Trainer.create_model_card`], but what the card says about usage is kept; training is added to it."""
         if not self.is_world_process_zero():
             return
-        path = Path(self.args.output_dir) / "README.md"
-        before = ModelCard.load(path) if path.exists() else None
+        path = Path(self.args.output_dir) / CARD_FILE
+        card = ModelCard.load(path) if path.exists() else None
         super().create_model_card(*args, **kwargs)
-        if before is None:
-            return
-        made = ModelCard.load(path)
-        text = before.text.partition(_TRAINING)[0].rstrip()
-        if self.args.hub_model_id is not None:
-            text = text.replace(f'model="{path.parent.resolve().name}"', f'model="{self.args.hub_model_id}"')
-        metadata = before.data.to_dict()
-        for name, value in made.data.to_dict().items():
-            if name == "tags":
-                value = list(dict.fromkeys([*(metadata.get(name) or []), *value]))
-            if value:
-                metadata[name] = value
-        training = "".join(made.text.partition(_TRAINING)[1:])
-        path.write_text(f"---\n{ModelCardData(**metadata).to_yaml()}\n---\n{text}\n\n{training}", encoding="utf-8")
+        if card is not None:
+            name = path.parent.resolve().name
+            add_training(card, ModelCard.load(path), name, self.args.hub_model_id).save(path)
 
     def log(self, logs: dict[str, float], *args: object, **kwargs: object) -> None:
         """As [`Trainer.log`]; refuses a loss that is not a number, and adds the encoder's learning rate.
