@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import datasets
@@ -147,21 +148,11 @@ class MacroF1(evaluate.Metric):
         labels: Sequence[Label] | None = None,
         zero_division: float = 0.0,
     ) -> dict[str, Any]:
-        if zero_division not in (0, 1) and not (isinstance(zero_division, float) and math.isnan(zero_division)):
-            raise ValueError(f"zero_division is {zero_division!r}; expected 0.0, 1.0 or float('nan').")
+        _check_zero_division(zero_division)
         predicted_sets, reference_sets = self._decode(predictions), self._decode(references)
-        support = Counter(label for example in reference_sets for label in example)
-        predicted = Counter(label for example in predicted_sets for label in example)
-        correct = Counter(
-            label for pair in zip(predicted_sets, reference_sets, strict=True) for label in pair[0] & pair[1]
-        )
-        kinds = {type(label) for label in (*support, *predicted)}
-        if len(kinds) > 1:
-            examples = [next(label for label in (*support, *predicted) if type(label) is kind) for kind in (int, str)]
-            raise TypeError(
-                f"Labels are integers and strings at once (such as {examples[0]!r} and {examples[1]!r}), so that no "
-                "prediction of one kind can equal a reference of the other. Use one kind throughout."
-            )
+        support, predicted = Counter(chain.from_iterable(reference_sets)), Counter(chain.from_iterable(predicted_sets))
+        correct = Counter(chain.from_iterable(map(frozenset.intersection, predicted_sets, reference_sets)))
+        kinds = _check_kinds([*support, *predicted])
         relations = sorted({*support, *predicted}) if labels is None else _check_labels(labels, kinds)
         per_relation = {
             label: _score(correct[label], predicted[label], support[label], zero_division) for label in relations
@@ -211,6 +202,23 @@ def _check_label(label: object, where: str) -> Label:
 def _encode(label: object, where: str) -> str:
     """A label as JSON, which keeps 3 and "3" apart."""
     return json.dumps(_check_label(label, where))
+
+
+def _check_zero_division(value: object) -> None:
+    if value not in (0, 1) and not (isinstance(value, float) and math.isnan(value)):
+        raise ValueError(f"zero_division is {value!r}; expected 0.0, 1.0 or float('nan').")
+
+
+def _check_kinds(labels: Sequence[Label]) -> set[type]:
+    """The type of all labels, of which there must be at most one."""
+    kinds = {type(label) for label in labels}
+    if len(kinds) > 1:
+        number, text = (next(label for label in labels if type(label) is kind) for kind in (int, str))
+        raise TypeError(
+            f"Labels are integers and strings at once (such as {number!r} and {text!r}), so that no prediction of one "
+            "kind can equal a reference of the other. Use one kind throughout."
+        )
+    return kinds
 
 
 def _check_labels(labels: Sequence[Label], kinds: set[type]) -> list[Label]:

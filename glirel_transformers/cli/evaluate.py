@@ -154,8 +154,6 @@ def evaluate(given: EvaluateOptions) -> None:
                 check_writable(file, option)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
-        if given.candidates is not None:
-            require_extra("train", "sklearn")
         result, report = _run(given)
     show(report, given.sort, given.top)
     show_notes(result)

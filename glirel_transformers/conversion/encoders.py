@@ -125,9 +125,7 @@ def _from_sentencepiece(
         split_by_punctuation=bool(settings.get("split_by_punct", False)),
     )
     tokens = {f"{name}_token": _content(settings.get(f"{name}_token", token)) for name, token in _OF_DEBERTA.items()}
-    added = {int(place): dict(token) for place, token in settings.get("added_tokens_decoder", {}).items()}
-    added |= {place: {"content": token} for token, place in added_tokens.items() if place not in added}
-    for _, token in sorted(added.items()):
+    for token in _added_tokens(settings, added_tokens):
         if backend.token_to_id(token["content"]) is None:
             token["special"] = token.get("special", False) or token["content"] in tokens.values()
             backend.add_tokens([AddedToken(**{key: token[key] for key in _TOKEN_FIELDS if key in token})])
@@ -139,6 +137,13 @@ def _from_sentencepiece(
         special_tokens=[(token, backend.token_to_id(token)) for token in dict.fromkeys((cls_token, sep_token))],
     )
     return PreTrainedTokenizerFast(tokenizer_object=backend, **tokens)
+
+
+def _added_tokens(settings: dict[str, Any], added_tokens: dict[str, int]) -> list[dict[str, Any]]:
+    """What a tokenizer has in addition to its model, in the order of the numbers."""
+    added = {int(place): dict(token) for place, token in settings.get("added_tokens_decoder", {}).items()}
+    added |= {place: {"content": token} for token, place in added_tokens.items() if place not in added}
+    return [token for _, token in sorted(added.items())]
 
 
 def _content(token: Mapping[str, str] | str | None) -> str | None:

@@ -152,9 +152,9 @@ def train_checkpoint(
         threshold_average: whose F1 the threshold is fitted for, `"micro"` or `"macro"`.
     """
     stopped = last_whole_checkpoint(args.output_dir)
-    was_finished = stopped is not None and _is_finished(stopped.state, args)
-    if stopped is not None and was_finished:
-        model = _finished_model(stopped, args)
+    finished = stopped if stopped is not None and _is_finished(stopped.state, args) else None
+    if finished is not None:
+        model = _finished_model(finished, args)
     stops_early = patience and evaluation and args.load_best_model_at_end
     trainer = GLiRELTrainer(
         model=model,
@@ -164,20 +164,20 @@ def train_checkpoint(
         eval_dataset=evaluation or None,
         callbacks=[EarlyStoppingCallback(patience)] if stops_early else [],
     )
-    if not was_finished:
+    if finished is None:
         trainer.train(resume_from_checkpoint=None if stopped is None else str(stopped.folder))
     metrics, note = None, None
-    if evaluation and trainer.is_world_process_zero():
+    if trainer.is_world_process_zero():
         metrics, note = _fit(trainer.model, evaluation, collator, threshold_average)
     trainer.save_model(str(folder))
     return TrainingResult(
         folder,
-        steps=stopped.step if stopped is not None and was_finished else trainer.state.global_step,
+        steps=trainer.state.global_step if finished is None else finished.step,
         threshold=float(model.config.threshold),
         metrics=metrics,
         note=note,
         is_main_process=trainer.is_world_process_zero(),
-        was_finished=was_finished,
+        was_finished=finished is not None,
     )
 
 
@@ -207,6 +207,8 @@ def _fit(
     average: Average,
 ) -> tuple[dict[str, float] | None, str | None]:
     """The metrics at the best threshold, which `model` then has; or why there is none. Training is not lost for it."""
+    if not evaluation:
+        return None, None
     if not any(document.relations for document in evaluation):
         return None, "no relation holds in the documents kept for evaluation"
     try:

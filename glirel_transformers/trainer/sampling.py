@@ -88,14 +88,18 @@ class TypeSampler:
             name = generator.choices(self.relation_types, cum_weights=self._cumulative_weights)[0]
             if name not in excluded:
                 chosen[name] = None
-        if len(chosen) < number:  # a few types have nearly all the weight: the exact draw (Efraimidis and Spirakis)
-            keys = [
-                (math.log(1 - generator.random()) / weight, name)
-                for name, weight in zip(self.relation_types, self._weights, strict=True)
-                if name not in excluded and name not in chosen
-            ]
-            chosen |= dict.fromkeys(name for _, name in heapq.nlargest(number - len(chosen), keys))
+        if len(chosen) < number:  # a few types have nearly all the weight
+            chosen |= dict.fromkeys(self._draw_exactly(number - len(chosen), {*excluded, *chosen}, generator))
         return list(chosen)
+
+    def _draw_exactly(self, number: int, excluded: Collection[str], generator: random.Random) -> list[str]:
+        """A weighted draw without replacement in one pass over the pool (Efraimidis and Spirakis)."""
+        keys = [
+            (math.log(1 - generator.random()) / weight, name)
+            for name, weight in zip(self.relation_types, self._weights, strict=True)
+            if name not in excluded
+        ]
+        return [name for _, name in heapq.nlargest(number, keys)]
 
     def word(self, types: Sequence[str], generator: random.Random) -> list[str]:
         """Each type's name or a stand-in for it, all different."""

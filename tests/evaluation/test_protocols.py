@@ -1,8 +1,9 @@
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from glirel_transformers.data import Document, Mention, Relation
-from glirel_transformers.evaluation import background_scores, gold_pairs, score_gold_pairs
+from glirel_transformers.evaluation import background_scores, gold_pairs, macro_f1, score_gold_pairs
 
 DOCUMENTS = [
     Document(
@@ -47,6 +48,14 @@ def test_scores_are_those_of_the_model_for_head_and_tail(model):
         )
         with torch.inference_mode():
             torch.testing.assert_close(row, model(**batch).logits[0, 0], atol=1e-5, rtol=0)
+
+
+def test_macro_f1_is_that_of_scikit_learn():
+    pairs = gold_pairs(DOCUMENTS)
+    names = [pair.relation_type for pair in pairs]
+    for predictions in (names, names[::-1], ["spouse"] * 3, [names[0], names[0], "spouse"]):
+        expected = f1_score(names, predictions, average="macro", labels=sorted(set(names)), zero_division=0)
+        assert macro_f1(pairs, predictions) == pytest.approx(expected)
 
 
 def test_background_is_the_mean_of_each_type(model):

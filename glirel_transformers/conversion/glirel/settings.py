@@ -100,25 +100,33 @@ def settings_from(original: Mapping[str, Any]) -> dict[str, Any]:
     """
     if (mode := original.get("rel_mode", "marker")) != "marker":
         raise ValueError(f"`rel_mode` in glirel_config.json must be 'marker': got {mode!r}.")
+    _check_complete(original)
+    unread = _unread(original)
+    settings = {
+        setting.ours: _translate(setting, original.get(setting.original, setting.default))
+        for setting in SETTINGS
+        if setting.original not in unread
+    }
+    if "ffn_mul" not in unread and settings["refinement_feed_forward_multiplier"] is None:
+        raise ValueError("glirel_config.json lacks `ffn_mul`, the inner width of the refinement layers.")
+    settings["coreference_label"] = _one_label(settings["coreference_label"])
+    return settings | _compatibility(settings)
+
+
+def _check_complete(original: Mapping[str, Any]) -> None:
     absent = [s.original for s in SETTINGS if s.default is _REQUIRED and original.get(s.original) is None]
     if absent:
         raise ValueError(
             f"glirel_config.json lacks {', '.join(absent)}: it has {sorted(original)}. It is not a configuration of "
             "the original package's version 1, or it was saved incompletely; take the one saved with the weights."
         )
-    is_focal = original.get("loss_func") == "focal_loss"
-    refines = bool(original.get("refine_relation") or original.get("refine_prompt"))
-    settings = {}
-    for setting in SETTINGS:
-        if setting.original in ("alpha", "gamma") and not is_focal:
-            continue  # the original does not read them
-        if setting.original == "ffn_mul" and not refines:
-            continue
-        settings[setting.ours] = _translate(setting, original.get(setting.original, setting.default))
-    if refines and settings["refinement_feed_forward_multiplier"] is None:
-        raise ValueError("glirel_config.json lacks `ffn_mul`, the inner width of the refinement layers.")
-    settings["coreference_label"] = _one_label(settings["coreference_label"])
-    return settings | _compatibility(settings)
+
+
+def _unread(original: Mapping[str, Any]) -> set[str]:
+    """Settings that the original does not read, given the others."""
+    unread = set() if original.get("loss_func") == "focal_loss" else {"alpha", "gamma"}
+    refines = original.get("refine_relation") or original.get("refine_prompt")
+    return unread if refines else unread | {"ffn_mul"}
 
 
 def _translate(setting: Setting, value: object) -> object:
