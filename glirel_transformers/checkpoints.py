@@ -90,15 +90,12 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
 
 def _check_tokenizer(folder: Path, name: str) -> None:
     """Checks that the files of a tokenizer are there, are JSON, and have a limit that is a number."""
+    from .prompts_glirel import check_limit  # which needs numpy: the command line answers before that is imported
+
     for part in ("tokenizer_config.json", "tokenizer.json"):
         if not (folder / part).is_file():
             raise ValueError(f"{name!r} has no {part}, without which no text can be read. Copy the checkpoint again.")
-        limit = read_json_object(folder / part).get("model_max_length", 1)
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ValueError(
-                f"{folder / part}: `model_max_length` must be a whole number of at least 1: got "
-                f"{_shortened(repr(limit))} Correct it, or copy the checkpoint again."
-            )
+        check_limit(read_json_object(folder / part).get("model_max_length", 1), str(folder / part))
 
 
 def _check_fields(file: Path) -> None:

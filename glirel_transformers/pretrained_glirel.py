@@ -23,6 +23,7 @@ from .configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from .hub_glirel import complete_repository, declare_pipeline
 from .inference_glirel import prepare_for_inference
 from .mentions_glirel import listed
+from .prompts_glirel import check_limit
 from .scoring_glirel import DotNormScorer
 from .tokenization_glirel import GLiRELTokenizer
 
@@ -257,11 +258,7 @@ def _load_tokenizer(name: str | os.PathLike[str], options: Mapping[str, object])
     if found is None:
         return None
     tokenizer: GLiRELTokenizer = GLiRELTokenizer.from_pretrained(name, **options)
-    limit: object = tokenizer.model_max_length
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise ValueError(
-            f"`model_max_length` must be a whole number: got {limit!r} in tokenizer_config.json of {str(name)!r}."
-        )
+    check_limit(tokenizer.model_max_length, f"tokenizer_config.json of {str(name)!r}")
     return tokenizer
 
 

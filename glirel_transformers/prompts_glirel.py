@@ -10,7 +10,17 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .mentions_glirel import shortened
 from .text_glirel import Span, Words
+
+
+def check_limit(limit: object, where: str) -> None:
+    """Raises a `ValueError` unless `limit`, how many tokens a model reads, is a whole number; `where` is its file."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ValueError(
+            f"{where}: `model_max_length` must be a whole number of at least 1: got {shortened(limit)}. Correct it, "
+            "or copy the checkpoint again."
+        )
 
 
 class Part(NamedTuple):

@@ -14,7 +14,7 @@ arrow; a side that is left empty admits any type. `<->` says that the relation h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 _CURE = "Write 'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON', or the name alone."
@@ -53,18 +53,6 @@ def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> di
     return relation_types
 
 
-def write_relation_lines(relation_types: Iterable[str] | Mapping[str, Mapping[str, Any] | None]) -> str:
-    """The lines that [`read_relation_lines`] reads as these relation types.
-
-    Raises:
-        ValueError: for a threshold, which lines cannot say.
-    """
-    items = (
-        relation_types.items() if isinstance(relation_types, Mapping) else ((name, None) for name in relation_types)
-    )
-    return "\n".join(_write_line(name, settings or {}) for name, settings in items)
-
-
 def _with_plain_arrows(line: str) -> str:
     """The line with `->` for `→` and `<->` for `↔`, and with the space that belongs after the colon before them."""
     for arrow, plain in (("↔", "<->"), ("→", "->")):
@@ -91,25 +79,3 @@ def _read_line(line: str, number: int) -> tuple[str, dict[str, Any]]:
     if arrow == "<->":
         settings["symmetric"] = True
     return name.strip(), settings
-
-
-def _write_line(name: str, settings: Mapping[str, Any]) -> str:
-    if settings.get("threshold") is not None:
-        raise ValueError(f"The threshold of relation type {name!r} cannot be written in a line. Leave it out.")
-    sides = [settings.get(side) or [] for side in ("head", "tail")]
-    for label in (label for labels in sides for label in ([labels] if isinstance(labels, str) else labels)):
-        if not label.strip() or label != label.strip() or re.search(r"->|[,→↔\n\r]", label):
-            raise ValueError(f"The entity type {label!r} of relation type {name!r} cannot be written in a line.")
-    head, tail = (", ".join([labels] if isinstance(labels, str) else labels) for labels in sides)
-    arrow = "<->" if settings.get("symmetric") else "->"
-    line = f"{name}: {head} {arrow} {tail}".replace(":  ", ": ").rstrip() if head or tail or arrow == "<->" else name
-    try:
-        is_read_again = list(read_relation_lines(line)) == [name]
-    except ValueError:
-        is_read_again = False
-    if not is_read_again:
-        raise ValueError(
-            f"The relation type {name!r} cannot be written in a line, which would read as something else. Pass a "
-            "dictionary of names instead, or choose another name."
-        )
-    return line

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import datasets
@@ -91,18 +91,14 @@ class MacroF1(evaluate.Metric):
             ],
         )
 
-    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
+    def add(self, *, prediction: object = None, reference: object = None, **kwargs: object) -> None:
         """Adds one example: a label, or a list of labels in the configuration "multilabel"."""
         self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
-    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+    def add_batch(self, *, predictions: object = None, references: object = None, **kwargs: object) -> None:
         """Adds a batch of examples, after checking it: a batch with an error in it leaves nothing behind."""
-        columns = {"predictions": _to_list(predictions), "references": _to_list(references)}
-        for name, column in columns.items():
-            if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
-                raise TypeError(f"`{name}` is {column!r}; expected a list with one item per example.")
-            if not isinstance(column, Sized):
-                columns[name] = list(column)
+        given = {"predictions": predictions, "references": references}
+        columns = {name: _read_column(name, column) for name, column in given.items()}
         num_predictions, num_references = len(columns["predictions"]), len(columns["references"])
         if num_predictions != num_references:
             raise ValueError(
@@ -118,7 +114,7 @@ class MacroF1(evaluate.Metric):
         }
         super().add_batch(**encoded, **kwargs)
 
-    def _encode_one(self, item: Any, where: str) -> str:
+    def _encode_one(self, item: object, where: str) -> str:
         item = _to_list(item)
         if isinstance(item, (list, tuple, set, frozenset)):
             raise TypeError(
@@ -127,7 +123,7 @@ class MacroF1(evaluate.Metric):
             )
         return _encode(item, where)
 
-    def _encode_list(self, item: Any, where: str) -> list[str]:
+    def _encode_list(self, item: object, where: str) -> list[str]:
         item = _to_list(item)
         if not isinstance(item, (list, tuple, set, frozenset)):
             raise TypeError(
@@ -188,12 +184,20 @@ class MacroF1(evaluate.Metric):
         return [frozenset([json.loads(item)]) for item in column]
 
 
-def _to_list(value: Any) -> Any:
+def _to_list(value: object) -> object:
     """Arrays and tensors, scalar ones included, as plain Python; everything else unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _check_label(label: Any, where: str) -> None:
+def _read_column(name: str, column: object) -> list[object]:
+    """The items of predictions or references."""
+    column = _to_list(column)
+    if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
+        raise TypeError(f"`{name}` is {column!r}; expected a list with one item per example.")
+    return list(column)
+
+
+def _check_label(label: object, where: str) -> Label:
     # A bool is an int to Python, but here it is an indicator in the wrong place.
     if isinstance(label, bool) or not isinstance(label, (int, str)):
         hint = " An example without a relation is an empty list in 'multilabel', and a label of its own otherwise."
@@ -201,25 +205,24 @@ def _check_label(label: Any, where: str) -> None:
             f"`{where}` is {label!r} ({type(label).__name__}); expected a label, an integer or a string."
             + (hint if label is None else "")
         )
+    return label
 
 
-def _encode(label: Any, where: str) -> str:
+def _encode(label: object, where: str) -> str:
     """A label as JSON, which keeps 3 and "3" apart."""
-    _check_label(label, where)
-    return json.dumps(label)
+    return json.dumps(_check_label(label, where))
 
 
 def _check_labels(labels: Sequence[Label], kinds: set[type]) -> list[Label]:
     """Validates `labels=`: at least one, no repeats, of the same kind as those in the data."""
-    labels = _to_list(labels)
-    if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
-        raise TypeError(f"`labels` is {labels!r}; expected a list of relation types.")
-    relations = [_to_list(label) for label in labels]
+    given = _to_list(labels)
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"`labels` is {given!r}; expected a list of relation types.")
+    relations = [_check_label(_to_list(label), f"labels[{i}]") for i, label in enumerate(given)]
     if not relations:
         raise ValueError("`labels` is empty. Name at least one relation type, or leave it out to average over all.")
     first_position: dict[Label, int] = {}
     for i, label in enumerate(relations):
-        _check_label(label, f"labels[{i}]")
         if label in first_position:
             raise ValueError(
                 f"`labels` repeats {label!r} (positions {first_position[label]} and {i}), which would count it twice "

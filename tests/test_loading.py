@@ -104,7 +104,7 @@ def test_a_limit_that_is_text_is_an_error(build_model, tmp_path):
     build_model("bert").save_pretrained(tmp_path)
     file = tmp_path / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "model_max_length": "2048"}))
-    with pytest.raises(ValueError, match="`model_max_length` must be a whole number: got '2048'"):
+    with pytest.raises(ValueError, match=r"`model_max_length` must be a whole number of at least 1: got '2048'"):
         GLiRELForRelationClassification.from_pretrained(tmp_path)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_writable
 
-from .console import console, errors, errors_without_traceback, plain
+from .console import errors_without_traceback
+from .evaluate_report import show, show_notes
 from .options import takes
-from .tables import averages_table
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -75,6 +74,14 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, help="Read the first documents only, for a quick look.", rich_help_panel=_ASK),
 ]
+SelfPairs = Annotated[
+    bool,
+    typer.Option(
+        "--self-pairs",
+        help="Also pair each mention with itself.",
+        rich_help_panel=_ASK,
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Texts read at once.", rich_help_panel=_ASK)]
 Device = Annotated[
     str | None,
@@ -116,6 +123,7 @@ class EvaluateOptions:
     candidates: Candidates = None
     held_out: HeldOut = None
     limit: Limit = None
+    self_pairs: SelfPairs = False
     batch_size: BatchSize = 8
     device: Device = None
     dtype: Dtype = None
@@ -149,8 +157,8 @@ def evaluate(given: EvaluateOptions) -> None:
         if given.candidates is not None:
             require_extra("train", "sklearn")
         result, report = _run(given)
-    _show(report, given.sort, given.top)
-    _show_notes(result)
+    show(report, given.sort, given.top)
+    show_notes(result)
 
 
 def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
@@ -174,6 +182,7 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
         threshold=given.threshold,
         group_size=given.group_size,
         batch_size=given.batch_size,
+        self_pairs=given.self_pairs,
     )
     report = _figures(result)
     if given.candidates is not None:
@@ -204,9 +213,9 @@ def _figures(result: Evaluation) -> dict[str, Any]:
         }
         for name, row, (p, r, f1) in zip(result.relation_types, counts, scores, strict=True)
     ]
-    names = ("num_documents", "num_pairs", "num_unscored_pairs", "num_missed_relations", "num_unasked_relations")
+    numbers = {field.name: getattr(result, field.name) for field in fields(result) if field.name.startswith("num_")}
     return {
-        **{name: getattr(result, name) for name in (*names, "num_unknown_pairs")},
+        **numbers,
         "num_groups": len(result.groups),
         "threshold": result.counts.threshold,
         "averages": result.counts.averages(),
@@ -250,51 +259,3 @@ def _classify(model: ScoresPairs, documents: list[Document], number: int, batch_
         "accuracy": right / len(pairs),
         "macro_f1": macro_f1(pairs, predictions),
     }
-
-
-def _show(report: dict[str, Any], sort: str, top: int | None) -> None:
-    rows = report["relation_types"]
-    rows = sorted(rows, key=lambda row: row["relation_type"] if sort == "name" else -row[sort])
-    if top != 0:
-        table = Table("relation type")
-        for name in ("support", "precision", "recall", "F1"):
-            table.add_column(name, justify="right")
-        for row in rows[:top]:
-            figures = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
-            table.add_row(plain(row["relation_type"]), f"{row['support']:,}", *figures)
-        console.print(table)
-    if top is not None and top < len(rows):
-        console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
-    threshold = report["threshold"]
-    console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
-    for average, fit in report["best_on_these_data"].items():
-        console.print(
-            f"Best threshold for {average} F1, fitted on the same data: {fit['threshold']:.3f}, which gives "
-            f"{fit['f1']:.3f}"
-        )
-    if "classification" in report:
-        found = report["classification"]
-        console.print(
-            f"Best of {found['candidates']}, {found['num_pairs']:,} pairs given: macro-F1 {found['macro_f1']:.3f}, "
-            f"accuracy {found['accuracy']:.3f}"
-        )
-    console.print(
-        f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs, {len(rows):,} relation types"
-        + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
-    )
-
-
-def _show_notes(result: Evaluation) -> None:
-    """Says what is not counted, or counted as missed without being seen."""
-    notes = {
-        f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
-        "relations between such pairs count as missed.": result.num_unscored_pairs,
-        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and are not counted.": (
-            result.num_unasked_relations
-        ),
-        f"{result.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
-        "is unknown, and they are not counted.": result.num_unknown_pairs,
-    }
-    for text, count in notes.items():
-        if count:
-            errors.print(f"[yellow]note:[/yellow] {text}")

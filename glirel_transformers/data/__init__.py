@@ -1,6 +1,6 @@
 """Documents with their mentions and relations: schema, readers and splits."""
 
-from .readers import document_from_normalised, load_documents, read_documents, write_documents
+from .readers import load_documents, read_documents, write_documents
 from .schema import Document, Mention, Relation
 from .splits import count_relation_types, is_held_out, text_hash
 
@@ -9,7 +9,6 @@ __all__ = [
     "Mention",
     "Relation",
     "count_relation_types",
-    "document_from_normalised",
     "is_held_out",
     "load_documents",
     "read_documents",

@@ -8,7 +8,8 @@ The same as JSON, one document a line, is the library's own file format:
      "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw.",
      "history": ["accepted: Marie Curie → place of birth → Warsaw (0.97)"]}
 
-`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out.
+`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out. A document may have
+further fields, such as `id`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from glirel_transformers.text_glirel import split_words
+from .alignment import WordText, find_words
+from .fields import check_fields, check_own_fields, check_types
 
 
 @dataclass(frozen=True)
@@ -94,23 +96,26 @@ class Document:
                     "Spans are half-open and not empty: 0 ≤ start < end ≤ number of words."
                 )
         for index, relation in enumerate(self.relations):
-            for side, position in (("head", relation.head), ("tail", relation.tail)):
-                if not 0 <= position < len(self.mentions):
-                    raise ValueError(
-                        f"The {side} of `relations[{index}]` is {position}, but there are {len(self.mentions)} "
-                        "mentions. Heads and tails are positions in `mentions`."
-                    )
-            if relation.head == relation.tail and not self.self_pairs:
-                raise ValueError(
-                    f"`relations[{index}]` joins mention {relation.head} to itself. Pairs are of two different "
-                    "mentions; give each its own entry in `mentions`, or set `self_pairs`."
-                )
-            if not isinstance(relation.relation_type, str) or not relation.relation_type.strip():
-                raise ValueError(
-                    f"The type of `relations[{index}]` is {relation.relation_type!r}. Name it with a non-empty string."
-                )
+            self._check_relation(relation, index)
         if self.text is not None:
-            _find_words(self.words, self.text)
+            find_words(self.words, self.text)
+
+    def _check_relation(self, relation: Relation, index: int) -> None:
+        for side, position in (("head", relation.head), ("tail", relation.tail)):
+            if not 0 <= position < len(self.mentions):
+                raise ValueError(
+                    f"The {side} of `relations[{index}]` is {position}, but there are {len(self.mentions)} mentions. "
+                    "Heads and tails are positions in `mentions`."
+                )
+        if relation.head == relation.tail and not self.self_pairs:
+            raise ValueError(
+                f"`relations[{index}]` joins mention {relation.head} to itself. Pairs are of two different mentions; "
+                "give each its own entry in `mentions`, or set `self_pairs`."
+            )
+        if not isinstance(relation.relation_type, str) or not relation.relation_type.strip():
+            raise ValueError(
+                f"The type of `relations[{index}]` is {relation.relation_type!r}. Name it with a non-empty string."
+            )
 
     @classmethod
     def from_text(
@@ -140,28 +145,16 @@ class Document:
         Raises:
             ValueError: when an entity cuts a word.
         """
-        spans = split_words(text)
-        first = {start: word for word, (start, _) in enumerate(spans)}
-        after = {end: word + 1 for word, (_, end) in enumerate(spans)}
+        split = WordText(text)
         mentions: list[Mention] = []
         place_of: list[int] = []  # of each entity, its first mention
         for index, entity in enumerate(entities):
             place_of.append(len(mentions))
-            cluster = entity.get("mentions")
-            for mention in [entity] if cluster is None else cluster:
-                start, end = (mention["start"], mention["end"]) if isinstance(mention, Mapping) else mention[:2]
-                if start not in first or end not in after or start >= end:
-                    raise ValueError(
-                        f"`entities[{index}]` is {(start, end)}, {text[start:end]!r}, which does not start and end on "
-                        "word boundaries. Mark whole words."
-                    )
-                known = None if cluster is None else index
-                mentions.append(Mention(first[start], after[end], entity.get("label"), known))
-        words = [text[start:end] for start, end in spans]
+            mentions += [Mention(*placed) for placed in split.place(entity, index)]
         placed = [
             replace(relation, head=place_of[relation.head], tail=place_of[relation.tail]) for relation in relations
         ]
-        return cls(words, mentions, placed, exhaustive, source, text, tuple(history), self_pairs)
+        return cls(split.words, mentions, placed, exhaustive, source, text, tuple(history), self_pairs)
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
         """The text and its mentions, as the pipeline takes entities; an unknown text is the words with spaces between.
@@ -170,7 +163,7 @@ class Document:
         [`to_entities`] for those of one entity together.
         """
         text = " ".join(self.words) if self.text is None else self.text
-        spans = _find_words(self.words, text)
+        spans = find_words(self.words, text)
         return text, [
             {"start": spans[mention.start][0], "end": spans[mention.end - 1][1], "label": mention.label}
             for mention in self.mentions
@@ -247,16 +240,19 @@ class Document:
     def from_dict(cls, record: Mapping[str, Any]) -> Document:
         """The document of a record in the format that this module documents.
 
+        Other fields of a document, such as `id`, are left alone.
+
         Raises:
-            ValueError: when a field is missing, unknown or does not fit.
+            TypeError, ValueError: when a field is missing, misspelt, unknown in a mention or a relation, or does not
+                fit.
         """
-        _check_fields("document", record, required={"words", "mentions", "relations"}, allowed=_DOCUMENT_FIELDS)
+        check_own_fields("document", record, required=("words", "mentions", "relations"), allowed=_DOCUMENT_FIELDS)
         for kind, allowed in (("mentions", _MENTION_FIELDS), ("relations", _RELATION_FIELDS)):
             required = allowed - {"label", "entity", "relation_id"}
             for position, fields in enumerate(record[kind]):
-                _check_fields(f"{kind}[{position}]", fields, required, allowed)
-                _check_types(f"{kind}[{position}].", fields)
-        _check_types("", record)
+                check_fields(f"{kind}[{position}]", fields, required, allowed)
+                check_types(f"{kind}[{position}].", fields)
+        check_types("", record)
         exhaustive = record.get("exhaustive")
         return cls(
             words=list(record["words"]),
@@ -273,51 +269,3 @@ class Document:
 _DOCUMENT_FIELDS = set(Document.__dataclass_fields__)
 _MENTION_FIELDS = set(Mention.__dataclass_fields__)
 _RELATION_FIELDS = set(Relation.__dataclass_fields__)
-
-
-def _find_words(words: Sequence[str], text: str) -> list[tuple[int, int]]:
-    """Half-open character spans of `words`, which follow each other in `text`."""
-    spans, position = [], 0
-    for index, word in enumerate(words):
-        start = text.find(word, position)
-        if start < 0 or text[position:start].strip():
-            raise ValueError(
-                f"`text` does not hold the words one after the other: `words[{index}]` is {word!r}, where the text "
-                f"has {text[position : position + 20].strip()!r}. Leave `text` out, or give the one that was split."
-            )
-        position = start + len(word)
-        spans.append((start, position))
-    if rest := text[position:].strip():
-        raise ValueError(f"`text` continues after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
-    return spans
-
-
-# Fields of a record and the type of each; `None` stands for a field that was left out.
-_TYPES = {
-    **dict.fromkeys(("start", "end", "head", "tail", "entity"), int),
-    **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text"), str),
-    **dict.fromkeys(("exhaustive", "self_pairs"), bool),
-}
-
-
-def _check_types(where: str, record: Mapping[str, Any]) -> None:
-    for name, value in record.items():
-        expected = _TYPES.get(name)
-        if value is None or expected is None:
-            continue
-        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {value!r}.")
-    history = record.get("history") or ()
-    if isinstance(history, str) or not all(isinstance(line, str) for line in history):
-        raise TypeError(f"`{where}history` must be a list of strings: got {history!r}.")
-
-
-def _check_fields(where: str, record: Mapping[str, Any], required: set[str], allowed: set[str]) -> None:
-    if not isinstance(record, Mapping):
-        raise TypeError(f"`{where}` must be an object with the fields {sorted(allowed)}: got {record!r}.")
-    missing, unknown = required - set(record), set(record) - allowed
-    if missing or unknown:
-        problem = f"lacks {sorted(missing)}" if missing else f"has the unknown fields {sorted(unknown)}"
-        raise ValueError(
-            f"`{where}` {problem}. Its fields are {sorted(allowed)}, of which {sorted(required)} must be."
-        )

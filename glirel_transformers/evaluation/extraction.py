@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
@@ -32,8 +31,11 @@ class Evaluation:
         num_unscored_pairs: of these, pairs that the model does not form for at least one group: too far apart, or in
             no window. Relations between them count as missed.
         num_missed_relations: gold relations between such pairs.
+        num_self_relations: gold relations of a mention to itself, where such pairs were not asked for: they count as
+            missed too.
         num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
-        num_unknown_pairs: pairs without a relation in documents that are not exhaustive, which count nowhere.
+        num_unknown_pairs: pairs without a relation where that says nothing, which count nowhere: in documents that
+            are not exhaustive, and a mention and itself in those without `self_pairs`.
     """
 
     relation_types: list[str]
@@ -43,6 +45,7 @@ class Evaluation:
     num_pairs: int = 0
     num_unscored_pairs: int = 0
     num_missed_relations: int = 0
+    num_self_relations: int = 0
     num_unasked_relations: int = 0
     num_unknown_pairs: int = 0
 
@@ -55,6 +58,7 @@ def evaluate_extraction(
     threshold: float | None = None,
     group_size: int | None = None,
     batch_size: int = 8,
+    self_pairs: bool | None = None,
     observe: Callable[[RelationScores], object] | None = None,
 ) -> Evaluation:
     """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
@@ -66,6 +70,7 @@ def evaluate_extraction(
         threshold: from which a relation counts as predicted; by default the model's own.
         group_size: how many relation types are asked for at once, see [`group_relation_types`].
         batch_size: windows read at once.
+        self_pairs: whether each mention is also paired with itself; by default as `extract` was made.
         observe: is called with all scores of each document next to each group, in the same order for every model.
 
     Raises:
@@ -80,21 +85,17 @@ def evaluate_extraction(
         )
     groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
     used = extract.model.config.threshold if threshold is None else threshold
-    result = Evaluation(types, groups, ThresholdCounts(len(types), used))
-    result.num_documents = len(documents)
-    result.num_pairs = sum(len(document.mentions) * (len(document.mentions) - 1) for document in documents)
+    result = Evaluation(types, groups, ThresholdCounts(len(types), used), num_documents=len(documents))
     result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
-    result.num_unknown_pairs = sum(_num_unknown_pairs(document) for document in documents)
     unscored: dict[int, int] = {}
-    numbers = {name: number for number, name in enumerate(types)}
-    for position, group, scores in _read(extract, documents, groups, batch_size):
+    for position, group, scores in _read(extract, documents, groups, batch_size, self_pairs):
         if observe is not None:
             observe(scores)
-        document = documents[position]
-        labels = make_labels(document, group, scores.pair_index)
-        result.counts.add(torch.from_numpy(scores.scores), labels, torch.tensor([numbers[name] for name in group]))
+        if position not in unscored:  # the first group, after which pairs are counted already
+            result.num_pairs += scores.num_pairs
+            result.num_unknown_pairs += _num_unknown_pairs(documents[position], scores)
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
-        result.num_missed_relations += _count_missed(result.counts, document, group, scores.pair_index, numbers)
+        _count(result, documents[position], group, scores)
     result.num_unscored_pairs = sum(unscored.values())
     return result
 
@@ -104,6 +105,7 @@ def _read(
     documents: Sequence[Document],
     groups: list[list[str]],
     batch_size: int,
+    self_pairs: bool | None,
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
     """Each document next to each group: its position, the group, and the scores."""
     texts = [document.to_text() for document in documents]
@@ -111,31 +113,41 @@ def _read(
         for group in groups:
             items = ({"text": text, "entities": entities} for text, entities in texts)
             found = extract(
-                items, relation_types=group, truncation="window", return_scores=True, batch_size=batch_size
+                items,
+                relation_types=group,
+                truncation="window",
+                return_scores=True,
+                batch_size=batch_size,
+                self_pairs=self_pairs,
             )
             for position, scores in enumerate(found):
                 progress.update()
                 yield position, group, scores
 
 
-def _count_missed(
-    counts: ThresholdCounts, document: Document, group: list[str], pair_index: np.ndarray, numbers: dict[str, int]
-) -> int:
-    """Counts the document's relations between mentions that were not paired."""
-    scored = set(map(tuple, pair_index.tolist()))
-    asked = set(group)
-    missed = {(r.head, r.tail, r.relation_type) for r in document.relations if r.relation_type in asked}
-    missed = {relation for relation in missed if relation[:2] not in scored}
-    for *_, name in missed:
-        counts.add_unscored(numbers[name])
-    return len(missed)
+def _count(result: Evaluation, document: Document, group: Sequence[str], scores: RelationScores) -> None:
+    """Counts the cells of a document next to a group, and the gold relations between mentions that were not paired."""
+    numbers = {name: number for number, name in enumerate(result.relation_types)}
+    labels = make_labels(document, group, scores.pair_index)
+    columns = torch.tensor([numbers[name] for name in group])
+    result.counts.add(torch.from_numpy(scores.scores), labels, columns)
+    scored = set(map(tuple, scores.pair_index.tolist()))
+    asked = {(r.head, r.tail, r.relation_type) for r in document.relations if r.relation_type in set(group)}
+    for head, tail, name in asked:
+        if (head, tail) not in scored:
+            result.counts.add_unscored(numbers[name])
+            if head == tail and not scores.self_pairs:
+                result.num_self_relations += 1
+            else:
+                result.num_missed_relations += 1
 
 
-def _num_unknown_pairs(document: Document) -> int:
+def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:
+    """Pairs that were asked for and have no relation, where that says nothing."""
     if document.exhaustive:
-        return 0
+        return len(document.mentions) if scores.self_pairs and not document.self_pairs else 0
     related = {(relation.head, relation.tail) for relation in document.relations}
-    return len(document.mentions) * (len(document.mentions) - 1) - len(related)
+    return scores.num_pairs - sum(scores.self_pairs or head != tail for head, tail in related)
 
 
 __all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]

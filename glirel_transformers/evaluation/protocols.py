@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.extras import require_extra
+from glirel_transformers.running_glirel import ScoresPairs
 
 
 class GoldPair(NamedTuple):
@@ -34,7 +35,7 @@ def gold_pairs(documents: Iterable[Document]) -> list[GoldPair]:
 
 @torch.inference_mode()
 def score_gold_pairs(
-    model: Any,
+    model: ScoresPairs,
     pairs: Sequence[GoldPair],
     candidates: Sequence[Sequence[str]],
     batch_size: int = 32,
@@ -50,9 +51,15 @@ def score_gold_pairs(
 
     Returns:
         For each pair a tensor of shape `(relations,)`, in the order of its candidates.
+
+    Raises:
+        ValueError: when the model has no tokenizer.
     """
-    model.eval()
     tokenizer = model.tokenizer
+    if tokenizer is None:
+        raise ValueError("The model has no tokenizer. Attach the one that was saved with it: model.tokenizer = …")
+    if isinstance(model, torch.nn.Module):
+        model.eval()
     prompts = {types: tokenizer.read_prompt(types) for types in dict.fromkeys(map(tuple, candidates))}
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].document.words))
     scores: list[Tensor] = [torch.empty(0)] * len(pairs)
@@ -65,14 +72,14 @@ def score_gold_pairs(
             spans = [(mention.start, mention.end) for mention in mentions]
             features.append(tokenizer.build(prompts[tuple(candidates[i])], text, spans))
         batch = tokenizer.pad(features).to(model.device)
-        logits = model(**batch).logits[:, 0].float().cpu()  # pair 0 is (head, tail)
+        logits = cast("Tensor", model(**batch).logits)[:, 0].float().cpu()  # pair 0 is (head, tail)
         for i, row in zip(indices, logits, strict=True):
             scores[i] = row[: len(candidates[i])]
     return scores
 
 
 def background_scores(
-    model: Any, pairs: Sequence[GoldPair], relation_types: Sequence[str], batch_size: int = 32
+    model: ScoresPairs, pairs: Sequence[GoldPair], relation_types: Sequence[str], batch_size: int = 32
 ) -> Tensor:
     """Mean logit of each relation type over pairs that have nothing to do with it, of shape `(relations,)`.
 

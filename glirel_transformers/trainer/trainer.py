@@ -89,7 +89,7 @@ class GLiRELTrainer(Trainer):
             **kwargs,
         )
 
-    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+    def train(self, *args: object, **kwargs: object) -> TrainOutput:
         """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on.
 
         Raises:
@@ -184,7 +184,7 @@ class GLiRELTrainer(Trainer):
         keys = keys.unsqueeze(1).expand_as(labels)
         return loss, logits.flatten(1), (labels.flatten(1), keys.flatten(1))
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+    def create_model_card(self, *args: object, **kwargs: object) -> None:
         """As [`Trainer.create_model_card`], but what the card says about usage is kept; training is added to it."""
         if not self.is_world_process_zero():
             return
@@ -195,7 +195,7 @@ class GLiRELTrainer(Trainer):
             name = path.parent.resolve().name
             add_training(card, ModelCard.load(path), name, self.args.hub_model_id).save(path)
 
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+    def log(self, logs: dict[str, float], *args: object, **kwargs: object) -> None:
         """As [`Trainer.log`]; refuses a loss that is not a number, and adds the encoder's learning rate.
 
         Raises:

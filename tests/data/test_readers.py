@@ -1,17 +1,11 @@
 import json
 import lzma
+from collections import Counter
 
 import pytest
 
-from glirel_transformers.data import (
-    Document,
-    Mention,
-    Relation,
-    document_from_normalised,
-    load_documents,
-    read_documents,
-    write_documents,
-)
+from glirel_transformers.data import Document, Mention, Relation, load_documents, read_documents, write_documents
+from glirel_transformers.data.readers import FORMATS
 
 WORDS = ["Marie", "Curie", "was", "born", "in", "Warsaw", "."]
 
@@ -30,6 +24,10 @@ def record(ner=((0, 1, "PER", "Marie Curie"), (5, 5, "", "Warsaw")), relations=(
     return {**fields, **more}
 
 
+def from_glirel(record):
+    return FORMATS["glirel"].read(record, Counter())
+
+
 def write(path, records):
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "wt", encoding="utf-8") as file:
@@ -38,7 +36,7 @@ def write(path, records):
 
 
 def test_inclusive_ends_become_half_open():
-    document = document_from_normalised(record())
+    document = from_glirel(record())
     assert document.mentions == [Mention(0, 2, "PER"), Mention(5, 6, None)]
     assert document.relations == [Relation(0, 1, "birth", "P19")]
     assert document.exhaustive
@@ -46,13 +44,13 @@ def test_inclusive_ends_become_half_open():
 
 
 def test_removed_relations_make_a_document_that_is_not_exhaustive():
-    assert not document_from_normalised(record(blocked_relations=1)).exhaustive
-    assert document_from_normalised(record(blocked_relations=0, dataset="d")).source == "d"
+    assert not from_glirel(record(blocked_relations=1)).exhaustive
+    assert from_glirel(record(blocked_relations=0, dataset="d")).source == "d"
 
 
 def test_a_relation_of_no_mention_is_an_error():
     with pytest.raises(ValueError, match=r"The tail of `relations\[0\]` is at \[4, 5\] \(inclusive\)"):
-        document_from_normalised(record(relations=[((0, 1), (4, 5), "birth")]))
+        from_glirel(record(relations=[((0, 1), (4, 5), "birth")]))
 
 
 def test_what_is_listed_twice_is_read_once_and_counted(tmp_path, caplog):
@@ -69,7 +67,7 @@ def test_what_is_listed_twice_is_read_once_and_counted(tmp_path, caplog):
 
 
 def test_one_span_of_two_entities_stays_two_mentions():
-    document = document_from_normalised(
+    document = from_glirel(
         record(
             ner=[(0, 1, "PER", ""), (5, 5, "CITY", ""), (5, 5, "GROUP", "")],
             relations=[((0, 1), (5, 5), "birth"), ((0, 1), (5, 5), "birth")],
@@ -108,7 +106,10 @@ def test_a_datasets_dataset_holds_the_same_documents(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"text": "a"}, r"line 2: The fields \['text'\] are not of a known format"),
+        (
+            {"text": "a"},
+            r"line 2: The fields \['text'\] are not those of a known format.*'text' and 'entities'",
+        ),
         ([1], "line 2: A line must be a JSON object"),
         (record(ner=[(0, 9, "", "")], relations=[]), r"line 2: `mentions\[0\]` is \(0, 10\)"),
     ],
@@ -131,7 +132,7 @@ def test_an_error_names_the_line(tmp_path, line, message):
         ('{"tokenized_text": ["A"], "ner": []}', "The field 'relations' is missing"),
         ('{"words": NaN}', "the value NaN, which JSON does not have"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"x": "' + "y" * 10_000 + '"}', "are not of a known format"),
+        ('{"x": "' + "y" * 10_000 + '"}', "are not those of a known format"),
     ],
 )
 def test_records_of_other_tools_are_named_in_a_short_line(tmp_path, line, message):

@@ -37,7 +37,7 @@ def test_what_does_not_fit_is_refused(mentions, relations, message):
         Document(WORDS, [Mention(*m) for m in mentions], [Relation(*r) for r in relations])
 
 
-def test_words_that_are_no_list_are_refused():
+def test_words_that_are_not_a_list_are_refused():
     with pytest.raises(TypeError, match="`words` must be a list of strings: got 'Marie'"):
         Document("Marie", [], [])
 
@@ -45,7 +45,7 @@ def test_words_that_are_no_list_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"relation": []}, r"`document` has the unknown fields \['relation'\]"),
+        ({"relation": []}, r"`document` has the field 'relation', which looks like 'relations'"),
         ({"mentions": [{"start": 0}]}, r"`mentions\[0\]` lacks \['end'\]"),
         ({"relations": [{"head": 0, "tail": 1, "type": "x"}]}, r"`relations\[0\]` lacks \['relation_type'\]"),
     ],

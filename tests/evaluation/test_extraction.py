@@ -106,3 +106,35 @@ def test_nothing_to_evaluate_on_is_an_error(extract, documents):
     for texts in ([], documents[2:]):
         with pytest.raises(ValueError, match="nothing to evaluate on"):
             evaluate_extraction(extract, texts)
+
+
+@pytest.fixture
+def narcissus():
+    """One relation of a mention to itself, in a document that may have them, and one document that may not."""
+    mentions = [Mention(0, 1), Mention(2, 3)]
+    loves = [Relation(0, 0, "loves"), Relation(0, 1, "sees")]
+    words = ["Narcissus", "sees", "Echo", "."]
+    return [Document(words, mentions, loves, self_pairs=True), Document(words, mentions, loves[1:])]
+
+
+def test_relations_of_a_mention_to_itself_are_found_where_they_are_asked_for(shared_model, narcissus):
+    asking = RelationExtractionPipeline(shared_model, self_pairs=True)
+    for result in (
+        evaluate_extraction(asking, narcissus, threshold=0.0),
+        evaluate_extraction(RelationExtractionPipeline(shared_model), narcissus, threshold=0.0, self_pairs=True),
+    ):
+        assert (result.num_self_relations, result.num_missed_relations, result.num_unscored_pairs) == (0, 0, 0)
+        assert result.num_pairs == 4 + 4
+        assert result.num_unknown_pairs == 2  # each mention of the second document and itself
+        #                                                       right, predicted, gold
+        assert dict(zip(result.relation_types, result.counts.by_type().tolist())) == {
+            "sees": [2, 6, 2],
+            "loves": [1, 6, 1],
+        }
+
+
+def test_otherwise_they_are_counted_as_missed(extract, narcissus):
+    result = evaluate_extraction(extract, narcissus, threshold=0.0)
+    assert (result.num_self_relations, result.num_missed_relations, result.num_unscored_pairs) == (1, 0, 0)
+    assert (result.num_pairs, result.num_unknown_pairs) == (4, 0)
+    assert result.counts.by_type()[result.relation_types.index("loves")].tolist() == [0, 4, 1]

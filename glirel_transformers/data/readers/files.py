@@ -1,4 +1,4 @@
-"""Files of documents, plain or compressed with xz or gzip, in the library's own format or in the normalised one."""
+"""Files of documents, plain or compressed, in any of the formats that are registered here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from transformers.utils import logging
 
@@ -14,20 +14,30 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_text, open_to_write, parse_json
 from glirel_transformers.mentions_glirel import shortened
 
-from .normalised import document_from_normalised
+from .format import Format
+from .gliner import GLINER
+from .glirel import GLIREL
+from .own import OWN
+from .text import TEXT
+
+if TYPE_CHECKING:
+    import datasets
 
 logger = logging.get_logger(__name__)
 
+FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, GLINER, GLIREL)}
+"""Formats by name; a record is in the first that it matches."""
+
 
 def read_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> Iterator[Document]:
-    """Yields the documents of a JSON-lines file; its format is told by its fields.
+    """Yields the documents of a JSON-lines file, one after the other; the fields of each line tell its format.
 
     Args:
         path: `.jsonl`, `.jsonl.xz` or `.jsonl.gz`.
-        coreference_label: the relation type that shall join all mentions of one entity, where entities are known.
+        coreference_label: the relation type that joins all mentions of one entity, where entities are known.
 
     Raises:
-        ValueError: when a line is in neither format or does not fit; the message names the line.
+        ValueError: when a line is in none of the `FORMATS` or does not fit; the message names the line.
     """
     merged: Counter[str] = Counter()
     with open_text(path) as lines:
@@ -52,7 +62,7 @@ def read_documents(path: str | os.PathLike[str], coreference_label: str | None =
         )
 
 
-def load_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> Any:
+def load_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> datasets.Dataset:
     """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`."""
     import datasets
 
@@ -92,16 +102,10 @@ def _document(record: object, merged: Counter[str]) -> Document:
         )
     if not isinstance(record, Mapping):
         raise TypeError(f"A line must be a JSON object: got {shortened(record)}.")
-    if "tokenized_text" in record:
-        if any(not isinstance(relation, Mapping) for relation in record.get("relations") or ()):
-            raise TypeError(
-                "The relations are those of GLiNER, lists of positions in 'ner', which are not read yet: got "
-                f"{shortened(record['relations'][0])}. Expected objects with 'head', 'tail' and 'relation_text'."
-            )
-        return document_from_normalised(record, merged)
-    if "words" in record:
-        return Document.from_dict(record)
+    for form in FORMATS.values():
+        if form.matches(record):
+            return form.read(record, merged)
+    known = "; ".join(f"{name} has {form.fields}" for name, form in FORMATS.items())
     raise ValueError(
-        f"The fields {shortened(sorted(map(str, record)))} are not of a known format. Ours has 'words', the "
-        "normalised one 'tokenized_text'."
+        f"The fields {shortened(sorted(map(str, record)))} are not those of a known format. Of these, {known}."
     )

@@ -1,0 +1,64 @@
+"""What `glirel evaluate` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from .console import console, errors, plain
+from .tables import averages_table
+
+if TYPE_CHECKING:
+    from glirel_transformers.evaluation import Evaluation
+
+
+def show(report: dict[str, Any], sort: str, top: int | None) -> None:
+    """Prints the figures: relation types in the order of `sort`, the first `top` of them, and averages."""
+    rows = report["relation_types"]
+    rows = sorted(rows, key=lambda row: row["relation_type"] if sort == "name" else -row[sort])
+    if top != 0:
+        table = Table("relation type")
+        for name in ("support", "precision", "recall", "F1"):
+            table.add_column(name, justify="right")
+        for row in rows[:top]:
+            figures = (f"{row[name]:.3f}" for name in ("precision", "recall", "f1"))
+            table.add_row(plain(row["relation_type"]), f"{row['support']:,}", *figures)
+        console.print(table)
+    if top is not None and top < len(rows):
+        console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
+    threshold = report["threshold"]
+    console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
+    for average, fit in report["best_on_these_data"].items():
+        console.print(
+            f"Best threshold for {average} F1, fitted on the same data: {fit['threshold']:.3f}, which gives "
+            f"{fit['f1']:.3f}"
+        )
+    if "classification" in report:
+        found = report["classification"]
+        console.print(
+            f"Best of {found['candidates']}, {found['num_pairs']:,} pairs given: macro-F1 {found['macro_f1']:.3f}, "
+            f"accuracy {found['accuracy']:.3f}"
+        )
+    console.print(
+        f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs, {len(rows):,} relation types"
+        + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
+    )
+
+
+def show_notes(result: Evaluation) -> None:
+    """Says what is not counted, or counted as missed without being seen."""
+    notes = {
+        f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
+        "relations between such pairs count as missed.": result.num_unscored_pairs,
+        f"{result.num_self_relations:,} relations join a mention to itself and count as missed; --self-pairs asks for "
+        "such pairs.": result.num_self_relations,
+        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and are not counted.": (
+            result.num_unasked_relations
+        ),
+        f"{result.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
+        "is unknown, and they are not counted.": result.num_unknown_pairs,
+    }
+    for text, count in notes.items():
+        if count:
+            errors.print(f"[yellow]note:[/yellow] {text}")

@@ -1,0 +1,80 @@
+"""Words and the text that they were split from: one place for spans in words and spans in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from glirel_transformers.text_glirel import Span, split_words
+
+
+def find_words(words: Sequence[str], text: str) -> list[Span]:
+    """Half-open character spans of `words`, which follow each other in `text`.
+
+    Raises:
+        ValueError: when they do not, or the text has more.
+    """
+    spans, position = [], 0
+    for index, word in enumerate(words):
+        start = text.find(word, position)
+        if start < 0 or text[position:start].strip():
+            raise ValueError(
+                f"`text` does not hold the words one after the other: `words[{index}]` is {word!r}, where the text "
+                f"has {text[position : position + 20].strip()!r}. Leave `text` out, or give the one that was split."
+            )
+        position = start + len(word)
+        spans.append((start, position))
+    if rest := text[position:].strip():
+        raise ValueError(f"`text` continues after the last word: {rest[:20]!r}. Leave `text` out, or add the words.")
+    return spans
+
+
+class Placed(NamedTuple):
+    """A mention in words.
+
+    Args:
+        start: first word.
+        end: the word after the last one.
+        label: type of its entity.
+        entity: position of its entity, where it is known.
+    """
+
+    start: int
+    end: int
+    label: str | None
+    entity: int | None
+
+
+class WordText:
+    """A text, split into words as the tokenizer splits it.
+
+    Args:
+        text: the text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        spans = split_words(text)
+        self.words = [text[start:end] for start, end in spans]
+        self._first = {start: word for word, (start, _) in enumerate(spans)}
+        self._after = {end: word + 1 for word, (_, end) in enumerate(spans)}
+
+    def place(self, entity: Mapping[str, Any], index: int) -> list[Placed]:
+        """The mentions of an entity, as [`Document.from_text`] takes it.
+
+        Raises:
+            ValueError: when one cuts a word.
+        """
+        cluster = entity.get("mentions")
+        mentions = [entity] if cluster is None else cluster
+        known = None if cluster is None else index
+        return [Placed(*self._in_words(mention, index), entity.get("label"), known) for mention in mentions]
+
+    def _in_words(self, mention: Mapping[str, Any] | Sequence[int], index: int) -> Span:
+        start, end = (mention["start"], mention["end"]) if isinstance(mention, Mapping) else mention[:2]
+        if start not in self._first or end not in self._after or start >= end:
+            raise ValueError(
+                f"`entities[{index}]` is {(start, end)}, {self.text[start:end]!r}, which does not start and end on "
+                "word boundaries. Mark whole words."
+            )
+        return self._first[start], self._after[end]

@@ -1,0 +1,89 @@
+"""The original GLiREL's format, one JSON object a line. Its ends are INCLUSIVE.
+
+    {"tokenized_text": [...], "ner": [[start, last, type, text], ...],
+     "relations": [{"head": {"mention", "position": [start, last], "type"}, "tail": {...},
+                    "relation_id", "relation_text"}],
+     "source", "dataset", "blocked_relations"}
+
+Documents may carry `clusters`, the positions in `ner` of each entity's mentions, and `entity_relations`
+`[head entity, tail entity, relation id]`, one for each of `relations`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from glirel_transformers.data.schema import Document, Mention, Relation
+
+from .format import Format, Record
+
+Place: TypeAlias = "tuple[int, int, int | None]"  # first word, last word, and number of the entity where it is known
+
+
+def matches(record: Record) -> bool:
+    """Whether a record has its words as `tokenized_text`."""
+    return "tokenized_text" in record
+
+
+def read(record: Record, merged: Counter[str]) -> Document:
+    """The document of a record.
+
+    A span that is listed twice for the same entity becomes one mention, a relation that is listed twice one relation.
+    Where `blocked_relations` is not 0, relations of the text were removed, and the document is not exhaustive. A type
+    that is empty becomes `None`.
+
+    Raises:
+        ValueError: when the head or the tail of a relation is not among the mentions, or a span does not fit.
+    """
+    mentions = _read_mentions(record, merged)
+    position_of = {place: position for position, place in enumerate(mentions)}
+    for position, (start, last, _) in enumerate(mentions):
+        position_of.setdefault((start, last, None), position)  # of whatever entity, the first
+    relations: dict[Relation, None] = {}
+    for index, (fields, entities) in enumerate(zip(record["relations"], _entities(record), strict=True)):
+        ends: list[int] = []
+        for side, entity in zip(("head", "tail"), entities[:2], strict=True):
+            start, last = fields[side]["position"]
+            found = position_of.get((start, last, entity), position_of.get((start, last, None)))
+            if found is None:
+                raise ValueError(
+                    f"The {side} of `relations[{index}]` is at {[start, last]} (inclusive), which is none of the "
+                    f"mentions: {[list(entry[:2]) for entry in record['ner']]}. Add it to `ner`."
+                )
+            ends.append(found)
+        relation = Relation(ends[0], ends[1], fields["relation_text"], fields.get("relation_id") or None)
+        merged["relations"] += relation in relations
+        relations[relation] = None
+    return Document(
+        words=record["tokenized_text"],
+        mentions=[Mention(start, last + 1, label, entity) for (start, last, entity), label in mentions.items()],
+        relations=list(relations),
+        exhaustive=not record.get("blocked_relations"),
+        source=record.get("dataset") or record.get("source"),
+    )
+
+
+def _read_mentions(record: Record, merged: Counter[str]) -> dict[Place, str | None]:
+    """The type of each mention, by its place."""
+    entity_of = {
+        position: entity for entity, cluster in enumerate(record.get("clusters") or ()) for position in cluster
+    }
+    mentions: dict[Place, str | None] = {}
+    for index, (start, last, label, *_) in enumerate(record["ner"]):
+        place = (start, last, entity_of.get(index))
+        merged["mentions"] += place in mentions
+        mentions.setdefault(place, label or None)
+    return mentions
+
+
+def _entities(record: Record) -> Sequence[Sequence[int | None]]:
+    """The entities at the head and the tail of each relation; `None` where they are not known."""
+    entities: Sequence[Sequence[int | None]] = record.get("entity_relations") or [(None, None)] * len(
+        record["relations"]
+    )
+    return entities
+
+
+GLIREL = Format("glirel", "'tokenized_text' and 'ner'", matches, read)

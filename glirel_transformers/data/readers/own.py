@@ -1,0 +1,22 @@
+"""The library's own format: `words`, and `mentions` in words. See [`glirel_transformers.data.schema`]."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from glirel_transformers.data.schema import Document
+
+from .format import Format, Record
+
+
+def matches(record: Record) -> bool:
+    """Whether a record has words; one with characters as well is read by these where it has `entities`."""
+    return "words" in record
+
+
+def read(record: Record, _: Counter[str]) -> Document:
+    """The document of a record."""
+    return Document.from_dict(record)
+
+
+OWN = Format("own", "'words' and 'mentions'", matches, read)

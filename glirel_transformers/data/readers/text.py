@@ -1,0 +1,95 @@
+"""What `glirel extract` reads and writes: a text, and entities by half-open character spans.
+
+    {"text": "Marie Curie was born in Warsaw.",
+     "entities": [{"start": 0, "end": 11, "label": "PERSON"}, {"start": 24, "end": 30, "label": "CITY"}],
+     "relations": [{"head": 0, "relation": "place of birth", "tail": 1}]}
+
+Entities are read in any form that `glirel extract` reads. The head and the tail of a relation are positions in
+`entities`, or entities as `glirel extract` writes them. `exhaustive`, `source`, `history` and `self_pairs` are those
+of a [`Document`]; other fields are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from glirel_transformers.data.fields import check_own_fields, check_types
+from glirel_transformers.data.schema import Document, Relation
+from glirel_transformers.mentions_glirel import Entity, list_entities, read_entities, shortened
+
+from .format import Format, Record
+
+_OPTIONAL = ("exhaustive", "source", "history", "self_pairs")
+_KNOWN = ("text", "entities", "relations", *_OPTIONAL)
+_NAMES = ("relation", "relation_type")
+
+
+def matches(record: Record) -> bool:
+    """Whether a record has a text and entities in it."""
+    return "text" in record and record.get("entities") is not None
+
+
+def read(record: Record, merged: Counter[str]) -> Document:
+    """The document of a record.
+
+    Raises:
+        TypeError, ValueError: when a field is missing, misspelt or does not fit.
+    """
+    check_own_fields("document", record, required=("text", "entities", "relations"), allowed=_KNOWN)
+    check_types("", {name: record.get(name) for name in ("text", *_OPTIONAL)})
+    listed = list_entities(record["entities"])
+    entities = read_entities(listed, record["text"])
+    relations: dict[Relation, None] = {}
+    for index, given in enumerate(record["relations"]):
+        relation = _read_relation(given, entities, f"relations[{index}]")
+        merged["relations"] += relation in relations
+        relations[relation] = None
+    given = {name: record[name] for name in _OPTIONAL if record.get(name) is not None}
+    return Document.from_text(
+        record["text"], [_spans(e, raw) for e, raw in zip(entities, listed, strict=True)], list(relations), **given
+    )
+
+
+def _spans(entity: Entity, given: object) -> dict[str, Any]:
+    """An entity as [`Document.from_text`] takes it: by its mentions, where it was given so."""
+    if isinstance(given, Mapping) and "mentions" in given:
+        return {"mentions": [mention[:2] for mention in entity.mentions], "label": entity.label}
+    return {"start": entity.start, "end": entity.end, "label": entity.label}
+
+
+def _read_relation(given: object, entities: list[Entity], where: str) -> Relation:
+    name = next((given[key] for key in _NAMES if key in given), None) if isinstance(given, Mapping) else None
+    if not isinstance(given, Mapping) or not isinstance(name, str) or not {"head", "tail"} <= set(given):
+        raise TypeError(
+            f"`{where}` must be an object with 'head', 'relation' and 'tail', where head and tail are positions in "
+            f"`entities`: got {shortened(given)}."
+        )
+    head, tail = (_position(given[side], entities, f"{where}.{side}") for side in ("head", "tail"))
+    relation_id = given.get("relation_id")
+    check_types(f"{where}.", {"relation_id": relation_id})
+    return Relation(head, tail, name, relation_id)
+
+
+def _position(given: object, entities: list[Entity], where: str) -> int:
+    """The position of a head or tail, given as such, or as an entity with its position or its span."""
+    position = given.get("index") if isinstance(given, Mapping) else given
+    if isinstance(position, int) and not isinstance(position, bool):
+        if 0 <= position < len(entities) and _agrees(given, entities[position]):
+            return position
+    elif isinstance(given, Mapping):
+        for entity in entities:
+            if "start" in given and _agrees(given, entity):
+                return entity.index
+    raise ValueError(f"`{where}` is {shortened(given)}, which is not one of the {len(entities)} `entities`.")
+
+
+def _agrees(given: object, entity: Entity) -> bool:
+    """Whether what is said of a head or tail is said of an entity as well."""
+    return not isinstance(given, Mapping) or all(
+        given.get(field, known) == known for field, known in (("start", entity.start), ("end", entity.end))
+    )
+
+
+TEXT = Format("text", "'text' and 'entities'", matches, read)

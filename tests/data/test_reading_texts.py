@@ -1,0 +1,124 @@
+"""Documents by characters, as `glirel extract` reads and writes them."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from glirel_transformers.data import Document, Mention, Relation, read_documents
+from glirel_transformers.data.readers import FORMATS
+
+TEXT = "Marie Curie was born in Warsaw."
+MARIE = {"start": 0, "end": 11, "text": "Marie Curie", "label": "PERSON", "index": 0}
+WARSAW = {"start": 24, "end": 30, "text": "Warsaw", "label": "CITY", "index": 1}
+RECORD = {
+    "text": TEXT,
+    "entities": [MARIE, WARSAW],
+    "relations": [{"head": MARIE, "relation": "place of birth", "tail": WARSAW, "score": 0.9}],
+}
+DOCUMENT = Document(
+    ["Marie", "Curie", "was", "born", "in", "Warsaw", "."],
+    [Mention(0, 2, "PERSON"), Mention(5, 6, "CITY")],
+    [Relation(0, 1, "place of birth")],
+    text=TEXT,
+)
+
+
+def read(**changes):
+    return FORMATS["text"].read({**RECORD, **changes}, Counter())
+
+
+def relation(head, tail, **more):
+    return [{"head": head, "relation": "place of birth", "tail": tail, **more}]
+
+
+@pytest.mark.parametrize(
+    "relations",
+    [
+        relation(MARIE, WARSAW),
+        relation(0, 1),
+        relation({"start": 0, "end": 11}, {"start": 24, "end": 30, "label": "CITY"}),
+        relation({"index": 0}, 1),
+        [{"head": 0, "relation_type": "place of birth", "tail": 1}],
+    ],
+)
+def test_heads_and_tails_are_positions_or_entities(relations):
+    assert read(relations=relations) == DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [[(0, 11, "PERSON"), (24, 30, "CITY")], {"PERSON": ["Marie Curie"], "CITY": ["Warsaw"]}],
+)
+def test_entities_are_read_in_any_form(entities):
+    assert read(entities=entities) == DOCUMENT
+
+
+def test_fields_of_other_tools_do_not_disturb(tmp_path):
+    file = tmp_path / "labelled.jsonl"
+    further = {"id": 7, "meta": {"by": "ann"}, "line": 3, "relation_types": ["spouse"], "source": "in.txt"}
+    own = {**DOCUMENT.to_dict(), "id": 8, "meta": None}
+    file.write_text("\n".join(map(json.dumps, [RECORD | further, own])))
+    first, second = read_documents(file)
+    assert (first.mentions, first.relations, first.source) == (DOCUMENT.mentions, DOCUMENT.relations, "in.txt")
+    assert second == DOCUMENT
+
+
+def test_what_extract_makes_of_a_document_for_training_is_read_by_characters():
+    record = {**DOCUMENT.to_dict(), **RECORD, "input_relations": DOCUMENT.to_dict()["relations"]}
+    form = next(form for form in FORMATS.values() if form.matches(record))
+    assert form.name == "text"
+    assert form.read(record, Counter()) == DOCUMENT
+
+
+def test_entities_of_several_mentions_keep_them():
+    text = "Marie Curie met Pierre. She left Pierre."
+    entities = [{"mentions": [[0, 11], [24, 27]], "label": "PERSON"}, {"start": 16, "end": 22, "label": None}]
+    document = read(text=text, entities=entities, relations=relation(0, 1))
+    assert [mention.entity for mention in document.mentions] == [0, 0, None]
+    assert document.relations == [Relation(0, 2, "place of birth")]
+
+
+def test_an_entity_that_relates_to_itself_needs_self_pairs():
+    with pytest.raises(ValueError, match=r"joins mention 0 to itself.*or set `self_pairs`"):
+        read(relations=relation(0, 0))
+    assert read(relations=relation(0, 0), self_pairs=True).self_pairs
+
+
+def test_what_is_listed_twice_is_counted():
+    merged = Counter()
+    FORMATS["text"].read({**RECORD, "relations": [*relation(0, 1), *relation(MARIE, WARSAW)]}, merged)
+    assert merged == {"relations": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"relations": [[0, 1, "x"]]}, r"`relations\[0\]` must be an object with 'head', 'relation' and 'tail'"),
+        ({"relations": [{"head": 0, "tail": 1}]}, r"`relations\[0\]` must be an object with"),
+        ({"relations": relation(0, 2)}, r"`relations\[0\]\.tail` is 2, which is not one of the 2 `entities`"),
+        ({"relations": relation(-1, 0)}, r"`relations\[0\]\.head` is -1"),
+        ({"relations": relation(True, 0)}, r"`relations\[0\]\.head` is True"),
+        ({"relations": relation({**MARIE, "index": 1}, WARSAW)}, r"`relations\[0\]\.head` is .*not one of the 2"),
+        ({"relations": relation({"start": 3, "end": 11}, 1)}, r"`relations\[0\]\.head` is .*not one of the 2"),
+        ({"relations": relation({"name": "Marie"}, 1)}, r"`relations\[0\]\.head` is .*not one of the 2"),
+        ({"relations": relation(0, 1, relation_id=19)}, r"`relations\[0\]\.relation_id` must be of type str"),
+        ({"entities": [{**MARIE, "text": "Pierre"}]}, "Pierre"),
+        (
+            {"entities": [(0, 3), (24, 30)], "relations": []},
+            r"`entities\[0\]` is \(0, 3\), 'Mar', which does not start and end on word",
+        ),
+        ({"text": None}, r"lacks \['text'\]"),
+        ({"text": 7}, "`text` must be of type str: got 7"),
+        ({"exhaustiv": False}, "has the field 'exhaustiv', which looks like 'exhaustive'"),
+        ({"exhaustive": "no"}, "`exhaustive` must be of type bool: got 'no'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        read(**changes)
+
+
+def test_relations_must_be_there():
+    with pytest.raises(ValueError, match=r"lacks \['relations'\]"):
+        FORMATS["text"].read({"text": TEXT, "entities": []}, Counter())
