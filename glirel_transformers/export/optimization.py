@@ -60,11 +60,11 @@ def _last_size(node: Node, sizes: list[int]) -> int | None:
     """The size of the last axis of what a `Reshape` makes, where the graph tells."""
     states, result = node.inputs[0], node.outputs[0]
     candidates: list[object] = [] if result.shape is None else [result.shape[-1]]
-    width = states.shape[-1] if states is not None and states.shape is not None else None
-    if sizes[:2] == [0, 0] and len(sizes) == 4 and isinstance(width, int):
-        candidates.append(width // sizes[2])
+    if sizes[:2] == [0, 0] and len(sizes) == 4 and states is not None and states.shape is not None:
+        width = states.shape[-1]
+        candidates += [width // sizes[2]] if isinstance(width, int) else []
     for reader, place in result.uses():
         weights = reader.inputs[1] if reader.op_type == "MatMul" and place == 0 else None
-        if weights is not None and weights.const_value is not None:
-            candidates.append(weights.const_value.shape[-2])
+        if weights is not None and weights.const_value is not None and weights.shape is not None:
+            candidates.append(weights.shape[-2])
     return next((size for size in candidates if isinstance(size, int)), None)

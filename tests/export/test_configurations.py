@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import EXPORTED, FAMILIES, GROUPS, REFINED, TEXTS
 
-from glirel_transformers.export import export, export_program, validate
+from glirel_transformers.export import export_program
 from glirel_transformers.export.config import exporter_config
 
 pytestmark = pytest.mark.slow
@@ -80,6 +80,7 @@ def test_other_settings_export(exported, encode, settings):
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
 
 
+@pytest.mark.sweep
 def test_attention_of_any_implementation_exports(exported, encode):
     model, folder = exported("deberta-v2", attn_implementation="eager")
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
@@ -154,14 +155,3 @@ def test_programs_of_torch_compute_the_same(build_model, encode, tmp_path, group
             return program(**batch)
 
     compare_on_texts(model, encode, run)
-
-
-def test_the_embedded_model_exports(tmp_path):
-    pytest.importorskip("transformers.exporters.onnxruntime_fusions")
-    from glirel_transformers import GLiRELForRelationClassification
-    from glirel_transformers.checkpoints import EMBEDDED_MODEL
-
-    folder = export(EMBEDDED_MODEL, tmp_path / "onnx", optimize=True)
-    model = GLiRELForRelationClassification.from_pretrained(EMBEDDED_MODEL).eval()
-    assert validate(model, folder).difference < 1e-4
-    assert (folder / "model.onnx").stat().st_size < 50_000_000

@@ -110,7 +110,7 @@ def test_epochs_and_a_file_to_evaluate_on(labelled, checkpoint, tmp_path):
     assert result.exit_code == 0, result.output
     assert "(4 updates, threshold 0." in result.stdout
     assert "macro" in result.stdout
-    assert "4 of the documents to evaluate on are trained on as well" in result.stderr
+    assert "4 of the documents to evaluate on are also trained on" in result.stderr
     assert GLiRELConfig.from_pretrained(tmp_path / "run" / "model").trained_relation_types == ["author"]
 
 
