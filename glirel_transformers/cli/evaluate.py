@@ -17,8 +17,7 @@ from .evaluate_report import show, show_notes
 from .options import takes
 
 if TYPE_CHECKING:
-    from glirel_transformers.data import Document
-    from glirel_transformers.evaluation import Evaluation
+    from glirel_transformers.evaluation import Evaluation, GoldPair
     from glirel_transformers.running_glirel import ScoresPairs
 
 _ASK, _SHOW = "What is asked", "What is shown"
@@ -164,13 +163,20 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
     from transformers.utils.logging import disable_progress_bar
 
     from glirel_transformers.data import is_held_out, read_documents
-    from glirel_transformers.evaluation import evaluate_extraction, plot_f1_by_threshold
+    from glirel_transformers.evaluation import (
+        evaluate_extraction,
+        gold_pairs,
+        plot_f1_by_threshold,
+        sample_candidates,
+    )
     from glirel_transformers.loading import load_pipeline
 
     documents = [document for file in given.data for document in read_documents(file)]
     if given.held_out is not None:
         documents = [document for document in documents if is_held_out(document, given.held_out)]
     documents = documents[: given.limit]
+    pairs = gold_pairs(documents)
+    candidates = None if given.candidates is None else sample_candidates(pairs, given.candidates)
     disable_progress_bar()  # of loading weights
     extract = load_pipeline(given.checkpoint, given.device, given.dtype)
     result = evaluate_extraction(
@@ -183,8 +189,8 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
         self_pairs=given.self_pairs,
     )
     report = _figures(result)
-    if given.candidates is not None:
-        report["classification"] = _classify(extract.model, documents, given.candidates, given.batch_size)
+    if candidates is not None:
+        report["classification"] = _classify(extract.model, pairs, candidates, given.batch_size)
     if given.output is not None:
         everything = {"settings": asdict(given), **report, "curve": _curve(result)}
         text = json.dumps(everything, indent=2, ensure_ascii=False, default=str)
@@ -237,22 +243,16 @@ def _curve(result: Evaluation) -> dict[str, list[float]]:
     return {"threshold": thresholds.tolist(), "micro": micro.tolist(), "macro": macro.tolist()}
 
 
-def _classify(model: ScoresPairs, documents: list[Document], number: int, batch_size: int) -> dict[str, Any]:
-    """Best of `number` relation types, for pairs that are given."""
-    from glirel_transformers.evaluation import (
-        best_candidates,
-        gold_pairs,
-        macro_f1,
-        sample_candidates,
-        score_gold_pairs,
-    )
+def _classify(
+    model: ScoresPairs, pairs: list[GoldPair], candidates: list[list[str]], batch_size: int
+) -> dict[str, Any]:
+    """How often the best of several relation types is the right one, for pairs that are given."""
+    from glirel_transformers.evaluation import best_candidates, macro_f1, score_gold_pairs
 
-    pairs = gold_pairs(documents)
-    candidates = sample_candidates(pairs, number)
     predictions = best_candidates(candidates, score_gold_pairs(model, pairs, candidates, batch_size, desc="classify"))
     right = sum(pair.relation_type == prediction for pair, prediction in zip(pairs, predictions, strict=True))
     return {
-        "candidates": number,
+        "candidates": len(candidates[0]),
         "num_pairs": len(pairs),
         "accuracy": right / len(pairs),
         "macro_f1": macro_f1(pairs, predictions),

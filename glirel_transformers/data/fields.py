@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
+
+from glirel_transformers.mentions_glirel import shortened
 
 # The type of each field; `None` stands for a field that was left out.
 _TYPES = {
@@ -12,6 +14,7 @@ _TYPES = {
     **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text"), str),
     **dict.fromkeys(("exhaustive", "self_pairs"), bool),
 }
+_LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner")
 _ALIKE = 0.85  # from here on, a name is a misspelt one of ours rather than a field of somebody else
 
 
@@ -22,14 +25,19 @@ def check_types(where: str, record: Mapping[str, Any]) -> None:
         TypeError: when one is of another; `where` stands before its name.
     """
     for name, value in record.items():
-        expected = _TYPES.get(name)
-        if value is None or expected is None:
+        if value is None:
             continue
+        if name in _LISTS and not _is_list(value):
+            raise TypeError(f"`{where}{name}` must be a list: got {shortened(value)}.")
+        expected = _TYPES.get(name, object)
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {value!r}.")
-    history = record.get("history") or ()
-    if isinstance(history, str) or not all(isinstance(line, str) for line in history):
-        raise TypeError(f"`{where}history` must be a list of strings: got {history!r}.")
+            raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {shortened(value)}.")
+    if not all(isinstance(line, str) for line in record.get("history") or ()):
+        raise TypeError(f"`{where}history` must be a list of strings: got {shortened(record['history'])}.")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def check_fields(where: str, record: Mapping[str, Any], required: Collection[str], allowed: Collection[str]) -> None:
@@ -63,7 +71,7 @@ def _check_required(
     where: str, record: Mapping[str, Any], required: Collection[str], allowed: Collection[str]
 ) -> None:
     if not isinstance(record, Mapping):
-        raise TypeError(f"`{where}` must be an object with the fields {sorted(allowed)}: got {record!r}.")
+        raise TypeError(f"`{where}` must be an object with the fields {sorted(allowed)}: got {shortened(record)}.")
     if missing := sorted(name for name in required if record.get(name) is None):
         raise ValueError(f"`{where}` lacks {missing}. {_expected(required, allowed)}")
 

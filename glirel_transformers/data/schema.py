@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any
 
+from glirel_transformers.mentions_glirel import shortened
+
 from .alignment import WordText, find_words
 from .fields import check_fields, check_own_fields, check_types
 
@@ -88,7 +90,7 @@ class Document:
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
-            raise TypeError(f"`words` must be a list of strings: got {self.words!r}.")
+            raise TypeError(f"`words` must be a list of strings: got {shortened(self.words)}.")
         for index, mention in enumerate(self.mentions):
             if not 0 <= mention.start < mention.end <= len(self.words):
                 raise ValueError(
@@ -247,12 +249,12 @@ class Document:
                 fit.
         """
         check_own_fields("document", record, required=("words", "mentions", "relations"), allowed=_DOCUMENT_FIELDS)
+        check_types("", record)
         for kind, allowed in (("mentions", _MENTION_FIELDS), ("relations", _RELATION_FIELDS)):
             required = allowed - {"label", "entity", "relation_id"}
             for position, fields in enumerate(record[kind]):
                 check_fields(f"{kind}[{position}]", fields, required, allowed)
                 check_types(f"{kind}[{position}].", fields)
-        check_types("", record)
         exhaustive = record.get("exhaustive")
         return cls(
             words=list(record["words"]),

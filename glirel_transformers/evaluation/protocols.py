@@ -105,9 +105,8 @@ def sample_candidates(pairs: Sequence[GoldPair], number: int, seed: int = 0) -> 
     """
     names = sorted({pair.relation_type for pair in pairs})
     if not 2 <= number <= len(names):
-        raise ValueError(
-            f"{number} candidates cannot be drawn from {len(names)} relation types. Choose 2 to {len(names)}."
-        )
+        cure = f"Choose 2 to {len(names)}." if len(names) > 1 else "Give documents with relations of several types."
+        raise ValueError(f"{number} candidates cannot be drawn from {len(names)} relation types. {cure}")
     generator = random.Random(seed)
     candidates = []
     for pair in pairs:

@@ -132,6 +132,23 @@ def test_an_error_names_the_line(tmp_path, line, message):
         ('{"tokenized_text": ["A"], "ner": []}', "The field 'relations' is missing"),
         ('{"words": NaN}', "the value NaN, which JSON does not have"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"words": "A B", "mentions": [], "relations": []}', "`words` must be a list: got 'A B'"),
+        ('{"words": ["A"], "mentions": 5, "relations": []}', "`mentions` must be a list: got 5"),
+        ('{"words": ["A"], "mentions": [], "relations": {}}', "`relations` must be a list: got {}"),
+        ('{"words": ["A"], "mentions": [], "relations": [], "history": "x"}', "`history` must be a list: got 'x'"),
+        ('{"words": ["A"], "mentions": [], "relations": [], "history": [1]}', "`history` must be a list of strings"),
+        ('{"text": "A", "entities": [], "relations": 5}', "`relations` must be a list: got 5"),
+        ('{"tokenized_text": "A", "ner": [], "relations": []}', "`tokenized_text` must be a list: got 'A'"),
+        ('{"tokenized_text": ["A"], "ner": 5, "relations": []}', "`ner` must be a list: got 5"),
+        (
+            '{"tokenized_text": ["A"], "ner": [[0, 0]], "relations": []}',
+            r"`ner\[0\]` must be a list of first",
+        ),
+        ('{"tokenized_text": ["A"], "ner": [["0", "0", "X"]], "relations": []}', r"`ner\[0\]` must be a"),
+        (
+            '{"tokenized_text": ["A"], "ner": [], "relations": [{"head": 1}]}',
+            r"head of `relations\[0\]` must be an object",
+        ),
         ('{"x": "' + "y" * 10_000 + '"}', "are not those of a known format"),
     ],
 )

@@ -3,7 +3,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from glirel_transformers.data import Document, Mention, Relation
-from glirel_transformers.evaluation import background_scores, gold_pairs, macro_f1, score_gold_pairs
+from glirel_transformers.evaluation import background_scores, gold_pairs, macro_f1, sample_candidates, score_gold_pairs
 
 DOCUMENTS = [
     Document(
@@ -56,6 +56,14 @@ def test_macro_f1_is_that_of_scikit_learn():
     for predictions in (names, names[::-1], ["spouse"] * 3, [names[0], names[0], "spouse"]):
         expected = f1_score(names, predictions, average="macro", labels=sorted(set(names)), zero_division=0)
         assert macro_f1(pairs, predictions) == pytest.approx(expected)
+
+
+def test_candidates_need_several_types():
+    pairs = gold_pairs(DOCUMENTS)
+    with pytest.raises(ValueError, match=r"4 candidates cannot be drawn from 3 relation types\. Choose 2 to 3"):
+        sample_candidates(pairs, 4)
+    with pytest.raises(ValueError, match=r"2 candidates cannot be drawn from 1 relation types\. Give documents with"):
+        sample_candidates(pairs[:1], 2)
 
 
 def test_background_is_the_mean_of_each_type(model):

@@ -12,10 +12,13 @@ Documents may carry `clusters`, the positions in `ner` of each entity's mentions
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from glirel_transformers.data.fields import check_types
 from glirel_transformers.data.schema import Document, Mention, Relation
+from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.text_glirel import Span
 
 from .format import Format, Record
 
@@ -37,6 +40,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
     Raises:
         ValueError: when the head or the tail of a relation is not among the mentions, or a span does not fit.
     """
+    check_types("", {name: record[name] for name in ("tokenized_text", "ner", "relations")})
     mentions = _read_mentions(record, merged)
     position_of = {place: position for position, place in enumerate(mentions)}
     for position, (start, last, _) in enumerate(mentions):
@@ -45,7 +49,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
     for index, (fields, entities) in enumerate(zip(record["relations"], _entities(record), strict=True)):
         ends: list[int] = []
         for side, entity in zip(("head", "tail"), entities[:2], strict=True):
-            start, last = fields[side]["position"]
+            start, last = _position(fields, side, index)
             found = position_of.get((start, last, entity), position_of.get((start, last, None)))
             if found is None:
                 raise ValueError(
@@ -71,11 +75,28 @@ def _read_mentions(record: Record, merged: Counter[str]) -> dict[Place, str | No
         position: entity for entity, cluster in enumerate(record.get("clusters") or ()) for position in cluster
     }
     mentions: dict[Place, str | None] = {}
-    for index, (start, last, label, *_) in enumerate(record["ner"]):
+    for index, entry in enumerate(record["ner"]):
+        if not isinstance(entry, list) or len(entry) < 3 or not all(isinstance(word, int) for word in entry[:2]):
+            raise TypeError(
+                f"`ner[{index}]` must be a list of first word, last word and type: got {shortened(entry)}."
+            )
+        start, last, label, *_ = entry
         place = (start, last, entity_of.get(index))
         merged["mentions"] += place in mentions
         mentions.setdefault(place, label or None)
     return mentions
+
+
+def _position(relation: object, side: str, index: int) -> Span:
+    """The first and the last word of the head or tail of a relation."""
+    end = relation.get(side) if isinstance(relation, Mapping) else None
+    position = end.get("position") if isinstance(end, Mapping) else None
+    if not isinstance(position, list) or len(position) != 2:
+        raise TypeError(
+            f"The {side} of `relations[{index}]` must be an object with `position`, its first and its last word: got "
+            f"{shortened(relation)}."
+        )
+    return position[0], position[1]
 
 
 def _entities(record: Record) -> Sequence[Sequence[int | None]]:

@@ -38,7 +38,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
         TypeError, ValueError: when a field is missing, misspelt or does not fit.
     """
     check_own_fields("document", record, required=("text", "entities", "relations"), allowed=_KNOWN)
-    check_types("", {name: record.get(name) for name in ("text", *_OPTIONAL)})
+    check_types("", {name: record.get(name) for name in ("text", "relations", *_OPTIONAL)})
     listed = list_entities(record["entities"])
     entities = read_entities(listed, record["text"])
     relations: dict[Relation, None] = {}
