@@ -1,4 +1,4 @@
-"""What a checkpoint is and what fits into it, told from its configuration, its tokenizer and the headers of its files.
+"""What a checkpoint is and what fits into it, read from its configuration, its tokenizer and the headers of its files.
 
 No weights are loaded.
 """

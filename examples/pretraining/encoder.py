@@ -85,7 +85,7 @@ def train_encoder(
     held_out: int,
     mask_probability: float,
 ) -> dict[str, float]:
-    """Masked-language modelling; goes on where an earlier run in `args.output_dir` stopped, and saves into `folder`.
+    """Masked-language modelling, from where an earlier run in `args.output_dir` stopped; saves into `folder`.
 
     Args:
         model: from `build_encoder`.

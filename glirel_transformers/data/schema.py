@@ -159,7 +159,7 @@ class Document:
         return cls(split.words, mentions, placed, exhaustive, source, text, tuple(history), self_pairs)
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
-        """The text and its mentions, as the pipeline takes entities; an unknown text is the words with spaces between.
+        """The text and its mentions, as the pipeline takes entities; an unknown text is the words joined by spaces.
 
         Mentions are dictionaries with `start`, `end` (half-open, in characters) and `label`, in order. See
         [`to_entities`] for those of one entity together.

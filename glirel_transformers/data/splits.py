@@ -1,4 +1,4 @@
-"""Splits that depend on a document's own text, so that no list of them need be kept."""
+"""Splits that depend on a document's own text, so that no list of them has to be kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .schema import Document
 def is_held_out(document: Document, share: float = 0.05) -> bool:
     """Whether a document belongs to the share that training leaves out.
 
-    Told by a hash of its letters and digits alone, so that the same sentence in another corpus, in other case or
-    spacing, falls on the same side.
+    A hash of its letters and digits decides, so that the same sentence in another corpus, in other case or spacing,
+    falls on the same side.
 
     Raises:
         ValueError: when `share` is not between 0 and 1.

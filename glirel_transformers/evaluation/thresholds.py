@@ -1,8 +1,8 @@
 """The one fit of a decision threshold, which training and `glirel evaluate` share, and F1 at any other threshold.
 
 A cell is a pair of mentions and a relation type: predicted where its probability is at least the threshold. F1 changes
-only where the threshold passes the probability of a cell, so all that it can be is found in one pass over the sorted
-cells. The best threshold is exact, not the best of some that are tried.
+only where the threshold passes the probability of a cell, so one pass over the sorted cells finds every value that it
+can take. The best threshold is exact, not the best of some that are tried.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ThresholdCounts:
         return f1[torch.searchsorted(-scores, -thresholds.to(scores.dtype), right=True)]
 
     def best(self, average: Average) -> Fit | None:
-        """The threshold with the best F1 on these very data; `None` where no gold cell has a score.
+        """The threshold with the best F1 on the data themselves; `None` where no gold cell has a score.
 
         It lies midway between two neighbouring scores, where no score is near. Of several that are equally good, the
         highest is taken: it predicts the fewest relations.
@@ -105,12 +105,12 @@ class ThresholdCounts:
             raise ValueError(f"`average` must be 'micro' or 'macro': got {average!r}.")
         scores, is_gold, types = self._cells()
         gold = torch.bincount(types[is_gold], minlength=self.num_types) + self._unscored
-        if average == "micro":  # one type of relation
+        if average == "micro":  # all are of one type
             types, gold = torch.zeros_like(types), gold.sum(0, keepdim=True)
         scores, order = scores.sort(descending=True)
         changes = _f1_changes(is_gold[order], types[order].long(), gold.double())
         f1 = changes.cumsum(0) / (gold > 0).sum().clamp(min=1)
-        last = torch.ones(len(scores), dtype=torch.bool)  # of equal scores, which a threshold cannot part
+        last = torch.ones(len(scores), dtype=torch.bool)  # the last of equal scores, which no threshold can separate
         last[:-1] = scores[1:] != scores[:-1]
         return scores[last], f1[last]
 

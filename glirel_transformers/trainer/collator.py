@@ -31,7 +31,7 @@ class RelationCollator:
     While training, each instance is asked for up to `max_relation_types` types (Section 4.2 of arXiv 2501.03172):
     those that hold in it, then negatives, drawn from all others of `relation_types`. They are put in random order, and
     with probability `random_drop` a uniformly drawn number of them, between none and all but one, is taken out again,
-    each type alike, be it right or wrong for the text. What is left is labelled correctly in any case.
+    each type alike, whether it is right for the text or not. What remains is always labelled correctly.
 
     What is drawn depends only on `seed` and on the example's epoch and index, see [`RelationDataset`].
 

@@ -42,7 +42,7 @@ class RelationDataset(Dataset[Example]):
         documents: a list of [`Document`]s, or a 🤗 dataset whose rows are `Document.to_dict()`.
 
     Raises:
-        TypeError: when they have no length, or cannot be taken by number.
+        TypeError: when they have no length, or cannot be indexed.
     """
 
     def __init__(self, documents: Rows) -> None:
@@ -84,11 +84,11 @@ Documents: TypeAlias = Rows | RelationDataset
 
 
 class RelationSampler(Sampler[int]):
-    """A new order of a [`RelationDataset`] in every epoch, in which no relation type need dominate.
+    """A new order of a [`RelationDataset`] in every epoch, in which no relation type has to dominate.
 
     Args:
         dataset: whose `epoch` the order depends on.
-        seed: what it depends on as well.
+        seed: the order depends on it too.
         max_per_relation: how many relations of one type an epoch holds at most. A document is visited if at least
             one of its types has not reached that number yet (or if it has no relation); which documents of a
             frequent type those are differs from epoch to epoch. `None` visits all.

@@ -31,11 +31,11 @@ CONTENTS = "contents"  # the setting that holds the digests of the data
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run gave.
+    """What came out of a run.
 
     Args:
         folder: the checkpoint.
-        steps: how many updates the run has behind it, those before it was resumed included.
+        steps: how many updates the run has made, including those before it was resumed.
         threshold: the checkpoint's decision threshold.
         metrics: on the documents for evaluation, at that threshold; `None` when there are none.
         note: why the threshold was not fitted, though there are documents for it; else `None`.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from glirel_transformers.data import Document, is_held_out, read_documents, text_hash
 
-HELD_OUT = 0.05  # share of the documents that is kept for evaluation, where no files are
-_FEW = 20  # of fewer documents none is kept for evaluation: it would be missed, and tell nothing
+HELD_OUT = 0.05  # share of the documents that is kept for evaluation where no files are given for it
+_FEW = 20  # with fewer documents none is kept for evaluation: training needs it, and it would say little
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Selection:
     """Documents for a training run.
 
     Args:
-        train: what is trained on; a document may stand there several times.
+        train: what is trained on; a document may occur several times.
         evaluation: what is evaluated on, the shortest first.
         left_out: how many documents are in neither, for each reason.
     """
@@ -47,7 +47,7 @@ def select_documents(
     Args:
         files: what is trained on, in any format that [`read_documents`] knows.
         evaluation_files: what is evaluated on.
-        held_out: share of the documents of `files` that is evaluated on as well, and not trained on. By default 0.05,
+        held_out: share of the documents of `files` that is kept for evaluation instead of training. By default 0.05,
             or 0 with `evaluation_files` and where there are fewer than 20 documents.
         evaluation_limit: how many documents are evaluated on at most.
         repeats: how often an epoch visits the documents whose source has a prefix; see [`number_of_copies`].

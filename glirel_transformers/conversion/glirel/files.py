@@ -26,7 +26,7 @@ class OriginalCheckpoint:
 
     Args:
         config: the content of its `glirel_config.json`.
-        config_text: the same, letter by letter.
+        config_text: the same, verbatim.
         state: its tensors, in order.
         versions: what a PyTorch state dictionary notes of its modules; `None` for an ordinary dictionary.
     """

@@ -143,7 +143,7 @@ def _in_order(state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
 
 
 def _config_text(settings: dict[str, Any], before: str) -> str:
-    """`glirel_config.json`: as it was, letter by letter, where it says the same, else in the same order."""
+    """`glirel_config.json`: as it was, verbatim, where it says the same, otherwise in the same order."""
     old = json.loads(before)
     if old == settings:
         return before

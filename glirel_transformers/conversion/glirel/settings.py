@@ -158,7 +158,7 @@ def _one_label(labels: object) -> str | None:
 
 
 def _compatibility(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that the original has no setting for, because it always behaves so."""
+    """Fields that the original has no setting for, because it always behaves that way."""
     fields: dict[str, Any] = {
         "feed_forward_multiplier": 4,
         "use_lstm": True,
@@ -179,7 +179,7 @@ def original_from(config: GLiRELConfig, model_name: str | None) -> dict[str, Any
 
     Args:
         config: of a converted model, or of one trained here.
-        model_name: the encoder, where it is another than `config` names.
+        model_name: the encoder, if it differs from the one that `config` names.
 
     Raises:
         ValueError: when a setting has no counterpart in the original.

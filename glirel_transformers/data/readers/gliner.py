@@ -1,4 +1,4 @@
-"""GLiNER's format, which is not read yet, and is told from the original GLiREL's by its relations."""
+"""GLiNER's format, which is not read yet. Its relations distinguish it from the format of the original GLiREL."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
     mentions = _read_mentions(record, merged)
     position_of = {place: position for position, place in enumerate(mentions)}
     for position, (start, last, _) in enumerate(mentions):
-        position_of.setdefault((start, last, None), position)  # of whatever entity, the first
+        position_of.setdefault((start, last, None), position)  # the first one at that place, of any entity
     relations: dict[Relation, None] = {}
     for index, (fields, entities) in enumerate(zip(record["relations"], _entities(record), strict=True)):
         ends: list[int] = []

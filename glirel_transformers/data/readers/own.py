@@ -10,7 +10,7 @@ from .format import Format, Record
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has words; one with characters as well is read by these where it has `entities`."""
+    """Whether a record has words. Records that also have entities by characters match the text format before."""
     return "words" in record
 
 
