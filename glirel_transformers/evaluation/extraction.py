@@ -131,10 +131,9 @@ def _count(result: Evaluation, document: Document, group: Sequence[str], scores:
     labels = make_labels(document, group, scores.pair_index)
     columns = torch.tensor([numbers[name] for name in group])
     result.counts.add(torch.from_numpy(scores.scores), labels, columns)
-    scored = set(map(tuple, scores.pair_index.tolist()))
-    asked = {(r.head, r.tail, r.relation_type) for r in document.relations if r.relation_type in set(group)}
-    for head, tail, name in asked:
-        if (head, tail) not in scored:
+    scored, asked = set(map(tuple, scores.pair_index.tolist())), set(group)
+    for head, tail, name in {(r.head, r.tail, r.relation_type) for r in document.relations}:
+        if name in asked and (head, tail) not in scored:
             result.counts.add_unscored(numbers[name])
             if head == tail and not scores.self_pairs:
                 result.num_self_relations += 1

@@ -50,7 +50,15 @@ class ThresholdCounts:
             probabilities: of any shape, such as `(pairs, relations)`.
             labels: 1, 0 or −100 (unknown), of the same shape.
             types: numbers of the relation types, of a shape that broadcasts to it, such as `(relations,)`.
+
+        Raises:
+            ValueError: when a probability is not a number.
         """
+        if probabilities.isnan().any():
+            raise ValueError(
+                "The model gives scores that are not numbers (NaN): its weights are damaged, or training diverged. "
+                "Train again with a lower learning rate, or with bf16 in place of fp16."
+            )
         known = labels >= 0
         types = types.to(torch.int32).expand(labels.shape)
         self._parts.append((probabilities.float()[known], labels[known] == 1, types[known]))

@@ -46,7 +46,8 @@ class RelationDataset(Dataset[Example]):
     """
 
     def __init__(self, documents: Rows) -> None:
-        if not hasattr(documents, "__len__") or not hasattr(documents, "__getitem__"):
+        is_indexed = hasattr(documents, "__len__") and hasattr(documents, "__getitem__")
+        if not is_indexed or isinstance(documents, (str, bytes, Mapping)):
             raise TypeError(
                 f"Training needs a list of documents, or a dataset with a length: got a {type(documents).__name__}. "
                 "Make it a list."

@@ -82,6 +82,11 @@ def test_another_average_is_an_error():
         ThresholdCounts(1, 0.5).best("weighted")
 
 
+def test_scores_that_are_not_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"scores that are not numbers \(NaN\)"):
+        ThresholdCounts(1, 0.5).add(torch.tensor([0.9, float("nan")]), torch.tensor([1, 0]), torch.zeros(2))
+
+
 def test_counts_are_those_of_the_threshold():
     counts = ThresholdCounts(3, 0.3215)
     parts = [random_cells(seed) for seed in range(3)]

@@ -364,6 +364,9 @@ def test_one_negative_is_enough(make_model, tmp_path, documents, asked):
     GLiRELTrainer(model, arguments(tmp_path, max_steps=1), collator, train_dataset=documents).train()
 
 
-def test_a_generator_is_refused(make_model, documents, tmp_path):
-    with pytest.raises(TypeError, match=r"a list of documents, or a dataset with a length: got a generator"):
-        GLiRELTrainer(make_model(), arguments(tmp_path), train_dataset=(document for document in documents))
+@pytest.mark.parametrize(
+    ("given", "name"), [((one for one in [ONE_WAY]), "generator"), ("a.jsonl", "str"), ({}, "dict")]
+)
+def test_what_is_not_a_list_of_documents_is_refused(make_model, tmp_path, given, name):
+    with pytest.raises(TypeError, match=rf"a list of documents, or a dataset with a length: got a {name}"):
+        GLiRELTrainer(make_model(), arguments(tmp_path), train_dataset=given)
