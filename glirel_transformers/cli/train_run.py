@@ -107,7 +107,7 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
         **plan.head,
     )
     describe(chosen, settings, int(str(plan.arguments.get("gradient_accumulation_steps", 1))))
-    return train_checkpoint(
+    result = train_checkpoint(
         model,
         chosen.train,
         chosen.evaluation,
@@ -117,6 +117,15 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
         patience=settings.patience,
         threshold_average=settings.threshold_average,
     )
+    _end_distributed()
+    return result
+
+
+def _end_distributed() -> None:
+    """Ends what several processes talk by: its threads would sometimes abort the interpreter at its end."""
+    from accelerate import PartialState
+
+    PartialState().destroy_process_group()
 
 
 def _noted(plan: Plan) -> dict[str, object]:
