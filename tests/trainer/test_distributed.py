@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import json, sys
 import torch
+from accelerate import PartialState
 from glirel_transformers import GLiRELForRelationClassification
 from glirel_transformers.data import read_documents
 from glirel_transformers.trainer import GLiRELTrainer, GLiRELTrainingArguments, RelationCollator
@@ -38,7 +39,8 @@ several = trainer.evaluate(documents[:3])  # does not divide by two
 trainer.save_model()
 if trainer.is_world_process_zero():
     weights = {name: float(p.double().abs().sum()) for name, p in model.named_parameters()}
-    print("RESULT" + json.dumps([args.world_size, weights, evaluation, several]))
+    print("RESULT" + json.dumps([args.world_size, weights, evaluation, several]), flush=True)
+PartialState().destroy_process_group()  # whose threads would abort the interpreter at its end, now and then
 """
 
 
