@@ -689,7 +689,7 @@ def _fresh_compiler():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_fresh_compiler")
-@pytest.mark.parametrize("settings", [pytest.param("refined", marks=pytest.mark.sweep), "lstm"])
+@pytest.mark.parametrize("settings", ["refined", pytest.param("lstm", marks=pytest.mark.sweep)])
 def test_compiled_scores_are_equal(build_model, encode, settings):
     model = build_model("bert", **SETTINGS[settings])
     compiled = torch.compile(model, backend="aot_eager")

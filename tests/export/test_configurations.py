@@ -23,7 +23,7 @@ SWEEP = [
 ]
 SINGLE = [
     pytest.param({"scorer": "dot_norm", "shared_relation_positions": True}, id="shared positions"),
-    pytest.param({"scorer": "concat_proj", **REFINED}, id="concat_proj refined"),
+    pytest.param({"scorer": "concat_proj", **REFINED}, id="concat_proj refined", marks=pytest.mark.sweep),
     pytest.param({"scorer": "dot_thresh"}, id="dot_thresh", marks=pytest.mark.sweep),
     pytest.param(
         {"num_pair_refinement_layers": 2, "num_refinement_heads": 2, "coreference_classifier": True},
