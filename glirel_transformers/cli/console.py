@@ -63,3 +63,8 @@ def plain(text: str) -> str:
 def is_main_process() -> bool:
     """Whether this process is the one that prints; `accelerate launch` and `torchrun` number the processes."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 text`, `2,000 texts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from glirel_transformers.jobs import Chunk, Counts, Malformed, Source
 
-from .console import errors, plain
+from .console import counted, errors, plain
 
 
 class Report:
@@ -77,11 +77,6 @@ def summary(counts: Counts) -> str:
     ] * bool(counts.unscored_pairs)
     parts += [f"{counted(counts.collapsed, 'text')} with entities that are parts of one word"] * bool(counts.collapsed)
     return ", ".join(parts)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 text`, `2,000 texts`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _total_bytes(sources: list[Source]) -> int | None:

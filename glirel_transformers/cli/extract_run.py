@@ -33,9 +33,9 @@ from glirel_transformers.report import relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
 from glirel_transformers.scores_glirel import find_unmet_constraints
 
-from .console import console, errors, plain
+from .console import console, counted, errors, plain
 from .extract_options import ExtractOptions, OutputChoice
-from .extract_report import Report, counted, summary
+from .extract_report import Report, summary
 
 
 def run(given: ExtractOptions, sources: list[Source], relation_types: object, chosen: OutputChoice) -> bool:

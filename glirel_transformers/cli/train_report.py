@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import console, errors, is_main_process, plain
+from .console import console, counted, errors, is_main_process, plain
 from .tables import averages_table
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def describe(chosen: Selection, settings: TrainSettings, accumulated: int = 1) -
     if not is_main_process():
         return
     for reason, count in chosen.left_out.items():
-        errors.print(f"[yellow]note:[/yellow] {count:,} documents left out: {reason}")
-    console.print(f"{len(chosen.evaluation):,} documents to evaluate on")
+        errors.print(f"[yellow]note:[/yellow] {counted(count, 'document')} left out: {reason}")
+    console.print(f"{counted(len(chosen.evaluation), 'document')} to evaluate on")
     if shared := chosen.num_shared:
         errors.print(
             f"[yellow]note:[/yellow] {shared:,} of the documents to evaluate on are also trained on, so the figures "

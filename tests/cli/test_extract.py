@@ -195,7 +195,12 @@ def command(model_folder, *arguments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sent", "output"), [(signal.SIGKILL, "out.jsonl"), (signal.SIGKILL, "out.csv"), (signal.SIGINT, "out.jsonl")]
+    ("sent", "output"),
+    [
+        (signal.SIGKILL, "out.csv"),
+        (signal.SIGINT, "out.jsonl"),
+        pytest.param(signal.SIGKILL, "out.jsonl", marks=pytest.mark.sweep),
+    ],
 )
 def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
     sent, output, model_folder, corpus, run, tmp_path
