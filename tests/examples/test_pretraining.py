@@ -9,7 +9,7 @@ import pytest
 SMALL = ("--vocab-size", 400, "--hidden-size", 64, "--num-layers", 1, "--no-bf16", "--no-compile")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_it_makes_an_encoder_and_continues_where_it_stopped(corpus, run, tmp_path):
     from transformers import AutoModel, AutoTokenizer
 
