@@ -31,7 +31,7 @@ def test_a_folder_is_written_and_the_comparison_printed(model_folder, tmp_path):
     assert "is not empty" in again.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_an_export_that_is_wrong_fails(model_folder, tmp_path, monkeypatch):
     def wrong(model, config, opset):
         model = copy.deepcopy(model)

@@ -41,8 +41,7 @@ SINGLE = [
         marks=pytest.mark.sweep,
     ),
 ]
-FUSED = [("deberta-v2", "float32")]
-FUSED_SWEEP = [*((family, "float32") for family in FAMILIES), ("bert", "float16"), ("deberta-v2", "float16")]
+FUSED = [*((family, "float32") for family in FAMILIES), ("bert", "float16"), ("deberta-v2", "float16")]
 
 
 def run_onnx(folder, batch):
@@ -86,9 +85,10 @@ def test_attention_of_any_implementation_exports(exported, encode):
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("family", "dtype"),
-    [pytest.param(*one, marks=() if one in FUSED else pytest.mark.sweep) for one in FUSED_SWEEP],
+    FUSED,
 )
 def test_fused_graphs_compute_the_same(exported, encode, family, dtype):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
@@ -105,7 +105,8 @@ def test_fused_graphs_compute_the_same(exported, encode, family, dtype):
         torch.testing.assert_close(outputs.sigmoid(), expected.sigmoid(), rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("opset", [18, pytest.param(22, marks=pytest.mark.sweep)])  # the lowest and the highest
+@pytest.mark.sweep
+@pytest.mark.parametrize("opset", [18, 22])  # the lowest and the highest
 def test_every_opset_computes_the_same(exported, encode, opset):
     model, folder = exported("modernbert", {"opset": opset}, **GROUPS["lstm"])
     compare_on_texts(model, encode, lambda batch: run_onnx(folder, batch))

@@ -170,6 +170,7 @@ def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
     assert ORTModelForRelationClassification.from_pretrained(tmp_path / "out").tokenizer is not None
 
 
+@pytest.mark.sweep
 def test_what_half_precision_costs_is_measured_as_well(exported, tmp_path):
     model, _ = exported("bert", **EXPORTED["bert"])
     _, _, found = export_with_report(model, tmp_path / "half", dtype="float16", documents=[MARIE, TOKYO])

@@ -62,6 +62,7 @@ def test_a_wrong_export_is_not_written(build_model, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.sweep
 def test_a_wrong_export_leaves_the_one_that_is_there(build_model, exported, tmp_path, monkeypatch):
     _, folder = exported("bert", **EXPORTED["bert"])
     target = tmp_path / "onnx"

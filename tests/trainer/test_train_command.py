@@ -147,7 +147,7 @@ def test_a_model_that_is_not_there_is_one_line(labelled, tmp_path):
         assert "Traceback" not in result.output
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path):
     options = [labelled, "--model", checkpoint, "--output", tmp_path / "run", "--no-bf16", "--eval-steps", 5]
     process = subprocess.Popen(
