@@ -151,14 +151,16 @@ def export_with_report(
         )
         write_card(folder, card)
         write_sidecars(folder, reference, dtype)
-        found = measure_cost(reference, folder, dtype, documents, None if force else max_loss)
+        found = None
+        if documents is not None:
+            found = measure_cost(reference, folder, dtype, documents, None if force else max_loss)
     return target, report, found
 
 
 def measure_cost(
-    before: ScoresPairs, folder: Path, method: str, documents: Sequence[Document] | None, max_loss: float | None
-) -> Calibration | None:
-    """What an export costs on annotated documents, where there are any; written on its card.
+    before: ScoresPairs, folder: Path, method: str, documents: Sequence[Document], max_loss: float | None
+) -> Calibration:
+    """What an export costs on annotated documents; written on its card.
 
     Args:
         before: the model, or an export that is compared with.
@@ -170,8 +172,6 @@ def measure_cost(
     Raises:
         AccuracyLossError: when more is lost.
     """
-    if documents is None:
-        return None
     found = calibrate(before, ORTModelForRelationClassification.from_pretrained(folder), documents)
     if max_loss is not None:
         found.check(max_loss)

@@ -78,8 +78,10 @@ def export_quantized(
         exact, small = Path(scratch, "exact", target.name), Path(scratch, "small", target.name)
         _, report, _ = export_with_report(model, exact, opset=opset, optimize=optimize)
         quantize(exact, small, method)
-        before = ORTModelForRelationClassification.from_pretrained(exact)
-        found = measure_cost(before, small, method, documents, None if force else max_loss)
+        found = None
+        if documents is not None:
+            before = ORTModelForRelationClassification.from_pretrained(exact)
+            found = measure_cost(before, small, method, documents, None if force else max_loss)
         with written_whole(target) as folder:
             shutil.copytree(small, folder, dirs_exist_ok=True)
     return target, report, found
