@@ -66,6 +66,11 @@ for request in map(json.loads, requests):
 """
 
 
+def package_environment() -> dict[str, str]:
+    """This process's environment, for an interpreter that finds the package wherever it is started."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
 def bare_environment(home: Path) -> dict[str, str]:
     """An environment without this package: offline, with an empty cache in `home`; for an interpreter with `-S`."""
     return {

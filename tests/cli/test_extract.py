@@ -1,7 +1,6 @@
 import csv
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from interpreters import package_environment
 from typer.testing import CliRunner
 
 from glirel_transformers.cli import app
@@ -208,7 +208,7 @@ def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
     name = corpus(600)
     whole = run(*RELATION, "--batch-size", "2", "-o", f"whole-{output}", text=name)
     assert whole.exit_code == 0, whole.stderr
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = package_environment()
     options = {"cwd": tmp_path, "env": environment, "text": True, "stderr": subprocess.PIPE}
     lines = tmp_path / (output if output.endswith("jsonl") else f"{output}.partial.jsonl")
     options["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # it may be ignored where tests run
@@ -233,7 +233,7 @@ def test_a_killed_run_leaves_whole_lines_and_is_resumed_to_the_same_bytes(
 @pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_path):
     corpus(500)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = package_environment()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command(model_folder), cwd=tmp_path, env=environment, **pipes) as process:
         assert process.stdout.readline()

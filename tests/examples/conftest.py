@@ -1,9 +1,9 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from interpreters import package_environment
 
 ROOT = Path(__file__).parents[2]
 PARAGRAPHS = """\
@@ -20,7 +20,7 @@ def run():
     """Runs a script of the examples as a user runs it."""
 
     def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        environment = package_environment()
         command = [sys.executable, str(ROOT / "examples" / script), *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 

@@ -1,14 +1,11 @@
 """Two processes on the CPU do what one does with batches of twice the size."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from interpreters import package_environment
 
 SCRIPT = """
 import json, sys
@@ -45,7 +42,7 @@ PartialState().destroy_process_group()  # whose threads would abort the interpre
 
 
 def run(launcher, script, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    environment = package_environment()
     done = subprocess.run(
         [*launcher, str(script), *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
     )

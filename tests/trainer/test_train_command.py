@@ -1,15 +1,14 @@
 """`glirel train`, as a user runs it: through the command, in a process of its own where that matters."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import pytest
+from interpreters import package_environment
 from typer.testing import CliRunner
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
@@ -19,16 +18,13 @@ from glirel_transformers.trainer.run import last_step
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
 
 def command(*arguments):
     return [sys.executable, "-m", "glirel_transformers.cli", "train", *map(str, arguments)]
 
 
 def run_apart(*arguments):
-    return subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command(*arguments), env=package_environment(), capture_output=True, text=True, timeout=300)
 
 
 def run(*arguments):
@@ -152,7 +148,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path
     options = [labelled, "--model", checkpoint, "--output", tmp_path / "run", "--no-bf16", "--eval-steps", 5]
     process = subprocess.Popen(
         command(*options, "--max-steps", 100_000),
-        env=ENVIRONMENT,
+        env=package_environment(),
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # it may be ignored where tests run
