@@ -7,8 +7,7 @@ SCREENSHOTS ?= $(or $(TMPDIR),/tmp)/glirel-screenshots
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 BIN := $(VENV)/bin
-# One process more than there are cores: tests wait for the processes that they start.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 

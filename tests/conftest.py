@@ -33,12 +33,21 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 
 _SLOW_FIXTURES = {"exported", "interpreter", "interpreter_without_package"}
+# One with absolute positions, one with relative ones.
+_FAST_FAMILIES = {"bert", "deberta-v2"}
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return True
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("family") in set(FAMILIES) - _FAST_FAMILIES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever exports or has an interpreter started through a fixture is slow, without saying so each time."""
+    """What exports, has an interpreter started or repeats a test for one more family of encoders is slow."""
     for item in items:
-        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if _is_slow(item):
             item.add_marker(pytest.mark.slow)
 
 

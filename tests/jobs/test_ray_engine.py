@@ -63,7 +63,7 @@ def write(settings, observer, monkeypatch):
     return call
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_what_a_worker_cannot_do_is_said_as_in_one_process(settings, write_corpus, tmp_path, capfd):
     pytest.importorskip("ray")
     chunks = read_chunks(find_sources([str(write_corpus(20))]), 16)
