@@ -73,7 +73,7 @@ def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path):
     assert "There is no folder" in result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_all_options_together(model_folder, tmp_path):
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
     result = run(model_folder, tmp_path / "onnx", "--dtype", "float16", "--optimize", "--opset", "21")

@@ -70,7 +70,7 @@ def test_quantized_exports_are_near_and_small(exported, tmp_path, method, small_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
+@pytest.mark.parametrize("family", ["deberta-v2", pytest.param("modernbert", marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("method", METHODS)
 def test_other_families_are_quantized(exported, tmp_path, family, method):
     model, folder = exported(family, **EXPORTED[family])
