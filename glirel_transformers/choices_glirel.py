@@ -7,25 +7,37 @@ from __future__ import annotations
 
 from typing import Literal
 
+LabelEncoding = Literal["joint", "separate"]
+LabelPooling = Literal["mean", "cls"]
+LayerFusion = Literal["none", "masked", "padded"]
 SubtokenPooling = Literal["first", "last", "mean", "sum", "first_last"]
 RelationRepresentation = Literal["label", "rel_token", "both"]
 MarkerPlacement = Literal["nested", "sequential"]
-MentionRepresentation = Literal["endpoints", "mean"]
-EntityPooling = Literal["mean"]
+MentionRepresentation = Literal["endpoints", "mean", "words"]
+EntityPooling = Literal["mean", "logsumexp"]
+SharedWords = Literal["kept", "removed", "removed_by_position"]
 PairRepresentation = Literal["concat"]
+PairContext = Literal["none", "localized"]
 Refinement = Literal["attention"]
 Scorer = Literal["dot", "dot_thresh", "dot_norm", "concat_proj"]
-LossFunction = Literal["bce", "focal"]
+LossFunction = Literal["bce", "focal", "atloss"]
+LossReduction = Literal["mean", "sum"]
 
 CHOICES: dict[str, object] = {
+    "label_encoding": LabelEncoding,
+    "label_pooling": LabelPooling,
+    "layer_fusion": LayerFusion,
     "subtoken_pooling": SubtokenPooling,
     "relation_representation": RelationRepresentation,
     "marker_placement": MarkerPlacement,
     "mention_representation": MentionRepresentation,
     "entity_pooling": EntityPooling,
+    "shared_words": SharedWords,
     "pair_representation": PairRepresentation,
+    "pair_context": PairContext,
     "refinement": Refinement,
     "scorer": Scorer,
     "loss_function": LossFunction,
+    "loss_reduction": LossReduction,
 }
 """The fields of [`GLiRELConfig`] that choose between names."""

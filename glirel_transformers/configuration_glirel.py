@@ -1,4 +1,4 @@
-"""Configuration of GLiREL models (arXiv 2501.03172)."""
+"""Configuration of the family: GLiREL (arXiv 2501.03172), GLiDRE (2508.00757)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from transformers import AutoConfig, PreTrainedConfig
 from .choices_glirel import (
     CHOICES,
     EntityPooling,
+    LabelEncoding,
+    LabelPooling,
+    LayerFusion,
     LossFunction,
+    LossReduction,
     MarkerPlacement,
     MentionRepresentation,
+    PairContext,
     PairRepresentation,
     Refinement,
     RelationRepresentation,
     Scorer,
+    SharedWords,
     SubtokenPooling,
 )
 
@@ -44,6 +50,9 @@ HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revi
 STAGES: dict[str, tuple[str, ...]] = {
     "encode": (
         "encoder_config",
+        "label_encoding",
+        "label_encoder_config",
+        "label_pooling",
         "hidden_size",
         "feed_forward_multiplier",
         "dropout",
@@ -54,9 +63,12 @@ STAGES: dict[str, tuple[str, ...]] = {
         "marker_placement",
         "max_words",
         "shared_relation_positions",
+        "layer_fusion",
+        "fusion_schema",
+        "num_fusion_layers",
     ),
-    "entities": ("mention_representation", "endpoint_projection", "entity_pooling"),
-    "pairs": ("pair_representation", "max_pair_distance"),
+    "entities": ("mention_representation", "endpoint_projection", "entity_pooling", "shared_words"),
+    "pairs": ("pair_representation", "pair_context", "max_pair_distance"),
     "refine": (
         "refinement",
         "num_pair_refinement_layers",
@@ -65,9 +77,17 @@ STAGES: dict[str, tuple[str, ...]] = {
         "refinement_self_attention",
         "refinement_feed_forward_multiplier",
         "relation_refinement_sees_pairs",
+        "pair_label_attention",
     ),
-    "score": ("scorer", "threshold", "coreference_label", "coreference_classifier"),
-    "loss": ("loss_function", "focal_alpha", "focal_gamma", "positive_weight", "negative_weight"),
+    "score": ("scorer", "threshold", "threshold_head", "coreference_label", "coreference_classifier"),
+    "loss": (
+        "loss_function",
+        "loss_reduction",
+        "focal_alpha",
+        "focal_gamma",
+        "positive_weight",
+        "negative_weight",
+    ),
     "origin": ("trained_relation_types", "original_config"),
 }
 """Every field of [`GLiRELConfig`], once, by the stage that reads it; what lists fields iterates this."""
@@ -83,6 +103,21 @@ SYSTEMS: dict[str, dict[str, object]] = {
         "num_relation_refinement_layers": 1,
         "scorer": "dot",  # equations 7 and 8
         "loss_function": "bce",  # Section 3.5
+    },
+    "glidre": {
+        "label_encoding": "separate",  # Section 2.2
+        "label_pooling": "mean",
+        "subtoken_pooling": "first",
+        "mention_representation": "words",
+        "entity_pooling": "mean",  # over words, where the paper says mentions
+        "pair_representation": "concat",  # equation 1
+        "pair_context": "localized",  # Section 2.4, equations 5 to 8
+        "scorer": "dot",  # equation 2
+        "loss_function": "focal",  # Section 2.3, equation 4
+        "focal_alpha": 0.8,
+        "focal_gamma": 0.8,  # what its training script sets, whatever it is asked for
+        "loss_reduction": "sum",
+        "dropout": 0.4,
     },
 }
 """The choices of each published system, stage by stage: `GLiRELConfig(**SYSTEMS["glirel"])`."""
@@ -108,6 +143,16 @@ class GLiRELConfig(PreTrainedConfig):
         encoder_config (`PreTrainedConfig` or `dict`, *optional*):
             Configuration of any bidirectional encoder that `AutoModel` knows (Section 3.2). Defaults to
             DeBERTa-v3-large, the paper's encoder.
+        label_encoding (`str`, defaults to `"joint"`):
+            Where relation types are read: `"joint"`, before the text, so that types and text see each other (GLiREL,
+            Section 3.1), or `"separate"`, each on its own (GLiDRE, Section 2.2): any number of them, encoded once for
+            all texts. The tokenizer must agree.
+        label_encoder_config (`PreTrainedConfig` or `dict`, *optional*):
+            Configuration of the encoder that reads relation types, with `label_encoding="separate"`. By default the
+            text's encoder reads them too, with the same weights.
+        label_pooling (`str`, defaults to `"mean"`):
+            How the tokens of a type that is read on its own become one vector: `"mean"` over all of them, with [CLS]
+            and [SEP], or at `"cls"`.
         hidden_size (`int`, *optional*):
             Width of everything behind the encoder (Appendix A.5 uses 768). Defaults to the encoder's width; where it
             differs, a linear projection follows the encoder.
@@ -119,6 +164,13 @@ class GLiRELConfig(PreTrainedConfig):
             How a word's sub-tokens become one vector (Section 3.1; the paper takes the first): `"first"`, `"last"`,
             `"mean"`, `"sum"` (what the original package computes under the name "mean"), or `"first_last"`, which
             concatenates the two and projects.
+        layer_fusion (`str`, defaults to `"none"`), fusion_schema (`str`, *optional*), num_fusion_layers (`int`,
+            defaults to 3):
+            What some GLiDRE checkpoints hold. `layer_fusion` mixes all layers of an encoder in place of taking the
+            last, weighed by means over the real tokens (`"masked"`), or for types over their padding too
+            (`"padded"`, for converted checkpoints: scores then depend on the longest type next to them).
+            `fusion_schema` lets types and words attend to each other after they are encoded, in steps such as
+            `"l2l-l2t-t2t"` (l: types, t: text), taken `num_fusion_layers` times.
         relation_representation (`str`, defaults to `"label"`):
             Where a relation type's vector is read (Section 3.2): at its `"label"` (pooled as a word is), at the
             `"rel_token"` before it, or `"both"`, their mean.
@@ -126,14 +178,23 @@ class GLiRELConfig(PreTrainedConfig):
             Whether a bidirectional LSTM runs over the words. Not in the paper; the published checkpoints have it.
         mention_representation (`str`, defaults to `"endpoints"`):
             `"endpoints"` is equation 2, an FFN over the first and the last word; `"mean"` an FFN over the mean of the
-            mention's words.
+            mention's words; `"words"` has no network, and an entity is pooled from all words of its mentions at once
+            (GLiDRE).
         endpoint_projection (`bool`, defaults to `False`):
             Whether either end point passes an FFN of its own before equation 2. Not in the paper; the published
             checkpoints have it. Only for `mention_representation="endpoints"`.
         entity_pooling (`str`, defaults to `"mean"`):
-            How the mentions of an entity become one vector: `"mean"`. An entity of one mention is that mention.
+            How the mentions of an entity, or their words with `mention_representation="words"`, become one vector:
+            `"mean"` or `"logsumexp"` (GLiDRE, Table 4). A word counts once for each mention that it is in.
+        shared_words (`str`, defaults to `"kept"`):
+            What becomes of words that two paired entities share, with `mention_representation="words"`: `"kept"`,
+            `"removed"` from both for this pair, or `"removed_by_position"`, for converted checkpoints: only from
+            mentions of the same rank that start at the same word, as the original GLiDRE does.
         pair_representation (`str`, defaults to `"concat"`):
             `"concat"` is equation 3, an FFN over head and tail.
+        pair_context (`str`, defaults to `"none"`):
+            `"localized"` changes both entities of a pair by what both attend to in the text (GLiDRE, Section 2.4,
+            equations 5 to 8). Needs an encoder that gives its attention.
         refinement (`str`, defaults to `"attention"`):
             What a refinement layer is: `"attention"` is equations 4–6.
         num_pair_refinement_layers (`int`, defaults to 0):
@@ -150,12 +211,18 @@ class GLiRELConfig(PreTrainedConfig):
         relation_refinement_sees_pairs (`bool`, defaults to `True`):
             Whether relation types are refined against the pairs. `False` is for converted checkpoints: the original
             package shows the refinement only those pairs that gold labels mark, so that it sees none in use.
+        pair_label_attention (`bool`, defaults to `False`):
+            Whether pairs attend to the relation types that are asked for (GLiDRE), after other refinement. Scores then
+            depend on which types are asked for together.
         scorer (`str`, defaults to `"dot"`):
             `"dot"` is equation 8 before the sigmoid. `"dot_thresh"` adds a scale and an offset for each relation
             type, `"dot_norm"` an offset for each type and each pair, `"concat_proj"` scores
             `[pair · type, pair − type, pair, type]` with an FFN.
         loss_function (`str`, defaults to `"bce"`):
-            `"bce"` (Section 3.5) or `"focal"` (arXiv 1708.02002).
+            `"bce"` (Section 3.5), `"focal"` (arXiv 1708.02002) or `"atloss"`, adaptive thresholding (arXiv
+            2010.11304), which needs `threshold_head`.
+        loss_reduction (`str`, defaults to `"mean"`):
+            `"mean"` over all real cells (pairs, for `"atloss"`), or their `"sum"`, which grows with the documents.
         focal_alpha (`float`, defaults to 0.75), focal_gamma (`float`, defaults to 3.0):
             Weight of the positive class, in `[0, 1]`, and focusing exponent of the focal loss.
         positive_weight (`float`, defaults to 1.0), negative_weight (`float`, defaults to 1.0):
@@ -181,6 +248,9 @@ class GLiRELConfig(PreTrainedConfig):
             where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
         threshold (`float`, defaults to 0.5):
             Probability from which a relation counts as predicted, in `[0, 1]` (equation 8).
+        threshold_head (`bool`, defaults to `False`):
+            Whether each pair has a threshold of its own, from the pair and the types asked for (GLiDRE, Section
+            3.4.3). A relation's probability is then that of exceeding it, `sigmoid(logit − threshold)`.
         coreference_label (`str`, *optional*):
             The relation type that means "both mentions are the same entity" (Appendix A.7; the paper uses `"SELF"`).
             `None` when the model was not trained with one.
@@ -206,9 +276,12 @@ class GLiRELConfig(PreTrainedConfig):
     """
 
     model_type = "glirel"
-    sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig}
+    sub_configs: ClassVar[dict[str, type]] = {"encoder_config": AutoConfig, "label_encoder_config": AutoConfig}
 
     encoder_config: PreTrainedConfig = None  # resolved from None or a dictionary
+    label_encoding: LabelEncoding = "joint"
+    label_encoder_config: PreTrainedConfig | None = None
+    label_pooling: LabelPooling = "mean"
     hidden_size: int = None  # type: ignore[assignment]  # resolved to the encoder's width
     feed_forward_multiplier: int = 4
     dropout: float = 0.1
@@ -217,8 +290,13 @@ class GLiRELConfig(PreTrainedConfig):
     use_lstm: bool = False
     mention_representation: MentionRepresentation = "endpoints"
     endpoint_projection: bool = False
+    layer_fusion: LayerFusion = "none"
+    fusion_schema: str | None = None
+    num_fusion_layers: int = 3
     entity_pooling: EntityPooling = "mean"
+    shared_words: SharedWords = "kept"
     pair_representation: PairRepresentation = "concat"
+    pair_context: PairContext = "none"
     refinement: Refinement = "attention"
     num_pair_refinement_layers: int = 0
     num_relation_refinement_layers: int = 0
@@ -226,8 +304,11 @@ class GLiRELConfig(PreTrainedConfig):
     refinement_self_attention: bool = True
     refinement_feed_forward_multiplier: float | None = None
     relation_refinement_sees_pairs: bool = True
+    pair_label_attention: bool = False
     scorer: Scorer = "dot"
+    threshold_head: bool = False
     loss_function: LossFunction = "bce"
+    loss_reduction: LossReduction = "mean"
     focal_alpha: float = 0.75
     focal_gamma: float = 3.0
     positive_weight: float = 1.0
@@ -246,19 +327,9 @@ class GLiRELConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: object) -> None:
         if self.encoder_config is None:
             self.encoder_config = dict(_DEBERTA_V3_LARGE)
-        if isinstance(self.encoder_config, dict):
-            if "model_type" not in self.encoder_config:
-                raise ValueError(
-                    f"`encoder_config` has no `model_type`: got the keys {sorted(self.encoder_config)}. Add the type "
-                    "of the encoder, such as 'bert', or pass a configuration object."
-                )
-            encoder_config = dict(self.encoder_config)
-            self.encoder_config = AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config)
-        if not hasattr(self.encoder_config, "hidden_size"):
-            raise TypeError(
-                "`encoder_config` must be a configuration object of an encoder, or its dictionary: got "
-                f"{self.encoder_config!r}."
-            )
+        self.encoder_config = _as_config("encoder_config", self.encoder_config)
+        if self.label_encoder_config is not None:
+            self.label_encoder_config = _as_config("label_encoder_config", self.label_encoder_config)
         self.hidden_size = self.encoder_config.hidden_size if self.hidden_size is None else self.hidden_size
         super().__post_init__(**kwargs)
         self._validate()
@@ -278,7 +349,18 @@ class GLiRELConfig(PreTrainedConfig):
     def refines_pairs(self) -> bool:
         """Whether pairs are refined, or relation types by them: all pairs are then needed at once."""
         relations_read_pairs = self.num_relation_refinement_layers > 0 and self.relation_refinement_sees_pairs
-        return self.num_pair_refinement_layers > 0 or relations_read_pairs
+        return self.num_pair_refinement_layers > 0 or relations_read_pairs or self.pair_label_attention
+
+    @property
+    def reads_labels_apart(self) -> bool:
+        """Whether relation types are read apart from the text, so that they can be encoded once for all texts."""
+        return self.label_encoding == "separate"
+
+    @property
+    def label_input_size(self) -> int:
+        """Width of the encoder that reads relation types."""
+        read_by = self.encoder_config if self.label_encoder_config is None else self.label_encoder_config
+        return int(read_by.hidden_size)
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:
         """The encoder's configuration, which owns the vocabulary: what `resize_token_embeddings` updates."""
@@ -308,7 +390,7 @@ class GLiRELConfig(PreTrainedConfig):
             raise ValueError(
                 f"`use_lstm` splits `hidden_size` between two directions: got the odd {self.hidden_size}."
             )
-        refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers
+        refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers or self.pair_label_attention
         if refines and self.hidden_size % self.num_refinement_heads:
             raise ValueError(
                 f"`num_refinement_heads` ({self.num_refinement_heads}) must divide `hidden_size` "
@@ -327,6 +409,37 @@ class GLiRELConfig(PreTrainedConfig):
                 "`endpoint_projection` needs mention_representation='endpoints': got "
                 f"{self.mention_representation!r}. Change one of the two."
             )
+
+        if self.shared_words != "kept" and self.mention_representation != "words":
+            raise ValueError(
+                f"`shared_words` {self.shared_words!r} needs mention_representation='words': got "
+                f"{self.mention_representation!r}. Change one of the two."
+            )
+        if self.loss_function == "atloss" and not self.threshold_head:
+            raise ValueError("loss_function='atloss' trains the thresholds of a `threshold_head`: set it to True.")
+        self._check_labels_fit()
+
+    def _check_labels_fit(self) -> None:
+        """Checks that what reads relation types apart is asked for where they are read apart."""
+        if self.reads_labels_apart:
+            joint = [name for name in ("shared_relation_positions",) if getattr(self, name)]
+            if joint:
+                raise ValueError(
+                    f"`{joint[0]}` is about relation types in front of the text, and label_encoding='separate' reads "
+                    "them on their own. Leave it out."
+                )
+        elif self.label_encoder_config is not None:
+            raise ValueError(
+                "`label_encoder_config` describes what reads relation types on their own: got label_encoding="
+                f"{self.label_encoding!r}. Set label_encoding='separate', or leave it out."
+            )
+        if self.fusion_schema is not None:
+            heads = self.encoder_config.num_attention_heads
+            if self.hidden_size % heads:
+                raise ValueError(
+                    f"`fusion_schema` needs a `hidden_size` that the encoder's {heads} attention heads divide: got "
+                    f"{self.hidden_size}."
+                )
 
     def _check_names(self) -> None:
         label = self.coreference_label
@@ -355,6 +468,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "hidden_size": (1, math.inf, True),
     "feed_forward_multiplier": (1, math.inf, True),
     "dropout": (0, 1, False),
+    "num_fusion_layers": (1, math.inf, True),
     "num_pair_refinement_layers": (0, 2, True),
     "num_relation_refinement_layers": (0, 2, True),
     "num_refinement_heads": (1, math.inf, True),
@@ -368,6 +482,21 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "threshold": (0, 1, False),
 }
 _OPTIONAL = ("refinement_feed_forward_multiplier", "max_pair_distance", "max_words")
+
+
+def _as_config(name: str, value: object) -> PreTrainedConfig:
+    """The configuration of an encoder, which may be given as a dictionary."""
+    if isinstance(value, dict):
+        if "model_type" not in value:
+            raise ValueError(
+                f"`{name}` has no `model_type`: got the keys {sorted(value)}. Add the type of the encoder, such as "
+                "'bert', or pass a configuration object."
+            )
+        settings = dict(value)
+        value = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    if not hasattr(value, "hidden_size"):
+        raise TypeError(f"`{name}` must be a configuration object of an encoder, or its dictionary: got {value!r}.")
+    return value
 
 
 def _reads_position_ids(encoder_config: PreTrainedConfig) -> bool:

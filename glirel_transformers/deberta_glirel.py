@@ -165,6 +165,8 @@ class DisentangledAttention(nn.Module):
 class FastDebertaV2Model(DebertaV2Model):
     """[`DebertaV2Model`] with [`DisentangledAttention`]: the same parameters, and hidden states equal within 1e-5."""
 
+    keeps_last_attention_only = False  # of the attentions that are asked for
+
     def __init__(self, config: PreTrainedConfig):
         super().__init__(config)
         for layer in self.encoder.layer:
@@ -223,19 +225,21 @@ class FastDebertaV2Model(DebertaV2Model):
         table = self.encoder.get_rel_embedding()
         distances = None if table is None else self._distances(embedded.shape[1], embedded.device)
         hidden_states = embedded
+        last = len(self.encoder.layer) - 1
         for depth, layer in enumerate(self.encoder.layer):
+            is_read = attentions is not None and (depth == last or not self.keeps_last_attention_only)
             hidden_states, attention = layer(
                 hidden_states,
                 hidden,
                 relative_pos=distances,
                 rel_embeddings=table,
-                output_attentions=attentions is not None,
+                output_attentions=is_read,
             )
             if depth == 0 and self.encoder.conv is not None:
                 hidden_states = self.encoder.conv(embedded, hidden_states, mask)
             if states is not None:
                 states.append(hidden_states)
-            if attentions is not None:
+            if attentions is not None and is_read:
                 attentions.append(attention)
         return hidden_states
 

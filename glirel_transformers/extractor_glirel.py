@@ -308,7 +308,7 @@ class RelationExtractor:
         first = 0
         for prompt in prompts:
             features = self.tokenizer.build(prompt, words, spans, window, [number[e] for e in entity_of], self_pairs)
-            columns = (first, first + len(prompt.relation_token_spans))
+            columns = (first, first + prompt.num_relations)
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
                 yield Window(features, pairs, columns)

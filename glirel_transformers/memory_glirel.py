@@ -48,19 +48,20 @@ def gather_items(states: Tensor, index: Tensor, out: Tensor | None = None) -> Te
     return torch.index_select(states.flatten(0, 1), 0, (index + first).flatten(), out=out).unflatten(0, index.shape)
 
 
-def mean_where(states: Tensor, belongs: Tensor) -> Tensor:
-    """Mean of `states` `(batch, items, hidden)` where `belongs` `(batch, n, items)` is True: `(batch, n, hidden)`.
+def normalized(counts: Tensor) -> Tensor:
+    """Counts `(…, items)` as weights that sum to 1; zeros where nothing is counted."""
+    return counts / counts.sum(-1, keepdim=True).clamp(min=1)
 
-    Zero where nothing belongs.
-    """
-    weights = belongs.to(states.dtype) / belongs.sum(-1, keepdim=True).clamp(min=1).to(states.dtype)
-    return weights @ states
+
+def inside_spans(spans: Tensor, num_items: int) -> Tensor:
+    """Whether each of `num_items` items lies in half-open `spans` `(batch, n, 2)`: booleans `(batch, n, items)`."""
+    position = torch.arange(num_items, device=spans.device)
+    return (position >= spans[..., :1]) & (position < spans[..., 1:])
 
 
 def mean_of_spans(states: Tensor, spans: Tensor) -> Tensor:
     """Mean of `states` `(batch, items, hidden)` over half-open `spans` `(batch, n, 2)`; zero for an empty span."""
-    position = torch.arange(states.shape[1], device=states.device)
-    return mean_where(states, (position >= spans[..., :1]) & (position < spans[..., 1:]))
+    return normalized(inside_spans(spans, states.shape[1]).to(states.dtype)) @ states
 
 
 def may_need_gradient(module: nn.Module) -> bool:

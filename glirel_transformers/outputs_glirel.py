@@ -23,8 +23,8 @@ class GLiRELModelOutput(ModelOutput):
         mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
         word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
         last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
-        scores (`torch.FloatTensor` of shape `(batch, pairs, relations)`), coreference_scores (`torch.FloatTensor` of
-            shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
+        scores (`torch.FloatTensor` of shape `(batch, pairs, relations)`), coreference_scores, threshold_scores
+            (`torch.FloatTensor` of shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
         word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real.
             What the states hold elsewhere has no meaning.
         hidden_states, attentions: the encoder's, when asked for.
@@ -38,6 +38,7 @@ class GLiRELModelOutput(ModelOutput):
     last_hidden_state: Tensor = None  # type: ignore[assignment]  # always there
     scores: Tensor | None = None
     coreference_scores: Tensor | None = None
+    threshold_scores: Tensor | None = None
     word_mask: Tensor = None  # type: ignore[assignment]  # always there
     entity_mask: Tensor = None  # type: ignore[assignment]  # always there
     pair_mask: Tensor = None  # type: ignore[assignment]  # always there
@@ -59,6 +60,8 @@ class GLiRELRelationClassificationOutput(ModelOutput):
             `(batch, relations)`): True means real.
         coreference_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `coreference_classifier`, scores of
             pairs as coreferent, before a sigmoid.
+        threshold_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `threshold_head`, what the logit of a
+            relation must exceed.
         hidden_states, attentions: the encoder's, when asked for.
 
     An export gives numpy arrays where it is given numpy arrays.
@@ -69,5 +72,6 @@ class GLiRELRelationClassificationOutput(ModelOutput):
     pair_mask: Tensor | None = None
     relation_mask: Tensor | None = None
     coreference_logits: Tensor | None = None
+    threshold_logits: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None

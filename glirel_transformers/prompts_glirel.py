@@ -1,7 +1,7 @@
 """Prompts: the types that precede a text, and how much room they leave next to it.
 
 `[CLS] [REL] r1 [REL] r2 … [SEP]` has one part, the relation types. A part is a list of names, each after a marker of
-the part's own.
+the part's own. Relation types that are read on their own precede no text: their prompt is `[CLS]`.
 """
 
 from __future__ import annotations
@@ -36,17 +36,31 @@ class Prompt(NamedTuple):
     token_ids: list[int]
     position_ids: list[int]  # of these tokens; what follows continues counting
     token_spans: dict[str, list[Span]]  # of each part, the tokens of each name
+    names: tuple[str, ...]  # of the relation types
+    types: list[tuple[int, ...]] | None = None  # tokens of relation types that are read on their own
+
+    @property
+    def num_relations(self) -> int:
+        """How many relation types are asked for."""
+        return len(self.names)
 
     @property
     def relation_token_spans(self) -> list[Span]:
-        """Token spans of the relation types."""
+        """Token spans of the relation types, where they precede the text."""
         return self.token_spans["relations"]
 
 
-def build_prompt(opening: Sequence[int], parts: Mapping[str, Part], sep_id: int, shared_positions: bool) -> Prompt:
+def build_prompt(
+    names_of_relations: Sequence[str],
+    opening: Sequence[int],
+    parts: Mapping[str, Part],
+    sep_id: int,
+    shared_positions: bool,
+) -> Prompt:
     """Puts the parts of a prompt one after the other.
 
     Args:
+        names_of_relations: the relation types.
         opening: what the encoder's template puts before any input, such as `[CLS]`.
         parts: by name.
         sep_id: what ends the prompt.
@@ -62,7 +76,8 @@ def build_prompt(opening: Sequence[int], parts: Mapping[str, Part], sep_id: int,
             token_ids += name
             first = len(opening) if shared_positions else len(positions)
             positions += range(first, first + 1 + len(name))
-    return Prompt([*token_ids, sep_id], [*positions, max(positions, default=-1) + 1], token_spans)
+    after = max(positions, default=-1) + 1
+    return Prompt([*token_ids, sep_id], [*positions, after], token_spans, tuple(names_of_relations))
 
 
 class Room(NamedTuple):

@@ -8,16 +8,27 @@ input.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import LARGE_INTEGER
 from transformers.utils import is_torch_available
 
-from .batches_glirel import as_batch, by_entity, cluster_tensors, flatten_entities, stack_features
+from .batches_glirel import (
+    as_batch,
+    by_entity,
+    cluster_tensors,
+    flatten_entities,
+    segment_tensors,
+    stack_features,
+    stack_types,
+)
 from .prompts_glirel import Part, Prompt, Room, build_prompt
 from .text_glirel import (
     MARKERS,
@@ -40,13 +51,16 @@ if is_torch_available():
     import torch
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Encoding
 
 REL_TOKEN, SEP_TOKEN = "[REL]", "[SEP]"
 MARKER_TOKENS = ("[E]", "[/E]")
+# Reads relation types for an encoder of their own.
+LABEL_TOKENIZER_FILE = "label_tokenizer.json"
 
 # Settings of the model that are the tokenizer's business as well: both must agree.
 SHARED_SETTINGS = (
+    "label_encoding",
     "entity_markers",
     "marker_placement",
     "max_pair_distance",
@@ -70,6 +84,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     # No `__init__` here: `AutoTokenizer` rebuilds a remote tokenizer that has one as a plain BPE model.
     model_input_names = ["input_ids", "attention_mask"]
+    vocab_files_names: ClassVar[dict[str, str]] = {
+        "tokenizer_file": "tokenizer.json",
+        "label_tokenizer_file": LABEL_TOKENIZER_FILE,
+    }
+    _label_tokenizer: Tokenizer | None = None
 
     @classmethod
     def from_base(
@@ -82,6 +101,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         max_pair_distance: int | None = None,
         max_words: int | None = None,
         shared_relation_positions: bool = False,
+        label_encoding: str = "joint",
+        label_tokenizer: PreTrainedTokenizerFast | None = None,
         prefix_space: bool = True,
         new_tokens: Sequence[str] | None = None,
     ) -> GLiRELTokenizer:
@@ -95,9 +116,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             max_pair_distance: limit on the words between the starts of two mentions of a pair.
             max_words: limit on the words of a text.
             shared_relation_positions: whether all relation types stand at the same positions, see [`GLiRELConfig`].
+            label_encoding: `"separate"` reads relation types apart from the text, see [`GLiRELConfig`].
+            label_tokenizer: the fast tokenizer of the encoder that reads them; by default `tokenizer`.
             prefix_space: whether every word is tokenized as after a space; else `tokenizer` decides.
-            new_tokens: what is added to the vocabulary, in this order, unless it is there. By default `[REL]`,
-                `[SEP]` and, with `entity_markers`, the markers.
+            new_tokens: what is added to the vocabulary, in this order, unless it is there. By default `[REL]` and
+                `[SEP]`, unless relation types are read apart, and the markers with `entity_markers`.
 
         Raises:
             TypeError: when `tokenizer` is not a fast tokenizer.
@@ -118,12 +141,50 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             max_pair_distance=max_pair_distance,
             max_words=max_words,
             shared_relation_positions=shared_relation_positions,
+            label_encoding=label_encoding,
             **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name, None) is not None},
         )
-        tokens = new_tokens or [REL_TOKEN, SEP_TOKEN, *(MARKER_TOKENS if entity_markers else ())]
+        if label_tokenizer is not None:
+            wrapped._read_types_with(label_tokenizer)
+        of_prompt = (REL_TOKEN, SEP_TOKEN) if label_encoding == "joint" else ()
+        tokens = [*of_prompt, *(MARKER_TOKENS if entity_markers else ())] if new_tokens is None else new_tokens
         missing = [token for token in tokens if token not in wrapped.get_vocab()]
         wrapped.add_special_tokens({"extra_special_tokens": missing})
         return wrapped
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> GLiRELTokenizer:
+        """As [`PreTrainedTokenizerFast.from_pretrained`], with what reads relation types on their own, if anything."""
+        tokenizer: GLiRELTokenizer = super().from_pretrained(*args, **kwargs)
+        file = tokenizer.init_kwargs.pop("label_tokenizer_file", None)
+        if file is not None:
+            tokenizer._label_tokenizer = Tokenizer.from_file(str(file))
+        return tokenizer
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        """As [`PreTrainedTokenizerFast.save_pretrained`], with what reads relation types on their own, if anything."""
+        if self._label_tokenizer is not None:
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            self._label_tokenizer.save(str(Path(save_directory, LABEL_TOKENIZER_FILE)))
+        saved: tuple[str, ...] = super().save_pretrained(save_directory, *args, **kwargs)
+        return saved
+
+    def _read_types_with(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Lets a fast tokenizer, which is left as it was, read relation types for an encoder of their own."""
+        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            raise TypeError(
+                f"`label_tokenizer` must be a fast tokenizer (`PreTrainedTokenizerFast`): got "
+                f"{type(tokenizer).__name__}. Load it with `AutoTokenizer.from_pretrained(...)`."
+            )
+        self._label_tokenizer = _copy_of_backend(tokenizer.backend_tokenizer, prefix_space=False)
+        limit = tokenizer.model_max_length
+        self.init_kwargs["label_pad_token_id"] = tokenizer.pad_token_id or 0
+        self.init_kwargs["label_max_length"] = limit if limit < LARGE_INTEGER else None
+
+    @property
+    def label_encoding(self) -> str:
+        """Where relation types are read: `"joint"`, before the text, or `"separate"`, each on its own."""
+        return str(self.init_kwargs.get("label_encoding", "joint"))
 
     @property
     def entity_markers(self) -> bool:
@@ -185,7 +246,10 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             - **position_ids** (`torch.LongTensor` of shape `(batch, tokens)`), with `shared_relation_positions` only
             - **word_token_spans** (`torch.LongTensor` of shape `(batch, words, 2)`): tokens of each word
             - **relation_token_spans** (`torch.LongTensor` of shape `(batch, relations, 2)`): tokens of each relation
-              type; its `[REL]` stands just before
+              type; its `[REL]` stands just before. With `label_encoding="separate"` there are instead
+              **type_input_ids**, **type_attention_mask** (`torch.LongTensor` of shape `(types, tokens)`), the distinct
+              relation types of the batch, and **relation_index** (`torch.LongTensor` of shape `(batch, relations)`),
+              which of them each text is asked for
             - **mention_word_spans** (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention, in
               the given order (with `entity_markers`, the markers count as words and belong to the mention)
             - **mention_entity** (`torch.LongTensor` of shape `(batch, mentions)`), **entity_mask** (`torch.BoolTensor`
@@ -260,8 +324,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             ValueError: when a type is empty or repeated.
         """
         check_relation_types(relation_types)
-        rel_token_id, sep_token_id = self.convert_tokens_to_ids([REL_TOKEN, SEP_TOKEN])
         opening, _ = self._enclosing_token_ids
+        if self.label_encoding == "separate":
+            types = self._read_types_apart(relation_types)
+            return Prompt(opening, list(range(len(opening))), {}, tuple(relation_types), types)
+        rel_token_id, sep_token_id = self.convert_tokens_to_ids([REL_TOKEN, SEP_TOKEN])
         control_ids = self._control_token_ids
         names = []
         for position, (name, encoding) in enumerate(
@@ -279,7 +346,30 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 )
             names.append(encoding.ids)
         parts = {"relations": Part(rel_token_id, names)}
-        return build_prompt(opening, parts, sep_token_id, self.shared_relation_positions)
+        return build_prompt(relation_types, opening, parts, sep_token_id, self.shared_relation_positions)
+
+    def _read_types_apart(self, relation_types: Sequence[str]) -> list[tuple[int, ...]]:
+        """The tokens of each relation type, read on its own with the special tokens of the encoder that reads it."""
+        with _BACKEND_IN_USE:
+            backend = self._whole_backend if self._label_tokenizer is None else self._label_tokenizer
+            before, backend.encode_special_tokens = backend.encode_special_tokens, True
+            try:
+                encodings = backend.encode_batch(list(map(without_ignored, relation_types)))
+            finally:
+                backend.encode_special_tokens = before
+        for position, (name, encoding) in enumerate(zip(relation_types, encodings, strict=True)):
+            if all(encoding.special_tokens_mask):
+                raise ValueError(
+                    f"relation_types[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with "
+                    "letters or digits."
+                )
+            limit = self.init_kwargs.get("label_max_length")
+            if limit is not None and len(encoding.ids) > limit:
+                raise ValueError(
+                    f"relation_types[{position}] needs {len(encoding.ids)} tokens but what reads relation types reads "
+                    f"{limit}: {name[:60]!r}… Use a shorter name."
+                )
+        return [tuple(encoding.ids) for encoding in encodings]
 
     def room(self, prompt: Prompt) -> Room:
         """How much of a text fits next to a prompt."""
@@ -327,7 +417,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         window: Span | None = None,
         mention_entity: Sequence[int] | None = None,
         self_pairs: bool = False,
-    ) -> dict[str, np.ndarray]:
+        segments: Sequence[Span] | None = None,
+    ) -> dict[str, Any]:
         """Assembles the arrays of one text, without a batch axis, for [`pad`] to stack.
 
         Args:
@@ -337,20 +428,24 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             window: half-open word span to read instead of the whole text; every mention must lie in it.
             mention_entity: the entity of each mention, counted from 0 without gaps; by default each is an entity.
             self_pairs: whether each entity is also paired with itself.
+            segments: half-open word spans, which overlap and cover a text that is longer than the model reads. Only
+                with `label_encoding="separate"`.
 
         Returns:
             `input_ids`, `attention_mask` `(tokens,)`, `word_token_spans` `(words, 2)`, `relation_token_spans`
-            `(relations, 2)`, `mention_word_spans` `(mentions, 2)`, `pair_index` `(pairs, 2)`, all of int64;
-            `word_mask` `(words,)`, `relation_mask` `(relations,)`, `mention_mask` `(mentions,)`, `pair_mask`
-            `(pairs,)`, boolean. With `shared_relation_positions` also `position_ids` `(tokens,)`; where an entity has
-            several mentions also `mention_entity` `(mentions,)` and `entity_mask` `(entities,)`.
+            `(relations, 2)` (or `types`, the tokens of each type that is read apart), `mention_word_spans`
+            `(mentions, 2)`, `pair_index` `(pairs, 2)`, all of int64; `word_mask` `(words,)`, `relation_mask`
+            `(relations,)`, `mention_mask` `(mentions,)`, `pair_mask` `(pairs,)`, boolean. With
+            `shared_relation_positions` also `position_ids` `(tokens,)`; where an entity has several mentions also
+            `mention_entity` `(mentions,)` and `entity_mask` `(entities,)`; with `segments` also `segment_token_spans`
+            `(segments, 2)` and `segment_mask` `(segments,)`.
 
         Raises:
             ValueError: when the input is longer than `model_max_length`, or the text than `max_words`; when the
                 tokenizer keeps nothing of a mention.
         """
         begin, end = window or (0, words.num_words)
-        token_ids, token_starts = self._read_window(words, begin, end)
+        token_ids, token_starts = self._read_window(words, begin, end, may_be_long=segments is not None)
         whole = [with_tokens(span, words) for span in mention_word_spans]
         spans = [(start - begin, stop - begin) for start, stop in whole]
         starts = [start for start, _ in spans]
@@ -359,7 +454,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             if self.marker_placement == "sequential":  # which counts the markers between mentions
                 starts = [start for start, _ in spans]
         input_ids = [*prompt.token_ids, *token_ids, *self._enclosing_token_ids[1]]
-        self._check_length(prompt, len(input_ids))
+        if segments is None:
+            self._check_length(prompt, len(input_ids))
         entities = list(range(len(spans))) if mention_entity is None else list(mention_entity)
         boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
         pair_index = ordered_pairs(by_entity(entities, starts), self.max_pair_distance, self_pairs)
@@ -369,18 +465,27 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             **self._positions(prompt, len(input_ids)),
             "word_token_spans": np.stack((boundaries[:-1], boundaries[1:]), axis=-1),
             "word_mask": np.ones(len(token_starts) - 1, dtype=np.bool_),
-            "relation_token_spans": np.array(prompt.relation_token_spans, dtype=np.int64).reshape(-1, 2),
-            "relation_mask": np.ones(len(prompt.relation_token_spans), dtype=np.bool_),
+            **self._relations(prompt),
+            "relation_mask": np.ones(prompt.num_relations, dtype=np.bool_),
             "mention_word_spans": np.array(spans, dtype=np.int64).reshape(-1, 2),
             "mention_mask": np.ones(len(spans), dtype=np.bool_),
             **({} if entities == list(range(len(spans))) else cluster_tensors(entities)),
+            **({} if segments is None else segment_tensors(_token_spans(boundaries, segments))),
             "pair_index": pair_index,
             "pair_mask": np.ones(len(pair_index), dtype=np.bool_),
         }
 
-    def _read_window(self, words: Words, begin: int, end: int) -> tuple[list[int], list[int]]:
+    def _relations(self, prompt: Prompt) -> dict[str, Any]:
+        """Where the relation types are: before the text, or read on their own, of which [`pad`] makes tensors."""
+        if prompt.types is not None:
+            return {"types": prompt.types}
+        return {"relation_token_spans": np.array(prompt.relation_token_spans, dtype=np.int64).reshape(-1, 2)}
+
+    def _read_window(
+        self, words: Words, begin: int, end: int, may_be_long: bool = False
+    ) -> tuple[list[int], list[int]]:
         """The tokens of the words from `begin` to `end`, and where each word starts in them, with a final end."""
-        if self.max_words is not None and end - begin > self.max_words:
+        if self.max_words is not None and end - begin > self.max_words and not may_be_long:
             raise ValueError(
                 f"The text has {end - begin} words but the model reads {self.max_words}. Pass truncation='window' to "
                 "the pipeline, or a shorter text."
@@ -407,7 +512,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         """Raises a `ValueError` that names the cure when an input is longer than the model reads."""
         if num_tokens <= self.model_max_length:
             return
-        num_types, of_prompt = len(prompt.relation_token_spans), len(prompt.token_ids)
+        num_types, of_prompt = prompt.num_relations, len(prompt.token_ids)
+        if prompt.types is not None:
+            raise ValueError(
+                f"The text needs {num_tokens} tokens but the model reads {self.model_max_length}. Pass "
+                "truncation='window' to the pipeline, or a shorter text."
+            )
         if self.room(prompt).tokens < 1:
             raise ValueError(
                 f"{num_types} relation types alone need {of_prompt} tokens but the model reads "
@@ -422,7 +532,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 
     def pad(
         self,
-        encoded_inputs: Sequence[Mapping[str, np.ndarray]] | Mapping[str, Any],
+        encoded_inputs: Sequence[Mapping[str, Any]] | Mapping[str, Any],
         padding: bool | str = True,
         return_tensors: str | None = None,
         **kwargs: object,
@@ -444,7 +554,14 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         if isinstance(encoded_inputs, Mapping) or "pair_index" not in encoded_inputs[0]:
             return super().pad(encoded_inputs, padding=padding, return_tensors=return_tensors, **kwargs)
         _check_return_tensors(return_tensors)
-        batch = stack_features(encoded_inputs, self.pad_token_id or 0, may_pad=padding in (True, "longest"))
+        may_pad = padding in (True, "longest")
+        arrays = [{name: value for name, value in one.items() if name != "types"} for one in encoded_inputs]
+        types: dict[str, np.ndarray] = {}
+        if "types" in encoded_inputs[0]:
+            asked = [one["types"] for one in encoded_inputs]
+            types, index = stack_types(asked, self.init_kwargs.get("label_pad_token_id", self.pad_token_id or 0))
+            arrays = [{**one, "relation_index": of_text} for one, of_text in zip(arrays, index, strict=True)]
+        batch = {**stack_features(arrays, self.pad_token_id or 0, may_pad), **types}
         if return_tensors == "np":
             return BatchEncoding(batch)
         return BatchEncoding({name: torch.from_numpy(stacked) for name, stacked in batch.items()})
@@ -483,6 +600,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         is_text = [not special for special in encoding.special_tokens_mask]
         first, last = is_text.index(True), len(is_text) - is_text[::-1].index(True)
         return encoding.ids[:first], encoding.ids[last:]
+
+
+def _token_spans(boundaries: np.ndarray, word_spans: Sequence[Span]) -> np.ndarray:
+    """Half-open token spans `(spans, 2)` of half-open word spans; `boundaries` are the starts of words, and an end."""
+    return boundaries[np.array(word_spans, dtype=np.int64).reshape(-1, 2)]
 
 
 def _check_return_tensors(return_tensors: object) -> None:

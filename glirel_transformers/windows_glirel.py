@@ -88,7 +88,7 @@ def split_windows(words: Words, mention_starts: Sequence[int], prompt: Prompt, r
         end = min(bisect_right(costs, costs[begin] + room.tokens) - 1, begin + max_words)
         if end <= begin:
             raise ValueError(
-                f"{len(prompt.relation_token_spans)} relation types take {len(prompt.token_ids)} of the "
+                f"{prompt.num_relations} relation types take {len(prompt.token_ids)} of the "
                 f"{len(prompt.token_ids) + room.tokens} tokens that the model reads, and leave no room for the word "
                 f"at {words.char_spans[begin]}. Pass fewer relation types, or ask for them in groups: group_size=…"
             )

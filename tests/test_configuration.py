@@ -15,10 +15,10 @@ from transformers import AutoConfig, BertConfig, PreTrainedConfig
 from glirel_transformers import GLiRELConfig
 from glirel_transformers.choices_glirel import CHOICES
 from glirel_transformers.configuration_glirel import STAGES, SYSTEMS, choices_of
-from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS
+from glirel_transformers.encoding_glirel import LABEL_POOLINGS, POOLINGS, RELATIONS
 from glirel_transformers.entities_glirel import ENTITIES, MENTIONS
 from glirel_transformers.losses_glirel import LOSSES
-from glirel_transformers.pairs_glirel import PAIRS
+from glirel_transformers.pairs_glirel import CONTEXTS, PAIRS
 from glirel_transformers.refinement_glirel import REFINEMENTS
 from glirel_transformers.scoring_glirel import SCORERS
 
@@ -228,17 +228,20 @@ def test_every_field_is_in_one_stage():
 
 def test_every_choice_has_an_entry_in_its_registry():
     registries = {
+        "label_pooling": LABEL_POOLINGS,
         "subtoken_pooling": POOLINGS,
         "relation_representation": RELATIONS,
         "mention_representation": MENTIONS,
         "entity_pooling": ENTITIES,
         "pair_representation": PAIRS,
+        "pair_context": CONTEXTS,
         "refinement": REFINEMENTS,
         "scorer": SCORERS,
         "loss_function": LOSSES,
     }
     assert {name: choices_of(name) for name in registries} == {name: tuple(r) for name, r in registries.items()}
-    assert set(CHOICES) - set(registries) == {"marker_placement"}
+    without = {"marker_placement", "label_encoding", "layer_fusion", "shared_words", "loss_reduction"}
+    assert set(CHOICES) - set(registries) == without
 
 
 def test_what_is_not_a_choice_between_names_has_no_choices():
@@ -265,4 +268,4 @@ def test_the_table_of_systems_names_what_there_is():
         assert not registry or hasattr(found, registry), place
     assert listed <= set(GLiRELConfig.__dataclass_fields__)
     assert set(CHOICES) <= listed
-    assert set(SYSTEMS["glirel"]) <= listed
+    assert {name for system in SYSTEMS.values() for name in system} <= listed

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS, SpanPooling, WordLSTM
-from glirel_transformers.entities_glirel import EndpointMentions, MeanEntities, MeanMentions
+from glirel_transformers.entities_glirel import EndpointMentions, MeanEntities, MeanMentions, count_mentions
 from glirel_transformers.feed_forward_glirel import ConcatFeedForward, FeedForward
 from glirel_transformers.losses_glirel import RelationLoss
 from glirel_transformers.memory_glirel import mean_of_spans
@@ -92,7 +92,7 @@ def test_entities_are_the_means_of_their_mentions():
     mentions = torch.randn(2, 4, HIDDEN)
     entity = torch.tensor([[0, 1, 0, 0], [2, 1, 1, 0]])
     mask = torch.tensor([[True, True, True, False], [True] * 4])
-    entities = MeanEntities()(mentions, entity, mask, 3)
+    entities = MeanEntities()(mentions, count_mentions(entity, mask, 3))
     torch.testing.assert_close(entities[0, 0], (mentions[0, 0] + mentions[0, 2]) / 2)
     assert torch.equal(entities[0, 1], mentions[0, 1])
     assert not entities[0, 2].any()  # of no mention

@@ -1,6 +1,6 @@
 """Batches: what the tokenizer is given, brought into one form, and the arrays of several texts stacked.
 
-Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations`.
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations, types, segments`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ AXES: dict[str, tuple[str, ...]] = {
     "position_ids": ("tokens",),
     "word_token_spans": ("words", "span"),
     "word_mask": ("words",),
+    "segment_token_spans": ("segments", "span"),
+    "segment_mask": ("segments",),
+    "type_input_ids": ("types", "type tokens"),
+    "type_attention_mask": ("types", "type tokens"),
+    "type_states": ("types", "width"),
+    "relation_index": ("relations",),
     "relation_token_spans": ("relations", "span"),
     "relation_mask": ("relations",),
     "mention_word_spans": ("mentions", "span"),
@@ -34,11 +40,18 @@ AXES: dict[str, tuple[str, ...]] = {
     "pair_mask": ("pairs",),
     "labels": ("pairs", "relations"),
 }
+# Which of these are those of the whole batch, and so have no axis `batch`: relation types that are read on their own.
+WITHOUT_BATCH = ("type_input_ids", "type_attention_mask", "type_states")
+# Which of these there are only where relation types are read on their own, and only where texts are long.
+TYPE_TENSORS = (*WITHOUT_BATCH, "relation_index")
+SEGMENT_TENSORS = ("segment_token_spans", "segment_mask")
 # Which of these there are only where an entity of the batch has several mentions.
 CLUSTER_TENSORS = ("mention_entity", "entity_mask")
 # The mask of each tensor of spans or indices: True where the member is real.
 MASK_OF = {
     "word_token_spans": "word_mask",
+    "segment_token_spans": "segment_mask",
+    "relation_index": "relation_mask",
     "relation_token_spans": "relation_mask",
     "mention_word_spans": "mention_mask",
     "mention_entity": "mention_mask",
@@ -47,6 +60,8 @@ MASK_OF = {
 # The axis within which its spans lie, or on which its indices are positions.
 ADDRESSES = {
     "word_token_spans": "tokens",
+    "segment_token_spans": "tokens",
+    "relation_index": "types",
     "relation_token_spans": "tokens",
     "mention_word_spans": "words",
     "mention_entity": "entities",
@@ -77,7 +92,7 @@ def describe_misfit(name: str, size: int) -> str:
     """What a tensor must hold: the first half of an error."""
     if name.endswith("_spans"):
         return f"`{name}` must hold half-open spans within 0 and {size}"
-    return f"`{name}` must address {size} entities"
+    return f"`{name}` must address {size} {ADDRESSES[name]}"
 
 
 def misfit_error(name: str, values: _Array, fits: _Array, size: int) -> ValueError:
@@ -179,8 +194,44 @@ def stack_features(
     """
     if any("mention_entity" in one for one in features):  # in the others, every mention is an entity
         features = [{**cluster_tensors(range(len(one["mention_mask"]))), **one} for one in features]
+    if any("segment_mask" in one for one in features):  # the others are one segment
+        features = [{**_one_segment(one), **one} for one in features]
     fills = {"input_ids": pad_token_id}
     return {name: _stack(name, [one[name] for one in features], fills.get(name, 0), may_pad) for name in features[0]}
+
+
+def _one_segment(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The segment of a text that is read whole: all its words."""
+    words = features["word_token_spans"]
+    span = [[words[0, 0], words[-1, 1]]] if len(words) else []
+    return segment_tensors(np.array(span, dtype=np.int64).reshape(-1, 2))
+
+
+def segment_tensors(spans: np.ndarray) -> dict[str, np.ndarray]:
+    """The tensors of a text that is read in segments, from their token spans `(segments, 2)`."""
+    return {"segment_token_spans": spans, "segment_mask": np.ones(len(spans), dtype=np.bool_)}
+
+
+def stack_types(
+    asked: Sequence[Sequence[tuple[int, ...]]], pad_token_id: int
+) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """The distinct relation types of a batch, padded to the longest, and which of them each text is asked for.
+
+    Args:
+        asked: for each text the tokens of each of its relation types.
+        pad_token_id: of what reads them.
+
+    Returns:
+        `type_input_ids` and `type_attention_mask` `(types, type tokens)`; and the `relation_index` of each text.
+    """
+    number: dict[tuple[int, ...], int] = {}
+    for of_text in asked:
+        for tokens in of_text:
+            number.setdefault(tokens, len(number))
+    types = [np.array(tokens, dtype=np.int64) for tokens in number] or [np.zeros(0, dtype=np.int64)]
+    shapes = {"type_input_ids": (types, pad_token_id), "type_attention_mask": ([np.ones_like(t) for t in types], 0)}
+    stacked = {name: _stack(name, rows, fill, may_pad=True)[: len(number)] for name, (rows, fill) in shapes.items()}
+    return stacked, [np.array([number[tokens] for tokens in of_text], dtype=np.int64) for of_text in asked]
 
 
 def _stack(name: str, members: Sequence[np.ndarray], fill: int, may_pad: bool) -> np.ndarray:

@@ -1,16 +1,24 @@
-"""Stage 1, encode: words of the text and relation types, from the encoder's tokens (Sections 3.1 and 3.2).
+"""Stage 1, encode: words of the text and relation types, from an encoder's tokens (GLiREL, Sections 3.1 and 3.2).
 
-Axes: `batch, tokens, words, relations, hidden`; `items` stands for words or relations. Spans are half-open.
+Relation types stand before the text, or are read apart by an encoder of their own (GLiDRE, Section 2.2).
+
+Axes: `batch, tokens, words, relations, types, hidden`; `items` stands for words or relations. `types` are the distinct
+relation types of a batch. Spans are half-open.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import AttentionInterface, PreTrainedModel
 
+from .deberta_glirel import FastDebertaV2Model
+from .fusion_glirel import LayerFusion
 from .memory_glirel import gather_items, mean_of_spans
 
 
@@ -100,3 +108,188 @@ RELATIONS: dict[str, Callable[[SpanPooling, Tensor, Tensor], Tensor]] = {
     "rel_token": _at_rel_token,
     "both": _at_both,
 }
+
+
+class EncoderOutput(NamedTuple):
+    """What an encoder gives of a batch.
+
+    Args:
+        states: `(batch, tokens, encoder hidden)`, of the last layer or of all, mixed.
+        attention: probabilities of the last layer, mean over its heads, `(batch, tokens, tokens)`; if asked for.
+        hidden_states, attentions: of all layers, if asked for.
+    """
+
+    states: Tensor
+    attention: Tensor | None
+    hidden_states: tuple[Tensor, ...] | None
+    attentions: tuple[Tensor, ...] | None
+
+
+def run_encoder(
+    encoder: nn.Module,
+    fusion: LayerFusion | None,
+    fused_mask: Tensor | None,
+    *,
+    wants_attention: bool = False,
+    output_hidden_states: bool | None = None,
+    output_attentions: bool | None = None,
+    **inputs: Tensor,
+) -> EncoderOutput:
+    """Runs an encoder, and keeps no more of its layers than somebody reads.
+
+    Args:
+        encoder: any encoder of transformers.
+        fusion: what mixes its layers, if anything does.
+        fused_mask: tokens that its means are over, `(batch, tokens)`; by default those that are real.
+        wants_attention: whether the last layer's attention is read; see [`keep_last_attention`].
+        output_hidden_states, output_attentions: whether to return those of all layers.
+        inputs: `input_ids`, `attention_mask` and, if the encoder is given them, `position_ids`.
+    """
+    output = encoder(
+        **inputs,
+        output_hidden_states=True if fusion is not None else output_hidden_states,
+        output_attentions=True if wants_attention else output_attentions,
+        return_dict=True,
+    )
+    states = output.last_hidden_state
+    if fusion is not None:
+        states = fusion(
+            output.hidden_states[1:], inputs["attention_mask"].bool() if fused_mask is None else fused_mask
+        )
+    return EncoderOutput(
+        states,
+        output.attentions[-1].mean(1) if wants_attention else None,
+        output.hidden_states if output_hidden_states else None,
+        output.attentions if output_attentions else None,
+    )
+
+
+_WITH_PROBABILITIES = "glirel_probabilities"
+
+
+def _attend_with_probabilities(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: object,
+) -> tuple[Tensor, Tensor]:
+    """Attention in the open: as transformers' eager one, for masks of either kind, boolean and added."""
+    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if attention_mask is not None and attention_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+    elif attention_mask is not None:
+        scores = scores + attention_mask
+    probabilities = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    attended = functional.dropout(probabilities, dropout, module.training) @ value
+    return attended.transpose(1, 2).contiguous(), probabilities
+
+
+AttentionInterface.register(_WITH_PROBABILITIES, _attend_with_probabilities)
+
+
+def keep_last_attention(encoder: PreTrainedModel) -> None:
+    """Has an encoder return the attention of its last layer, whatever backend the other layers use.
+
+    These then return none: `(batch, heads, tokens, tokens)` of every layer would be gigabytes that nobody reads.
+
+    Raises:
+        ValueError: when the encoder gives no attentions.
+    """
+    if isinstance(encoder, FastDebertaV2Model):
+        encoder.keeps_last_attention_only = True
+        return
+    if encoder.config.model_type == "deberta-v2":  # transformers' own returns what it is asked for
+        return
+    recorded = (getattr(encoder, "_can_record_outputs", None) or {}).get("attentions")
+    kind = getattr(recorded, "target_class", recorded)
+    layers = [module for module in encoder.modules() if isinstance(kind, type) and isinstance(module, kind)]
+    if not layers or not hasattr(layers[-1], "config"):
+        raise ValueError(
+            f"pair_context='localized' reads the attention of the encoder's last layer, and encoders of the type "
+            f"{encoder.config.model_type!r} do not give it. Use DeBERTa-v2 or v3, BERT, RoBERTa, ELECTRA or "
+            "ModernBERT, or pair_context='none'."
+        )
+    layers[-1].config = copy.copy(layers[-1].config)
+    layers[-1].config._attn_implementation_internal = _WITH_PROBABILITIES
+
+
+def attention_of_words(attention: Tensor, word_token_spans: Tensor) -> Tensor:
+    """Attention between words, at the first sub-token of each, `(batch, words, words)`.
+
+    Rows are not normalised again: what a word gives to other tokens is lost to it (GLiDRE, Section 2.4). A word
+    without a sub-token attends to nothing, and nothing to it.
+
+    Args:
+        attention: `(batch, tokens, tokens)`.
+        word_token_spans: `(batch, words, 2)`.
+    """
+    first = word_token_spans[..., 0].clamp(max=max(attention.shape[1] - 1, 0))
+    is_real = word_token_spans[..., 1] > word_token_spans[..., 0]
+    rows = gather_items(attention, first)
+    of_words = gather_items(rows.transpose(1, 2), first).transpose(1, 2)
+    return of_words * (is_real.unsqueeze(1) & is_real.unsqueeze(2))
+
+
+def _mean_of_tokens(states: Tensor, attention_mask: Tensor) -> Tensor:
+    weights = attention_mask.to(states.dtype)
+    return (weights.unsqueeze(1) @ states).squeeze(1) / weights.sum(-1, keepdim=True)
+
+
+# How the tokens of a name become one vector: from `(types, tokens, hidden)` and `(types, tokens)` to `(types,
+# hidden)`.
+LABEL_POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": _mean_of_tokens,
+    "cls": lambda states, attention_mask: states[:, 0],
+}
+
+
+class LabelEncoder(nn.Module):
+    """Reads relation types apart from the text: each name alone, with its own [CLS] and [SEP] (GLiDRE, Section 2.2).
+
+    Args:
+        encoder: reads names and nothing else; `None` where the text's encoder reads them as well.
+        input_size: width of the encoder that reads names.
+        size: width of what comes out; where it differs, a linear projection follows.
+        pooling: a name in `LABEL_POOLINGS`; the mean is over all tokens, with [CLS] and [SEP].
+        fusion: what mixes the encoder's layers, if anything does.
+        fuses_padding: whether the means of `fusion` are over the padding as well, so that a name's vector depends on
+            the longest name next to it; for converted checkpoints.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module | None,
+        input_size: int,
+        size: int,
+        pooling: str,
+        fusion: LayerFusion | None = None,
+        fuses_padding: bool = False,
+    ):
+        super().__init__()
+        self.encoder = encoder
+        self.projection = nn.Linear(input_size, size) if input_size != size else nn.Identity()
+        self.pooling = pooling
+        self.fusion = fusion
+        self.fuses_padding = fuses_padding
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, text_encoder: nn.Module, text_fusion: LayerFusion | None
+    ) -> Tensor:
+        """Vectors of names.
+
+        Args:
+            input_ids, attention_mask: `(types, tokens)`.
+            text_encoder, text_fusion: what reads the names where this has no encoder of its own.
+
+        Returns:
+            `(types, size)`.
+        """
+        encoder, fusion = (text_encoder, text_fusion) if self.encoder is None else (self.encoder, self.fusion)
+        fused_mask = torch.ones_like(attention_mask, dtype=torch.bool) if self.fuses_padding else None
+        output = run_encoder(encoder, fusion, fused_mask, input_ids=input_ids, attention_mask=attention_mask)
+        pooled: Tensor = self.projection(LABEL_POOLINGS[self.pooling](output.states, attention_mask))
+        return pooled

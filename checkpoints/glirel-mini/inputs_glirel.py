@@ -1,7 +1,7 @@
 """What a model reads: the tensors of a batch, their shapes and ranges checked once, at the boundary.
 
-Axes: `batch, tokens, words, mentions, entities, pairs, relations`. Spans are half-open; masks are boolean, with True
-for real.
+Axes: `batch, tokens, words, mentions, entities, pairs, relations, types, segments`. Spans are half-open; masks are
+boolean, with True for real.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Inputs(NamedTuple):
     input_ids: Tensor
     attention_mask: Tensor
     word_token_spans: Tensor
-    relation_token_spans: Tensor
+    relation_token_spans: Tensor | None
     mention_word_spans: Tensor
     pair_index: Tensor
     word_mask: Tensor
@@ -30,22 +30,43 @@ class Inputs(NamedTuple):
     position_ids: Tensor | None
     mention_entity: Tensor | None
     entity_mask: Tensor
+    types: Types
+    segment_token_spans: Tensor | None
+    segment_mask: Tensor | None
+
+
+class Types(NamedTuple):
+    """Relation types that are read apart from the text; see [`GLiRELModel.forward`] for each."""
+
+    input_ids: Tensor | None = None
+    attention_mask: Tensor | None = None
+    states: Tensor | None = None
+    relation_index: Tensor | None = None
+
+    @property
+    def number(self) -> int | None:
+        """How many there are; `None` where there are none of this kind."""
+        given = self.input_ids if self.states is None else self.states
+        return None if given is None else given.shape[0]
 
 
 def check_inputs(
     *,
     input_ids: Tensor,
     attention_mask: Tensor,
-    spans: dict[str, tuple[Tensor, Tensor | None]],
+    spans: dict[str, tuple[Tensor | None, Tensor | None]],
     position_ids: Tensor | None,
     mention_entity: Tensor | None,
     entity_mask: Tensor | None,
+    types: Types,
 ) -> Inputs:
     """Checks the tensors of a batch, and adds the masks that were left out.
 
     Args:
         input_ids, attention_mask, position_ids, mention_entity, entity_mask: as [`GLiRELModel.forward`] takes them.
-        spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention` and `pair`.
+        spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention`, `pair` and
+            `segment`; those of relations and segments may be absent.
+        types: what is read apart from the text.
 
     Raises:
         ValueError: when a shape does not fit, or a span or an index is out of range; the message names the tensor.
@@ -56,15 +77,22 @@ def check_inputs(
             f"{tuple(attention_mask.shape)}."
         )
     num_batch, num_tokens = input_ids.shape
-    masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in spans.items()}
-    (words, _), (relations, _), (mentions, _), (pairs, _) = (
-        spans[name] for name in ("word", "relation", "mention", "pair")
-    )
+    given = {name: (items, mask) for name, (items, mask) in spans.items() if items is not None}
+    masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in given.items()}
+    if "relation" not in given:
+        masks["relation"] = _relation_mask(types, spans["relation"][1], num_batch, input_ids.device)
+    words, mentions, pairs = (given[name][0] for name in ("word", "mention", "pair"))
+    relations, segments = (given[name][0] if name in given else None for name in ("relation", "segment"))
     entity_mask = _entity_mask(masks["mention"], mention_entity, entity_mask)
     if not torch.compiler.is_compiling():
         num_words, num_entities = words.shape[1], entity_mask.shape[1]
         _check_range("word_token_spans", words, masks["word"], num_tokens)
-        _check_range("relation_token_spans", relations, masks["relation"], num_tokens)
+        if relations is not None:
+            _check_range("relation_token_spans", relations, masks["relation"], num_tokens)
+        if segments is not None:
+            _check_range("segment_token_spans", segments, masks["segment"], num_tokens)
+        if types.relation_index is not None:
+            _check_range("relation_index", types.relation_index, masks["relation"], types.number or 0)
         _check_range("mention_word_spans", mentions, masks["mention"], num_words)
         _check_range("pair_index", pairs, masks["pair"], num_entities)
         if mention_entity is not None:
@@ -85,7 +113,35 @@ def check_inputs(
         position_ids=position_ids,
         mention_entity=mention_entity,
         entity_mask=entity_mask,
+        types=types,
+        segment_token_spans=segments,
+        segment_mask=masks.get("segment"),
     )
+
+
+def _relation_mask(types: Types, mask: Tensor | None, num_batch: int, device: torch.device) -> Tensor:
+    """The mask `(batch, relations)` where relation types are read apart: without an index, every text asks for all."""
+    if (types.input_ids is None) == (types.states is None):
+        raise ValueError(
+            "This model reads relation types apart from the text: pass either `type_input_ids` with "
+            "`type_attention_mask`, which its tokenizer makes, or `type_states`, from encode_relation_types."
+        )
+    if types.input_ids is not None and (
+        types.attention_mask is None or types.attention_mask.shape != types.input_ids.shape
+    ):
+        raise ValueError(
+            f"`type_attention_mask` must have the shape of `type_input_ids`, {tuple(types.input_ids.shape)}."
+        )
+    shape = (num_batch, types.number) if types.relation_index is None else tuple(types.relation_index.shape)
+    if len(shape) != 2 or shape[0] != num_batch:
+        raise ValueError(
+            f"`relation_index` must have the shape (batch, relations) with batch = {num_batch}: got {shape}."
+        )
+    if mask is None:
+        return torch.ones(shape, dtype=torch.bool, device=device)  # type: ignore[arg-type]  # the number is known
+    if tuple(mask.shape) != shape:
+        raise ValueError(f"`relation_mask` must have the shape (batch, relations) = {shape}: got {tuple(mask.shape)}.")
+    return mask.bool()
 
 
 def _mask_for(name: str, items: Tensor, mask: Tensor | None, num_batch: int) -> Tensor:

@@ -1,51 +1,87 @@
-"""GLiREL models (arXiv 2501.03172): encode → represent entities → form pairs → refine → score.
+"""Models of the family (GLiREL, GLiDRE): encode → represent entities → form pairs → refine → score.
 
-Axes have one name everywhere: `batch, tokens, words, mentions, pairs, relations, hidden`. Spans are half-open, and
-masks are boolean with True for real.
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations, types, hidden`. Spans are
+half-open, and masks are boolean with True for real.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import can_return_tuple
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
-from .encoding_glirel import RELATIONS, SpanPooling, WordLSTM
-from .entities_glirel import ENTITIES, MENTIONS
+from .encoding_glirel import (
+    RELATIONS,
+    EncoderOutput,
+    LabelEncoder,
+    SpanPooling,
+    WordLSTM,
+    attention_of_words,
+    keep_last_attention,
+    run_encoder,
+)
+from .entities_glirel import (
+    ENTITIES,
+    MENTIONS,
+    count_mentions,
+    shared_as_sets,
+    shared_by_position,
+)
 from .feed_forward_glirel import FeedForward
-from .inputs_glirel import Inputs, check_inputs
+from .fusion_glirel import AttentionBlock, CrossFusion, LayerFusion
+from .inputs_glirel import Inputs, Types, check_inputs
 from .losses_glirel import RelationLoss, check_labels
-from .memory_glirel import may_need_gradient
+from .memory_glirel import gather_items, inside_spans, may_need_gradient, normalized
 from .mentions_glirel import listed
 from .outputs_glirel import GLiRELModelOutput, GLiRELRelationClassificationOutput
-from .pairs_glirel import PAIRS, Pairs
+from .pairs_glirel import CONTEXTS, PAIRS, Pairs
 from .pretrained_glirel import GLiRELPreTrainedModel
 from .refinement_glirel import REFINEMENTS, Refinement
-from .scoring_glirel import SCORERS, CoreferenceClassifier, PairScorer
+from .scoring_glirel import SCORERS, CoreferenceClassifier, PairScorer, Scores, ThresholdHead
+from .segments_glirel import list_segments, read_in_segments
 from .tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
 
 class Encoded(NamedTuple):
-    """What stage 1 gives: tokens `(batch, tokens, encoder hidden)`, words and relation types `(batch, …, hidden)`."""
+    """What stage 1 gives: tokens `(batch, tokens, encoder hidden)`, words and relation types `(batch, …, hidden)`.
+
+    `label_states` are relation types before the FFN of equation 1, `(batch, relations, hidden)`, where something reads
+    them; `word_attention` is `(batch, words, words)`, likewise.
+    """
 
     token_states: Tensor
     word_states: Tensor
     relation_states: Tensor
+    label_states: Tensor | None
+    word_attention: Tensor | None
     hidden_states: tuple[Tensor, ...] | None
     attentions: tuple[Tensor, ...] | None
 
 
 class Entities(NamedTuple):
-    """What stage 2 gives: mentions `(batch, mentions, hidden)` and entities `(batch, entities, hidden)`."""
+    """What stage 2 gives: mentions `(batch, mentions, hidden)` and entities `(batch, entities, hidden)`.
+
+    `attention` is that of each entity's words to all words, `(batch, entities, words)`, where something reads it.
+    `paired` are entities as each pair sees them, where that differs: two for each pair, `(batch, 2 · pairs, hidden)`.
+    """
 
     mention_states: Tensor
     states: Tensor
+    attention: Tensor | None
+    paired: Tensor | None
 
 
 class Refined(NamedTuple):
@@ -58,14 +94,22 @@ class Refined(NamedTuple):
 class GLiRELModel(GLiRELPreTrainedModel):
     """The bare model: everything up to the scores (equations 1 to 6)."""
 
-    _keys_to_ignore_on_load_unexpected = [r"^scorer\.", r"^coreference\."]  # of the head, in a whole checkpoint
+    # Of the head, in a whole checkpoint.
+    _keys_to_ignore_on_load_unexpected = [r"^scorer\.", r"^coreference\.", r"^threshold\."]
 
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
         size, inner_size, dropout = config.hidden_size, config.inner_size, config.dropout
-        self.encoder = _build_encoder(config)
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = None  # never used, and a parameter without gradient stops distributed training
+        self.encoder = _build_encoder(config.encoder_config, config._attn_implementation)
+        self.layer_fusion = self._make_layer_fusion(config.encoder_config)
+        self.label_encoder = self._make_label_encoder() if config.reads_labels_apart else None
+        self.fusion = (
+            CrossFusion(
+                config.fusion_schema, config.num_fusion_layers, size, config.encoder_config.num_attention_heads
+            )
+            if config.fusion_schema
+            else None
+        )
         self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size)
         self.dropout = nn.Dropout(dropout)
         self.lstm = WordLSTM(size) if config.use_lstm else None
@@ -74,10 +118,34 @@ class GLiRELModel(GLiRELPreTrainedModel):
         )
         self.entity_pooling = ENTITIES[config.entity_pooling]()
         self.pair_representation = PAIRS[config.pair_representation](size, inner_size, dropout)
+        context = CONTEXTS[config.pair_context]
+        self.pair_context = None if context is None else context(size, inner_size, dropout)
+        if self.pair_context is not None:
+            keep_last_attention(self.encoder)
         self.relation_feed_forward = FeedForward(size, inner_size, size, dropout)
         self.pair_refinement = self._make_refinement(config.num_pair_refinement_layers)
         self.relation_refinement = self._make_refinement(config.num_relation_refinement_layers)
+        self.label_attention = (
+            AttentionBlock(size, config.num_refinement_heads) if config.pair_label_attention else None
+        )
         self.post_init()
+
+    def _make_layer_fusion(self, encoder_config: PreTrainedConfig) -> LayerFusion | None:
+        if self.config.layer_fusion == "none":
+            return None
+        return LayerFusion(encoder_config.num_hidden_layers, encoder_config.hidden_size)
+
+    def _make_label_encoder(self) -> LabelEncoder:
+        config = self.config
+        has_own, fuses_padding = config.label_encoder_config is not None, config.layer_fusion == "padded"
+        return LabelEncoder(
+            _build_encoder(config.label_encoder_config, config._attn_implementation) if has_own else None,
+            config.label_input_size,
+            config.hidden_size,
+            config.label_pooling,
+            self._make_layer_fusion(config.label_encoder_config) if has_own else None,
+            fuses_padding,
+        )
 
     def _make_refinement(self, num_layers: int) -> Refinement:
         config = self.config
@@ -102,9 +170,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
         input_ids: Tensor,
         attention_mask: Tensor,
         word_token_spans: Tensor,
-        relation_token_spans: Tensor,
-        mention_word_spans: Tensor,
-        pair_index: Tensor,
+        relation_token_spans: Tensor | None = None,
+        mention_word_spans: Tensor = None,  # type: ignore[assignment]  # must be given, see `check_inputs`
+        pair_index: Tensor = None,  # type: ignore[assignment]  # likewise
         word_mask: Tensor | None = None,
         relation_mask: Tensor | None = None,
         mention_mask: Tensor | None = None,
@@ -112,6 +180,12 @@ class GLiRELModel(GLiRELPreTrainedModel):
         position_ids: Tensor | None = None,
         mention_entity: Tensor | None = None,
         entity_mask: Tensor | None = None,
+        type_input_ids: Tensor | None = None,
+        type_attention_mask: Tensor | None = None,
+        type_states: Tensor | None = None,
+        relation_index: Tensor | None = None,
+        segment_token_spans: Tensor | None = None,
+        segment_mask: Tensor | None = None,
         scorer: PairScorer | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
@@ -123,7 +197,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             attention_mask (`torch.LongTensor` of shape `(batch, tokens)`): 1 means real.
             word_token_spans (`torch.LongTensor` of shape `(batch, words, 2)`): tokens of each word of the text.
             relation_token_spans (`torch.LongTensor` of shape `(batch, relations, 2)`): tokens of each relation type,
-                whose `[REL]` stands just before.
+                whose `[REL]` stands just before; with `label_encoding="joint"`.
             mention_word_spans (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention.
             pair_index (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail positions on the `entities`
                 axis.
@@ -133,6 +207,15 @@ class GLiRELModel(GLiRELPreTrainedModel):
             mention_entity (`torch.LongTensor` of shape `(batch, mentions)`): entity of each mention. Without it, each
                 mention is an entity of its own.
             entity_mask (`torch.BoolTensor` of shape `(batch, entities)`): goes with `mention_entity`; True means real.
+            type_input_ids, type_attention_mask (`torch.LongTensor` of shape `(types, tokens)`): with
+                `label_encoding="separate"`, the distinct relation types of the batch, each with special tokens.
+            type_states (`torch.FloatTensor` of shape `(types, width)`): in their place, what
+                [`GLiRELForRelationClassification.encode_relation_types`] made of them before.
+            relation_index (`torch.LongTensor` of shape `(batch, relations)`): which of the `types` each text is asked
+                for; without it, all of them, in their order.
+            segment_token_spans (`torch.LongTensor` of shape `(batch, segments, 2)`): parts of a text that is longer
+                than the encoder reads, which overlap and are read one by one; with `segment_mask` (`torch.BoolTensor`
+                of shape `(batch, segments)`). Only with `label_encoding="separate"`.
             scorer: scores the pairs as soon as they are formed. Unless pairs are refined they are then not kept, and
                 `pair_states` is `None`.
             output_hidden_states, output_attentions: whether to return the encoder's.
@@ -145,6 +228,11 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 f"The model has shared_relation_positions={self.config.shared_relation_positions}, but `position_ids` "
                 f"are {'missing' if position_ids is None else 'given'}. Use the tokenizer saved with the model."
             )
+        if (relation_token_spans is None) != self.config.reads_labels_apart:
+            raise ValueError(
+                f"The model has label_encoding={self.config.label_encoding!r}, but `relation_token_spans` are "
+                f"{'missing' if relation_token_spans is None else 'given'}. Use the tokenizer saved with the model."
+            )
         inputs = check_inputs(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -153,50 +241,182 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 "relation": (relation_token_spans, relation_mask),
                 "mention": (mention_word_spans, mention_mask),
                 "pair": (pair_index, pair_mask),
+                "segment": (segment_token_spans, segment_mask),
             },
             position_ids=position_ids,
             mention_entity=mention_entity,
             entity_mask=entity_mask,
+            types=Types(type_input_ids, type_attention_mask, type_states, relation_index),
         )
         encoded = self.encode(inputs, output_hidden_states, output_attentions)
         entities = self.represent_entities(encoded, inputs)
-        pairs = self.pair_representation(entities.states, pair_index)
+        pairs = self.form_pairs(entities, encoded, inputs)
         refined = self.refine(pairs, encoded, inputs)
-        scores = (None, None) if scorer is None else scorer(refined.pairs, refined.relation_states)
+        scores = Scores() if scorer is None else scorer(refined.pairs, refined.relation_states, inputs.relation_mask)
         return self._output(inputs, encoded, entities, refined, scores)
 
     def encode(
         self, inputs: Inputs, output_hidden_states: bool | None = None, output_attentions: bool | None = None
     ) -> Encoded:
-        """Stage 1: words of the text and relation types (Section 3.2, equation 1)."""
-        encoded = self.encoder(
-            input_ids=inputs.input_ids,
-            attention_mask=inputs.attention_mask,
-            **({} if inputs.position_ids is None else {"position_ids": inputs.position_ids}),
-            output_hidden_states=output_hidden_states,
-            output_attentions=output_attentions,
-            return_dict=True,
-        )
-        token_states = encoded.last_hidden_state
-        word_states = self.dropout(self.pooling(token_states, inputs.word_token_spans))
+        """Stage 1: words of the text and relation types (GLiREL, Section 3.2 and equation 1; GLiDRE, Section 2.2)."""
+        encoded = self._run_encoder(inputs, output_hidden_states, output_attentions)
+        word_states = self.dropout(self.pooling(encoded.states, inputs.word_token_spans))
         if self.lstm is not None:
             word_states = self.lstm(word_states, inputs.word_mask)
-        read = RELATIONS[self.config.relation_representation]
-        relation_states = read(self.pooling, token_states, inputs.relation_token_spans)
-        relation_states = self.relation_feed_forward(self.dropout(relation_states))
-        return Encoded(token_states, word_states, relation_states, encoded.hidden_states, encoded.attentions)
+        attention = (
+            None if encoded.attention is None else attention_of_words(encoded.attention, inputs.word_token_spans)
+        )
+        if self.config.reads_labels_apart:
+            label_states, relation_states = self._relations_of_types(inputs)
+        else:
+            assert inputs.relation_token_spans is not None  # `forward` checks
+            read = RELATIONS[self.config.relation_representation]
+            label_states = self.dropout(read(self.pooling, encoded.states, inputs.relation_token_spans))
+            relation_states = None
+        if self.fusion is not None:
+            label_states, word_states = self.fusion(label_states, inputs.relation_mask, word_states, inputs.word_mask)
+        if relation_states is None:
+            relation_states = self.relation_feed_forward(label_states)
+        return Encoded(
+            encoded.states,
+            word_states,
+            relation_states,
+            label_states,
+            attention,
+            encoded.hidden_states,
+            encoded.attentions,
+        )
+
+    def _run_encoder(
+        self, inputs: Inputs, output_hidden_states: bool | None, output_attentions: bool | None
+    ) -> EncoderOutput:
+        """The encoder's tokens of whole texts; those that are too long are read in segments."""
+        wants_attention = self.pair_context is not None
+
+        def run(input_ids: Tensor, attention_mask: Tensor, **others: Tensor) -> EncoderOutput:
+            return run_encoder(
+                self.encoder,
+                self.layer_fusion,
+                None,
+                wants_attention=wants_attention,
+                output_hidden_states=output_hidden_states,
+                output_attentions=output_attentions,
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                **others,
+            )
+
+        if inputs.segment_token_spans is None or inputs.segment_mask is None:
+            positions = {} if inputs.position_ids is None else {"position_ids": inputs.position_ids}
+            return run(inputs.input_ids, inputs.attention_mask, **positions)
+        segments = list_segments(inputs.segment_token_spans, inputs.segment_mask)
+        states, attention = read_in_segments(
+            lambda ids, mask: run(ids, mask)[:2], inputs.input_ids, inputs.attention_mask, segments
+        )
+        return EncoderOutput(states, attention, None, None)
+
+    def encode_types(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Relation types that are read apart, as far as no text is needed: what `type_states` of `forward` are.
+
+        Args:
+            input_ids, attention_mask: `(types, tokens)`.
+
+        Returns:
+            `(types, width)`: vectors before the FFN of equation 1, after it, or both, as the model reads them.
+        """
+        assert self.label_encoder is not None  # the callers have one
+        label_states = self.dropout(self.label_encoder(input_ids, attention_mask, self.encoder, self.layer_fusion))
+        if self.fusion is not None:  # what the FFN reads depends on the text
+            return label_states
+        relation_states = self.relation_feed_forward(label_states)
+        return torch.cat([label_states, relation_states], dim=-1) if self._reads_label_states else relation_states
+
+    @property
+    def _reads_label_states(self) -> bool:
+        return self.label_attention is not None
+
+    def _relations_of_types(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        """Relation types before the FFN and, unless that must wait, after it, `(batch, relations, hidden)` each."""
+        types = inputs.types
+        states = types.states
+        if states is None:
+            assert types.input_ids is not None  # `check_inputs` checks
+            assert types.attention_mask is not None
+            states = self.encode_types(types.input_ids, types.attention_mask)
+        if types.relation_index is None:
+            of_texts = states.unsqueeze(0).expand(len(inputs.input_ids), -1, -1)
+        else:
+            of_texts = states[types.relation_index]
+        if self.fusion is not None:
+            return of_texts, None
+        if self._reads_label_states:
+            label_states, relation_states = of_texts.chunk(2, dim=-1)
+            return label_states, relation_states
+        return of_texts, of_texts
 
     def represent_entities(self, encoded: Encoded, inputs: Inputs) -> Entities:
-        """Stage 2: mentions (equation 2), and entities from their mentions."""
+        """Stage 2: mentions (GLiREL, equation 2), and entities from their mentions or words (GLiDRE, Section 2.2)."""
         mention_states = self.mention_representation(encoded.word_states, inputs.mention_word_spans)
-        if inputs.mention_entity is None:
-            return Entities(mention_states, mention_states)
-        num_entities = inputs.entity_mask.shape[1]
-        pooled = self.entity_pooling(mention_states, inputs.mention_entity, inputs.mention_mask, num_entities)
-        return Entities(mention_states, pooled)
+        pools_words = self.config.mention_representation == "words"
+        if not pools_words and self.pair_context is None and inputs.mention_entity is None:
+            return Entities(mention_states, mention_states, None, None)
+        entity_of = inputs.mention_entity
+        if entity_of is None:
+            entity_of = torch.arange(mention_states.shape[1], device=mention_states.device).expand(
+                len(mention_states), -1
+            )
+        mentions_of = count_mentions(entity_of, inputs.mention_mask, inputs.entity_mask.shape[1])
+        inside = inside_spans(inputs.mention_word_spans, encoded.word_states.shape[1]).to(encoded.word_states.dtype)
+        words_of = mentions_of.to(inside.dtype) @ inside
+        if pools_words:
+            states = self.entity_pooling(encoded.word_states, words_of)
+        elif inputs.mention_entity is None:
+            states = mention_states
+        else:
+            states = self.entity_pooling(mention_states, mentions_of)
+        if self.config.shared_words != "kept":
+            return self._without_shared_words(
+                Entities(mention_states, states, None, None), encoded, inputs, mentions_of, words_of
+            )
+        attention = None if encoded.word_attention is None else normalized(words_of) @ encoded.word_attention
+        return Entities(mention_states, states, attention, None)
+
+    def _without_shared_words(
+        self, entities: Entities, encoded: Encoded, inputs: Inputs, mentions_of: Tensor, words_of: Tensor
+    ) -> Entities:
+        """Entities as each pair sees them: without the words that both share, of the same weight each."""
+        if self.config.shared_words == "removed":
+            shared = shared_as_sets(words_of)
+        else:
+            num_words = words_of.shape[-1]
+            shared = shared_by_position(inputs.mention_word_spans, mentions_of, num_words, words_of.dtype)
+        # Two ends of each pair, one after the other: (batch, 2 · pairs), and what stands at the other end.
+        ends, others = inputs.pair_index.flatten(1), inputs.pair_index.flip(-1).flatten(1)
+        num_entities = words_of.shape[1]
+        removed = gather_items(shared.flatten(1, 2), ends * num_entities + others)
+        total = words_of.sum(-1, keepdim=True).clamp(min=1)
+        weights = (gather_items(words_of, ends) - removed) / gather_items(total, ends)
+        if self.config.entity_pooling == "mean":
+            paired = weights @ encoded.word_states
+        else:  # as the original does: only what an entity attends to changes
+            paired = gather_items(entities.states, ends)
+        attention = None if encoded.word_attention is None else weights @ encoded.word_attention
+        return entities._replace(attention=attention, paired=paired)
+
+    def form_pairs(self, entities: Entities, encoded: Encoded, inputs: Inputs) -> Pairs:
+        """Stage 3: ordered pairs (GLiREL, equation 3), in their context (GLiDRE, equations 5 to 8)."""
+        states, index = entities.states, inputs.pair_index
+        if entities.paired is not None:  # each pair has its own two
+            states = entities.paired
+            index = torch.arange(states.shape[1], device=states.device).view(1, -1, 2).expand(len(states), -1, -1)
+        context = None
+        if self.pair_context is not None:
+            context = self.pair_context(states, entities.attention, encoded.word_states)
+        pairs: Pairs = self.pair_representation(states, index, context)
+        return pairs
 
     def refine(self, pairs: Pairs, encoded: Encoded, inputs: Inputs) -> Refined:
-        """Stage 4: pairs against words, then relation types against pairs (equations 4 to 6), if anything refines."""
+        """Stage 4: pairs against words, types against pairs (GLiREL, equations 4–6), pairs against types (GLiDRE)."""
         relation_states, relation_mask = encoded.relation_states, inputs.relation_mask
         if not self.config.relation_refinement_sees_pairs:
             no_pairs, no_mask = relation_states[:, :0], relation_mask[:, :0]
@@ -206,6 +426,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
         pair_states = self.pair_refinement(pairs.states(), inputs.pair_mask, encoded.word_states, inputs.word_mask)
         if self.config.relation_refinement_sees_pairs:
             relation_states = self.relation_refinement(relation_states, relation_mask, pair_states, inputs.pair_mask)
+        if self.label_attention is not None:
+            pair_states = self.label_attention(pair_states, encoded.label_states, relation_mask)
         return Refined(pair_states, relation_states)
 
     def _output(
@@ -214,10 +436,12 @@ class GLiRELModel(GLiRELPreTrainedModel):
         encoded: Encoded,
         entities: Entities,
         refined: Refined,
-        scores: tuple[Tensor | None, Tensor | None],
+        scores: Scores,
     ) -> GLiRELModelOutput:
         pair_states = refined.pairs if isinstance(refined.pairs, Tensor) else None
-        if isinstance(refined.pairs, Pairs) and scores[0] is None:  # else they were scored, and nobody asks for them
+        if (
+            isinstance(refined.pairs, Pairs) and scores.relations is None
+        ):  # else they were scored, and nobody asks for them
             pair_states = refined.pairs.states()
         return GLiRELModelOutput(
             pair_states=pair_states,
@@ -226,8 +450,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
             mention_states=entities.mention_states,
             word_states=encoded.word_states,
             last_hidden_state=encoded.token_states,
-            scores=scores[0],
-            coreference_scores=scores[1],
+            scores=scores.relations,
+            coreference_scores=scores.coreference,
+            threshold_scores=scores.thresholds,
             word_mask=inputs.word_mask,
             entity_mask=inputs.entity_mask,
             pair_mask=inputs.pair_mask,
@@ -250,6 +475,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         self.coreference = (
             CoreferenceClassifier(config.hidden_size, config.dropout) if config.coreference_classifier else None
         )
+        self.threshold = ThresholdHead(config.hidden_size, config.dropout) if config.threshold_head else None
         self.post_init()
 
     @can_return_tuple
@@ -258,9 +484,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         input_ids: Tensor,
         attention_mask: Tensor,
         word_token_spans: Tensor,
-        relation_token_spans: Tensor,
-        mention_word_spans: Tensor,
-        pair_index: Tensor,
+        relation_token_spans: Tensor | None = None,
+        mention_word_spans: Tensor = None,  # type: ignore[assignment]  # must be given, see `check_inputs`
+        pair_index: Tensor = None,  # type: ignore[assignment]  # likewise
         word_mask: Tensor | None = None,
         relation_mask: Tensor | None = None,
         mention_mask: Tensor | None = None,
@@ -271,6 +497,12 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         output_attentions: bool | None = None,
         mention_entity: Tensor | None = None,
         entity_mask: Tensor | None = None,
+        type_input_ids: Tensor | None = None,
+        type_attention_mask: Tensor | None = None,
+        type_states: Tensor | None = None,
+        relation_index: Tensor | None = None,
+        segment_token_spans: Tensor | None = None,
+        segment_mask: Tensor | None = None,
     ) -> GLiRELRelationClassificationOutput:
         r"""Scores every pair against every relation type. See [`GLiRELModel.forward`] for the other tensors.
 
@@ -296,6 +528,12 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             position_ids=position_ids,
             mention_entity=mention_entity,
             entity_mask=entity_mask,
+            type_input_ids=type_input_ids,
+            type_attention_mask=type_attention_mask,
+            type_states=type_states,
+            relation_index=relation_index,
+            segment_token_spans=segment_token_spans,
+            segment_mask=segment_mask,
             scorer=self.pair_scorer,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
@@ -308,13 +546,14 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         loss = None
         if labels is not None:
             check_labels(labels, logits)
-            loss = self.relation_loss(logits, labels, cell_mask)
+            loss = self.relation_loss(logits, labels, cell_mask, outputs.threshold_scores)
         return GLiRELRelationClassificationOutput(
             loss=loss,
             logits=logits.masked_fill(~cell_mask, torch.finfo(logits.dtype).min),
             pair_mask=outputs.pair_mask,
             relation_mask=outputs.relation_mask,
             coreference_logits=outputs.coreference_scores,
+            threshold_logits=outputs.threshold_scores,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -322,7 +561,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
     @property
     def pair_scorer(self) -> PairScorer:
         """Stage 5: what scores the pairs while the base model forms them."""
-        return PairScorer(self.scorer, self.coreference, needs_gradient=may_need_gradient(self))
+        return PairScorer(self.scorer, self.coreference, may_need_gradient(self), self.threshold)
 
     @property
     def relation_loss(self) -> RelationLoss:
@@ -334,6 +573,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             config.focal_gamma,
             config.positive_weight,
             config.negative_weight,
+            config.loss_reduction,
         )
 
     @property
@@ -363,6 +603,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         cls,
         encoder: str | os.PathLike[str],
         *,
+        label_encoder: str | os.PathLike[str] | None = None,
         model_max_length: int | None = None,
         trust_remote_code: bool = False,
         revision: str = "main",
@@ -373,11 +614,13 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
 
         Args:
             encoder: a folder or a Hub repository of any bidirectional encoder with a fast tokenizer.
+            label_encoder: the same of one that reads relation types on their own, with `label_encoding="separate"`; by
+                default `encoder` reads them.
             model_max_length: how many tokens the encoder reads; by default what its configuration says.
             trust_remote_code: whether code of the encoder's own repository may run.
             revision: branch, tag or commit on the Hub.
             attn_implementation: as in [`from_pretrained`]; `"eager"` takes transformers' own attention for DeBERTa.
-            settings: any field of [`GLiRELConfig`] but `encoder_config`.
+            settings: any field of [`GLiRELConfig`] but `encoder_config` and `label_encoder_config`.
 
         Returns:
             The model, in float32, with its tokenizer in `model.tokenizer`. Nothing in it refers to `encoder` again:
@@ -387,39 +630,57 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             >>> model = GLiRELForRelationClassification.from_encoder("microsoft/deberta-v3-small", hidden_size=512)
             >>> tokenizer = model.tokenizer
         """
-        if unknown := sorted(
-            set(settings) - set(GLiRELConfig.__dataclass_fields__) | {"encoder_config"} & set(settings)
-        ):
+        given = {"encoder_config", "label_encoder_config"}
+        if unknown := sorted(set(settings) - set(GLiRELConfig.__dataclass_fields__) | given & set(settings)):
             raise TypeError(
                 f"These are not settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
             )
         options = {"trust_remote_code": trust_remote_code, "revision": revision}
-        encoder_config = AutoConfig.from_pretrained(encoder, **options)
-        _check_encoder(encoder, encoder_config)
-        pretrained = AutoModel.from_pretrained(encoder, dtype=torch.float32, **options)
-        encoder_config.name_or_path = ""
-        encoder_config.dtype = torch.float32
-        config = GLiRELConfig(encoder_config=encoder_config, **settings)
+        text = _Pretrained.load(encoder, options)
+        label = None if label_encoder is None else _Pretrained.load(label_encoder, options)
+        config = GLiRELConfig(
+            encoder_config=text.config, label_encoder_config=None if label is None else label.config, **settings
+        )
         model = cls._from_config(config, dtype=torch.float32, attn_implementation=attn_implementation)
-        weights = {name: w for name, w in pretrained.state_dict().items() if not name.startswith("pooler.")}
-        model.glirel.encoder.load_state_dict(weights)
-        base_tokenizer = AutoTokenizer.from_pretrained(encoder, **options)
+        model.glirel.encoder.load_state_dict(text.weights)
+        if label is not None:
+            model.glirel.label_encoder.encoder.load_state_dict(label.weights)
         model.tokenizer = GLiRELTokenizer.from_base(
-            base_tokenizer,
-            model_max_length=model_max_length or _input_limit(encoder_config, base_tokenizer.model_max_length),
+            text.tokenizer,
+            label_tokenizer=None if label is None else label.tokenizer,
+            model_max_length=model_max_length or _input_limit(text.config, text.tokenizer.model_max_length),
             **{name: getattr(config, name) for name in SHARED_SETTINGS},
         )
-        if len(model.tokenizer) > encoder_config.vocab_size:
+        if len(model.tokenizer) > text.config.vocab_size:
             model.resize_token_embeddings(len(model.tokenizer), mean_resizing=False)
         return model
 
 
-def _build_encoder(config: GLiRELConfig) -> PreTrainedModel:
-    """The encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
-    encoder_config = config.encoder_config
-    if encoder_config.model_type == "deberta-v2" and config._attn_implementation != "eager":
-        return FastDebertaV2Model(encoder_config)
-    return AutoModel.from_config(encoder_config)
+class _Pretrained(NamedTuple):
+    """A pre-trained encoder: its configuration without a name, its weights and its tokenizer."""
+
+    config: PreTrainedConfig
+    weights: dict[str, Tensor]
+    tokenizer: PreTrainedTokenizerBase
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str], options: dict[str, Any]) -> _Pretrained:
+        config = AutoConfig.from_pretrained(name, **options)
+        _check_encoder(name, config)
+        pretrained = AutoModel.from_pretrained(name, dtype=torch.float32, **options)
+        config.name_or_path = ""
+        config.dtype = torch.float32
+        weights = {key: w for key, w in pretrained.state_dict().items() if not key.startswith("pooler.")}
+        return cls(config, weights, AutoTokenizer.from_pretrained(name, **options))
+
+
+def _build_encoder(encoder_config: PreTrainedConfig, attn_implementation: str | None) -> PreTrainedModel:
+    """An encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
+    is_fast = encoder_config.model_type == "deberta-v2" and attn_implementation != "eager"
+    encoder = FastDebertaV2Model(encoder_config) if is_fast else AutoModel.from_config(encoder_config)
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None  # never used, and a parameter without gradient stops distributed training
+    return encoder
 
 
 def _check_encoder(name: str | os.PathLike[str], encoder_config: PreTrainedConfig) -> None:

@@ -1,12 +1,13 @@
-"""Stage 3, form pairs: ordered pairs of entities (equation 3), formed when somebody reads them.
+"""Stage 3, form pairs: ordered pairs of entities (GLiREL, equation 3), formed when somebody reads them.
 
-Axes: `batch, entities, pairs, hidden`.
+Axes: `batch, entities, pairs, words, hidden`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from .feed_forward_glirel import ConcatFeedForward
@@ -27,9 +28,73 @@ class PairRepresentation(nn.Module):
         super().__init__()
         self.feed_forward = ConcatFeedForward(size, inner_size, dropout)
 
-    def forward(self, entity_states: Tensor, pair_index: Tensor) -> Pairs:
+    def forward(self, entity_states: Tensor, pair_index: Tensor, context: PairContext | None = None) -> Pairs:
+        """Pairs of `entity_states`; with a `context`, of what it makes of them for each pair."""
+        if context is not None:
+            return ContextualPairs(self.feed_forward, pair_index, context)
         heads, tails = self.feed_forward.left(entity_states), self.feed_forward.right(entity_states)
-        return Pairs(self.feed_forward, heads, tails, pair_index)
+        return EntityPairs(self.feed_forward, pair_index, heads, tails)
+
+
+class LocalizedContext(nn.Module):
+    """What both entities of a pair attend to changes how they are represented (GLiDRE, equations 5 to 8).
+
+    `α = A_h ⊙ A_t`, `c = Σ_i α_i H_i / (Σ_j α_j + 1e-5)`, and `h' = tanh(FFN_h(h ⊗ c))`, `t' = tanh(FFN_t(t ⊗ c))`.
+    Each entity is pooled once, and the context of all pairs is one product, of `(pairs, words)` with the words. The
+    1e-5, which the paper leaves out, is not negligible: Σ α is about one over the number of words.
+
+    Args:
+        size, inner_size: widths of an entity and of the FFNs.
+        dropout: probability of dropout in them.
+    """
+
+    def __init__(self, size: int, inner_size: int, dropout: float):
+        super().__init__()
+        self.head = ConcatFeedForward(size, inner_size, dropout)
+        self.tail = ConcatFeedForward(size, inner_size, dropout)
+
+    def forward(self, entity_states: Tensor, entity_attention: Tensor, word_states: Tensor) -> PairContext:
+        """The context of any pair of entities.
+
+        Args:
+            entity_states: `(batch, entities, size)`.
+            entity_attention: mean attention of each entity's words to all words, `(batch, entities, words)`.
+            word_states: `(batch, words, size)`.
+        """
+        return PairContext(
+            self, self.head.left(entity_states), self.tail.left(entity_states), entity_attention, word_states
+        )
+
+
+@dataclass
+class PairContext:
+    """What the context of a pair is made of, for [`ContextualPairs`]. See [`LocalizedContext`].
+
+    Args:
+        network: equations 7 and 8.
+        heads, tails: the entities' part of its first layers, `(batch, entities, inner)` each.
+        attention: `(batch, entities, words)`.
+        words: `(batch, words, size)`.
+    """
+
+    network: LocalizedContext
+    heads: Tensor
+    tails: Tensor
+    attention: Tensor
+    words: Tensor
+
+    def weights(self, index: Tensor) -> Tensor:
+        """α of some pairs, `(batch, some, words)`: how much each word counts (equations 5 and 6)."""
+        joint = gather_items(self.attention, index[..., 0]) * gather_items(self.attention, index[..., 1])
+        return joint / (joint.sum(-1, keepdim=True) + 1e-5)
+
+    def ends(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Both entities of some pairs, h' and t', `(batch, some, size)` each."""
+        context = self.weights(index) @ self.words
+        return tuple(  # type: ignore[return-value]  # there are two
+            torch.tanh(network.output(network.inner(gather_items(left, index[..., side]), network.right(context))))
+            for side, (network, left) in enumerate(((self.network.head, self.heads), (self.network.tail, self.tails)))
+        )
 
 
 @dataclass
@@ -38,19 +103,16 @@ class Pairs:
 
     Args:
         feed_forward: the FFN of equation 3.
-        heads, tails: its first layer, once for each entity: as head and as tail, `(batch, entities, inner)` each.
         index: head and tail of each pair on the `entities` axis, `(batch, pairs, 2)`.
     """
 
     feed_forward: ConcatFeedForward
-    heads: Tensor
-    tails: Tensor
     index: Tensor
 
     @property
     def numbers_per_pair(self) -> int:
         """How many numbers a pair takes while it is formed."""
-        return int(self.heads.shape[-1])
+        raise NotImplementedError
 
     @property
     def last_layer(self) -> nn.Module:
@@ -59,6 +121,31 @@ class Pairs:
 
     def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         """What the last layer reads, for some rows of `index`: `(batch, some, inner)`, in `scratch` if given."""
+        raise NotImplementedError
+
+    def states(self, index: Tensor | None = None, scratch: Scratch | None = None) -> Tensor:
+        """κ of all pairs, or of some rows of `index`: `(batch, pairs, hidden)`."""
+        inner: Tensor = self.last_layer(self.inner(self.index if index is None else index, scratch))
+        return inner
+
+
+@dataclass
+class EntityPairs(Pairs):
+    """Pairs of entities that are the same in every pair.
+
+    Args:
+        heads, tails: the first layer of the FFN, once for each entity: as head and as tail, `(batch, entities, inner)`
+            each.
+    """
+
+    heads: Tensor
+    tails: Tensor
+
+    @property
+    def numbers_per_pair(self) -> int:
+        return int(self.heads.shape[-1])
+
+    def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         shape = (*index.shape[:2], self.numbers_per_pair)
         left, right = (
             gather_items(
@@ -70,10 +157,25 @@ class Pairs:
         )
         return self.feed_forward.inner(left, right, in_place=scratch is not None)
 
-    def states(self, index: Tensor | None = None, scratch: Scratch | None = None) -> Tensor:
-        """κ of all pairs, or of some rows of `index`: `(batch, pairs, hidden)`."""
-        inner: Tensor = self.last_layer(self.inner(self.index if index is None else index, scratch))
-        return inner
+
+@dataclass
+class ContextualPairs(Pairs):
+    """Pairs of entities that depend on the pair.
+
+    Args:
+        context: what makes the entities of a pair.
+    """
+
+    context: PairContext
+
+    @property
+    def numbers_per_pair(self) -> int:
+        return 3 * int(self.context.heads.shape[-1]) + 2 * int(self.context.words.shape[1])
+
+    def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
+        head, tail = self.context.ends(index)
+        return self.feed_forward.inner(self.feed_forward.left(head), self.feed_forward.right(tail))
 
 
 PAIRS: dict[str, type[PairRepresentation]] = {"concat": PairRepresentation}
+CONTEXTS: dict[str, type[LocalizedContext] | None] = {"none": None, "localized": LocalizedContext}

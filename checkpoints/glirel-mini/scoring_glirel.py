@@ -5,9 +5,10 @@ Axes: `batch, pairs, relations, hidden`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from .feed_forward_glirel import FeedForward
-from .memory_glirel import Scratch
+from .memory_glirel import Scratch, normalized
 from .pairs_glirel import Pairs
 
 # How many numbers a chunk of pairs may hold at once: what stays in a processor's cache, or what keeps a GPU busy. When
@@ -167,6 +168,39 @@ class CoreferenceClassifier(nn.Sequential):
         self.requires_grad_(False)
 
 
+class ThresholdHead(nn.Module):
+    """The score that a relation of a pair must exceed, from the pair and the types asked for (GLiDRE, Section 3.4.3).
+
+    `FFN([mean of the relation types ; κ])`: `(batch, pairs, size)` to `(batch, pairs)`. It depends on which types are
+    asked for together; their own scores do not.
+
+    Args:
+        size: width of pairs and relation types, and of the FFN.
+        dropout: probability of dropout in it.
+    """
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.relations = nn.Linear(size, size)
+        self.pair = nn.Linear(size, size, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(size, 1)
+
+    def forward(self, pair_states: Tensor, mean_relation: Tensor) -> Tensor:
+        """Thresholds of pairs, for the mean of the relation types `(batch, size)`."""
+        inner = functional.relu(self.relations(mean_relation).unsqueeze(1) + self.pair(pair_states))
+        thresholds: Tensor = self.output(self.dropout(inner)).squeeze(-1)
+        return thresholds
+
+
+class Scores(NamedTuple):
+    """Logits of relation types `(batch, pairs, relations)`, and of whatever else scores pairs `(batch, pairs)`."""
+
+    relations: Tensor | None = None
+    coreference: Tensor | None = None
+    thresholds: Tensor | None = None
+
+
 @dataclass
 class PairScorer:
     """Scores pairs chunk by chunk: they are formed (equation 3) when they are scored, and then forgotten.
@@ -178,30 +212,53 @@ class PairScorer:
         scorer: one of `SCORERS`.
         coreference: what also scores pairs as coreferent, if anything does.
         needs_gradient: whether chunks are computed again for the gradients, rather than kept.
+        threshold: what gives each pair a threshold, if anything does.
     """
 
     scorer: Scorer
     coreference: nn.Module | None
     needs_gradient: bool
+    threshold: ThresholdHead | None = None
 
-    def __call__(self, pairs: Pairs | Tensor, relation_states: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Scores `(batch, pairs, relations)`, and `(batch, pairs)` for coreference.
+    def __call__(self, pairs: Pairs | Tensor, relation_states: Tensor, relation_mask: Tensor | None = None) -> Scores:
+        """The scores of all pairs.
 
         Args:
             pairs: to be formed, or the states of pairs that were formed already, `(batch, pairs, hidden)`.
             relation_states: `(batch, relations, hidden)`.
+            relation_mask: True where a relation type is real, `(batch, relations)`; by default all are.
         """
+        heads = list(self._other_heads(relation_states, relation_mask))
         numbers_per_pair = self.scorer.numbers_per_pair(relation_states.shape[1])
         if isinstance(pairs, Tensor):
             scores = self._in_chunks(
-                lambda states: self._score(states, relation_states), pairs, max(numbers_per_pair, pairs.shape[-1])
+                lambda states: self._score(states, relation_states, heads),
+                pairs,
+                max(numbers_per_pair, pairs.shape[-1]),
             )
         else:
-            score = self._forming(pairs, relation_states)
+            score = self._forming(pairs, relation_states, heads)
             scores = self._in_chunks(score, pairs.index, max(numbers_per_pair, pairs.numbers_per_pair))
-        if self.coreference is None:
-            return scores, None
-        return scores[..., :-1], scores[..., -1]
+        if not heads:
+            return Scores(scores)
+        of_heads = iter(scores[..., scores.shape[-1] - len(heads) :].unbind(-1))
+        return Scores(
+            scores[..., : -len(heads)],
+            None if self.coreference is None else next(of_heads),
+            None if self.threshold is None else next(of_heads),
+        )
+
+    def _other_heads(
+        self, relation_states: Tensor, relation_mask: Tensor | None
+    ) -> Iterator[Callable[[Tensor], Tensor]]:
+        """What else scores a pair: from pairs `(batch, some, hidden)` to `(batch, some)`."""
+        if self.coreference is not None:
+            yield self.coreference
+        if self.threshold is not None:
+            real = relation_states.new_ones(relation_states.shape[:2]) if relation_mask is None else relation_mask
+            weights = normalized(real.to(relation_states.dtype)).unsqueeze(1)
+            mean = (weights @ relation_states).squeeze(1)
+            yield partial(self.threshold, mean_relation=mean)
 
     def folding(self, layer: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]] | None:
         """What folds the pairs' last layer into relation types, by reading its weights in place of calling it.
@@ -209,19 +266,21 @@ class PairScorer:
         `None` where something else reads the pairs; where another module has taken the layer's place, such as one with
         an adapter; or where its weights come only when it is called, as offloaded ones do.
         """
-        if self.coreference is not None or not isinstance(self.scorer, LinearScorer):
+        if self.coreference is not None or self.threshold is not None or not isinstance(self.scorer, LinearScorer):
             return None
         if type(layer) is not nn.Linear or layer.weight.device.type == "meta":
             return None
         return partial(self.scorer.fold, layer)
 
-    def _score(self, pair_states: Tensor, relation_states: Tensor) -> Tensor:
+    def _score(
+        self, pair_states: Tensor, relation_states: Tensor, heads: Sequence[Callable[[Tensor], Tensor]]
+    ) -> Tensor:
         scores: Tensor = self.scorer(pair_states, relation_states)
-        if self.coreference is None:
-            return scores
-        return torch.cat([scores, self.coreference(pair_states).unsqueeze(-1)], dim=-1)
+        return torch.cat([scores, *(head(pair_states).unsqueeze(-1) for head in heads)], dim=-1) if heads else scores
 
-    def _forming(self, pairs: Pairs, relation_states: Tensor) -> Callable[[Tensor], Tensor]:
+    def _forming(
+        self, pairs: Pairs, relation_states: Tensor, heads: Sequence[Callable[[Tensor], Tensor]]
+    ) -> Callable[[Tensor], Tensor]:
         """What forms and scores some rows of `pairs.index`."""
         is_compiling = torch.compiler.is_compiling()
         scratch = None if self.needs_gradient or is_compiling else Scratch()
@@ -231,7 +290,7 @@ class PairScorer:
         if is_worthwhile and (fold := self.folding(pairs.last_layer)) is not None:
             folded = fold(relation_states)
             return lambda index: score_linearly(pairs.inner(index, scratch), *folded)
-        return lambda index: self._score(pairs.states(index, scratch), relation_states)
+        return lambda index: self._score(pairs.states(index, scratch), relation_states, heads)
 
     def _in_chunks(self, score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int) -> Tensor:
         """Scores some rows of `pairs` `(batch, pairs, …)` at a time."""

@@ -13,14 +13,21 @@ from optimum.utils import NormalizedConfig
 from optimum.utils.input_generators import DTYPE_MAPPER, DummyInputGenerator
 from torch import Tensor
 
-from glirel_transformers.batches_glirel import ADDRESSES, AXES, CLUSTER_TENSORS, MASK_OF
+from glirel_transformers.batches_glirel import (
+    ADDRESSES,
+    AXES,
+    CLUSTER_TENSORS,
+    MASK_OF,
+    SEGMENT_TENSORS,
+    TYPE_TENSORS,
+)
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
 
 from .graph import DEFAULT_OPSET
 
 # In a graph, each mention is an entity.
-_INPUTS = tuple(name for name in AXES if name not in ("labels", *CLUSTER_TENSORS))
+_INPUTS = tuple(name for name in AXES if name not in ("labels", *CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS))
 _FIXED = ("span", "pair")  # axes of two numbers: start and end, head and tail
 
 

@@ -13,6 +13,8 @@ from glirel_transformers.batches_glirel import (
     AXES,
     CLUSTER_TENSORS,
     MASK_OF,
+    SEGMENT_TENSORS,
+    TYPE_TENSORS,
     fits_axis,
     misfit_error,
 )
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 _Array = TypeVar("_Array", np.ndarray, "Tensor")
 
 # An input that may be left out, and the one whose axis it then calls real throughout.
-_MASKED = {mask: items for items, mask in MASK_OF.items() if items not in CLUSTER_TENSORS}
+_SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS)
+_MASKED = {mask: items for items, mask in MASK_OF.items() if items not in _SPECIAL}
 # The order in which the model takes them: what it must have, then what it may have.
 _POSITIONAL = (
-    *(name for name in AXES if name not in (*_MASKED, *CLUSTER_TENSORS, "position_ids", "labels")),
+    *(name for name in AXES if name not in (*_MASKED, *_SPECIAL, "position_ids", "labels")),
     *_MASKED,
     "position_ids",
 )

@@ -162,7 +162,7 @@ class RelationCollator:
         if self.too_long == "error":
             needed = len(prompt.token_ids) + len(words.token_ids) + room.marker_tokens * len(document.mentions)
             raise ValueError(
-                f"A text of {len(document.words)} words next to {len(prompt.relation_token_spans)} relation types "
+                f"A text of {len(document.words)} words next to {prompt.num_relations} relation types "
                 f"needs {needed} tokens, but the model reads {self.tokenizer.limits}. Pass too_long='window' to the "
                 f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
