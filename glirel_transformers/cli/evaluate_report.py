@@ -29,6 +29,7 @@ def show(report: dict[str, Any], sort: str, top: int | None) -> None:
         console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
     threshold = report["threshold"]
     console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
+    _show_documents(report)
     for average, fit in report["best_on_these_data"].items():
         console.print(
             f"Best threshold for {average} F1, fitted on the same data: {fit['threshold']:.3f}, which gives "
@@ -40,18 +41,41 @@ def show(report: dict[str, Any], sort: str, top: int | None) -> None:
             f"Best of {found['candidates']}, {found['num_pairs']:,} pairs given: macro-F1 {found['macro_f1']:.3f}, "
             f"accuracy {found['accuracy']:.3f}"
         )
+    of_entities = " of entities" if report["by_entity"] else ""
     console.print(
-        f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs, {len(rows):,} relation types"
-        + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
+        f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs{of_entities}, {len(rows):,} "
+        "relation types" + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
     )
+
+
+def _show_documents(report: dict[str, Any]) -> None:
+    """Where the threshold comes from, and the scores of facts."""
+    if "fitted" in report:
+        fit = report["fitted"]
+        console.print(
+            f"This threshold was fitted on the {fit['num_documents']:,} documents of --fit-on, where micro F1 is "
+            f"{fit['f1']:.3f}"
+        )
+    if "facts" in report:
+        facts = report["facts"]
+        console.print(
+            f"Facts between entities: {facts['num_gold']:,} gold, {facts['num_predicted']:,} predicted, "
+            f"{facts['num_right']:,} right: F1 {facts['f1']:.3f}"
+        )
+    if "ign_f1" in report.get("facts", {}):
+        console.print(
+            f"Without the {facts['num_right_in_train']:,} right ones that training documents state: Ign F1 "
+            f"{facts['ign_f1']:.3f}"
+        )
 
 
 def show_notes(result: Evaluation) -> None:
     """Says what is not counted, or counted as missed without being seen."""
+    one = "an entity" if result.by_entity else "a mention"
     notes = {
         f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
         "relations between such pairs count as missed.": result.num_unscored_pairs,
-        f"{result.num_self_relations:,} relations join a mention to itself and count as missed; --self-pairs asks for "
+        f"{result.num_self_relations:,} relations join {one} to itself and count as missed; --self-pairs asks for "
         "such pairs.": result.num_self_relations,
         f"{result.num_unasked_relations:,} relations are of types that were not asked for, and are not counted.": (
             result.num_unasked_relations

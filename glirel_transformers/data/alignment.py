@@ -70,11 +70,31 @@ class WordText:
         known = None if cluster is None else index
         return [Placed(*self._in_words(mention, index), entity.get("label"), known) for mention in mentions]
 
+    def words_in(self, span: Sequence[int], where: str) -> Span:
+        """The half-open word span of a half-open character span, which may have white space at its ends.
+
+        Raises:
+            ValueError: when it is outside the text or cuts a word; `where` names it.
+        """
+        start, end = span
+        if not 0 <= start <= end <= len(self.text):
+            raise ValueError(f"`{where}` is {(start, end)} in a text of {len(self.text)} characters.")
+        inside = self.text[start:end]
+        first, after = start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip())
+        if first >= after:
+            following = next((word for begin, word in self._first.items() if begin >= start), len(self.words))
+            return following, following
+        return self._place((first, after), where)
+
     def _in_words(self, mention: Mapping[str, Any] | Sequence[int], index: int) -> Span:
         start, end = (mention["start"], mention["end"]) if isinstance(mention, Mapping) else mention[:2]
+        return self._place((start, end), f"entities[{index}]")
+
+    def _place(self, span: Span, where: str) -> Span:
+        start, end = span
         if start not in self._first or end not in self._after or start >= end:
             raise ValueError(
-                f"`entities[{index}]` is {(start, end)}, {self.text[start:end]!r}, which does not start and end on "
+                f"`{where}` is {(start, end)}, {self.text[start:end]!r}, which does not start and end on "
                 "word boundaries. Mark whole words."
             )
         return self._first[start], self._after[end]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glirel_transformers.mentions_glirel import shortened
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # The type of each field; `None` stands for a field that was left out.
 _TYPES = {
     **dict.fromkeys(("start", "end", "head", "tail", "entity"), int),
-    **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text"), str),
+    **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text", "title"), str),
     **dict.fromkeys(("exhaustive", "self_pairs"), bool),
 }
-_LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner")
+_LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence")
+_OF_STRINGS = ("history", "names")
+_FOREIGN = ("sentence",)  # a field of others, however much it looks like one of ours
 _ALIKE = 0.85  # from here on, a name is a misspelt one of ours rather than a field of somebody else
 
 
@@ -32,8 +38,22 @@ def check_types(where: str, record: Mapping[str, Any]) -> None:
         expected = _TYPES.get(name, object)
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {shortened(value)}.")
-    if not all(isinstance(line, str) for line in record.get("history") or ()):
-        raise TypeError(f"`{where}history` must be a list of strings: got {shortened(record['history'])}.")
+    for name in _OF_STRINGS:
+        if not all(isinstance(line, str) for line in record.get(name) or ()):
+            raise TypeError(f"`{where}{name}` must be a list of strings: got {shortened(record[name])}.")
+    if not all(map(_is_whole, record.get("evidence") or ())):
+        raise TypeError(f"`{where}evidence` must be a list of sentence numbers: got {shortened(record['evidence'])}.")
+    if not all(
+        _is_list(span) and len(span) == 2 and all(map(_is_whole, span)) for span in record.get("sentences") or ()
+    ):
+        raise TypeError(
+            f"`{where}sentences` must be a list of word spans, such as [[0, 7], [7, 12]]: got "
+            f"{shortened(record['sentences'])}."
+        )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_list(value: object) -> bool:
@@ -62,7 +82,7 @@ def check_own_fields(
         ValueError: when a field is missing, or looks like one that is misspelt.
     """
     _check_required(where, record, required, allowed)
-    for name in sorted(set(record) - set(allowed)):
+    for name in sorted(set(record) - set(allowed) - set(_FOREIGN)):
         if meant := get_close_matches(name, allowed, 1, _ALIKE):
             raise ValueError(f"`{where}` has the field {name!r}, which looks like {meant[0]!r}. Rename or remove it.")
 
@@ -78,3 +98,19 @@ def _check_required(
 
 def _expected(required: Collection[str], allowed: Collection[str]) -> str:
     return f"Its fields are {sorted(allowed)}, of which {sorted(required)} are needed."
+
+
+def required_fields(kind: type[DataclassInstance]) -> set[str]:
+    """The fields of a dataclass that have no default."""
+    return {field.name for field in fields(kind) if field.default is MISSING}
+
+
+def without_empty(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Values as JSON has them, in which the tuple `name` is a list, or left out where it is empty."""
+    given = list(values.pop(name))
+    return {**values, name: given} if given else values
+
+
+def with_tuple(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Values that were JSON, in which the list `name` is a tuple, empty where it was left out."""
+    return {**values, name: tuple(values.get(name) or ())}

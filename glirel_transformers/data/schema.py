@@ -8,8 +8,15 @@ The same as JSON, one document a line, is the library's own file format:
      "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw.",
      "history": ["accepted: Marie Curie → place of birth → Warsaw (0.97)"]}
 
-`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out. A document may have
-further fields, such as `id`.
+`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out. What is known of whole
+documents has fields of its own: `title`, `sentences` (half-open word spans, `[[0, 7], [7, 12]]`), the `names` of a
+mention that are not its words, and the `evidence` of a relation, numbers of sentences:
+
+    {"title": "Marie Curie", "sentences": [[0, 7]],
+     "mentions": [{"start": 0, "end": 2, "names": ["Marie\u00a0Curie"]}, {"start": 5, "end": 6}],
+     "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth", "evidence": [0]}], …}
+
+A document may have further fields, such as `id`.
 """
 
 from __future__ import annotations
@@ -20,9 +27,11 @@ from itertools import permutations
 from typing import Any
 
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.text_glirel import Span
 
 from .alignment import WordText, find_words
-from .fields import check_fields, check_own_fields, check_types
+from .fields import check_fields, check_own_fields, check_types, required_fields, with_tuple, without_empty
+from .sentences import check_evidence, check_sentences
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,14 @@ class Mention:
         end: the word after the last one.
         label: the entity's type, such as `"PERSON"`.
         entity: number of the entity within the document; mentions of one entity share it (coreference).
+        names: what the annotation calls it, where that is not its words joined by spaces; Ign F1 compares names.
     """
 
     start: int
     end: int
     label: str | None = None
     entity: int | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,14 @@ class Relation:
         tail: position of the tail.
         relation_type: the relation's name.
         relation_id: its identifier in a knowledge base, such as `"P19"`.
+        evidence: numbers of the sentences that show that it holds; empty where they are not known.
     """
 
     head: int
     tail: int
     relation_type: str
     relation_id: str | None = None
+    evidence: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,8 @@ class Document:
             space between them; training does not read it.
         history: what annotators did to it, in their words, oldest first; training does not read it.
         self_pairs: whether a mention may relate to itself, and is paired with itself.
+        title: what the text is called.
+        sentences: half-open word spans of its sentences, in order; empty where they are not known.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -87,6 +102,8 @@ class Document:
     text: str | None = None
     history: tuple[str, ...] = ()
     self_pairs: bool = False
+    title: str | None = None
+    sentences: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -97,8 +114,10 @@ class Document:
                     f"`mentions[{index}]` is ({mention.start}, {mention.end}) in a text of {len(self.words)} words. "
                     "Spans are half-open and not empty: 0 ≤ start < end ≤ number of words."
                 )
+        check_sentences(self.sentences, len(self.words))
         for index, relation in enumerate(self.relations):
             self._check_relation(relation, index)
+            check_evidence(relation.evidence, len(self.sentences), f"relations[{index}]")
         if self.text is not None:
             find_words(self.words, self.text)
 
@@ -130,6 +149,8 @@ class Document:
         source: str | None = None,
         history: Sequence[str] = (),
         self_pairs: bool = False,
+        title: str | None = None,
+        sentences: Sequence[Span] = (),
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
 
@@ -143,9 +164,11 @@ class Document:
             source: as for the class.
             history: as for the class.
             self_pairs: as for the class.
+            title: as for the class.
+            sentences: half-open character spans of the sentences, in order.
 
         Raises:
-            ValueError: when an entity cuts a word.
+            ValueError: when an entity or a sentence cuts a word.
         """
         split = WordText(text)
         mentions: list[Mention] = []
@@ -156,7 +179,18 @@ class Document:
         placed = [
             replace(relation, head=place_of[relation.head], tail=place_of[relation.tail]) for relation in relations
         ]
-        return cls(split.words, mentions, placed, exhaustive, source, text, tuple(history), self_pairs)
+        return cls(
+            words=split.words,
+            mentions=mentions,
+            relations=placed,
+            exhaustive=exhaustive,
+            source=source,
+            text=text,
+            history=tuple(history),
+            self_pairs=self_pairs,
+            title=title,
+            sentences=tuple(split.words_in(span, f"sentences[{i}]") for i, span in enumerate(sentences)),
+        )
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
         """The text and its mentions, as the pipeline takes entities; an unknown text is the words joined by spaces.
@@ -169,6 +203,14 @@ class Document:
         return text, [
             {"start": spans[mention.start][0], "end": spans[mention.end - 1][1], "label": mention.label}
             for mention in self.mentions
+        ]
+
+    def mention_names(self) -> list[tuple[str, ...]]:
+        """What each mention is called: its `names`, else what the text has there, else its words joined by spaces."""
+        text, places = self.to_text()
+        return [
+            mention.names or (text[place["start"] : place["end"]],)
+            for mention, place in zip(self.mentions, places, strict=True)
         ]
 
     @property
@@ -226,16 +268,18 @@ class Document:
         return replace(self, mentions=[self.mentions[i] for i in inside], relations=relations)
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON values, in the format that this module documents."""
+        """The document as JSON values, in the format that this module documents; rare fields where they are set."""
         return {
             "words": list(self.words),
-            "mentions": [asdict(mention) for mention in self.mentions],
-            "relations": [asdict(relation) for relation in self.relations],
+            "mentions": [without_empty(asdict(mention), "names") for mention in self.mentions],
+            "relations": [without_empty(asdict(relation), "evidence") for relation in self.relations],
             "exhaustive": self.exhaustive,
             "source": self.source,
             "text": self.text,
             "history": list(self.history),
             **({"self_pairs": True} if self.self_pairs else {}),
+            **({} if self.title is None else {"title": self.title}),
+            **({"sentences": list(map(list, self.sentences))} if self.sentences else {}),
         }
 
     @classmethod
@@ -250,21 +294,25 @@ class Document:
         """
         check_own_fields("document", record, required=("words", "mentions", "relations"), allowed=_DOCUMENT_FIELDS)
         check_types("", record)
-        for kind, allowed in (("mentions", _MENTION_FIELDS), ("relations", _RELATION_FIELDS)):
-            required = allowed - {"label", "entity", "relation_id"}
-            for position, fields in enumerate(record[kind]):
-                check_fields(f"{kind}[{position}]", fields, required, allowed)
-                check_types(f"{kind}[{position}].", fields)
+        for kind, allowed, required in (
+            ("mentions", _MENTION_FIELDS, required_fields(Mention)),
+            ("relations", _RELATION_FIELDS, required_fields(Relation)),
+        ):
+            for position, given in enumerate(record[kind]):
+                check_fields(f"{kind}[{position}]", given, required, allowed)
+                check_types(f"{kind}[{position}].", given)
         exhaustive = record.get("exhaustive")
         return cls(
             words=list(record["words"]),
-            mentions=[Mention(**fields) for fields in record["mentions"]],
-            relations=[Relation(**fields) for fields in record["relations"]],
+            mentions=[Mention(**with_tuple(given, "names")) for given in record["mentions"]],
+            relations=[Relation(**with_tuple(given, "evidence")) for given in record["relations"]],
             exhaustive=True if exhaustive is None else exhaustive,
             source=record.get("source"),
             text=record.get("text"),
             history=tuple(record.get("history") or ()),
             self_pairs=bool(record.get("self_pairs")),
+            title=record.get("title"),
+            sentences=tuple((start, end) for start, end in record.get("sentences") or ()),
         )
 
 

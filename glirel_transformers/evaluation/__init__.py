@@ -1,6 +1,8 @@
 """Protocols that score a model on annotated documents."""
 
+from .evidence import EvidenceScore, score_docred_evidence, score_evidence
 from .extraction import Evaluation, evaluate_extraction, group_relation_types
+from .facts import TrainFacts, fact_scores
 from .plot import plot_f1_by_threshold
 from .protocols import (
     GoldPair,
@@ -15,16 +17,21 @@ from .thresholds import Fit, ThresholdCounts
 
 __all__ = [
     "Evaluation",
+    "EvidenceScore",
     "Fit",
     "GoldPair",
     "ThresholdCounts",
+    "TrainFacts",
     "background_scores",
     "best_candidates",
     "evaluate_extraction",
+    "fact_scores",
     "gold_pairs",
     "group_relation_types",
     "macro_f1",
     "plot_f1_by_threshold",
     "sample_candidates",
+    "score_docred_evidence",
+    "score_evidence",
     "score_gold_pairs",
 ]

@@ -1,9 +1,10 @@
-"""Relation extraction: every pair of mentions is asked for every relation type, and decided by a threshold."""
+"""Relation extraction: every pair of mentions or entities is asked for every relation type; a threshold decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
@@ -15,6 +16,7 @@ from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.windows_glirel import group_relation_types
 
+from .facts import TrainFacts, entity_document, entity_names, fact_scores
 from .thresholds import ThresholdCounts
 
 
@@ -27,15 +29,18 @@ class Evaluation:
         groups: the same, as it was asked for: each group next to each text.
         counts: of decisions, at all thresholds.
         num_documents: texts read.
-        num_pairs: ordered pairs of their mentions.
+        num_pairs: ordered pairs of their mentions, or of their entities.
         num_unscored_pairs: of these, pairs that the model does not form for at least one group: too far apart, or in
             no window. Relations between them count as missed.
         num_missed_relations: gold relations between such pairs.
-        num_self_relations: gold relations of a mention to itself, where such pairs were not asked for: they count as
-            missed too.
+        num_self_relations: gold relations of a mention or entity to itself, where such pairs were not asked for: they
+            count as missed too.
         num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
         num_unknown_pairs: pairs without a relation where that says nothing, which count nowhere: in documents that
             are not exhaustive, and a mention and itself in those without `self_pairs`.
+        by_entity: whether pairs were of entities, with all their mentions.
+        num_train_facts: triples of names that training documents state; `None` where these were not given.
+        seen_scores: probabilities of the gold facts that training documents state.
     """
 
     relation_types: list[str]
@@ -48,6 +53,27 @@ class Evaluation:
     num_self_relations: int = 0
     num_unasked_relations: int = 0
     num_unknown_pairs: int = 0
+    by_entity: bool = False
+    num_train_facts: int | None = None
+    seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
+
+    def facts(self, threshold: float | None = None) -> dict[str, float]:
+        """Micro precision, recall and F1, and Ign F1 where training facts were given, as DocRED's script defines them.
+
+        Args:
+            threshold: from which a fact counts as predicted; by default the one in use.
+
+        Returns:
+            What [`fact_scores`] returns, and the counts that it was computed from: `num_right`, `num_predicted`,
+            `num_gold` and `num_right_in_train`.
+        """
+        used = self.counts.threshold if threshold is None else threshold
+        right, predicted, gold = map(int, self.counts.by_type(used).sum(0).tolist())
+        found = {"num_right": right, "num_predicted": predicted, "num_gold": gold}
+        if self.num_train_facts is None:
+            return {**fact_scores(right, predicted, gold), **found}
+        seen = sum(int((scores >= used).sum()) for scores in self.seen_scores)
+        return {**fact_scores(right, predicted, gold, seen), **found, "num_right_in_train": seen}
 
 
 def evaluate_extraction(
@@ -59,6 +85,8 @@ def evaluate_extraction(
     group_size: int | None = None,
     batch_size: int = 8,
     self_pairs: bool | None = None,
+    by_entity: bool = False,
+    train_facts: TrainFacts | None = None,
     observe: Callable[[RelationScores], object] | None = None,
 ) -> Evaluation:
     """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
@@ -71,11 +99,19 @@ def evaluate_extraction(
         group_size: how many relation types are asked for at once, see [`group_relation_types`].
         batch_size: windows read at once.
         self_pairs: whether each mention is also paired with itself; by default as `extract` was made.
+        by_entity: asks for pairs of entities, each with all its mentions, instead of pairs of mentions: what is right
+            are facts, `(head entity, type, tail entity)`, as in DocRED. Mentions of unknown entities are entities.
+        train_facts: what training documents state, for Ign F1: see [`Evaluation.facts`].
         observe: is called with all scores of each document next to each group, in the same order for every model.
 
     Raises:
-        ValueError: when there is no document, or no relation type to ask for.
+        ValueError: when there is no document, or no relation type to ask for; for `train_facts` without `by_entity`.
     """
+    if train_facts is not None and not by_entity:
+        raise ValueError("Ign F1 is defined for facts between entities: `train_facts` needs by_entity=True.")
+    texts = [document.to_entities()[:2] if by_entity else document.to_text() for document in documents]
+    names = [] if train_facts is None else [entity_names(document) for document in documents]
+    documents = [entity_document(document) for document in documents] if by_entity else documents
     in_gold = count_relation_types(documents)
     types = list(in_gold if relation_types is None else relation_types)
     if not documents or not types:
@@ -85,30 +121,39 @@ def evaluate_extraction(
         )
     groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
     used = extract.model.config.threshold if threshold is None else threshold
-    result = Evaluation(types, groups, ThresholdCounts(len(types), used), num_documents=len(documents))
+    result = Evaluation(
+        types,
+        groups,
+        ThresholdCounts(len(types), used),
+        num_documents=len(documents),
+        by_entity=by_entity,
+        num_train_facts=None if train_facts is None else len(train_facts),
+    )
     result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
     unscored: dict[int, int] = {}
-    for position, group, scores in _read(extract, documents, groups, batch_size, self_pairs):
+    for position, group, scores in _read(extract, texts, groups, batch_size, self_pairs):
         if observe is not None:
             observe(scores)
         if position not in unscored:  # the first group, after which pairs are counted already
             result.num_pairs += scores.num_pairs
             result.num_unknown_pairs += _num_unknown_pairs(documents[position], scores)
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
-        _count(result, documents[position], group, scores)
+        labels = make_labels(documents[position], group, scores.pair_index)
+        _count(result, documents[position], group, scores, labels)
+        if train_facts is not None:
+            result.seen_scores.append(_seen_scores(train_facts, names[position], group, scores, labels))
     result.num_unscored_pairs = sum(unscored.values())
     return result
 
 
 def _read(
     extract: RelationExtractor | RelationExtractionPipeline,
-    documents: Sequence[Document],
+    texts: Sequence[tuple[str, list[dict[str, Any]]]],
     groups: list[list[str]],
     batch_size: int,
     self_pairs: bool | None,
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
     """Each document next to each group: its position, the group, and the scores."""
-    texts = [document.to_text() for document in documents]
     with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
         for group in groups:
             items = ({"text": text, "entities": entities} for text, entities in texts)
@@ -125,10 +170,11 @@ def _read(
                 yield position, group, scores
 
 
-def _count(result: Evaluation, document: Document, group: Sequence[str], scores: RelationScores) -> None:
+def _count(
+    result: Evaluation, document: Document, group: Sequence[str], scores: RelationScores, labels: torch.Tensor
+) -> None:
     """Counts the cells of a document next to a group, and the gold relations between mentions that were not paired."""
     numbers = {name: number for number, name in enumerate(result.relation_types)}
-    labels = make_labels(document, group, scores.pair_index)
     columns = torch.tensor([numbers[name] for name in group])
     result.counts.add(torch.from_numpy(scores.scores), labels, columns)
     scored, asked = set(map(tuple, scores.pair_index.tolist())), set(group)
@@ -139,6 +185,23 @@ def _count(result: Evaluation, document: Document, group: Sequence[str], scores:
                 result.num_self_relations += 1
             else:
                 result.num_missed_relations += 1
+
+
+def _seen_scores(
+    train_facts: TrainFacts,
+    names: Sequence[frozenset[str]],
+    group: Sequence[str],
+    scores: RelationScores,
+    labels: torch.Tensor,
+) -> torch.Tensor:
+    """Scores of the gold facts of a document next to a group that training documents state."""
+    pairs = scores.pair_index.tolist()
+    seen = [
+        (row, column)
+        for row, column in (labels == 1).nonzero().tolist()
+        if train_facts.state(names[pairs[row][0]], group[column], names[pairs[row][1]])
+    ]
+    return torch.tensor([float(scores.scores[cell]) for cell in seen])
 
 
 def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:

@@ -222,16 +222,24 @@ def spans_of(document: Document) -> list[tuple[int, int]]:
 
 
 def with_identifiers(document: Document, old: Document) -> Document:
-    """`document` with what the page does not show of its older version: coreference, identifiers, the source."""
-    numbers = {(m.start, m.end): m.entity for m in old.mentions}
+    """`document` with what the page does not show of its older version, of the same words.
+
+    That is coreference, names, identifiers, evidence, sentences, the title and the source.
+    """
+    known = {(m.start, m.end): (m.entity, m.names) for m in old.mentions}
     spans, old_spans = spans_of(document), spans_of(old)
-    identifiers = {(old_spans[r.head], old_spans[r.tail], r.relation_type): r.relation_id for r in old.relations}
+    identifiers = {
+        (old_spans[r.head], old_spans[r.tail], r.relation_type): (r.relation_id, r.evidence) for r in old.relations
+    }
+    mentions = [(m, *known.get((m.start, m.end), (None, ()))) for m in document.mentions]
+    relations = [
+        (r, *identifiers.get((spans[r.head], spans[r.tail], r.relation_type), (None, ()))) for r in document.relations
+    ]
     return replace(
         document,
-        mentions=[replace(m, entity=numbers.get((m.start, m.end))) for m in document.mentions],
-        relations=[
-            replace(r, relation_id=identifiers.get((spans[r.head], spans[r.tail], r.relation_type)))
-            for r in document.relations
-        ],
+        mentions=[replace(m, entity=entity, names=names) for m, entity, names in mentions],
+        relations=[replace(r, relation_id=identifier, evidence=evidence) for r, identifier, evidence in relations],
         source=old.source,
+        title=old.title,
+        sentences=old.sentences,
     )

@@ -127,3 +127,90 @@ def test_a_line_that_cannot_be_read_is_named(run, tmp_path):
     result = run(file=tmp_path / "bad.jsonl")
     assert result.exit_code == 1
     assert "bad.jsonl, line 1" in result.stderr
+
+
+@pytest.fixture
+def docred(tmp_path):
+    """Files of DocRED: the test, one to fit on, and one of training that states one of the two facts of the test."""
+
+    def document(person, labels):
+        sents = [[person, "met", "Alan", "."], ["She", "met", "Rome", "."]]
+        entities = [[(person, 0, 0), ("She", 1, 0)], [("Alan", 0, 2)], [("Rome", 1, 2)]]
+        vertex_set = [
+            [{"name": name, "sent_id": sent, "pos": [word, word + 1], "type": "X"} for name, sent, word in entity]
+            for entity in entities
+        ]
+        labels = [{"h": h, "t": t, "r": r, "evidence": [0]} for h, t, r in labels]
+        return {"title": person, "sents": sents, "vertexSet": vertex_set, "labels": labels}
+
+    records = {
+        "test": [document("Ada", [(0, 1, "P1"), (0, 2, "P2")])],
+        "dev": [document("Marie", [(0, 1, "P1")]), document("Ada", [(2, 0, "P2")])],
+        "train": [document("Ada", [(0, 1, "P1")])],
+        "bare": [document("Ada", [])],
+    }
+    for name, listed in records.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(listed))
+    (tmp_path / "rel_info.json").write_text(json.dumps({"P1": "met", "P2": "visited"}))
+    return tmp_path
+
+
+def test_documents_are_scored_by_entity(run, docred, tmp_path):
+    options = ["--by-entity", "--threshold", 0, "--train-facts", docred / "train.json", "-o", tmp_path / "scores.json"]
+    result = run(*options, file=docred / "test.json")
+    assert result.exit_code == 0, result.output
+    printed = " ".join(result.stdout.split())
+    # 6 pairs of entities and 2 types: 12 predicted, of which 2 are right; 1 of them is stated by the training file.
+    assert "Facts between entities: 2 gold, 12 predicted, 2 right: F1 0.286" in printed
+    assert "Without the 1 right ones that training documents state: Ign F1 0.167" in printed
+    assert "1 documents, 6 ordered pairs of entities, 2 relation types" in printed
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert scores["by_entity"]
+    assert scores["facts"] == pytest.approx(
+        {
+            "precision": 2 / 12,
+            "recall": 1.0,
+            "f1": 2 / 7,
+            "ign_precision": 1 / 11,
+            "ign_f1": 1 / 6,
+            "num_right": 2,
+            "num_predicted": 12,
+            "num_gold": 2,
+            "num_right_in_train": 1,
+        }
+    )
+    assert scores["num_train_facts"] == 2  # Ada and She met Alan
+
+
+@pytest.mark.parametrize("by_entity", [[], ["--by-entity"]])
+def test_the_threshold_is_fitted_on_other_documents(run, docred, tmp_path, by_entity):
+    def scores(file, *options):
+        result = run(*by_entity, *options, "-o", tmp_path / "scores.json", file=docred / file)
+        assert result.exit_code == 0, result.output
+        return result.stdout, json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+
+    _, dev = scores("dev.json")
+    printed, test = scores("test.json", "--fit-on", docred / "dev.json")
+    best = dev["best_on_these_data"]["micro"]
+    assert test["fitted"] == {**best, "num_documents": 2}
+    assert test["threshold"] == best["threshold"]
+    assert "This threshold was fitted on the 2 documents of --fit-on" in " ".join(printed.split())
+    assert ("facts" in test) == bool(by_entity)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--train-facts", "train.json"], "--train-facts gives Ign F1, which is of facts between entities. Add --by"),
+        (["--fit-on", "dev.json", "--threshold", "0.5"], "--fit-on finds the threshold, and --threshold gives it"),
+        (["--fit-on", "test.json"], "is one of DATA"),
+        (
+            ["--fit-on", "bare.json"],
+            "No threshold can be fitted: of the relation types that are asked for, none holds",
+        ),
+    ],
+)
+def test_options_of_documents_that_do_not_fit(run, docred, options, message):
+    result = run(*(docred / part if part.endswith(".json") else part for part in options), file=docred / "test.json")
+    assert result.exit_code == 1, result.output
+    assert message in " ".join(result.stderr.split())

@@ -1,11 +1,11 @@
 import json
 import lzma
-from collections import Counter
 
 import pytest
 
 from glirel_transformers.data import Document, Mention, Relation, load_documents, read_documents, write_documents
 from glirel_transformers.data.readers import FORMATS
+from glirel_transformers.data.readers.format import Reading
 
 WORDS = ["Marie", "Curie", "was", "born", "in", "Warsaw", "."]
 
@@ -25,7 +25,7 @@ def record(ner=((0, 1, "PER", "Marie Curie"), (5, 5, "", "Warsaw")), relations=(
 
 
 def from_glirel(record):
-    return FORMATS["glirel"].read(record, Counter())
+    return FORMATS["glirel"].read(record, Reading())
 
 
 def write(path, records):
@@ -168,3 +168,28 @@ def test_a_byte_order_mark_is_read_and_a_damaged_file_is_named(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(document.encode())
     with pytest.raises(ValueError, match=r"cut\.jsonl\.gz: It is not what its suffix says"):
         list(read_documents(tmp_path / "cut.jsonl.gz"))
+
+
+def test_clusters_become_entities_and_titles_and_names_are_kept():
+    document = from_glirel(
+        record(
+            ner=[(0, 1, "PER", "Marie Curie"), (5, 5, "CITY", "Warszawa"), (5, 5, "CITY", "Warsaw"), (2, 2, "X")],
+            clusters=[[0, 3], [1, 2]],
+            entity_relations=[[0, 1, "P19"]],
+            doc="Marie Curie",
+        )
+    )
+    assert document.mentions == [
+        Mention(0, 2, "PER", 0),
+        Mention(5, 6, "CITY", 1, ("Warszawa", "Warsaw")),
+        Mention(2, 3, "X", 0),
+    ]
+    assert document.entities == [[0, 2], [1]]
+    assert document.relations == [Relation(0, 1, "birth", "P19")]
+    assert document.title == "Marie Curie"
+
+
+@pytest.mark.parametrize("clusters", [[[0], [2]], [[0], [0, 1]], [[-1]]])
+def test_clusters_of_other_mentions_are_refused(clusters):
+    with pytest.raises(ValueError, match=r"`clusters\[[01]\]` has -?\d, which is not a mention, or one of another"):
+        from_glirel(record(clusters=clusters))

@@ -1,12 +1,12 @@
 """Documents by characters, as `glirel extract` reads and writes them."""
 
 import json
-from collections import Counter
 
 import pytest
 
 from glirel_transformers.data import Document, Mention, Relation, read_documents
 from glirel_transformers.data.readers import FORMATS
+from glirel_transformers.data.readers.format import Reading
 
 TEXT = "Marie Curie was born in Warsaw."
 MARIE = {"start": 0, "end": 11, "text": "Marie Curie", "label": "PERSON", "index": 0}
@@ -25,7 +25,7 @@ DOCUMENT = Document(
 
 
 def read(**changes):
-    return FORMATS["text"].read({**RECORD, **changes}, Counter())
+    return FORMATS["text"].read({**RECORD, **changes}, Reading())
 
 
 def relation(head, tail, **more):
@@ -68,7 +68,7 @@ def test_what_extract_makes_of_a_document_for_training_is_read_by_characters():
     record = {**DOCUMENT.to_dict(), **RECORD, "input_relations": DOCUMENT.to_dict()["relations"]}
     form = next(form for form in FORMATS.values() if form.matches(record))
     assert form.name == "text"
-    assert form.read(record, Counter()) == DOCUMENT
+    assert form.read(record, Reading()) == DOCUMENT
 
 
 def test_entities_of_several_mentions_keep_them():
@@ -86,9 +86,9 @@ def test_an_entity_that_relates_to_itself_needs_self_pairs():
 
 
 def test_what_is_listed_twice_is_counted():
-    merged = Counter()
-    FORMATS["text"].read({**RECORD, "relations": [*relation(0, 1), *relation(MARIE, WARSAW)]}, merged)
-    assert merged == {"relations": 1}
+    reading = Reading()
+    FORMATS["text"].read({**RECORD, "relations": [*relation(0, 1), *relation(MARIE, WARSAW)]}, reading)
+    assert reading.twice == {"relations": 1}
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_what_does_not_fit_is_refused(changes, message):
 
 def test_relations_must_be_there():
     with pytest.raises(ValueError, match=r"lacks \['relations'\]"):
-        FORMATS["text"].read({"text": TEXT, "entities": []}, Counter())
+        FORMATS["text"].read({"text": TEXT, "entities": []}, Reading())

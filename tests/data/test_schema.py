@@ -132,3 +132,62 @@ def test_an_entity_relates_to_itself_where_it_may():
         Document.from_text(text, entities, [Relation(0, 0, "admires")])
     document = Document.from_text(text, entities, [Relation(0, 0, "admires")], self_pairs=True)
     assert Document.from_dict(document.to_dict()).self_pairs
+
+
+def test_sentences_of_a_text_are_given_by_characters():
+    text = " Marie left. She came back! "
+    document = Document.from_text(text, [], [], title="A journey", sentences=[(0, 13), (13, 13), (13, 28)])
+    assert document.sentences == ((0, 3), (3, 3), (3, 7))
+    assert Document.from_dict(document.to_dict()) == document
+    assert Document.from_text("A. ", [], [], sentences=[(0, 2), (2, 3)]).sentences == ((0, 2), (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ([(0, 3)], r"`sentences\[0\]` is \(0, 3\), 'Mar', which does not start and end on word boundaries"),
+        ([(0, 99)], r"`sentences\[0\]` is \(0, 99\) in a text of 32 characters"),
+        ([(13, 32), (0, 12)], r"`sentences\[1\]` is \(0, 2\) in a text of 7 words, after a sentence that ends at 7"),
+    ],
+)
+def test_sentences_that_do_not_fit_are_refused(sentences, message):
+    with pytest.raises(ValueError, match=message):
+        Document.from_text(TEXT, [], [], sentences=sentences)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "evidence", "message"),
+    [
+        (
+            ((0, 7),),
+            (1,),
+            r"`relations\[0\]` has the evidence \[1\], where 1 is not a sentence.*counted from 0 to 0\.",
+        ),
+        ((), (-1,), r"where -1 is not a sentence of the document\. Sentences are counted from 0\."),
+        ((), (4, 4), r"has the evidence \[4, 4\], which repeats a sentence"),
+    ],
+)
+def test_evidence_that_does_not_fit_is_refused(sentences, evidence, message):
+    with pytest.raises(ValueError, match=message):
+        Document(WORDS, [Mention(0, 2), Mention(5, 6)], [Relation(0, 1, "x", evidence=evidence)], sentences=sentences)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"sentences": ["Marie was born."]},
+            r"`sentences` must be a list of word spans, such as \[\[0, 7\], \[7, 12\]\]",
+        ),
+        ({"sentences": [[0, 7, 9]]}, "`sentences` must be a list of word spans"),
+        ({"sentences": 3}, "`sentences` must be a list: got 3"),
+        ({"mentions": [{"start": 0, "end": 2, "names": [1]}]}, r"`mentions\[0\]\.names` must be a list of strings"),
+    ],
+)
+def test_sentences_and_names_of_other_types_are_refused(change, message):
+    with pytest.raises(TypeError, match=message):
+        Document.from_dict({"words": WORDS, "mentions": [], "relations": [], **change})
+
+
+def test_fields_of_others_that_look_like_rare_ones_do_not_disturb():
+    Document.from_dict({"words": WORDS, "mentions": [], "relations": [], "sentence": "Marie was born."})

@@ -200,15 +200,17 @@ def test_examples_without_a_text_are_told_apart_by_their_words():
 def test_what_the_page_does_not_show_of_an_example_is_kept():
     old = Document(
         ["Ada", "met", "her"],
-        [Mention(0, 1, "P", 7), Mention(2, 3, "P", 7)],
-        [Relation(0, 1, "same as", "P31")],
+        [Mention(0, 1, "P", 7, ("Ada Lovelace",)), Mention(2, 3, "P", 7)],
+        [Relation(0, 1, "same as", "P31", (0,))],
         source="corpus",
+        title="Ada",
+        sentences=((0, 3),),
     )
     session = Session().merge([old]).open(0)
     (saved,) = session.save(session.to_document([], True)).examples
     assert saved.mentions == old.mentions
     assert saved.relations == old.relations
-    assert saved.source == "corpus"
+    assert (saved.source, saved.title, saved.sentences) == ("corpus", "Ada", ((0, 3),))
 
 
 def full_session():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from transformers.utils import logging
 
@@ -14,7 +13,8 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_text, open_to_write, parse_json
 from glirel_transformers.mentions_glirel import shortened
 
-from .format import Format
+from .docred import DOCRED
+from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .own import OWN
@@ -25,44 +25,75 @@ if TYPE_CHECKING:
 
 logger = logging.get_logger(__name__)
 
-FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, GLINER, GLIREL)}
+FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL)}
 """Formats by name; a record is in the first that it matches."""
 
 
-def read_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> Iterator[Document]:
+def read_documents(
+    path: str | os.PathLike[str],
+    coreference_label: str | None = None,
+    relation_names: Mapping[str, str] | None = None,
+) -> Iterator[Document]:
     """Yields the documents of a JSON-lines file, one after the other; the fields of each line tell its format.
 
+    Files of DocRED, which are one JSON array, are read as well.
+
     Args:
-        path: `.jsonl`, `.jsonl.xz` or `.jsonl.gz`.
+        path: `.jsonl` or `.json`, also compressed: `.jsonl.xz`, `.jsonl.gz`.
         coreference_label: the relation type that joins all mentions of one entity, where entities are known.
+        relation_names: names of relation ids, for formats that have ids alone (DocRED); by default those of the
+            `rel_info.json` next to the file.
 
     Raises:
         ValueError: when a line is in none of the `FORMATS` or does not fit; the message names the line.
     """
-    merged: Counter[str] = Counter()
+    reading = Reading(path, relation_names)
     with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{os.fspath(path)}, line {number}"
-            record = parse_json(line, where)
+        for where, record in _records(lines, os.fspath(path)):
             try:
-                document = _document(record, merged)
+                document = _document(record, reading)
             except KeyError as error:
                 raise ValueError(f"{where}: The field {error} is missing.") from error
             except (IndexError, TypeError, ValueError) as error:
                 raise ValueError(f"{where}: {error}") from error
             yield document if coreference_label is None else document.with_coreference(coreference_label)
-    if merged.total():
+    if reading.twice.total():
         logger.warning(
             "%s lists %d mentions and %d relations twice; each was read once.",
             os.fspath(path),
-            merged["mentions"],
-            merged["relations"],
+            reading.twice["mentions"],
+            reading.twice["relations"],
         )
 
 
-def load_documents(path: str | os.PathLike[str], coreference_label: str | None = None) -> datasets.Dataset:
+def _records(lines: TextIO, path: str) -> Iterator[tuple[str, object]]:
+    """The value of each line, or each of a file that is one array of a format that may be so, and where it stands."""
+    is_first = True
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        if not is_first or not line.lstrip().startswith("["):
+            yield where, parse_json(line, where)
+            is_first = False
+            continue
+        values = parse_json(line + lines.read(), where)
+        if isinstance(values, list) and values and _is_in_array(values[0]):
+            yield from ((f"{path}, document {position}", value) for position, value in enumerate(values, start=1))
+        else:
+            yield where, values
+        return
+
+
+def _is_in_array(record: object) -> bool:
+    return isinstance(record, Mapping) and any(form.in_arrays and form.matches(record) for form in FORMATS.values())
+
+
+def load_documents(
+    path: str | os.PathLike[str],
+    coreference_label: str | None = None,
+    relation_names: Mapping[str, str] | None = None,
+) -> datasets.Dataset:
     """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`."""
     import datasets
 
@@ -70,17 +101,29 @@ def load_documents(path: str | os.PathLike[str], coreference_label: str | None =
     features = datasets.Features(
         {
             "words": datasets.List(text),
-            "mentions": datasets.List({"start": number, "end": number, "label": text, "entity": number}),
-            "relations": datasets.List({"head": number, "tail": number, "relation_type": text, "relation_id": text}),
+            "mentions": datasets.List(
+                {"start": number, "end": number, "label": text, "entity": number, "names": datasets.List(text)}
+            ),
+            "relations": datasets.List(
+                {
+                    "head": number,
+                    "tail": number,
+                    "relation_type": text,
+                    "relation_id": text,
+                    "evidence": datasets.List(number),
+                }
+            ),
             "exhaustive": datasets.Value("bool"),
             "source": text,
             "text": text,
             "history": datasets.List(text),
             "self_pairs": datasets.Value("bool"),
+            "title": text,
+            "sentences": datasets.List(datasets.List(number)),
         }
     )
-    documents = read_documents(path, coreference_label)
-    rows = [{**document.to_dict(), "self_pairs": document.self_pairs} for document in documents]
+    rare: dict[str, object] = {"self_pairs": False, "title": None, "sentences": []}
+    rows = [{**rare, **document.to_dict()} for document in read_documents(path, coreference_label, relation_names)]
     return datasets.Dataset.from_list(rows, features=features)
 
 
@@ -94,7 +137,7 @@ def write_documents(path: str | os.PathLike[str], documents: Iterable[Document])
     return count
 
 
-def _document(record: object, merged: Counter[str]) -> Document:
+def _document(record: object, reading: Reading) -> Document:
     if isinstance(record, list):
         raise TypeError(
             "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "
@@ -104,7 +147,7 @@ def _document(record: object, merged: Counter[str]) -> Document:
         raise TypeError(f"A line must be a JSON object: got {shortened(record)}.")
     for form in FORMATS.values():
         if form.matches(record):
-            return form.read(record, merged)
+            return form.read(record, reading)
     known = "; ".join(f"{name} has {form.fields}" for name, form in FORMATS.items())
     raise ValueError(
         f"The fields {shortened(sorted(map(str, record)))} are not those of a known format. Of these, {known}."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.mentions_glirel import shortened
 
-from .format import Format, Record
+from .format import Format, Reading, Record
 
 
 def matches(record: Record) -> bool:
@@ -19,7 +18,7 @@ def matches(record: Record) -> bool:
     )
 
 
-def read(record: Record, _: Counter[str]) -> Document:
+def read(record: Record, _: Reading) -> Document:
     """Says that it is not read.
 
     Raises:

@@ -5,13 +5,12 @@
                     "relation_id", "relation_text"}],
      "source", "dataset", "blocked_relations"}
 
-Documents may carry `clusters`, the positions in `ner` of each entity's mentions, and `entity_relations`
-`[head entity, tail entity, relation id]`, one for each of `relations`.
+Documents may carry `doc`, their title, `clusters`, the positions in `ner` of each entity's mentions, and
+`entity_relations` `[head entity, tail entity, relation id]`, one for each of `relations`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -20,7 +19,8 @@ from glirel_transformers.data.schema import Document, Mention, Relation
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
 
-from .format import Format, Record
+from .format import Format, Reading, Record
+from .names import named
 
 Place: TypeAlias = "tuple[int, int, int | None]"  # first word, last word, and number of the entity where it is known
 
@@ -30,7 +30,7 @@ def matches(record: Record) -> bool:
     return "tokenized_text" in record
 
 
-def read(record: Record, merged: Counter[str]) -> Document:
+def read(record: Record, reading: Reading) -> Document:
     """The document of a record.
 
     A span that is listed twice for the same entity becomes one mention, a relation that is listed twice one relation.
@@ -41,7 +41,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
         ValueError: when the head or the tail of a relation is not among the mentions, or a span does not fit.
     """
     check_types("", {name: record[name] for name in ("tokenized_text", "ner", "relations")})
-    mentions = _read_mentions(record, merged)
+    mentions = _read_mentions(record, reading)
     position_of = {place: position for position, place in enumerate(mentions)}
     for position, (start, last, _) in enumerate(mentions):
         position_of.setdefault((start, last, None), position)  # the first one at that place, of any entity
@@ -58,33 +58,47 @@ def read(record: Record, merged: Counter[str]) -> Document:
                 )
             ends.append(found)
         relation = Relation(ends[0], ends[1], fields["relation_text"], fields.get("relation_id") or None)
-        merged["relations"] += relation in relations
+        reading.twice["relations"] += relation in relations
         relations[relation] = None
     return Document(
         words=record["tokenized_text"],
-        mentions=[Mention(start, last + 1, label, entity) for (start, last, entity), label in mentions.items()],
+        mentions=list(mentions.values()),
         relations=list(relations),
         exhaustive=not record.get("blocked_relations"),
         source=record.get("dataset") or record.get("source"),
+        title=record.get("doc") if isinstance(record.get("doc"), str) else None,
     )
 
 
-def _read_mentions(record: Record, merged: Counter[str]) -> dict[Place, str | None]:
-    """The type of each mention, by its place."""
-    entity_of = {
-        position: entity for entity, cluster in enumerate(record.get("clusters") or ()) for position in cluster
-    }
-    mentions: dict[Place, str | None] = {}
+def _read_mentions(record: Record, reading: Reading) -> dict[Place, Mention]:
+    """Each mention, by its place."""
+    entity_of = _entity_of(record)
+    mentions: dict[Place, Mention] = {}
+    names: dict[Place, list[object]] = {}
     for index, entry in enumerate(record["ner"]):
         if not isinstance(entry, list) or len(entry) < 3 or not all(isinstance(word, int) for word in entry[:2]):
             raise TypeError(
                 f"`ner[{index}]` must be a list of first word, last word and type: got {shortened(entry)}."
             )
-        start, last, label, *_ = entry
+        start, last, label, *name = entry
         place = (start, last, entity_of.get(index))
-        merged["mentions"] += place in mentions
-        mentions.setdefault(place, label or None)
-    return mentions
+        reading.twice["mentions"] += place in mentions
+        mentions.setdefault(place, Mention(start, last + 1, label or None, place[2]))
+        names.setdefault(place, []).extend(name[:1])
+    return {place: named(mention, names[place], record["tokenized_text"]) for place, mention in mentions.items()}
+
+
+def _entity_of(record: Record) -> dict[int, int]:
+    """The entity of each mention, by its position in `ner`."""
+    entity_of: dict[int, int] = {}
+    for entity, cluster in enumerate(record.get("clusters") or ()):
+        for position in cluster:
+            if not 0 <= position < len(record["ner"]) or entity_of.setdefault(position, entity) != entity:
+                raise ValueError(
+                    f"`clusters[{entity}]` has {position}, which is not a mention, or one of another entity: there "
+                    f"are {len(record['ner'])} in `ner`, and each is of one entity."
+                )
+    return entity_of
 
 
 def _position(relation: object, side: str, index: int) -> Span:

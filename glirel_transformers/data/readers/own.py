@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from glirel_transformers.data.schema import Document
 
-from .format import Format, Record
+from .format import Format, Reading, Record
 
 
 def matches(record: Record) -> bool:
@@ -14,7 +12,7 @@ def matches(record: Record) -> bool:
     return "words" in record
 
 
-def read(record: Record, _: Counter[str]) -> Document:
+def read(record: Record, _: Reading) -> Document:
     """The document of a record."""
     return Document.from_dict(record)
 

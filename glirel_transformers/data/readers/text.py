@@ -11,7 +11,6 @@ of a [`Document`]; other fields are left alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from glirel_transformers.data.fields import check_own_fields, check_types
 from glirel_transformers.data.schema import Document, Relation
 from glirel_transformers.mentions_glirel import Entity, list_entities, read_entities, shortened
 
-from .format import Format, Record
+from .format import Format, Reading, Record
 
 _OPTIONAL = ("exhaustive", "source", "history", "self_pairs")
 _KNOWN = ("text", "entities", "relations", *_OPTIONAL)
@@ -31,7 +30,7 @@ def matches(record: Record) -> bool:
     return "text" in record and record.get("entities") is not None
 
 
-def read(record: Record, merged: Counter[str]) -> Document:
+def read(record: Record, reading: Reading) -> Document:
     """The document of a record.
 
     Raises:
@@ -44,7 +43,7 @@ def read(record: Record, merged: Counter[str]) -> Document:
     relations: dict[Relation, None] = {}
     for index, given in enumerate(record["relations"]):
         relation = _read_relation(given, entities, f"relations[{index}]")
-        merged["relations"] += relation in relations
+        reading.twice["relations"] += relation in relations
         relations[relation] = None
     given = {name: record[name] for name in _OPTIONAL if record.get(name) is not None}
     return Document.from_text(

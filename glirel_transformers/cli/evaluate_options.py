@@ -1,0 +1,171 @@
+"""What `glirel evaluate` is given, and what fits together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+_ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
+
+Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model.")]
+Data = Annotated[
+    list[Path],
+    typer.Argument(metavar="DATA", exists=True, dir_okay=False, help="Files of annotated documents."),
+]
+RelationTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relation",
+        "-r",
+        help="A relation type to ask for. Repeatable. [default: all that occur in DATA]",
+        rich_help_panel=_ASK,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", min=0, max=1, help="Least probability. [default: the model's]", rich_help_panel=_ASK),
+]
+GroupSize = Annotated[
+    int | None,
+    typer.Option(
+        "--group-size",
+        min=1,
+        help="Relation types asked for at once, the others in further passes. [default: as many as take half of the "
+        "tokens that the model reads]",
+        rich_help_panel=_ASK,
+    ),
+]
+Candidates = Annotated[
+    int | None,
+    typer.Option(
+        "--candidates",
+        min=2,
+        help="Also classify: the pair is given, and its relation type competes with others of DATA, n in all.",
+        rich_help_panel=_ASK,
+    ),
+]
+HeldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--held-out",
+        min=0,
+        max=1,
+        help="Read only the share of DATA that `glirel train` holds out with the same number, such as its 0.05.",
+        rich_help_panel=_ASK,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Read the first documents only, for a quick look.", rich_help_panel=_ASK),
+]
+SelfPairs = Annotated[
+    bool,
+    typer.Option(
+        "--self-pairs",
+        help="Also pair each mention, or entity, with itself.",
+        rich_help_panel=_ASK,
+    ),
+]
+ByEntity = Annotated[
+    bool,
+    typer.Option(
+        "--by-entity",
+        help="Score documents: pairs of entities, each with all its mentions, and facts between them.",
+        rich_help_panel=_DOCUMENTS,
+    ),
+]
+TrainFactFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--train-facts",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Documents that the model was trained on: gives Ign F1, without the right facts that these state. "
+        "Repeatable.",
+        rich_help_panel=_DOCUMENTS,
+    ),
+]
+FitOn = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--fit-on",
+        metavar="DEV",
+        exists=True,
+        dir_okay=False,
+        help="Use the threshold with the best micro F1 on these documents, which must not be DATA. Repeatable.",
+        rich_help_panel=_ASK,
+    ),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Texts read at once.", rich_help_panel=_ASK)]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Such as cuda:0 or cpu. [default: an accelerator, if any]", rich_help_panel=_ASK),
+]
+Dtype = Annotated[
+    Literal["float32", "bfloat16", "float16"] | None,
+    typer.Option("--dtype", help="Precision. [default: the model's]", rich_help_panel=_ASK),
+]
+Sort = Annotated[
+    Literal["support", "f1", "name"],
+    typer.Option("--sort", help="Order of the relation types.", rich_help_panel=_SHOW),
+]
+Top = Annotated[
+    int | None,
+    typer.Option("--top", min=0, help="Show the first n relation types. [default: all]", rich_help_panel=_SHOW),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", dir_okay=False, help="Draw F1 against the threshold, such as f1.png.", rich_help_panel=_SHOW
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", dir_okay=False, help="Write everything as JSON as well.", rich_help_panel=_SHOW),
+]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `glirel evaluate` is given."""
+
+    checkpoint: Checkpoint
+    data: Data
+    relation: RelationTypes = None
+    threshold: Threshold = None
+    fit_on: FitOn = None
+    group_size: GroupSize = None
+    candidates: Candidates = None
+    held_out: HeldOut = None
+    limit: Limit = None
+    self_pairs: SelfPairs = False
+    by_entity: ByEntity = False
+    train_facts: TrainFactFiles = None
+    batch_size: BatchSize = 8
+    device: Device = None
+    dtype: Dtype = None
+    sort: Sort = "support"
+    top: Top = None
+    plot: Plot = None
+    output: Output = None
+
+    def check(self) -> None:
+        """Checks what excludes or needs each other.
+
+        Raises:
+            ValueError: when options do not fit.
+        """
+        if self.train_facts and not self.by_entity:
+            raise ValueError("--train-facts gives Ign F1, which is of facts between entities. Add --by-entity.")
+        if self.fit_on and self.threshold is not None:
+            raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
+        for file in self.fit_on or ():
+            if any(file.samefile(other) for other in self.data):
+                raise ValueError(
+                    f"--fit-on {str(file)!r} is one of DATA, on which the threshold would then be measured as well. "
+                    "Fit it on other documents."
+                )
