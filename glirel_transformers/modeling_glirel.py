@@ -7,10 +7,12 @@ half-open, and masks are boolean with True for real.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -21,8 +23,10 @@ from transformers import (
 )
 from transformers.utils import can_return_tuple
 
+from .batches_glirel import WITHOUT_BATCH
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
+from .encoded_types_glirel import EncodedTypes, digest_of
 from .encoding_glirel import (
     RELATIONS,
     EncoderOutput,
@@ -332,6 +336,11 @@ class GLiRELModel(GLiRELPreTrainedModel):
         return torch.cat([label_states, relation_states], dim=-1) if self._reads_label_states else relation_states
 
     @property
+    def type_width(self) -> int:
+        """Width of what [`encode_types`] gives."""
+        return self.config.hidden_size * (2 if self._reads_label_states and self.fusion is None else 1)
+
+    @property
     def _reads_label_states(self) -> bool:
         return self.label_attention is not None
 
@@ -457,6 +466,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             entity_mask=inputs.entity_mask,
             pair_mask=inputs.pair_mask,
             relation_mask=inputs.relation_mask,
+            entity_attention=entities.attention if entities.paired is None else None,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
@@ -554,9 +564,75 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
             relation_mask=outputs.relation_mask,
             coreference_logits=outputs.coreference_scores,
             threshold_logits=outputs.threshold_scores,
+            entity_attention=outputs.entity_attention,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
+
+    @property
+    def reads_segments(self) -> bool:
+        """Whether a text that is longer than the encoder reads can be read in segments, and scored as one."""
+        return self.config.reads_labels_apart
+
+    @torch.no_grad()
+    def encode_relation_types(self, names: Sequence[str], batch_size: int = 64) -> EncodedTypes:
+        """Reads relation types once, for any number of texts; with `label_encoding="separate"`.
+
+        Args:
+            names: any number of relation types.
+            batch_size: how many are read at once, sorted by length.
+
+        Returns:
+            What [`RelationExtractor`] takes as `encoded_types`, and `forward` as `type_states`; it can be saved.
+
+        Raises:
+            ValueError: when the model reads relation types before each text, or has no tokenizer; when a name is empty
+                or repeated.
+        """
+        if not self.config.reads_labels_apart or self.tokenizer is None:
+            what = "has no tokenizer" if self.config.reads_labels_apart else "reads relation types before each text"
+            raise ValueError(
+                f"This model {what}, so that it cannot encode relation types by themselves. Use one with "
+                "label_encoding='separate', and attach its tokenizer."
+            )
+        prompt = self.tokenizer.read_prompt(list(names))
+        lengths = [len(tokens) for tokens in prompt.types or []]
+        # What a name becomes may depend on the longest next to it: then all are read together.
+        batch_size = max(len(lengths), 1) if self.config.layer_fusion == "padded" else batch_size
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        was_training, width = self.training, self.glirel.type_width
+        states = torch.zeros(len(lengths), width, dtype=torch.float32)
+        self.train(False)
+        try:
+            batches = range(0, len(order), batch_size)
+            for first in tqdm(batches, "relation types", unit="batch", leave=False, disable=len(batches) < 20 or None):
+                some = order[first : first + batch_size]
+                tensors = self.tokenizer.stack_types([(prompt.types or [])[place] for place in some])
+                ids, mask = (torch.from_numpy(tensors[name]).to(self.device) for name in _TYPE_INPUTS)
+                states[some] = self.glirel.encode_types(ids, mask).float().cpu()
+        finally:
+            if was_training:
+                self.train()
+        return EncodedTypes(prompt.names, states.numpy(), self.types_digest())
+
+    def types_digest(self) -> str:
+        """The digest of everything that [`encode_relation_types`] depends on but the names."""
+        config, glirel = self.config, self.glirel
+        parts: list[nn.Module | None] = [glirel.label_encoder, glirel.relation_feed_forward]
+        if config.label_encoder_config is None:  # the text's encoder reads them
+            parts += [glirel.encoder, glirel.layer_fusion]
+        settings = [config.label_pooling, config.layer_fusion, config.fusion_schema, config.pair_label_attention]
+        tensors = (
+            (f"{part}.{name}", tensor.detach().float().cpu().contiguous().numpy())
+            for part, module in enumerate(parts)
+            if module is not None
+            for name, tensor in _named_weights(module)
+        )
+        return digest_of(tensors, [*settings, "" if self.tokenizer is None else self.tokenizer.label_vocabulary])
+
+    def types_version(self) -> object:
+        """What changes, at little cost, when weights do that [`encode_relation_types`] depends on."""
+        return [(id(weight), weight._version, weight.data_ptr(), weight.dtype) for weight in self.parameters()]
 
     @property
     def pair_scorer(self) -> PairScorer:
@@ -672,6 +748,14 @@ class _Pretrained(NamedTuple):
         config.dtype = torch.float32
         weights = {key: w for key, w in pretrained.state_dict().items() if not key.startswith("pooler.")}
         return cls(config, weights, AutoTokenizer.from_pretrained(name, **options))
+
+
+_TYPE_INPUTS = WITHOUT_BATCH[:2]  # their tokens
+
+
+def _named_weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 def _build_encoder(encoder_config: PreTrainedConfig, attn_implementation: str | None) -> PreTrainedModel:

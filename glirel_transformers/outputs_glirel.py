@@ -27,6 +27,8 @@ class GLiRELModelOutput(ModelOutput):
             (`torch.FloatTensor` of shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
         word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real.
             What the states hold elsewhere has no meaning.
+        entity_attention (`torch.FloatTensor` of shape `(batch, entities, words)`): with `pair_context`, what the words
+            of each entity attend to, on average.
         hidden_states, attentions: the encoder's, when asked for.
     """
 
@@ -43,6 +45,7 @@ class GLiRELModelOutput(ModelOutput):
     entity_mask: Tensor = None  # type: ignore[assignment]  # always there
     pair_mask: Tensor = None  # type: ignore[assignment]  # always there
     relation_mask: Tensor = None  # type: ignore[assignment]  # always there
+    entity_attention: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -62,6 +65,8 @@ class GLiRELRelationClassificationOutput(ModelOutput):
             pairs as coreferent, before a sigmoid.
         threshold_logits (`torch.FloatTensor` of shape `(batch, pairs)`): with `threshold_head`, what the logit of a
             relation must exceed.
+        entity_attention (`torch.FloatTensor` of shape `(batch, entities, words)`): with `pair_context`, what the words
+            of each entity attend to, on average.
         hidden_states, attentions: the encoder's, when asked for.
 
     An export gives numpy arrays where it is given numpy arrays.
@@ -73,5 +78,12 @@ class GLiRELRelationClassificationOutput(ModelOutput):
     relation_mask: Tensor | None = None
     coreference_logits: Tensor | None = None
     threshold_logits: Tensor | None = None
+    entity_attention: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
+
+    @property
+    def decision_logits(self) -> Tensor:
+        """What a probability is the sigmoid of, `(batch, pairs, relations)`: `logits` above the pair's threshold."""
+        assert self.logits is not None  # a head has them
+        return self.logits if self.threshold_logits is None else self.logits - self.threshold_logits[..., None]

@@ -5,26 +5,37 @@ Axes have one name everywhere: `batch, pairs, relations`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-from transformers import AutoModel
+from transformers import AutoModel, BatchEncoding
 from transformers.utils import is_torch_available
 
 from .configuration_glirel import GLiRELConfig
+from .encoded_types_glirel import TypeCache, of_batch
 from .outputs_glirel import GLiRELRelationClassificationOutput
+from .prompts_glirel import Prompt
 from .tokenization_glirel import GLiRELTokenizer
 
 if is_torch_available():
     import torch
-    from torch import Tensor
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
 Features = dict[str, np.ndarray]
-ScoreFunction = Callable[[Sequence[Features]], np.ndarray]
+
+
+class Scored(NamedTuple):
+    """What a batch's scores are: probabilities, and what the entities attend to where the model says so."""
+
+    probabilities: np.ndarray  # (batch, pairs, relations)
+    entity_attention: np.ndarray | None  # (batch, entities, words)
+
+
+ScoreFunction = Callable[[Sequence[Features], Sequence[Prompt]], Scored]
+"""Takes the features of texts, and the prompt of each."""
 
 
 class ScoresPairs(Protocol):
@@ -54,50 +65,74 @@ ModelLoader = Callable[[str, object, object], ScoresPairs]
 """Takes a folder or Hub repository, a device and a type of numbers, and gives the model."""
 
 
-def score_function(model: ScoresPairs, tokenizer: GLiRELTokenizer) -> ScoreFunction:
-    """What turns the features of a batch into probabilities `(batch, pairs, relations)`; padding has 0."""
+def score_function(model: ScoresPairs, tokenizer: GLiRELTokenizer, types: TypeCache | None) -> ScoreFunction:
+    """What turns the features of a batch into probabilities `(batch, pairs, relations)`; padding has 0.
+
+    Args:
+        model: of either kind.
+        tokenizer: its own.
+        types: what the model made of relation types that it reads apart from the texts, if it does.
+    """
     if is_torch_available() and isinstance(model, torch.nn.Module):
-        return _TorchScores(model, tokenizer)
-    return _ArrayScores(model, tokenizer)
+        return _TorchScores(model, tokenizer, types)
+    return _ArrayScores(model, tokenizer, types)
 
 
 @dataclass
-class _ArrayScores:
+class _Scores:
+    """How the batch of a model is made, whatever it runs on."""
+
+    model: ScoresPairs
+    tokenizer: GLiRELTokenizer
+    types: TypeCache | None
+
+    def _batch(self, features: Sequence[Features], prompts: Sequence[Prompt]) -> dict[str, Any]:
+        """Everything that the model takes, as numpy arrays."""
+        if self.types is None:
+            return dict(self.tokenizer.pad(features, return_tensors="np"))
+        states, index = of_batch(self.types, prompts)
+        known = [{name: value for name, value in one.items() if name != "types"} for one in features]
+        if index is not None:
+            known = [{**one, "relation_index": of_text} for one, of_text in zip(known, index, strict=True)]
+        return {**self.tokenizer.pad(known, return_tensors="np"), "type_states": states}
+
+
+@dataclass
+class _ArrayScores(_Scores):
     """Scores of a model that takes numpy arrays."""
 
-    model: ScoresPairs
-    tokenizer: GLiRELTokenizer
-
-    def __call__(self, features: Sequence[Features]) -> np.ndarray:
-        logits = cast("np.ndarray", _logits(self.model, self.tokenizer.pad(features, return_tensors="np")))
+    def __call__(self, features: Sequence[Features], prompts: Sequence[Prompt]) -> Scored:
+        output = _checked(self.model(**self._batch(features, prompts)), self.model)
         with np.errstate(over="ignore"):  # the lowest number stands for padding, and becomes 0
-            scores: np.ndarray = 1 / (1 + np.exp(-logits))
-        return scores
+            scores = 1 / (1 + np.exp(-cast("np.ndarray", output.decision_logits)))
+        return Scored(scores, cast("np.ndarray | None", output.entity_attention))
 
 
 @dataclass
-class _TorchScores:
+class _TorchScores(_Scores):
     """Scores of a model on torch, wherever it is. It is run as in inference, and left as it was."""
 
-    model: ScoresPairs
-    tokenizer: GLiRELTokenizer
-
-    def __call__(self, features: Sequence[Features]) -> np.ndarray:
+    def __call__(self, features: Sequence[Features], prompts: Sequence[Prompt]) -> Scored:
         device = self.model.device
         with torch.no_grad(), _current(device), _evaluating(self.model):
-            logits = cast("Tensor", _logits(self.model, self.tokenizer.pad(features).to(device)))
-            scores: np.ndarray = logits.float().sigmoid().cpu().numpy()
-        return scores
+            arrays = self._batch(features, prompts)
+            batch = BatchEncoding({name: torch.from_numpy(array) for name, array in arrays.items()}).to(device)
+            if "type_states" in batch:
+                weights = next(cast("torch.nn.Module", self.model).parameters())
+                batch["type_states"] = batch["type_states"].to(weights.dtype)
+            output = _checked(self.model(**batch), self.model)
+            scores = output.decision_logits.float().sigmoid().cpu().numpy()
+            attention = output.entity_attention
+        return Scored(scores, None if attention is None else attention.float().cpu().numpy())
 
 
-def _logits(model: ScoresPairs, batch: Mapping[str, object]) -> object:
-    logits = getattr(model(**batch), "logits", None)
-    if logits is None:
+def _checked(output: object, model: ScoresPairs) -> GLiRELRelationClassificationOutput:
+    if getattr(output, "logits", None) is None:
         raise TypeError(
             f"RelationExtractor needs a model with a head, such as GLiRELForRelationClassification: a "
             f"{type(model).__name__} gives no logits."
         )
-    return logits
+    return output  # type: ignore[return-value]  # it has what is read of one
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
+from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
 
 from .deberta_glirel import FastDebertaV2Model
 from .fusion_glirel import LayerFusion
@@ -145,11 +146,14 @@ def run_encoder(
         output_hidden_states, output_attentions: whether to return those of all layers.
         inputs: `input_ids`, `attention_mask` and, if the encoder is given them, `position_ids`.
     """
+    kept: list[Tensor] = []
+    is_deberta = wants_attention and _returns_last_attention(encoder)
     output = encoder(
         **inputs,
         output_hidden_states=True if fusion is not None else output_hidden_states,
-        output_attentions=True if wants_attention else output_attentions,
+        output_attentions=True if is_deberta else output_attentions,
         return_dict=True,
+        **({_KEPT: kept} if wants_attention and not is_deberta else {}),
     )
     states = output.last_hidden_state
     if fusion is not None:
@@ -158,13 +162,14 @@ def run_encoder(
         )
     return EncoderOutput(
         states,
-        output.attentions[-1].mean(1) if wants_attention else None,
+        (output.attentions if is_deberta else kept)[-1].mean(1) if wants_attention else None,
         output.hidden_states if output_hidden_states else None,
         output.attentions if output_attentions else None,
     )
 
 
-_WITH_PROBABILITIES = "glirel_probabilities"
+_WITH_PROBABILITIES = "glirel_probabilities"  # an attention backend of transformers
+_KEPT = "glirel_kept"  # an argument that transformers' encoders hand down to it: the list that probabilities go to
 
 
 def _attend_with_probabilities(
@@ -175,6 +180,7 @@ def _attend_with_probabilities(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    glirel_kept: list[Tensor] | None = None,
     **_: object,
 ) -> tuple[Tensor, Tensor]:
     """Attention in the open: as transformers' eager one, for masks of either kind, boolean and added."""
@@ -184,6 +190,8 @@ def _attend_with_probabilities(
     elif attention_mask is not None:
         scores = scores + attention_mask
     probabilities = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    if glirel_kept is not None:
+        glirel_kept.append(probabilities)
     attended = functional.dropout(probabilities, dropout, module.training) @ value
     return attended.transpose(1, 2).contiguous(), probabilities
 
@@ -192,9 +200,9 @@ AttentionInterface.register(_WITH_PROBABILITIES, _attend_with_probabilities)
 
 
 def keep_last_attention(encoder: PreTrainedModel) -> None:
-    """Has an encoder return the attention of its last layer, whatever backend the other layers use.
+    """Has an encoder give the attention of its last layer to [`run_encoder`], whatever backend the others use.
 
-    These then return none: `(batch, heads, tokens, tokens)` of every layer would be gigabytes that nobody reads.
+    These give none: `(batch, heads, tokens, tokens)` of every layer would be gigabytes that nobody reads.
 
     Raises:
         ValueError: when the encoder gives no attentions.
@@ -202,7 +210,7 @@ def keep_last_attention(encoder: PreTrainedModel) -> None:
     if isinstance(encoder, FastDebertaV2Model):
         encoder.keeps_last_attention_only = True
         return
-    if encoder.config.model_type == "deberta-v2":  # transformers' own returns what it is asked for
+    if _returns_last_attention(encoder):
         return
     recorded = (getattr(encoder, "_can_record_outputs", None) or {}).get("attentions")
     kind = getattr(recorded, "target_class", recorded)
@@ -215,6 +223,11 @@ def keep_last_attention(encoder: PreTrainedModel) -> None:
         )
     layers[-1].config = copy.copy(layers[-1].config)
     layers[-1].config._attn_implementation_internal = _WITH_PROBABILITIES
+
+
+def _returns_last_attention(encoder: nn.Module) -> bool:
+    """Whether attention is among what an encoder returns: DeBERTa has no backends, ours and transformers' own."""
+    return isinstance(encoder, DebertaV2Model)
 
 
 def attention_of_words(attention: Tensor, word_token_spans: Tensor) -> Tensor:

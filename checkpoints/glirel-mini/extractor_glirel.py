@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import is_torch_available, logging
 
+from .configuration_glirel import GLiRELConfig
+from .encoded_types_glirel import EncodedTypes, EncodesTypes, TypeCache
 from .mentions_glirel import shortened
 from .options_glirel import ExtractionOptions, GroupSize
 from .prompts_glirel import Prompt
@@ -65,11 +67,13 @@ class RelationExtractor:
         device: where the model runs, such as `"cuda:0"`. By default a model stays where it is, and one that is named
             is loaded to the first accelerator there is, else the CPU.
         dtype: of a model that is named: `"float32"`, `"bfloat16"` or `"float16"`; by default as its checkpoint says.
+        encoded_types: relation types that the model need not read again, see
+            [`GLiRELForRelationClassification.encode_relation_types`]; also the file that they were saved to.
         batch_size, options: of [`__call__`], where it is called without.
 
     Raises:
         TypeError: when `model` is not a model, or `tokenizer` is not a [`GLiRELTokenizer`].
-        ValueError: when the tokenizer is not that of the model, or the device cannot be used.
+        ValueError: when the tokenizer or `encoded_types` are not those of the model, or the device cannot be used.
         OSError: when there is no such folder or repository.
 
     Example:
@@ -90,6 +94,7 @@ class RelationExtractor:
         *,
         device: str | int | torch.device | None = None,
         dtype: str | torch.dtype | None = None,
+        encoded_types: EncodedTypes | str | os.PathLike[str] | None = None,
         batch_size: int = 1,
         **options: object,
     ):
@@ -106,10 +111,21 @@ class RelationExtractor:
         self.model: ScoresPairs = model
         self.tokenizer = fitting_tokenizer(model, tokenizer)
         self.batch_size = batch_size
-        self._score = score_function(model, self.tokenizer)
+        self._types = _type_cache(model)
+        if encoded_types is not None:
+            self._use_types(encoded_types)
+        self._score = score_function(model, self.tokenizer, self._types)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
         self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
         self._warned_of: set[object] = set()
+
+    def _use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
+        if self._types is None:
+            raise ValueError(
+                "`encoded_types` are for models that read relation types apart from the texts; this one has "
+                f"label_encoding={self.model.config.label_encoding!r}. Leave them out."
+            )
+        self._types.give(encoded if isinstance(encoded, EncodedTypes) else EncodedTypes.load(encoded))
 
     @property
     def device(self) -> object:
@@ -231,8 +247,10 @@ class RelationExtractor:
     def _run(self, texts: list[_Text], batch_size: int) -> None:
         """Scores the windows of all texts."""
         for batch in self._batches([window for text in texts for window in text.windows], batch_size):
-            for window, scores in zip(batch, self._score([window.features for window in batch]), strict=True):
-                window.take_scores(scores)
+            scored = self._score([window.features for window in batch], [window.prompt for window in batch])
+            attention = [None] * len(batch) if scored.entity_attention is None else scored.entity_attention
+            for window, probabilities, attended in zip(batch, scored.probabilities, attention, strict=True):
+                window.take_scores(probabilities, attended)
 
     def _read(self, item: object, position: int, options: ExtractionOptions) -> _Text | TextError:
         try:
@@ -284,11 +302,14 @@ class RelationExtractor:
         text.is_split = options.truncation == "window" and not room.fits(words, len(spans))
         starts = [start for start, _ in spans]
         places = split_windows(words, starts, longest, room) if text.is_split else [(0, words.num_words)]
+        segments = None
+        if text.is_split and getattr(self.model, "reads_segments", False):
+            places, segments = [(0, words.num_words)], places  # encoded one by one, and then put together again
         entity_of = [number for number, entity in enumerate(request.entities) for _ in entity.mentions]
         windows: list[Window] = []
         for where, inside in mentions_inside(spans, places):
             mentions = [spans[m] for m in inside], [entity_of[m] for m in inside]
-            windows += self._build(prompts, words, where, mentions, options.self_pairs)
+            windows += self._build(prompts, words, where, mentions, options.self_pairs, segments)
         return windows
 
     def _build(
@@ -298,8 +319,12 @@ class RelationExtractor:
         window: Span,
         mentions: tuple[list[Span], list[int]],
         self_pairs: bool,
+        segments: list[Span] | None,
     ) -> Iterator[Window]:
-        """A part of a text after each prompt; `mentions` are the word spans of its mentions, and their entities."""
+        """A part of a text after each prompt; `mentions` are the word spans of its mentions, and their entities.
+
+        With `segments` it is the whole text, of which the encoder reads these word spans one by one.
+        """
         spans, entity_of = mentions
         entities = sorted(set(entity_of))
         if len(entities) < (1 if self_pairs else 2):
@@ -307,11 +332,12 @@ class RelationExtractor:
         number = {entity: position for position, entity in enumerate(entities)}
         first = 0
         for prompt in prompts:
-            features = self.tokenizer.build(prompt, words, spans, window, [number[e] for e in entity_of], self_pairs)
+            entity_numbers = [number[entity] for entity in entity_of]
+            features = self.tokenizer.build(prompt, words, spans, window, entity_numbers, self_pairs, segments)
             columns = (first, first + prompt.num_relations)
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
-                yield Window(features, pairs, columns)
+                yield Window(features, prompt, pairs, columns)
             first = columns[1]
 
     def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
@@ -445,6 +471,14 @@ def _iterable(inputs: object) -> Iterable[object]:
     return inputs
 
 
+def _type_cache(model: ScoresPairs) -> TypeCache | None:
+    """What keeps the relation types that a model read, where it reads them apart from the texts."""
+    if getattr(model.config, "label_encoding", "joint") != "separate":
+        return None
+    version = getattr(model, "types_version", lambda: None)
+    return TypeCache(cast("EncodesTypes", model), version)
+
+
 def load_tokenizer(name: str | os.PathLike[str]) -> GLiRELTokenizer:
     """The tokenizer of a folder or Hub repository, when it is a [`GLiRELTokenizer`].
 
@@ -477,10 +511,11 @@ def fitting_tokenizer(
             "AutoTokenizer.from_pretrained(..., trust_remote_code=True)."
         )
     for setting in SHARED_SETTINGS:
-        if getattr(tokenizer, setting) != getattr(model.config, setting, None):
+        asked = getattr(model.config, setting, getattr(GLiRELConfig, setting))
+        if getattr(tokenizer, setting) != asked:
             raise ValueError(
                 f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
-                f"{getattr(model.config, setting, None)!r}. Use the tokenizer that was saved with the model."
+                f"{asked!r}. Use the tokenizer that was saved with the model."
             )
     return tokenizer
 

@@ -371,6 +371,24 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 )
         return [tuple(encoding.ids) for encoding in encodings]
 
+    def stack_types(self, types: Sequence[tuple[int, ...]]) -> dict[str, np.ndarray]:
+        """Relation types that are read apart, by their tokens in a [`Prompt`], all different, as a batch.
+
+        Returns:
+            `type_input_ids` and `type_attention_mask`, `(types, tokens)` each.
+        """
+        return stack_types([types], self._label_pad_token_id)[0]
+
+    @property
+    def _label_pad_token_id(self) -> int:
+        return int(self.init_kwargs.get("label_pad_token_id", self.pad_token_id or 0))
+
+    @property
+    def label_vocabulary(self) -> str:
+        """What reads relation types on their own, as JSON: how it tokenizes them."""
+        backend = self._whole_backend if self._label_tokenizer is None else self._label_tokenizer
+        return str(backend.to_str())
+
     def room(self, prompt: Prompt) -> Room:
         """How much of a text fits next to a prompt."""
         enclosing = len(prompt.token_ids) + len(self._enclosing_token_ids[1])
@@ -558,8 +576,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         arrays = [{name: value for name, value in one.items() if name != "types"} for one in encoded_inputs]
         types: dict[str, np.ndarray] = {}
         if "types" in encoded_inputs[0]:
-            asked = [one["types"] for one in encoded_inputs]
-            types, index = stack_types(asked, self.init_kwargs.get("label_pad_token_id", self.pad_token_id or 0))
+            types, index = stack_types([one["types"] for one in encoded_inputs], self._label_pad_token_id)
             arrays = [{**one, "relation_index": of_text} for one, of_text in zip(arrays, index, strict=True)]
         batch = {**stack_features(arrays, self.pad_token_id or 0, may_pad), **types}
         if return_tensors == "np":

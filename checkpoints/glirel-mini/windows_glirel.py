@@ -24,25 +24,32 @@ class Window:
 
     Args:
         features: what the tokenizer built of it; dropped once it is scored.
+        prompt: what it was built with.
         pair_index: head and tail of each pair among the entities of the whole text, `(pairs, 2)`.
         columns: the relation types that it is asked for, half-open, among all of the text.
         scores: probabilities `(pairs, relations)`, once it is scored.
+        attention: what the entities attend to, `(entities, words)`, once it is scored and if the model says so.
     """
 
     features: dict[str, np.ndarray]
+    prompt: Prompt
     pair_index: np.ndarray
     columns: Span
     scores: np.ndarray | None = None
+    attention: np.ndarray | None = None
 
     @property
     def num_tokens(self) -> int:
         """Length of the encoder's input."""
         return len(self.features["input_ids"])
 
-    def take_scores(self, scores: np.ndarray) -> None:
+    def take_scores(self, scores: np.ndarray, attention: np.ndarray | None) -> None:
         """Keeps its scores, cut from those of a padded batch, and drops what they were made from."""
         first, last = self.columns
         self.scores = scores[: len(self.pair_index), : last - first]
+        if attention is not None:
+            entities = self.features.get("entity_mask", self.features["mention_mask"])
+            self.attention = attention[: len(entities), : len(self.features["word_mask"])]
         self.features = {}
 
 
@@ -55,9 +62,10 @@ def group_relation_types(
         tokenizer: of the model.
         relation_types: all of them.
         group_size: how many a group has at most. `"auto"` is as many as take half of the tokens that the model reads,
-            so that the other half is left for the text; `None` is one group of all.
+            so that the other half is left for the text, and all where they are read apart; `None` is one group of
+            all.
     """
-    if group_size is None:
+    if group_size is None or (group_size == "auto" and tokenizer.label_encoding == "separate"):
         return [list(relation_types)]
     if group_size != "auto":
         return [list(relation_types[i : i + group_size]) for i in range(0, len(relation_types), group_size)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -74,7 +74,7 @@ def score_gold_pairs(
             spans = [(mention.start, mention.end) for mention in mentions]
             features.append(tokenizer.build(prompts[tuple(candidates[i])], text, spans))
         batch = tokenizer.pad(features).to(model.device)
-        logits = cast("Tensor", model(**batch).logits)[:, 0].float().cpu()  # pair 0 is (head, tail)
+        logits = model(**batch).decision_logits[:, 0].float().cpu()  # pair 0 is (head, tail)
         for i, row in zip(indices, logits, strict=True):
             scores[i] = row[: len(candidates[i])]
     return scores

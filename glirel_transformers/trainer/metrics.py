@@ -122,7 +122,7 @@ def _score(
     for batch in batches:
         keys = batch.pop("relation_keys")
         labels = mask_labels(batch)
-        logits = model(**batch.to(model.device)).logits.float().cpu()
+        logits = model(**batch.to(model.device)).decision_logits.float().cpu()
         known = labels != IGNORED_LABEL
         yield logits[known].sigmoid(), labels[known], keys.unsqueeze(1).expand_as(labels)[known]
 

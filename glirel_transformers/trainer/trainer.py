@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from glirel_transformers.card_glirel import CARD_FILE, add_training
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data.splits import count_relation_types
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .arguments import GLiRELTrainingArguments
@@ -29,6 +31,11 @@ from .metrics import RelationMetrics, mask_labels
 
 _ENCODER = "glirel.encoder."
 _KEYS = "relation_keys"
+_NOT_PREDICTED = {field.name for field in fields(GLiRELRelationClassificationOutput)} - {
+    "loss",
+    "logits",
+    "threshold_logits",
+}
 
 
 class GLiRELTrainer(Trainer):
@@ -176,10 +183,12 @@ class GLiRELTrainer(Trainer):
         """
         inputs = dict(self._prepare_inputs(inputs))
         keys = inputs.pop(_KEYS)
-        ignore_keys = [*(ignore_keys or []), "pair_mask", "relation_mask", "hidden_states", "attentions"]
+        ignore_keys = [*(ignore_keys or []), *_NOT_PREDICTED]
         loss, logits, _ = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         if logits is None:
             return loss, None, None
+        if isinstance(logits, tuple):
+            logits = GLiRELRelationClassificationOutput(logits=logits[0], threshold_logits=logits[1]).decision_logits
         labels = mask_labels(inputs)
         keys = keys.unsqueeze(1).expand_as(labels)
         return loss, logits.flatten(1), (labels.flatten(1), keys.flatten(1))

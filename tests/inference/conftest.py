@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glirel_transformers import RelationExtractionPipeline, RelationExtractor
+from glirel_transformers.running_glirel import Scored
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def scripted(shared_model, monkeypatch):
 
     def make(scores, **options) -> RelationExtractionPipeline:
         pipe = RelationExtractionPipeline(shared_model, **options)
-        monkeypatch.setattr(pipe.extractor, "_score", lambda features: np.array([scores], dtype=np.float32))
+        scored = Scored(np.array([scores], dtype=np.float32), None)
+        monkeypatch.setattr(pipe.extractor, "_score", lambda features, prompts: scored)
         return pipe
 
     return make

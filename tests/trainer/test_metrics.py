@@ -4,6 +4,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from transformers import EvalPrediction
 
 from glirel_transformers.data import Document, Mention, Relation
+from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.trainer import RelationCollator, RelationMetrics, fit_threshold
 
 
@@ -66,7 +67,7 @@ class Stub:
     def __call__(self, word_mask, labels, **batch):
         assert not self.training
         probabilities = torch.stack([self.scores[int(n)] for n in word_mask.sum(1)])
-        return type("", (), {"logits": probabilities.logit().unsqueeze(-1).expand(labels.shape)})()
+        return GLiRELRelationClassificationOutput(logits=probabilities.logit().unsqueeze(-1).expand(labels.shape))
 
 
 def document(length, *pairs):
