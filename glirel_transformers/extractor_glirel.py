@@ -23,6 +23,7 @@ from transformers.utils import is_torch_available, logging
 
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import EncodedTypes, EncodesTypes, TypeCache
+from .evidence_glirel import TextContext, WindowContext, read_sentences
 from .mentions_glirel import shortened
 from .options_glirel import ExtractionOptions, GroupSize
 from .prompts_glirel import Prompt
@@ -113,13 +114,19 @@ class RelationExtractor:
         self.batch_size = batch_size
         self._types = _type_cache(model)
         if encoded_types is not None:
-            self._use_types(encoded_types)
+            self.use_types(encoded_types)
         self._score = score_function(model, self.tokenizer, self._types)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
         self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
         self._warned_of: set[object] = set()
 
-    def _use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
+    def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
+        """Spares the model reading these relation types again.
+
+        Raises:
+            OSError: when there is no such file.
+            ValueError: when they are not this model's.
+        """
         if self._types is None:
             raise ValueError(
                 "`encoded_types` are for models that read relation types apart from the texts; this one has "
@@ -166,6 +173,10 @@ class RelationExtractor:
             group_size: asks for that many relation types at a time, in several passes, where all together leave too
                 little room for the text; `"auto"` asks for as many as take half of the tokens that the model reads.
                 Scores depend a little on which types are asked for together.
+            evidence: gives each relation its `evidence`, at most that many sentences, which its localized context
+                weighs most: `{"sentence": number, "start", "end", "text", "weight": share of 1}`, for models with
+                `pair_context="localized"`. Sentences are those that a text's dictionary has as `sentences`,
+                half-open character spans, or else end at their marks.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -214,6 +225,8 @@ class RelationExtractor:
         check_batch_size(size)
         if on_error not in ("raise", "return"):
             raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
+        if used.evidence is not None:
+            check_gives_evidence(self.model.config)
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
         return self._results(iter(inputs), size, used, on_error == "return")
@@ -278,6 +291,9 @@ class RelationExtractor:
             known = self.tokenizer.read_words([text.request.text])[0] if words is None else words
             self._check_clusters(text.request)
             text.windows = self._windows(text, known, options)
+            if options.evidence is not None:
+                text.sentences = read_sentences(text.request.text, text.request.sentences)
+                text.word_starts = [start for start, _ in known.char_spans]
         except (TypeError, ValueError) as error:
             return text_error(error, text.position)
         return text
@@ -337,7 +353,7 @@ class RelationExtractor:
             columns = (first, first + prompt.num_relations)
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
-                yield Window(features, prompt, pairs, columns)
+                yield Window(features, prompt, window, entities, pairs, columns)
             first = columns[1]
 
     def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
@@ -410,6 +426,7 @@ class RelationExtractor:
             threshold,
             options.self_pairs,
             text.collapse,
+            text.context(),
         )
         if options.return_scores:
             return scores
@@ -425,7 +442,7 @@ class RelationExtractor:
                 scores.num_pairs,
                 self.tokenizer.limits,
             )
-        return scores.select(options.threshold, options.top_k)
+        return scores.select(options.threshold, options.top_k, options.evidence)
 
     def _warn_of_constraints(self, unmet: Iterable[UnmetConstraint]) -> None:
         for constraint in unmet:
@@ -446,6 +463,19 @@ class _Text:
     windows: list[Window] = field(default_factory=list)
     is_split: bool = False  # since it is too long
     collapse: str | None = None  # what `ner` found that the model cannot tell apart
+    sentences: list[Span] | None = None  # where evidence is asked for
+    word_starts: list[int] = field(default_factory=list)  # likewise
+
+    def context(self) -> TextContext | None:
+        """Where evidence is found, if it is asked for."""
+        if self.sentences is None:
+            return None
+        windows = [
+            WindowContext(window.entities, window.attention, self.word_starts[slice(*window.span)])
+            for window in self.windows
+            if window.attention is not None
+        ]
+        return TextContext(self.request.text, self.sentences, windows)
 
 
 class _Constraints:
@@ -469,6 +499,20 @@ class _Constraints:
 def _iterable(inputs: object) -> Iterable[object]:
     assert isinstance(inputs, Iterable)  # as `read_inputs` gives it
     return inputs
+
+
+def check_gives_evidence(config: GLiRELConfig) -> None:
+    """Raises a `ValueError` unless a model tells what its entities attend to, word by word."""
+    if getattr(config, "pair_context", "none") != "localized":
+        raise ValueError(
+            "`evidence` is what the localized context of a pair weighs most, and this model has none: "
+            "pair_context='none'. Use a model with pair_context='localized', such as a GLiDRE checkpoint."
+        )
+    if config.entity_markers or config.shared_words != "kept":
+        raise ValueError(
+            "`evidence` needs a model that reads the words of a text and nothing else, and the same entity in every "
+            f"pair: this one has entity_markers={config.entity_markers} and shared_words={config.shared_words!r}."
+        )
 
 
 def _type_cache(model: ScoresPairs) -> TypeCache | None:

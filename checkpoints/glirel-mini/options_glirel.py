@@ -30,6 +30,7 @@ class ExtractionOptions:
     self_pairs: bool = False
     readable_names: bool = False
     group_size: GroupSize = None
+    evidence: int | None = None
 
     def __post_init__(self) -> None:
         if self.truncation not in ("error", "window"):
@@ -45,6 +46,10 @@ class ExtractionOptions:
         for name in ("return_scores", "self_pairs", "readable_names"):
             check_flag(getattr(self, name), name)
         check_group_size(self.group_size)
+        if self.evidence is not None and not is_count(self.evidence):
+            raise ValueError(
+                f"`evidence` must be a number of sentences, at least 1, or None: got {shortened(self.evidence)}."
+            )
 
     def updated(self, **given: object) -> ExtractionOptions:
         """A copy with the options that are given; `None` leaves an option as it is.

@@ -21,6 +21,7 @@ from glirel_transformers.jobs import (
     Outcome,
     ResumableOutput,
     Source,
+    encode_types,
     local_engine,
     read_chunks,
     read_items,
@@ -58,6 +59,8 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
         readable_names=given.readable_names,
         group_size=_read_group_size(given.group_size),
         truncation=given.truncation,
+        evidence=given.evidence,
+        encoded_types=None if given.encoded_types is None else str(given.encoded_types),
         alignment=given.alignment,
         batch_size=given.batch_size,
         dtype=given.dtype,
@@ -71,6 +74,8 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
 
     def make_engine() -> Engine:
         disable_progress_bar()  # of loading weights
+        if given.encoded_types is not None and not given.encoded_types.exists():
+            encode_types(settings, str(given.encoded_types))
         if given.engine == "local":
             return local_engine(settings)
         from glirel_transformers.jobs.ray_engine import ray_engine
