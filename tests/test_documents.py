@@ -127,7 +127,7 @@ def test_identical_entities_have_the_same_scores(build, settings):
 def test_every_weight_learns(build, settings):
     model = build("deberta-v2", settings).train()
     batch = encode(model)
-    output = model(**batch, labels=torch.zeros(batch["pair_mask"].shape + (3,)))
+    output = model(**batch, labels=torch.zeros(*batch["pair_mask"].shape, 3))
     output.loss.backward()
     # The score of layers and queries of a softmax over one item has no gradient; everything else has.
     without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]

@@ -54,7 +54,7 @@ def read_schema(schema: str) -> list[str]:
     steps = schema.split("-")
     if any(step not in _FUSION_STEPS for step in steps):
         raise ValueError(
-            f"`fusion_schema` must be steps joined by hyphens, each one of {', '.join(_FUSION_STEPS)} (l: relation types, "
-            f"t: the text): got {schema!r}."
+            f"`fusion_schema` must be steps joined by hyphens, each one of {', '.join(_FUSION_STEPS)} (l: relation "
+            f"types, t: the text): got {schema!r}."
         )
     return steps
