@@ -116,7 +116,8 @@ class EncoderOutput(NamedTuple):
 
     Args:
         states: `(batch, tokens, encoder hidden)`, of the last layer or of all, mixed.
-        attention: probabilities of the last layer, mean over its heads, `(batch, tokens, tokens)`; if asked for.
+        attention: probabilities of the last layer, mean over its heads, `(batch, tokens, tokens)`, or between words,
+            see [`attention_of_words`], `(batch, words, words)`; if asked for.
         hidden_states, attentions: of all layers, if asked for.
     """
 

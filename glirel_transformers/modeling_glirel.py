@@ -267,9 +267,6 @@ class GLiRELModel(GLiRELPreTrainedModel):
         word_states = self.dropout(self.pooling(encoded.states, inputs.word_token_spans))
         if self.lstm is not None:
             word_states = self.lstm(word_states, inputs.word_mask)
-        attention = (
-            None if encoded.attention is None else attention_of_words(encoded.attention, inputs.word_token_spans)
-        )
         if self.config.reads_labels_apart:
             label_states, relation_states = self._relations_of_types(inputs)
         else:
@@ -286,7 +283,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             word_states,
             relation_states,
             label_states,
-            attention,
+            encoded.attention,
             encoded.hidden_states,
             encoded.attentions,
         )
@@ -294,7 +291,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
     def _run_encoder(
         self, inputs: Inputs, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> EncoderOutput:
-        """The encoder's tokens of whole texts; those that are too long are read in segments."""
+        """The encoder's tokens of whole texts, and attention between words; long texts are read in segments."""
         wants_attention = self.pair_context is not None
 
         def run(input_ids: Tensor, attention_mask: Tensor, **others: Tensor) -> EncoderOutput:
@@ -312,10 +309,17 @@ class GLiRELModel(GLiRELPreTrainedModel):
 
         if inputs.segment_token_spans is None or inputs.segment_mask is None:
             positions = {} if inputs.position_ids is None else {"position_ids": inputs.position_ids}
-            return run(inputs.input_ids, inputs.attention_mask, **positions)
+            encoded = run(inputs.input_ids, inputs.attention_mask, **positions)
+            if encoded.attention is None:
+                return encoded
+            return encoded._replace(attention=attention_of_words(encoded.attention, inputs.word_token_spans))
         segments = list_segments(inputs.segment_token_spans, inputs.segment_mask)
         states, attention = read_in_segments(
-            lambda ids, mask: run(ids, mask)[:2], inputs.input_ids, inputs.attention_mask, segments
+            lambda ids, mask: run(ids, mask)[:2],
+            inputs.input_ids,
+            inputs.attention_mask,
+            inputs.word_token_spans,
+            segments,
         )
         return EncoderOutput(states, attention, None, None)
 
