@@ -14,7 +14,7 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, TextIO
@@ -231,6 +231,46 @@ def check_writable(path: StrPath, option: str = "--output") -> None:
         raise OSError(f"{option} {str(path)!r} cannot be written: {error.strerror or error}.") from error
     if not existed:
         path.unlink()
+
+
+def check_not_an_input(output: StrPath, inputs: Iterable[StrPath | None], option: str = "--output") -> None:
+    """Checks that nothing that is read would be written over, be it under another name (a symbolic or a hard link).
+
+    Args:
+        output: the file or folder that is written, whether or not it is there.
+        inputs: files and folders that are read. What is no path of this machine (a Hub repository, a text, `None`) is
+            passed over.
+        option: what errors call the output.
+
+    Raises:
+        ValueError: when the output is one of the inputs or of the files below one, or is a folder that holds one.
+    """
+    output = Path(output)
+    is_folder = output.is_dir()
+    written = {_identity(file) for file in (output.glob("*") if is_folder else [output]) if file.is_file()}
+    if not written and not is_folder:
+        return
+    whole = output.resolve()
+    for file in _files_below(inputs):
+        if _identity(file) in written or (is_folder and whole in file.resolve().parents):
+            what = f"holds the input {str(file)!r}" if is_folder else f"is an input ({str(file)!r})"
+            raise ValueError(f"{option} {str(output)!r} {what}, which would be lost. Name another {option}.")
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """What all names of a file have in common."""
+    status = file.stat()
+    return status.st_dev, status.st_ino
+
+
+def _files_below(paths: Iterable[StrPath | None]) -> Iterator[Path]:
+    """The files among paths, and those below the folders among them."""
+    for path in paths:
+        try:
+            found = [] if not path else Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
+            yield from (file for file in found if file.is_file())
+        except (OSError, ValueError):  # a text that is too long for a path, or holds characters that no path can
+            continue
 
 
 def _open_local(path: StrPath, mode: str) -> IO[bytes]:

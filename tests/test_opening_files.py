@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 
 import pytest
 
 from glirel_transformers.files import (
+    check_not_an_input,
     check_writable,
     open_text,
     open_to_write,
@@ -122,3 +124,44 @@ def test_where_nothing_can_be_written_is_said_beforehand(tmp_path):
         check_writable(tmp_path / "no" / "such" / "x.json")
     with pytest.raises(OSError, match="it is a folder"):
         check_writable(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["same", "another spelling", "symbolic link", "hard link", "linked folder"])
+@pytest.mark.parametrize("given", ["file", "folder"])
+def test_an_input_is_not_written_over(tmp_path, how, given):
+    (tmp_path / "read" / "deep").mkdir(parents=True)
+    file = tmp_path / "read" / "deep" / "data.jsonl"
+    file.write_text("content")
+    output = tmp_path / "other"
+    if how == "same":
+        output = file
+    elif how == "another spelling":
+        output = tmp_path / "read" / ".." / "read" / "deep" / "data.jsonl"
+    elif how == "symbolic link":
+        output.symlink_to(file)
+    elif how == "hard link":
+        os.link(file, output)
+    else:
+        output.symlink_to(file.parent)
+        output = output / "data.jsonl"
+    with pytest.raises(ValueError, match=r"^--plot '.*' is an input .*data\.jsonl.* Name another --plot\.$"):
+        check_not_an_input(output, [None, "x" * 9999, file if given == "file" else file.parents[1]], "--plot")
+
+
+def test_a_folder_that_holds_an_input_is_not_written_over(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "linked").mkdir()
+    os.link(tmp_path / "model" / "config.json", tmp_path / "linked" / "config.json")
+    for output in ("model", "linked", "."):
+        with pytest.raises(ValueError, match=r"DST .* holds the input .*config\.json"):
+            check_not_an_input(tmp_path / output, [tmp_path / "model"], "DST")
+
+
+def test_what_is_not_read_may_be_written(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "old.json").write_text("{}")
+    for output in ("new.json", "old.json", "model/scores.json", "new folder"):
+        check_not_an_input(tmp_path / output, [tmp_path / "model", "owner/name", None, "", "-", "a text\0"])
+    check_not_an_input(os.devnull, [os.devnull])

@@ -28,6 +28,7 @@ from glirel_transformers.jobs import (
     stream_records,
     write_resumably,
 )
+from glirel_transformers.jobs.choices import PARTIAL
 from glirel_transformers.options_glirel import GroupSize
 from glirel_transformers.report import relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
@@ -127,7 +128,7 @@ def _write(
 ) -> Outcome:
     """Writes a file. Formats other than JSON lines are written from these once all is done."""
     is_lines = output_format == "jsonl"
-    records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
+    records = path if is_lines else path.with_name(f"{path.name}{PARTIAL}")
     shaping = {**settings.shaping(), "on_error": given.on_error, "text_column": given.text_column}
     write = _writer(given, output_format)
     write([], io.StringIO())  # a missing package should be noticed now, not when all is done

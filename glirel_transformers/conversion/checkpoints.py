@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import struct
 from collections.abc import Mapping
@@ -136,13 +135,3 @@ def keep_widest_type(target: Path, state: Mapping[str, Tensor]) -> None:
     config = json.loads(file.read_text(encoding="utf-8"))
     config["dtype"] = config["encoder_config"]["dtype"] = str(widest).removeprefix("torch.")
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def check_different(source: str, target: str | os.PathLike[str]) -> None:
-    """Checks that a checkpoint is not written over itself.
-
-    Raises:
-        ValueError: when both names are of the same folder.
-    """
-    if Path(source).is_dir() and Path(source).resolve() == Path(target).resolve():
-        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")

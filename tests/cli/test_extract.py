@@ -300,6 +300,36 @@ def test_inputs_that_do_not_fit_are_errors(texts, arguments, message, run, corpu
     assert records_of((Path("corpus.jsonl")).read_text())[1]["id"] == 1
 
 
+@pytest.mark.parametrize(
+    ("read", "output"),
+    [
+        ("corpus.jsonl", "linked.jsonl"),
+        ("out.ttl.partial.jsonl", "out.ttl"),
+        ("out.jsonl.progress.json", "out.jsonl"),
+        ("out.csv.partial.jsonl.progress.json", "out.csv"),
+    ],
+)
+def test_no_file_of_a_run_writes_over_its_texts(read, output, run, corpus):
+    file = Path(corpus(2)).rename(read)
+    Path("linked.jsonl").hardlink_to(file)
+    before = file.read_bytes()
+    result = run(*RELATION, "--input-format", "jsonl", "-o", output, "--overwrite", text=read)
+    assert result.exit_code == 1
+    assert "is an input" in result.stderr
+    assert file.read_bytes() == before
+
+
+def test_relations_and_the_model_are_inputs_too(run, corpus, model_folder):
+    Path("names.txt").write_text("born in\n")
+    for file in (Path("names.txt"), model_folder / "config.json"):
+        before = file.read_bytes()
+        options = ("--relations", "names.txt", "-o", str(file), "-f", "jsonl", "--overwrite")
+        result = run(*options, text=corpus(2))
+        assert result.exit_code == 1
+        assert f"{str(file)!r} is an input" in result.stderr
+        assert file.read_bytes() == before
+
+
 @pytest.mark.parametrize(("output", "package"), [("out.ttl", "rdflib"), ("out.graphml", "networkx")])
 def test_what_a_format_needs_is_missed_before_the_work(output, package, run, corpus, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
