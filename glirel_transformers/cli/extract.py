@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from glirel_transformers.checkpoints import model_name
-from glirel_transformers.files import check_not_an_input, read_text
+from glirel_transformers.files import check_not_an_input, check_replaceable, read_text
 from glirel_transformers.formats import SUFFIXES
 from glirel_transformers.jobs import Source, existing_path, find_sources
 from glirel_transformers.jobs.choices import PARTIAL, PROGRESS
@@ -53,6 +53,7 @@ def extract(given: ExtractOptions) -> None:
         _check_together(given, sources, has_relations=relation_types is not None)
         chosen = _choose_format(given, sources)
         if given.output is not None:
+            check_replaceable(given.output)
             _check_output(given, given.output, sources)
         _check_writing(given, chosen)
         from .extract_run import run

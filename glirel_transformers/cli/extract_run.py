@@ -14,6 +14,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.files import decode_text
 from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, write_csv
 from glirel_transformers.jobs import (
     Engine,
@@ -66,7 +67,7 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
     )
     if given.entity:
         (item,) = read_items(sources)
-        text = item.raw.decode("utf-8")
+        text = decode_text(item.raw, item.place)
         sources = [replace(sources[0], text=text)]
         settings = replace(settings, entities=find_entities(text, given.entity))
 

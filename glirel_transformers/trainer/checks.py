@@ -17,8 +17,8 @@ def check_signal(dataset: RelationDataset, collator: object = None) -> None:
         collator: what makes the batches.
 
     Raises:
-        ValueError: when no document has a relation, or none that is read along with its types, or when none has a pair
-            that is known not to have one: then a model learns to say yes to everything.
+        ValueError: when no document has a relation, or none that is read along with its types, or when none has a
+            pair that is known not to have one: then a model learns to say yes to everything.
     """
     counts = count_relation_types(example.document for example in dataset)
     if not counts:
@@ -31,8 +31,8 @@ def check_signal(dataset: RelationDataset, collator: object = None) -> None:
         collator.check_names(types)
         if not any(map(collator.reads_a_relation, dataset)):
             raise ValueError(
-                f"There is nothing to learn: of the {counts.total():,} relations none is read, as its head and tail are "
-                f"too far apart for a model that reads {collator.tokenizer.limits}, next to the relation types. Give "
+                f"There is nothing to learn: none of the {counts.total():,} relations is read: head and tail are too "
+                f"far apart for a model that reads {collator.tokenizer.limits}, next to the relation types. Give "
                 "documents whose relations are nearer, or a model that reads more."
             )
         types = list(dict.fromkeys([*types, *collator.relation_types]))
