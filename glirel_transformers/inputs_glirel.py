@@ -13,6 +13,14 @@ from torch import Tensor
 
 from .batches_glirel import describe_misfit, fits_axis, misfit_error
 
+# The spans or indices of each axis.
+INDICES_OF = {
+    "word": "word_token_spans",
+    "relation": "relation_token_spans",
+    "mention": "mention_word_spans",
+    "pair": "pair_index",
+}
+
 
 class Inputs(NamedTuple):
     """The tensors of a batch that fit together; every mask is there. See [`GLiRELModel.forward`] for each."""
@@ -48,6 +56,7 @@ def check_inputs(
         spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention` and `pair`.
 
     Raises:
+        TypeError: when spans, indices or numbers of tokens are not integers.
         ValueError: when a shape does not fit, or a span or an index is out of range; the message names the tensor.
     """
     if attention_mask.shape != input_ids.shape:
@@ -56,6 +65,10 @@ def check_inputs(
             f"{tuple(attention_mask.shape)}."
         )
     num_batch, num_tokens = input_ids.shape
+    _check_integers({"input_ids": input_ids, "position_ids": position_ids, "mention_entity": mention_entity})
+    _check_integers({INDICES_OF[name]: items for name, (items, _) in spans.items()})
+    spans = {name: (items.long(), mask) for name, (items, mask) in spans.items()}
+    mention_entity = None if mention_entity is None else mention_entity.long()
     masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in spans.items()}
     (words, _), (relations, _), (mentions, _), (pairs, _) = (
         spans[name] for name in ("word", "relation", "mention", "pair")
@@ -86,6 +99,15 @@ def check_inputs(
         mention_entity=mention_entity,
         entity_mask=entity_mask,
     )
+
+
+def _check_integers(tensors: dict[str, Tensor | None]) -> None:
+    """Checks what addresses an axis, or rows of a table: between two positions there is none."""
+    for name, values in tensors.items():
+        if values is not None and values.dtype not in (torch.int32, torch.int64):
+            raise TypeError(
+                f"`{name}` must hold whole numbers (torch.long): got {values.dtype}. Use the tensors of its tokenizer."
+            )
 
 
 def _mask_for(name: str, items: Tensor, mask: Tensor | None, num_batch: int) -> Tensor:
