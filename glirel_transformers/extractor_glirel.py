@@ -37,7 +37,7 @@ from .requests_glirel import (
     text_error,
     with_readable_names,
 )
-from .running_glirel import ModelLoader, ScoresPairs, load_checkpoint, place, score_function
+from .running_glirel import ModelLoader, ScoresPairs, check_vocabulary, load_checkpoint, place, score_function
 from .scores_glirel import RelationScores, UnmetConstraint, find_unmet_constraints
 from .sources_glirel import ahead, in_turn, read_inputs
 from .text_glirel import Span, Words, align, find_collapse
@@ -561,6 +561,9 @@ def fitting_tokenizer(
                 f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
                 f"{asked!r}. Use the tokenizer that was saved with the model."
             )
+    is_another = tokenizer is not getattr(model, "tokenizer", None)
+    if is_another:
+        check_vocabulary(tokenizer, model.config, tokenizer.name_or_path)
     return tokenizer
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.files import decode_text
 from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, write_csv
 from glirel_transformers.jobs import (
     Engine,
@@ -29,6 +30,7 @@ from glirel_transformers.jobs import (
     stream_records,
     write_resumably,
 )
+from glirel_transformers.jobs.choices import PARTIAL
 from glirel_transformers.options_glirel import GroupSize
 from glirel_transformers.report import relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
@@ -68,7 +70,7 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
     )
     if given.entity:
         (item,) = read_items(sources)
-        text = item.raw.decode("utf-8")
+        text = decode_text(item.raw, item.place)
         sources = [replace(sources[0], text=text)]
         settings = replace(settings, entities=find_entities(text, given.entity))
 
@@ -132,7 +134,7 @@ def _write(
 ) -> Outcome:
     """Writes a file. Formats other than JSON lines are written from these once all is done."""
     is_lines = output_format == "jsonl"
-    records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
+    records = path if is_lines else path.with_name(f"{path.name}{PARTIAL}")
     shaping = {**settings.shaping(), "on_error": given.on_error, "text_column": given.text_column}
     write = _writer(given, output_format)
     write([], io.StringIO())  # a missing package should be noticed now, not when all is done

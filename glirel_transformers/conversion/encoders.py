@@ -11,6 +11,8 @@ import torch
 from tokenizers import AddedToken, processors
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
+from glirel_transformers.files import read_json_object
+
 from .checkpoints import find_optional
 from .sentencepiece import deberta_backend
 
@@ -153,7 +155,7 @@ def _content(token: Mapping[str, str] | str | None) -> str | None:
 
 def _read_json(encoder: str, name: str) -> dict[str, Any]:
     file = find_optional(encoder, name)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file else {}
+    return dict(read_json_object(file)) if file else {}
 
 
 def _unreadable(encoder: str, what: str, error: Exception) -> ValueError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from glirel_transformers.extras import require_extra
 
-from .facts import node_of
+from .facts import node_of, score_of
 
 if TYPE_CHECKING:
     import networkx
@@ -46,7 +46,7 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
                 if "label" not in graph.nodes.get(node, {}):  # not among the record's entities
                     graph.add_node(node, **_known(label=node[0], type=node[1]), mentions=0)
             name = relation["relation"]
-            known = _known(score=relation.get("score"), mentions=relation.get("mentions"), **place)
+            known = _known(score=score_of(relation), mentions=relation.get("mentions"), **place)
             graph.add_edge(head, tail, label=name, relation=name, **known)
     return graph
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
+from .facts import score_of
+
 _SIDES = ("head", "tail")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_COLUMNS = (
@@ -19,8 +21,15 @@ CSV_COLUMNS = (
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """The record as one line of JSON, without its end."""
-    line = json.dumps(record, ensure_ascii=False)
+    """The record as one line of JSON, without its end.
+
+    Raises:
+        ValueError: when a number in it is NaN or infinite, which JSON cannot hold.
+    """
+    try:
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"A record cannot be written as JSON: {error}. Write null in its place.") from error
     try:
         line.encode()
     except UnicodeEncodeError:  # half a surrogate pair in a field that is carried through
@@ -68,7 +77,7 @@ def _rows(records: Iterable[Mapping[str, Any]], with_text: bool) -> Iterator[dic
         place = {name: record[name] for name in ("id", "source", "line", "error") if record.get(name) is not None}
         place |= {"text": record.get("text", "")} if with_text else {}
         for relation in record.get("relations", ()):
-            row = {**place, "relation": relation["relation"], "score": relation.get("score")}
+            row = {**place, "relation": relation["relation"], "score": score_of(relation)}
             for side in _SIDES:
                 entity = relation[side]
                 row |= {side: entity["text"], f"{side}_label": entity.get("label")}

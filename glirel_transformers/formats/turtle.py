@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from glirel_transformers.extras import require_extra
 
-from .facts import node_of
+from .facts import node_of, score_of
 
 if TYPE_CHECKING:
     import rdflib
@@ -131,8 +131,8 @@ def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> It
     """The score of a relation, how often it was found, and where it comes from."""
     from rdflib import DCTERMS, XSD, Literal, URIRef
 
-    if found.get("score") is not None:
-        yield URIRef(f"{base}vocabulary:score"), Literal(f"{found['score']:.6f}", datatype=XSD.decimal)
+    if (score := score_of(found)) is not None:
+        yield URIRef(f"{base}vocabulary:score"), Literal(f"{score:.6f}", datatype=XSD.decimal)
     said = {
         URIRef(f"{base}vocabulary:mentions"): found.get("mentions"),
         DCTERMS.source: record.get("source"),

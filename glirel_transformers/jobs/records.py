@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
-from glirel_transformers.files import parse_json
+from glirel_transformers.files import decode_text, parse_json
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import Entity, list_entities
@@ -102,12 +102,7 @@ def read_request(item: Item) -> TextRequest:
     Raises:
         ValueError, TypeError: when it cannot be understood.
     """
-    try:
-        text = item.raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"It is not UTF-8 text ({error.reason} at byte {error.start}). Save the file as UTF-8."
-        ) from None
+    text = decode_text(item.raw)
     if item.header is not None:
         text, cells = item.header.read_row(text)
         return TextRequest(item, _carried(cells, ("text", "entities", *_OUTPUT_FIELDS)), text)

@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from glirel_transformers.data.labels import make_labels
 from glirel_transformers.data.schema import Document
+from glirel_transformers.mentions_glirel import listed
 from glirel_transformers.prompts_glirel import Prompt
 from glirel_transformers.text_glirel import Span, Words
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
@@ -90,6 +91,7 @@ class RelationCollator:
             coreference_label=coreference_label,
         )
         self.tokenizer = tokenizer
+        self._check_wordings()
         self.seed = seed
         self.coreference_label = coreference_label
         self.too_long = too_long
@@ -101,6 +103,51 @@ class RelationCollator:
     def relation_types(self) -> list[str]:
         """All types that instances are asked for, but for the one that joins mentions of one entity."""
         return self.sampler.relation_types
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Checks that relation types can be asked for, before any is drawn.
+
+        Raises:
+            TypeError, ValueError: when one is no text, or the tokenizer keeps nothing of it.
+        """
+        self.tokenizer.read_prompt(names)
+
+    def _check_wordings(self) -> None:
+        """Checks all that an instance may be asked for: names of types, and what stands in for them."""
+        types = dict.fromkeys(self.relation_types)
+        if self.sampler.coreference_label is not None:
+            types[self.sampler.coreference_label] = None
+        self.check_names(list(types))
+        stand_ins = self.sampler.stand_ins
+        if unknown := [name for name in stand_ins if name not in types]:
+            raise ValueError(
+                f"`stand_ins` has {listed(list(map(repr, unknown)))}, which the relation types are not: nothing would "
+                f"be asked for in these words. The types are {listed(list(map(repr, types)))}. Correct the name, or "
+                "leave it out."
+            )
+        for name, wordings in stand_ins.items():
+            try:
+                self.check_names(list(dict.fromkeys(wordings)))
+            except ValueError as error:
+                raise ValueError(f"`stand_ins[{name!r}]` cannot be asked for: {error}") from error
+
+    def reads_a_relation(self, example: Example) -> bool:
+        """Whether any relation of a document is read: of a long text, some fit into the model with no window.
+
+        Next to a relation stand the types that are drawn, or just its own where others may be dropped.
+        """
+        document = example.document
+        if self.too_long == "error" or not document.relations:
+            return bool(document.relations)
+        types = self.sampler.for_evaluation(None).draw(document, self._generator(example))
+        (words,) = self.tokenizer.read_words([document.words])
+        starts = [mention.start for mention in document.mentions]
+        for relation, hull in zip(document.relations, _hulls(document), strict=True):
+            prompt = self.tokenizer.read_prompt([relation.relation_type] if self.sampler.random_drop else types)
+            room = self.tokenizer.room(prompt)
+            if room.admits(room.costs(words, starts), hull):
+                return True
+        return False
 
     def for_evaluation(self, relation_types: Sequence[str] | None = None) -> RelationCollator:
         """A copy that gives every instance the same types each time: no dropping, no stand-ins, no new draw by epoch.
@@ -167,11 +214,7 @@ class RelationCollator:
                 f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
         mentions = [(mention.start, mention.end) for mention in document.mentions]
-        hulls = [
-            (min(mentions[r.head][0], mentions[r.tail][0]), max(mentions[r.head][1], mentions[r.tail][1]))
-            for r in document.relations
-        ]
-        window = draw_window(words, mentions, hulls, room, generator)
+        window = draw_window(words, mentions, _hulls(document), room, generator)
         kept = document.within(window)
         self._num_windows += 1
         self._num_lost += len(document.relations) - len(kept.relations)
@@ -182,6 +225,12 @@ class RelationCollator:
                 self._num_lost,
             )
         return kept, window
+
+
+def _hulls(document: Document) -> list[Span]:
+    """For each relation, the words from its head to its tail."""
+    pairs = [(document.mentions[relation.head], document.mentions[relation.tail]) for relation in document.relations]
+    return [(min(head.start, tail.start), max(head.end, tail.end)) for head, tail in pairs]
 
 
 def relation_key(name: str) -> int:

@@ -107,7 +107,10 @@ def test_relation_types_are_names_lines_or_settings(given, read):
     ("record", "message"),
     [
         (b"{'text': 1}", r"It is not JSON: Expecting property name .* at character 2"),
-        (b'{"text": "\xff"}', r"not UTF-8 text \(invalid start byte at byte 10\)"),
+        (b'{"text": "\xff"}', "^Byte 0xff is not UTF-8"),
+        (b'{"text": "a\0b"}', "^Byte 11 is NUL"),
+        ('{"text": "Ada"}'.encode("utf-16"), "^It is UTF-16 text"),
+        (b'{"text": "a", "entities": [], "n": 1e999}', "It has the number 1e999, which is too large"),
         (b"[" * 100_000, "nested too deeply"),
         ([1, 2], "must be a JSON object"),
         ({"entities": []}, r"'text' must be a string: got None. The record has \['entities'\]"),

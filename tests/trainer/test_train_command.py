@@ -168,3 +168,17 @@ def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path
     again = run_apart(*options, "--max-steps", saved + 5)
     assert again.returncode == 0, again.stderr
     assert f"({saved + 5:,} updates" in again.stdout
+
+
+@pytest.mark.parametrize("read", ["model", "data"])
+def test_what_is_read_is_not_written_over(read, labelled, checkpoint, tmp_path):
+    (tmp_path / "run").mkdir()
+    if read == "model":
+        checkpoint = checkpoint.rename(tmp_path / "run" / "model")
+    else:
+        labelled = labelled.rename(tmp_path / "run" / "run.json")
+    content = labelled.read_bytes()
+    result = run(labelled, "-m", checkpoint, "-o", tmp_path / "run", "--max-steps", "1")
+    assert result.exit_code == 1
+    assert "input" in result.stderr
+    assert labelled.read_bytes() == content

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from glirel_transformers.conversion.checkpoints import find_file, find_optional, load_pickled
+from glirel_transformers.files import read_json_object, read_text
 from glirel_transformers.hub_glirel import ORIGINAL_FILE
 
 WEIGHTS, CONFIG = "pytorch_model.bin", "glirel_config.json"
@@ -66,16 +67,10 @@ def read_original(source: str) -> OriginalCheckpoint:
             "checkpoint of this package needs no conversion; `--reverse` writes the original's format."
         )
     config_file, weights_file = (find_file(source, name) for name in (CONFIG, WEIGHTS))
-    text = config_file.read_text(encoding="utf-8")
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{CONFIG} of {source!r} is not JSON: {error}. Copy the checkpoint again.") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{CONFIG} of {source!r} must hold an object: got a {type(config).__name__}.")
+    text, config = read_text(config_file), read_json_object(config_file)
     state = load_pickled(weights_file)
     versions = dict(getattr(state, "_metadata", {})) if isinstance(state, OrderedDict) else None
-    return OriginalCheckpoint(config, text, dict(state), versions)
+    return OriginalCheckpoint(dict(config), text, dict(state), versions)
 
 
 def is_original(source: str) -> bool:

@@ -13,13 +13,14 @@ from torch import Tensor
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.conversion.checkpoints import check_different, keep_widest_type, read_ours
+from glirel_transformers.conversion.checkpoints import keep_widest_type, read_ours
 from glirel_transformers.conversion.encoders import (
     find_encoder,
     read_encoder_config,
     read_tokenizer,
     reads_any_length,
 )
+from glirel_transformers.files import check_not_an_input
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
@@ -60,10 +61,10 @@ def convert(
         ValueError: when the checkpoint is incomplete, damaged, of another package, or does not fit the encoder.
     """
     source, target = os.fspath(source), Path(target)
-    check_different(source, target)
     original = read_original(source)
     settings = settings_from(original.config)
     encoder = find_encoder(original.config.get("model_name"), None if encoder is None else os.fspath(encoder), source)
+    check_not_an_input(target, [source, encoder], "DST")
     encoder_config = read_encoder_config(encoder)
     tokenizer = GLiRELTokenizer.from_base(
         read_tokenizer(encoder),
@@ -108,7 +109,7 @@ def revert(
         ValueError: when a setting, or the tokenizer, has no counterpart in the original.
     """
     source, target = os.fspath(source), Path(target)
-    check_different(source, target)
+    check_not_an_input(target, [source, encoder], "DST")
     if is_original(source):
         raise ValueError(
             f"{source!r} is in the original package's format already: it holds a {CONFIG}. Leave out `--reverse` to "
