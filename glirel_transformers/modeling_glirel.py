@@ -110,7 +110,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
             if config.fusion_schema
             else None
         )
-        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size)
+        # Where an entity is the mean of its words, a word without a token must not count as the projection's bias.
+        pools_words = config.mention_representation == "words"
+        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size, pools_words)
         self.dropout = nn.Dropout(dropout)
         self.lstm = WordLSTM(size) if config.use_lstm else None
         self.mention_representation = MENTIONS[config.mention_representation](
