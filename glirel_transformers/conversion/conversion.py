@@ -25,8 +25,8 @@ def convert(source: Name, target: Name, *, encoder: Name | None = None, label_en
         source: folder or Hub repository with `pytorch_model.bin` and `glirel_config.json` or `glidre_config.json`.
         target: the folder to write.
         encoder: folder or Hub repository of the encoder, for its tokenizer and, for GLiREL, its configuration. By
-            default what the checkpoint holds or names, looked for in the working directory, in the checkpoint's folder,
-            next to it, and on the Hub.
+            default what the checkpoint holds or names, looked for in the working directory, in the checkpoint's
+            folder, next to it, and on the Hub.
         label_encoder: the same of the encoder of relation types, which GLiDRE has.
 
     Returns:

@@ -99,7 +99,7 @@ _OF_EVERY_MODEL = frozenset(
     output_scores prefix problem_type pruned_heads remove_invalid_values repetition_penalty return_dict
     return_dict_in_generate suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder
     tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p use_bfloat16
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 

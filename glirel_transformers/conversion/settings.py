@@ -36,7 +36,7 @@ class Setting:
         """
         value = original.get(self.original, self.default)
         if self.values is None:
-            return value  # type: ignore[no-any-return]  # the configuration checks it
+            return value
         if value is None and self.default is not REQUIRED:
             value = self.default
         if not isinstance(value, (str, bool)) or value not in self.values:

@@ -1,8 +1,8 @@
 """Checkpoints and scores of the original GLiDRE in a folder outside this repository, where there is one.
 
 The folder named by `GLIDRE_REFERENCE` holds `inputs.json`, the encoders, and a folder for each setting with
-`glidre_config.json`, `pytorch_model.bin`, `expected.safetensors` and `expected.json`. Scores are compared with those of
-single documents: in a batch the original gets all but the last document wrong.
+`glidre_config.json`, `pytorch_model.bin`, `expected.safetensors` and `expected.json`. Scores are compared with those
+of single documents: in a batch the original gets all but the last document wrong.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from glirel_transformers.text_glirel import split_words
 
 ROOT = Path(os.environ.get("GLIDRE_REFERENCE", ""))
 CHECKPOINTS = (
-    sorted(file.parent for file in ROOT.glob("*/expected.safetensors") if (file.parent / "glidre_config.json").is_file())
+    sorted(
+        file.parent for file in ROOT.glob("*/expected.safetensors") if (file.parent / "glidre_config.json").is_file()
+    )
     if "GLIDRE_REFERENCE" in os.environ
     else []
 )

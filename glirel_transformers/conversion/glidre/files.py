@@ -1,4 +1,4 @@
-"""The tokenizers of an original checkpoint: that of documents lies in its folder, that of labels with their encoder."""
+"""The tokenizers of an original checkpoint: that of documents in its folder, that of labels with their encoder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ def has_tokenizer(source: str) -> bool:
     return any(find_optional(source, name) for name in _TOKENIZERS)
 
 
-def limited(tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig, *, any_length: bool, label: bool) -> int:
-    """How many tokens of an input are read: what the tokenizer says, as far as the encoder has positions."""
+def text_limit(tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig, any_length: bool) -> int:
+    """How many tokens of a document are read: what the tokenizer says, as far as the encoder has positions."""
     limit = int(tokenizer.model_max_length)
-    if not any_length:
-        limit = min(limit, _input_limit(config, VERY_LARGE_INTEGER))
-    return min(limit, _LABEL_LIMIT) if label else limit
+    return limit if any_length else min(limit, _input_limit(config, VERY_LARGE_INTEGER))
+
+
+def label_limit(tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig, any_length: bool) -> int:
+    """How many tokens of a relation type are read."""
+    return min(text_limit(tokenizer, config, any_length), _LABEL_LIMIT)
 
 
 def write_tokenizer(tokenizer: GLiRELTokenizer, target: Path) -> None:
@@ -39,5 +42,6 @@ def write_tokenizer(tokenizer: GLiRELTokenizer, target: Path) -> None:
     plain = PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **names)
     plain.save_pretrained(target)
     file = target / "tokenizer_config.json"
-    settings = json.loads(file.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": True}
     file.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

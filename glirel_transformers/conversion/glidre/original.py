@@ -41,7 +41,7 @@ from glirel_transformers.hub_glirel import ORIGINAL_FILE
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
-from .files import has_tokenizer, limited, write_tokenizer
+from .files import has_tokenizer, label_limit, text_limit, write_tokenizer
 from .rules import UNUSED, renaming_for
 from .settings import CONFIG, original_from, report, settings_from
 
@@ -76,7 +76,7 @@ def convert(
         `target`.
 
     Raises:
-        ValueError: when the checkpoint is incomplete, damaged, of another package, or has another encoder than it says.
+        ValueError: when the checkpoint is incomplete, damaged, of another package, or of other encoders than it says.
     """
     source, target = os.fspath(source), Path(target)
     check_different(source, target)
@@ -101,41 +101,45 @@ def convert(
 
 
 class _Encoder(NamedTuple):
-    """An encoder's configuration and its tokenizer."""
+    """An encoder's configuration and its tokenizer, and whether that was saved with the checkpoint."""
 
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerFast
+    is_own: bool
 
 
 def _read_encoder(
-    config: dict[str, Any],
+    settings: dict[str, Any],
     key: str,
     place: EncoderSource,
     given: str | os.PathLike[str] | None,
     checkpoint: str,
 ) -> _Encoder:
-    given = None if given is None else os.fspath(given)
-    if place is _TEXT and given is None and has_tokenizer(checkpoint):
-        tokenizer_source = checkpoint
+    """An encoder that a checkpoint names in `place`, with its configuration under `key`."""
+    is_own = place is _TEXT and given is None and has_tokenizer(checkpoint)
+    content, name = settings.get(key), checkpoint
+    if not is_own or not isinstance(content, dict):
+        name = find_encoder(
+            settings.get(place.setting), None if given is None else os.fspath(given), checkpoint, place
+        )
+    if isinstance(content, dict):
+        config = encoder_config_from(content, EncoderSource(CONFIG, key, place.option))
     else:
-        tokenizer_source = find_encoder(config.get(place.setting), given, checkpoint, place)
-    if isinstance(content := config.get(key), dict):
-        encoder_config = encoder_config_from(content, EncoderSource(CONFIG, key, place.option))
-    else:
-        encoder_config = read_encoder_config(find_encoder(config.get(place.setting), given, checkpoint, place))
-    return _Encoder(encoder_config, read_tokenizer(tokenizer_source))
+        config = read_encoder_config(name)
+    return _Encoder(config, read_tokenizer(checkpoint if is_own else name), is_own)
 
 
 def _tokenizer(model: GLiRELForRelationClassification, text: _Encoder, labels: _Encoder) -> GLiRELTokenizer:
-    base = model.glirel
-    labels.tokenizer.model_max_length = limited(
-        labels.tokenizer, labels.config, any_length=reads_any_length(base.label_encoder.encoder), label=True
-    )
+    """The tokenizer of documents and of relation types; every word of a document is read as after a space."""
+    names = ("glirel.encoder", "glirel.label_encoder.encoder")
+    any_length, any_label_length = (reads_any_length(model.get_submodule(name)) for name in names)
+    labels.tokenizer.model_max_length = label_limit(labels.tokenizer, labels.config, any_label_length)
     return GLiRELTokenizer.from_base(
         text.tokenizer,
         label_tokenizer=labels.tokenizer,
-        model_max_length=limited(text.tokenizer, text.config, any_length=reads_any_length(base.encoder), label=False),
-        prefix_space=False,
+        model_max_length=text_limit(text.tokenizer, text.config, any_length),
+        prefix_space=not text.is_own,
+        reads_format_characters=True,
         **{name: getattr(model.config, name) for name in SHARED_SETTINGS},
     )
 

@@ -10,8 +10,8 @@ from glirel_transformers.fusion_glirel import read_schema
 
 _TEXT, _LABELS = "token_rep_layer.bert_layer.", "token_rep_layer.labels_encoder."
 
-# What the original stores and never reads: an LSTM, the encoders' poolers, and buffers of positions, which older versions
-# of transformers saved.
+# What the original stores and never reads: an LSTM, the encoders' poolers, and buffers of positions, which older
+# versions of transformers saved.
 UNUSED = {
     "of an LSTM that is never applied": re.compile(r"rnn\..+"),
     "of poolers": re.compile(rf"({re.escape(_TEXT)}|{re.escape(_LABELS)})model\.pooler\..+"),
@@ -36,7 +36,7 @@ def _concat_feed_forward(original: str, ours: str) -> list[Rule]:
 
 
 def _attention(original: str, ours: str, kind_of_attention: str) -> list[Rule]:
-    """A block of attention: `self_attn`, with a map before each of its layers, or `cross_attn`, with that of values."""
+    """A block of attention: `self_attn`, with a map before each of its layers, or `cross_attn`, with one."""
     layers = {f"{kind_of_attention}.{name}_layer": name for name in ("query", "key", "value")}
     norms = {"pre_norm": "input_norm", "post_norm": "output_norm"}
     maps = {"q_proj": "query_map", "k_proj": "key_map", "v_proj": "value_map"}

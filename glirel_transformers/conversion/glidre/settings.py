@@ -58,16 +58,15 @@ _NEVER: dict[str, Value] = {
     "max_pair_distance": None,
 }
 
-# Settings that name files, describe encoders or the file, or have no effect on scores or on the loss; they are kept for
-# the way back.
+# Settings that name or describe encoders, or have no effect on scores and on the loss; they are kept for the way back.
 _WITHOUT_EFFECT = frozenset(
     """
-    model_name labels_encoder encoder_config labels_encoder_config model_type name vocab_size transformers_version dtype
-    torch_dtype architectures _attn_implementation_autoset _name_or_path words_splitter_type loss weights
+    model_name labels_encoder encoder_config labels_encoder_config model_type name vocab_size transformers_version
+    dtype torch_dtype architectures _attn_implementation_autoset _name_or_path words_splitter_type loss weights
     subtoken_pooling span_mode max_width embed_ent_token ent_token sep_token class_token_index max_types
     max_neg_type_ratio fine_tune has_rnn num_post_fusion_layers label_smoothing random_drop shuffle_types
     freeze_token_rep size_sup
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 # What a model that was trained here has no settings for, so that the original can read it. It needs no LSTM.
