@@ -60,10 +60,9 @@ def features_of(tokenizer, document):
     spans = np.stack([starts[:-1], np.minimum(starts[1:], room)], axis=-1) + len(before)
     spans[(starts[:-1] >= room) | (starts[1:] == starts[:-1])] = 0
     mentions = [
-        (entity, max(first, 0), min(last + 1, len(words)))
+        (entity, max(first, 0), min(last + 1, len(words))) if first < len(words) else (entity, 0, 0)
         for entity, of_entity in enumerate(document.entities)
         for first, last in of_entity
-        if first < len(words)
     ]
     num_entities = len(document.entities)
     pairs = [(head, tail) for head in range(num_entities) for tail in range(num_entities)]
@@ -76,7 +75,7 @@ def features_of(tokenizer, document):
         "types": prompt.types,
         "relation_mask": np.ones(len(document.labels), dtype=bool),
         "mention_word_spans": np.array([m[1:] for m in mentions], dtype=np.int64).reshape(-1, 2),
-        "mention_mask": np.ones(len(mentions), dtype=bool),
+        "mention_mask": np.array([end > 0 for _, _, end in mentions], dtype=bool),
         "mention_entity": np.array([m[0] for m in mentions], dtype=np.int64),
         "entity_mask": np.ones(num_entities, dtype=bool),
         "pair_index": np.array(pairs, dtype=np.int64).reshape(-1, 2),
