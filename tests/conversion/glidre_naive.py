@@ -64,9 +64,7 @@ class NaiveGLiDRE:
     def read_words(self, ids, first_tokens):
         """H `(words, hidden)` and A `(words, words)`; `first_tokens` are None for words without a token."""
         ids = torch.tensor([ids])
-        states, attention = self.encode(
-            self.text_encoder, "token_rep_layer.bert_layer", ids, torch.ones_like(ids)
-        )
+        states, attention = self.encode(self.text_encoder, "token_rep_layer.bert_layer", ids, torch.ones_like(ids))
         states = self.project("token_rep_layer.projection", states[0])
         attention = attention[0].mean(0)
         zero = torch.zeros(states.shape[-1])
