@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tokenizers import AddedToken, processors
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
 
@@ -186,7 +187,8 @@ def _from_sentencepiece(
         pair=f"{cls_token}:0 $A:0 {sep_token}:0 $B:1 {sep_token}:1",
         special_tokens=[(token, backend.token_to_id(token)) for token in dict.fromkeys((cls_token, sep_token))],
     )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **tokens)
+    limit = settings.get("model_max_length", VERY_LARGE_INTEGER)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=limit, **tokens)
 
 
 def _added_tokens(settings: dict[str, Any], added_tokens: dict[str, int]) -> list[dict[str, Any]]:

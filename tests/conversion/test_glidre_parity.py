@@ -66,19 +66,23 @@ class Reference:
 
     def run(self, batch):
         """All columns of a batch, the thresholds first where there are any, and what was seen on the way."""
-        seen, form_pairs = {}, self.model.glirel.form_pairs
+        seen, base = {}, self.model.glirel
+        form_pairs, refine = base.form_pairs, base.refine
 
-        def watch(entities, encoded, inputs):
-            seen.update(entities=entities, encoded=encoded)
-            seen["pairs"] = form_pairs(entities, encoded, inputs)
+        def watch_pairs(entities, encoded, inputs):
+            seen.update(entities=entities, encoded=encoded, pairs=form_pairs(entities, encoded, inputs))
             return seen["pairs"]
 
-        self.model.glirel.form_pairs = watch
+        def watch_refined(*arguments):
+            seen["refined"] = refine(*arguments)
+            return seen["refined"]
+
+        base.form_pairs, base.refine = watch_pairs, watch_refined
         try:
             with torch.inference_mode():
                 output = self.model(**batch)
         finally:
-            del self.model.glirel.form_pairs
+            del base.form_pairs, base.refine
         thresholds = output.threshold_logits
         columns = [] if thresholds is None else [thresholds.unsqueeze(-1)]
         return torch.cat([*columns, output.logits], dim=-1), seen
@@ -159,6 +163,8 @@ def compare_stages(reference, name, batch, seen):
             joined = own if of_words is None else torch.cat([own, of_words], dim=-1)
             reference.compare("entities and context", joined, f"{name}.{which}_and_context")
         reference.compare("pairs", pairs.states(), f"{name}.rel_rep")
+    if isinstance(seen["refined"].pairs, torch.Tensor):
+        reference.compare("attended pairs", seen["refined"].pairs, f"{name}.rel_rep_attended")
 
 
 def compare_results(reference, name, document, columns, place=0):
@@ -170,11 +176,11 @@ def compare_results(reference, name, document, columns, place=0):
         ("best_0.3", 0.3, False),
     ):
         found = expected.get(key)
-        if found is None or (key != "best_0.3" and f"n_{'multi_label_0.5'}" not in expected):
+        if found is None or (key != "best_0.3" and "n_multi_label_0.5" not in expected):
             continue
         found = found if key == "best_0.3" else found[place]
         ours = decode(columns, document, threshold, multi_label, has_thresholds)
-        if key == "multi_label_0.5":
+        if multi_label:
             total = expected["n_multi_label_0.5"][place]
             reference.check(len(ours) == total, f"{name}.{key}: {len(ours)} relations, expected {total}")
         missing = Counter(tuple(one[:3]) for one in found) - Counter(one[:3] for one in ours)
