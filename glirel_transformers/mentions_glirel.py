@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .keys_glirel import has_part_of_a_span, labels_of, lost_label, names_of, span_of, surfaces_of
+from .keys_glirel import has_part_of_a_span, is_like_a_label, labels_of, lost_label, names_of, span_of, surfaces_of
 from .text_glirel import Span, check_span, split_words
 
 
@@ -353,9 +353,10 @@ def _check_no_label_is_lost(said: Iterable[object], where: str) -> None:
     for one in said:
         key = lost_label(one) if isinstance(one, Mapping) else None
         if key is not None:
+            cure = "leave it out" if is_like_a_label(key) else "leave it out, or add 'label': null"
             raise ValueError(
-                f"`{where}` has the key {key!r}, which may be its type and is not read. Call it 'label' if it is; "
-                "else leave it out, or add 'label': null."
+                f"`{where}` has the key {key!r}, which looks like its type and is not read. Call it 'label' if it is; "
+                f"else {cure}."
             )
 
 

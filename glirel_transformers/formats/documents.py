@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from glirel_transformers.mentions_glirel import read_entities
+
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
 
@@ -12,16 +14,19 @@ if TYPE_CHECKING:
 def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     """Turns documents into records; an `id` counts them from 1.
 
-    Each mention is an entity of its own, and a relation has no score: a person says that it holds.
+    Mentions with the same `entity` are one entity, which has them as `mentions`; any other mention is an entity of its
+    own. A relation has no score: a person says that it holds. `self_pairs` and `exhaustive` are there where they are
+    not the default, so that the records can be read as documents again.
     """
     for number, document in enumerate(documents, start=1):
-        text, mentions = document.to_text()
-        entities = [
-            {**mention, "text": text[mention["start"] : mention["end"]], "index": index}
-            for index, mention in enumerate(mentions)
-        ]
+        text, given, stated = document.to_entities()
+        entities = [entity.to_dict() for entity in read_entities(given, text)]
         relations = [
             {"head": entities[r.head], "relation": r.relation_type, "tail": entities[r.tail], "score": None}
-            for r in document.relations
+            for r in stated
         ]
-        yield {"id": str(number), "text": text, "entities": entities, "relations": relations}
+        said = {
+            **({"self_pairs": True} if document.self_pairs else {}),
+            **({} if document.exhaustive else {"exhaustive": False}),
+        }
+        yield {"id": str(number), "text": text, "entities": entities, "relations": relations, **said}

@@ -155,7 +155,7 @@ class Extractor:
                 result.records.append(Malformed(request.item, scores.message))
                 continue
             relations = scores.select(options.threshold, options.top_k)
-            result.records.append(request.to_record(scores.entities, relations))
+            result.records.append(request.to_record(scores.entities, relations, options.self_pairs))
             result.num_unscored_pairs += scores.num_unscored_pairs
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")
