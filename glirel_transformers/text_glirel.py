@@ -28,13 +28,21 @@ def _as_ranges(codes: Iterable[int]) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-# Scripts that put no space between words: each of their letters is a word, so that mentions can end anywhere.
+# Scripts that put no space between words: each of their letters is a word, so that mentions can end anywhere. They are
+# the blocks where a line may break between letters: line-breaking classes ID, SA, AK and AS of UAX #14, without signs.
 _EAST_ASIAN = [(0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF)]  # kana with its signs, Han
+_IDEOGRAPHS = (0x20000, 0x3FFFF)  # planes 2 and 3, which hold nothing else
 _UNSPACED = [
+    *((0x2E80, 0x2FDF), (0x3100, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF)),  # radicals, Bopomofo, small kana
+    *((0xA000, 0xA4CF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F)),  # Yi, halfwidth and further kana
+    *((0x16FE0, 0x18DFF), (0x1B170, 0x1B2FF)),  # Tangut and Khitan, Nushu
     *((0x0E00, 0x0E7F), (0x0E80, 0x0EFF)),  # Thai, Lao
-    *((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),  # Myanmar
+    *((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0x116D0, 0x116FF)),  # Myanmar
     *((0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0xAA80, 0xAADF)),  # Khmer; Tai Le, Lue, Tham, Viet
-    *((0x1B00, 0x1B7F), (0xA980, 0xA9DF)),  # Balinese, Javanese
+    (0x11700, 0x1174F),  # Ahom
+    *((0x1B00, 0x1B7F), (0xA980, 0xA9DF), (0x1BC0, 0x1BFF), (0xAA00, 0xAA5F)),  # Balinese, Javanese, Batak, Cham
+    *((0x11000, 0x1107F), (0x11300, 0x113FF), (0x11900, 0x1195F)),  # Brahmi, Grantha, Tulu-Tigalari, Dives Akuru
+    *((0x11EE0, 0x11EFF), (0x11F00, 0x11F5F)),  # Makasar, Kawi
 ]
 # Planes 2 to 13 hold ideographs only, and what follows plane 14 is private.
 _CATEGORIES = {code: unicodedata.category(chr(code)) for code in [*range(0x20000), *range(0xE0000, 0xE1000)]}
@@ -44,7 +52,7 @@ _LETTER = "".join(
     _as_ranges(code for code in range(first, last + 1) if _CATEGORIES[code][0] in kinds)
     for blocks, kinds in ((_EAST_ASIAN, "LNPSZC"), (_UNSPACED, "L"))
     for first, last in blocks
-)
+) + "-".join(map(chr, _IDEOGRAPHS))
 _RUN = rf"(?:(?![{_LETTER}])[\w{_MARK}])+"
 _SIGN = rf"[^\w\s{_MARK}{_FORMAT}][{_MARK}]*"
 # A word is a run of letters, digits and marks, with the format characters inside it; a letter of an unspaced script

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from glirel_transformers.mentions_glirel import read_entities
-
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
 
@@ -18,6 +16,8 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     own. A relation has no score: a person says that it holds. `self_pairs` and `exhaustive` are there where they are
     not the default, so that the records can be read as documents again.
     """
+    from glirel_transformers.mentions_glirel import read_entities  # which needs numpy; the command line starts without
+
     for number, document in enumerate(documents, start=1):
         text, given, stated = document.to_entities()
         entities = [entity.to_dict() for entity in read_entities(given, text)]

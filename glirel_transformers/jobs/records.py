@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
 from glirel_transformers.files import parse_json
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.options_glirel import ExtractionOptions
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import Entity, list_entities
 
@@ -85,6 +87,21 @@ class TextRequest:
             **({"self_pairs": True} if self_pairs else {}),
             **place_of(self.item),
         }
+
+
+def in_options(message: str) -> str:
+    """An error message of the extractor, with options of the command line where it names arguments of Python.
+
+    Example:
+        >>> in_options("It is too long. Pass truncation='window' to the pipeline.")
+        'It is too long. Pass --truncation window.'
+    """
+    names = "|".join(option.name for option in fields(ExtractionOptions))
+    return re.sub(
+        rf"\b({names})=(['\"]?)(\w+)\2(?: to\s+the\s+pipeline)?",
+        lambda found: f"--{found[1].replace('_', '-')} {found[3]}",
+        message,
+    )
 
 
 def place_of(item: Item) -> Record:

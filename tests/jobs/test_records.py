@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from glirel_transformers.jobs.records import read_request
+from glirel_transformers.jobs.records import in_options, read_request
 from glirel_transformers.jobs.sources import Item
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
 
@@ -192,3 +192,30 @@ def test_records_say_that_entities_may_relate_to_themselves():
     entities = read_entities(request.entities, request.text)
     assert request.to_record(entities, [], self_pairs=True)["self_pairs"] is True
     assert "self_pairs" not in request.to_record(entities, [])
+
+
+@pytest.mark.parametrize("line", ["{", "[", '{"text": "A B",', '  {"a": [', "[{", '{"text":'])
+def test_a_value_that_goes_on_in_the_next_line_is_told_the_cure(line):
+    with pytest.raises(ValueError, match=r"It is not JSON: Expecting .*on a line of its own: jq -c \. FILE, or for a"):
+        request_of(line.encode())
+
+
+@pytest.mark.parametrize("line", ["x", "{'text': 1}", '{"a": 1} {"b": 2}', '{"text": "A'])
+def test_other_lines_are_not_told_that_they_go_on(line):
+    with pytest.raises(ValueError, match="It is not JSON") as caught:
+        request_of(line.encode())
+    assert "jq" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Pass truncation='window' to the pipeline, or fewer.", "Pass --truncation window, or fewer."),
+        ("alignment='expand' takes it.", "--alignment expand takes it."),
+        ("Pass group_size=5.", "Pass --group-size 5."),
+        ("'threshold=5'", "'--threshold 5'"),
+        ("the text says a=b", "the text says a=b"),
+    ],
+)
+def test_errors_name_the_options_of_the_command_line(message, expected):
+    assert in_options(message) == expected
