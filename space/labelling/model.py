@@ -129,7 +129,7 @@ def _check_entities(entities: object) -> None:
         listed = list_entities(entities)
     except TypeError as error:
         raise TypeError(
-            f"The entities must be a list, or an object of names by type: got {shortened(entities)}."
+            f"The entities must be a list: got {shortened(entities)}. An object of names by type is read as well."
         ) from error
     mentions = [entity["mentions"] for entity in listed if isinstance(entity, dict) and "mentions" in entity]
     number = len(listed) + sum(len(m) - 1 for m in mentions if isinstance(m, list))
