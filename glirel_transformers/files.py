@@ -136,11 +136,15 @@ def read_text(path: StrPath) -> str:
 
 
 def parse_json(text: str | bytes, where: str = "") -> Json:
-    """The JSON value of `text`; `where` names its place in errors, unless the caller does.
+    """The JSON value of a line; `where` names its place in errors, unless the caller does.
 
     Raises:
         ValueError: when it is not JSON, nested too deeply to be read, or has a text or a number that no file can hold.
     """
+    return _parse(text, where, is_line=True)
+
+
+def _parse(text: str | bytes, where: str, is_line: bool) -> Json:
     place = where and f"{where}: "
     try:
         value: Json = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -148,12 +152,24 @@ def parse_json(text: str | bytes, where: str = "") -> Json:
             check_strings(value)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
-        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.") from error
+        cure = _cure_of_lines(error) if is_line else ""
+        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.{cure}") from error
     except RecursionError:
         raise ValueError(f"{place}It is nested too deeply to be read.") from None
     except ValueError as error:
         raise ValueError(f"{place}{error}") from error
     return value
+
+
+def _cure_of_lines(error: json.JSONDecodeError) -> str:
+    """What helps where a line ends in the middle of a value, which then goes on in the next line."""
+    line = error.doc.rstrip()
+    if not line or error.pos < len(line):
+        return ""
+    return (
+        " If it goes on in the next line, put each object on a line of its own: jq -c . FILE, or for a list of "
+        "objects jq -c '.[]' FILE."
+    )
 
 
 def check_strings(value: object, field: str = "") -> None:
@@ -189,7 +205,7 @@ def read_json(path: StrPath) -> Json:
         OSError: when the file is missing or cannot be opened.
         ValueError: when it is not JSON.
     """
-    return parse_json(read_text(path), os.fspath(path))
+    return _parse(read_text(path), os.fspath(path), is_line=False)
 
 
 def read_json_object(path: StrPath) -> dict[str, Json]:

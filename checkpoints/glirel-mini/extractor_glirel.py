@@ -118,7 +118,6 @@ class RelationExtractor:
         self._score = score_function(model, self.tokenizer, self._types)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
         self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
-        self._warned_of: set[object] = set()
 
     def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
         """Spares the model reading these relation types again.
@@ -238,7 +237,7 @@ class RelationExtractor:
         # One at a time, a text need not wait for others of similar length.
         num_texts = BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
         read = partial(self._read_some, enumerate(stream), num_texts, options)
-        constraints = _Constraints()
+        constraints, warned = _Constraints(), set[str]()
         for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
             readable = [text for text in texts if isinstance(text, _Text)]
             self._run(readable, batch_size)
@@ -246,9 +245,10 @@ class RelationExtractor:
             for text in texts:
                 if isinstance(text, TextError) and not returns_errors:
                     raise text
-                yield text if isinstance(text, TextError) else self._select(text, options)
+                yield text if isinstance(text, TextError) else self._select(text, options, warned)
         if not options.return_scores:
-            self._warn_of_constraints(constraints.unmet())
+            for constraint in constraints.unmet():
+                logger.warning(str(constraint))
 
     def _read_some(
         self, numbered: Iterator[tuple[int, object]], num_texts: int, options: ExtractionOptions
@@ -363,10 +363,12 @@ class RelationExtractor:
         """
         request = text.request
         char_spans = [mention[:2] for entity in request.entities for mention in entity.mentions]
-        if not request.are_found:
-            return self.tokenizer.align(request.text, words, char_spans, alignment)
-        spans = align(request.text, words, char_spans, alignment)
-        text.collapse = find_collapse(request.text, words, char_spans, spans)
+        places = [place for entity in request.entities for place in entity.places]
+        spans = align(request.text, words, char_spans, alignment, places)
+        collapse = find_collapse(request.text, words, char_spans, spans, places)
+        if collapse is not None and not request.are_found:
+            raise ValueError(f"{collapse}.")
+        text.collapse = collapse
         return spans
 
     def _prompts_of(self, names: tuple[str, ...], group_size: GroupSize) -> list[Prompt]:
@@ -412,8 +414,10 @@ class RelationExtractor:
         if batch:
             yield batch
 
-    def _select(self, text: _Text, options: ExtractionOptions) -> list[dict[str, object]] | RelationScores:
-        """Merges the windows of a text, and selects its relations."""
+    def _select(
+        self, text: _Text, options: ExtractionOptions, warned: set[str]
+    ) -> list[dict[str, object]] | RelationScores:
+        """Merges the windows of a text, and selects its relations; `warned` is what this call has warned of."""
         request = text.request
         pair_index, merged = merge_windows(text.windows, len(request.entities), len(request.relation_types))
         threshold = float(self.model.config.threshold)
@@ -430,10 +434,9 @@ class RelationExtractor:
         )
         if options.return_scores:
             return scores
-        if text.collapse is not None:
-            self._warn_once(
-                "collapse", f"Text {text.position}: {text.collapse}. Further texts of this kind are not named."
-            )
+        if text.collapse is not None and "collapse" not in warned:
+            warned.add("collapse")
+            logger.warning("Text %d: %s. Further texts of this kind are not named.", text.position, text.collapse)
         if text.is_split and scores.num_unscored_pairs:
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
@@ -443,15 +446,6 @@ class RelationExtractor:
                 self.tokenizer.limits,
             )
         return scores.select(options.threshold, options.top_k, options.evidence)
-
-    def _warn_of_constraints(self, unmet: Iterable[UnmetConstraint]) -> None:
-        for constraint in unmet:
-            self._warn_once(constraint[:3], str(constraint))
-
-    def _warn_once(self, key: object, message: str) -> None:
-        if key not in self._warned_of and len(self._warned_of) < 1000:
-            self._warned_of.add(key)
-            logger.warning(message)
 
 
 @dataclass

@@ -29,6 +29,12 @@ def score_of(relation: Mapping[str, Any]) -> float | None:
     return score
 
 
+def other_names(entity: Mapping[str, Any]) -> list[str]:
+    """What else an entity is called, where it has several mentions: their texts but that of the first, each once."""
+    texts = dict.fromkeys(mention["text"] for mention in entity.get("mentions", ()))
+    return [text for text in texts if text != entity["text"]]
+
+
 def once_per_pair(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Records for a graph with one edge for each fact: for each relation between two entities, by text and type.
 

@@ -17,11 +17,12 @@ CSV_COLUMNS = (
     "relation",
     *("tail", "tail_label", "tail_start", "tail_end"),
     *("score", "error"),
+    *("head_mentions", "tail_mentions"),
 )
 
 
-def to_json(record: Mapping[str, Any]) -> str:
-    """The record as one line of JSON, without its end.
+def to_json(record: object) -> str:
+    """The record, or another value, as one line of JSON, without its end.
 
     Raises:
         ValueError: when a number in it is NaN or infinite, which JSON cannot hold.
@@ -47,6 +48,9 @@ def write_csv(
     records: Iterable[Mapping[str, Any]], file: TextIO, with_text: bool = False, spreadsheet_safe: bool = False
 ) -> None:
     """Writes one row a relation, record by record; the first row names the columns.
+
+    `head_start` and `head_end` are those of the entity's first mention. Where it has several, `head_mentions` is a
+    JSON list of them all, `[{"start": 0, "end": 11, "text": "Marie Curie"}, …]`, and else empty; so for the tail.
 
     A record with an `error` (one that could not be read, and was kept) is a row with its place and the error.
 
@@ -82,6 +86,8 @@ def _rows(records: Iterable[Mapping[str, Any]], with_text: bool) -> Iterator[dic
                 entity = relation[side]
                 row |= {side: entity["text"], f"{side}_label": entity.get("label")}
                 row |= {f"{side}_{end}": entity.get(end) for end in ("start", "end")}
+                if "mentions" in entity:
+                    row[f"{side}_mentions"] = to_json(entity["mentions"])
             yield row
         if "error" in record:
             yield place

@@ -272,7 +272,7 @@ def read_lines(
 
 
 def read_rows(
-    source: Source, file: IO[bytes], offset: int = 0, line: int = 2, num_bytes: int | None = None
+    source: Source, file: IO[bytes], offset: int = 0, line: int | None = None, num_bytes: int | None = None
 ) -> Iterator[Item]:
     """The items of a table, whose first row names the columns.
 
@@ -280,7 +280,8 @@ def read_rows(
         source: what the table is.
         file: its bytes, at their beginning.
         offset: where the first item begins; by default after the first row.
-        line: the number of its row, as spreadsheets count: the first row is 1, and empty rows count.
+        line: the number of its row, as spreadsheets count: the first row is 1, and empty rows count; by default of
+            the row after the one that names the columns.
         num_bytes: how many bytes of items are read; by default all.
 
     Raises:
@@ -292,7 +293,8 @@ def read_rows(
     else:
         offset = header.num_bytes
     end = None if num_bytes is None else offset + num_bytes
-    for row, read in enumerate(split_rows(file, header.separator), start=line):
+    first = header.row + 1 if line is None else line
+    for row, read in enumerate(split_rows(file, header.separator), start=first):
         raw = read.rstrip(b"\r\n")
         if raw:
             yield Item("table", source.name, row, offset, raw, len(read), header)

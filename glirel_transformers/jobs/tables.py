@@ -25,7 +25,8 @@ class Header:
 
     Args:
         raw: its bytes, without the line's end.
-        num_bytes: how many bytes of the file it takes.
+        num_bytes: how many bytes of the file it takes, with the empty rows before it.
+        row: its number, as spreadsheets count; empty rows may come before it.
         columns: their names, all different; a column without a name is called `column_3`, by its position.
         text_column: the one that holds the texts.
         separator: what stands between cells.
@@ -33,6 +34,7 @@ class Header:
 
     raw: bytes
     num_bytes: int
+    row: int
     columns: tuple[str, ...]
     text_column: str
     separator: str
@@ -70,13 +72,19 @@ def read_header(file: IO[bytes], text_column: str, name: str) -> Header:
     Raises:
         ValueError: when it is not UTF-8, has no such column, or has a column twice.
     """
-    read = next(split_rows(file, ","), b"")
-    raw = read.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
-    row = decode_text(raw, name)
-    by_separator = {separator: _read_columns(row, separator) for separator in _SEPARATORS}
+    raw, num_bytes, row = b"", 0, 0
+    for row, read in enumerate(split_rows(file, ","), start=1):
+        raw = (read.removeprefix(BYTE_ORDER_MARK) if row == 1 else read).rstrip(b"\r\n")
+        num_bytes += len(read)
+        if raw:
+            break
+    first = decode_text(raw, name)
+    by_separator = {separator: _read_columns(first, separator) for separator in _SEPARATORS}
     separator = next((sign for sign, columns in by_separator.items() if text_column in columns), None)
     if separator is None:
         columns = max(by_separator.values(), key=len)
+        if not columns and b"\r" in raw:
+            raise ValueError(f"{name}: Its lines end in a carriage return alone. Save it with line ends LF or CRLF.")
         raise ValueError(
             f"{name}: The table has no column {text_column!r}. Its first row must name the columns; these are "
             f"{', '.join(map(repr, columns)) or 'none'}. Name one of them as --text-column."
@@ -84,7 +92,7 @@ def read_header(file: IO[bytes], text_column: str, name: str) -> Header:
     columns = by_separator[separator]
     if repeated := [column for column in dict.fromkeys(columns) if columns.count(column) > 1]:
         raise ValueError(f"{name}: The table has the column {repeated[0]!r} twice. Rename one of them.")
-    return Header(raw, len(read), columns, text_column, separator)
+    return Header(raw, num_bytes, row, columns, text_column, separator)
 
 
 def looks_like_table(raw: bytes) -> bool:

@@ -23,7 +23,7 @@ from glirel_transformers.requests_glirel import (
 from glirel_transformers.scores_glirel import RelationScores
 
 from .choices import Alignment, Precision, Truncation
-from .records import Malformed, Record, TextRequest, read_request
+from .records import Malformed, Record, TextRequest, in_options, read_request
 from .sources import Item
 
 
@@ -181,10 +181,10 @@ class Extractor:
                 continue
             scores: RelationScores | TextError = next(results)
             if isinstance(scores, TextError):
-                result.records.append(Malformed(request.item, scores.message))
+                result.records.append(Malformed(request.item, in_options(scores.message)))
                 continue
             relations = scores.select(options.threshold, options.top_k, options.evidence)
-            result.records.append(request.to_record(scores.entities, relations))
+            result.records.append(request.to_record(scores.entities, relations, options.self_pairs))
             result.num_unscored_pairs += scores.num_unscored_pairs
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")

@@ -31,6 +31,8 @@ def test_csv_has_a_row_for_each_relation(records):
         "tail_end": "30",
         "score": "0.97",
         "error": "",
+        "head_mentions": "",
+        "tail_mentions": "",
     }
     assert [(row["line"], row["head"]) for row in rows if row["error"]] == [("2", "")]
 

@@ -206,3 +206,20 @@ def test_tables_are_known_by_their_names(tmp_path, name, separator):
     with pytest.raises(ValueError, match="is a table, whose rows and columns are not one text"):
         find_sources([str(tmp_path / name)])
     assert [read_request(item).text for item in items_of(tmp_path / name)] == ["Ada met Bob."]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n\r\n", b"\n\n\n"])
+def test_empty_rows_may_come_before_the_first(tmp_path, blank):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + blank + b"id,text\n7,Ada\n\n8,Bob\n")
+    first = blank.count(b"\n") + 2
+    items = items_of(path)
+    assert [(item.line, read_request(item).text) for item in items] == [(first, "Ada"), (first + 2, "Bob")]
+    assert path.read_bytes()[items[0].offset :].startswith(b"7,Ada")
+
+
+@pytest.mark.parametrize("content", [b"id,text\r7,Ada\r", b"text\rAda\r", b"\n\nid,text\r7,Ada\r8,Bob"])
+def test_lines_that_end_in_a_carriage_return_are_named(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.csv: Its lines end in a carriage return alone. Save it with line ends"):
+        items_of(tmp_path / "a.csv")
