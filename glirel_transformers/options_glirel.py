@@ -30,6 +30,7 @@ class ExtractionOptions:
     self_pairs: bool = False
     readable_names: bool = False
     group_size: GroupSize = None
+    coreference: bool = False
 
     def __post_init__(self) -> None:
         if self.truncation not in ("error", "window"):
@@ -42,7 +43,7 @@ class ExtractionOptions:
             raise TypeError(
                 f"`ner` must be callable, taking a text and returning its entities: got {shortened(self.ner)}."
             )
-        for name in ("return_scores", "self_pairs", "readable_names"):
+        for name in ("return_scores", "self_pairs", "readable_names", "coreference"):
             check_flag(getattr(self, name), name)
         check_group_size(self.group_size)
 

@@ -166,6 +166,8 @@ class RelationExtractor:
             group_size: asks for that many relation types at a time, in several passes, where all together leave too
                 little room for the text; `"auto"` asks for as many as take half of the tokens that the model reads.
                 Scores depend a little on which types are asked for together.
+            coreference: whether entities are mentions, of which those that the model finds to be one entity are
+                merged, see [`RelationScores.merge_coreferent`]. For models with a `coreference_label`.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -214,6 +216,8 @@ class RelationExtractor:
         check_batch_size(size)
         if on_error not in ("raise", "return"):
             raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
+        if used.coreference:
+            _ = self._coreference_label  # which checks that there is one
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
         return self._results(iter(inputs), size, used, on_error == "return")
@@ -259,7 +263,28 @@ class RelationExtractor:
             return text_error(error, position)
         if options.readable_names:
             request = replace(request, relation_types=with_readable_names(request.relation_types))
+        if options.coreference and request.relation_types:
+            request = replace(request, relation_types=self._with_coreference(request.relation_types))
         return _Text(request, position)
+
+    def _with_coreference(self, relation_types: list[RelationType]) -> list[RelationType]:
+        asked = any(relation.name == self._coreference_label for relation in relation_types)
+        return relation_types if asked else [*relation_types, RelationType(self._coreference_label)]
+
+    @property
+    def _coreference_label(self) -> str:
+        """The relation type that joins mentions of one entity.
+
+        Raises:
+            ValueError: when the model has none.
+        """
+        label = self.model.config.coreference_label
+        if label is None:
+            raise ValueError(
+                "`coreference` needs a model that was trained with a `coreference_label`, such as 'SELF': this one "
+                "has none. Give entities with all their mentions, or leave it out."
+            )
+        return label
 
     def _tokenize(self, texts: list[_Text | TextError], options: ExtractionOptions) -> list[_Text | TextError]:
         """Gives every text its windows; all texts are tokenized together."""
@@ -411,6 +436,8 @@ class RelationExtractor:
             options.self_pairs,
             text.collapse,
         )
+        if options.coreference and request.relation_types:
+            scores = scores.merge_coreferent(self._coreference_label)
         if options.return_scores:
             return scores
         if text.collapse is not None:

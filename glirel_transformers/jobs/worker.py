@@ -30,7 +30,8 @@ class ExtractionSettings:
         entities: the entities of the only text.
         ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
         ner_labels: the entity types that GLiNER is asked for.
-        threshold, top_k, truncation, self_pairs, readable_names, group_size, batch_size: as the pipeline takes them.
+        threshold, top_k, truncation, self_pairs, readable_names, group_size, coreference, batch_size: as the pipeline
+            takes them.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default that of the checkpoint.
         device: where the models run; by default the first accelerator, else the CPU.
@@ -51,6 +52,7 @@ class ExtractionSettings:
     self_pairs: bool = False
     readable_names: bool = False
     group_size: GroupSize = None
+    coreference: bool = False
     batch_size: int = 32
     dtype: Precision | None = None
     device: str | None = None
@@ -81,6 +83,7 @@ class ExtractionSettings:
             self_pairs=self.self_pairs,
             readable_names=self.readable_names,
             group_size=self.group_size,
+            coreference=self.coreference,
         )
 
     def shaping(self) -> dict[str, Json]:
@@ -155,7 +158,8 @@ class Extractor:
                 result.records.append(Malformed(request.item, scores.message))
                 continue
             relations = scores.select(options.threshold, options.top_k)
-            result.records.append(request.to_record(scores.entities, relations))
+            given = scores.entities if scores.merged_from is None else scores.merged_from
+            result.records.append(request.to_record(given, relations))
             result.num_unscored_pairs += scores.num_unscored_pairs
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")
