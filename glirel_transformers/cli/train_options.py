@@ -26,6 +26,7 @@ def _in(panel: str) -> Callable[..., Any]:
 
 
 _DATA = _in("Data")
+_DOCUMENTS = _in("Whole documents")
 _START = _in("Where training starts")
 _HEAD = _in("Head of a fresh model, only with --encoder")
 _TYPES = _in("Relation types that an instance is asked for")
@@ -69,7 +70,7 @@ HeldOut = Annotated[
 EvaluationLimit = Annotated[int, _DATA("--eval-limit", min=1, help="At most n documents to evaluate on.")]
 ByEntity = Annotated[
     bool | None,
-    _DATA(
+    _DOCUMENTS(
         "--by-entity/--by-mention",
         help="Pairs are of entities, each with all its mentions, as for documents; or of mentions. [default: of "
         "entities where the model reads them from all their words, as GLiDRE does]",
