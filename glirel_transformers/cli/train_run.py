@@ -158,7 +158,7 @@ def _make_collator(model: GLiRELForRelationClassification, chosen: Selection, pl
         random_drop=settings.random_drop,
         seed=settings.seed,
         stand_ins=stand_ins,
-        coreference_label=model.config.coreference_label,
+        coreference_label=None if by_entity else model.config.coreference_label,
         too_long="window",
         by_entity=by_entity,
     )

@@ -61,7 +61,7 @@ class GLiRELTrainer(Trainer):
         train_dataset: [`Document`]s, or a 🤗 dataset of them (`load_documents`).
         eval_dataset: the same, or a dictionary of several.
         data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset`;
-            `args.by_entity` says what it pairs.
+            `args.by_entity` says what it pairs, and the model's `coreference_label` is asked for with mentions.
         eval_collator: by default `data_collator.for_evaluation()`.
         kwargs: as [`Trainer`] takes them.
     """
@@ -87,7 +87,13 @@ class GLiRELTrainer(Trainer):
         train = None if train_dataset is None else RelationDataset.wrap(train_dataset)
         if data_collator is None:
             by_entity = model is not None and pairs_entities(model.config, args.by_entity)
-            data_collator = _make_collator(train, tokenizer, args, by_entity)
+            label = None if model is None or by_entity else model.config.coreference_label
+            data_collator = _make_collator(train, tokenizer, args, by_entity, label)
+        elif args.by_entity not in (None, data_collator.by_entity):
+            raise ValueError(
+                f"`args.by_entity` is {args.by_entity}, but the `data_collator` has by_entity="
+                f"{data_collator.by_entity}. Leave it out of the arguments."
+            )
         self.eval_collator = (eval_collator or data_collator).for_evaluation()
         self.eval_collator.with_relation_keys = True
         if model is not None:
@@ -235,6 +241,7 @@ def _make_collator(
     tokenizer: GLiRELTokenizer | None,
     args: GLiRELTrainingArguments,
     by_entity: bool,
+    coreference_label: str | None,
 ) -> RelationCollator:
     """The collator of a trainer that is given none: it draws from all types of the training set.
 
@@ -249,7 +256,9 @@ def _make_collator(
     check_signal(_as_paired(dataset, by_entity))
     counts = count_relation_types(example.document for example in dataset)
     seed = args.seed if args.data_seed is None else args.data_seed
-    return RelationCollator(tokenizer, list(counts), seed=seed, by_entity=by_entity)
+    return RelationCollator(
+        tokenizer, list(counts), seed=seed, by_entity=by_entity, coreference_label=coreference_label
+    )
 
 
 def _as_paired(dataset: RelationDataset, by_entity: bool) -> RelationDataset:

@@ -18,6 +18,7 @@ from glirel_transformers.trainer import (
     make_labels,
 )
 from glirel_transformers.trainer.collator import pairs_entities
+from glirel_transformers.trainer.metrics import score_documents
 from glirel_transformers.trainer.run import starting_model
 from glirel_transformers.trainer.sampling import Drawn
 
@@ -228,6 +229,52 @@ def test_documents_are_overfitted_and_measured_as_facts(glidre, whole, tmp_path,
         result = evaluate_extraction(RelationExtractor(glidre), whole, by_entity=True)
         assert result.facts()["f1"] == 1.0
         assert result.facts()["num_gold"] == 4
+
+
+@pytest.mark.parametrize("settings", [GLIDRE, {"mention_representation": "mean"}])
+def test_what_is_measured_in_training_is_what_glirel_evaluate_measures(make_model, whole, settings):
+    model = make_model(**settings)
+    if settings is GLIDRE:  # read in segments
+        words = [*whole[0].words, *["and"] * 200, "Marie"]
+        long = replace(whole[0], words=words, mentions=[*whole[0].mentions, Mention(212, 213, None, 7)])
+        whole = [*whole, long, replace(long, exhaustive=False)]
+    collator = RelationCollator(model.tokenizer, NAMES, by_entity=True, too_long="window").for_evaluation(NAMES)
+    ours = score_documents(model, whole, collator, batch_size=3)
+    theirs = evaluate_extraction(RelationExtractor(model), whole, NAMES, by_entity=True).counts
+    assert int(ours.by_type().sum(0)[2]) == int(theirs.by_type().sum(0)[2]) > 0
+    for threshold in (0.3, 0.45, 0.5, 0.55):
+        assert ours.averages(threshold)["micro_f1"] == pytest.approx(theirs.averages(threshold)["micro_f1"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_model_learns_to_find_entities(make_model, whole, tmp_path):
+    model = make_model(coreference_label="SELF", dropout=0.0, positive_weight=5.0)
+    args = GLiRELTrainingArguments(
+        str(tmp_path),
+        num_train_epochs=300,
+        per_device_train_batch_size=2,
+        learning_rate=3e-3,
+        encoder_learning_rate=1e-3,
+        report_to=[],
+        logging_strategy="no",
+        save_strategy="no",
+    )
+    GLiRELTrainer(model=model, args=args, train_dataset=whole, eval_dataset=whole).train()
+    text, entities = whole[0].to_text()
+    spans = [(entity["start"], entity["end"]) for entity in entities]
+    asked = {"entities": spans, "relation_types": ["place of birth", "spouse"], "coreference": True}
+    scores = RelationExtractor(model)(text, **asked, return_scores=True)
+    found = [[(m.start, m.end) for m in entity.mentions] for entity in scores.entities]
+    assert found == [[spans[0], spans[2]], [spans[1], spans[4]], [spans[3]]]
+    facts = {(r["head"]["index"], r["relation"], r["tail"]["index"]) for r in scores.select()}
+    assert facts == {(0, "place of birth", 1), (0, "spouse", 3), (3, "spouse", 0)}
+
+
+def test_arguments_and_a_collator_must_agree(glidre, whole):
+    collator = RelationCollator(glidre.tokenizer, NAMES)
+    args = GLiRELTrainingArguments("unused", by_entity=True, report_to=[])
+    with pytest.raises(ValueError, match=r"`args.by_entity` is True, but the `data_collator` has by_entity=False"):
+        GLiRELTrainer(model=glidre, args=args, data_collator=collator, train_dataset=whole)
 
 
 def test_a_best_threshold_is_found_among_nine(glidre, whole, tmp_path):
