@@ -225,6 +225,11 @@ class RelationCollator:
         room = self.tokenizer.room(prompt)
         if self.too_long == "error":
             needed = len(prompt.token_ids) + len(words.token_ids) + room.marker_tokens * len(mentions)
+            if self._reads_types_apart:
+                raise ValueError(
+                    f"A text of {len(document.words)} words needs {needed} tokens, but the encoder reads "
+                    f"{self.tokenizer.limits}. Pass too_long='window' to the collator, which reads it in segments."
+                )
             raise ValueError(
                 f"A text of {len(document.words)} words next to {prompt.num_relations} relation types "
                 f"needs {needed} tokens, but the model reads {self.tokenizer.limits}. Pass too_long='window' to the "
