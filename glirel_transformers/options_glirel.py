@@ -31,6 +31,7 @@ class ExtractionOptions:
     readable_names: bool = False
     group_size: GroupSize = None
     evidence: int | None = None
+    coreference: bool = False
 
     def __post_init__(self) -> None:
         if self.truncation not in ("error", "window"):
@@ -43,7 +44,7 @@ class ExtractionOptions:
             raise TypeError(
                 f"`ner` must be callable, taking a text and returning its entities: got {shortened(self.ner)}."
             )
-        for name in ("return_scores", "self_pairs", "readable_names"):
+        for name in ("return_scores", "self_pairs", "readable_names", "coreference"):
             check_flag(getattr(self, name), name)
         check_group_size(self.group_size)
         if self.evidence is not None and not is_count(self.evidence):

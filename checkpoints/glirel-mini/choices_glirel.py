@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+System = Literal["glirel", "glidre"]
 LabelEncoding = Literal["joint", "separate"]
 LabelPooling = Literal["mean", "cls"]
 LayerFusion = Literal["none", "masked", "padded"]

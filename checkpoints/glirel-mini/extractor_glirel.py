@@ -176,6 +176,8 @@ class RelationExtractor:
                 weighs most: `{"sentence": number, "start", "end", "text", "weight": share of 1}`, for models with
                 `pair_context="localized"`. Sentences are those that a text's dictionary has as `sentences`,
                 half-open character spans, or else end at their marks.
+            coreference: whether entities are mentions, of which those that the model finds to be one entity are
+                merged, see [`RelationScores.merge_coreferent`]. For models with a `coreference_label`.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -226,6 +228,8 @@ class RelationExtractor:
             raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
         if used.evidence is not None:
             check_gives_evidence(self.model.config)
+        if used.coreference:
+            _ = self._coreference_label  # which checks that there is one
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
         return self._results(iter(inputs), size, used, on_error == "return")
@@ -272,7 +276,28 @@ class RelationExtractor:
             return text_error(error, position)
         if options.readable_names:
             request = replace(request, relation_types=with_readable_names(request.relation_types))
+        if options.coreference and request.relation_types:
+            request = replace(request, relation_types=self._with_coreference(request.relation_types))
         return _Text(request, position)
+
+    def _with_coreference(self, relation_types: list[RelationType]) -> list[RelationType]:
+        asked = any(relation.name == self._coreference_label for relation in relation_types)
+        return relation_types if asked else [*relation_types, RelationType(self._coreference_label)]
+
+    @property
+    def _coreference_label(self) -> str:
+        """The relation type that joins mentions of one entity.
+
+        Raises:
+            ValueError: when the model has none.
+        """
+        label = self.model.config.coreference_label
+        if label is None:
+            raise ValueError(
+                "`coreference` needs a model that was trained with a `coreference_label`, such as 'SELF': this one "
+                "has none. Give entities with all their mentions, or leave it out."
+            )
+        return label
 
     def _tokenize(self, texts: list[_Text | TextError], options: ExtractionOptions) -> list[_Text | TextError]:
         """Gives every text its windows; all texts are tokenized together."""
@@ -432,6 +457,8 @@ class RelationExtractor:
             text.collapse,
             text.context(),
         )
+        if options.coreference and request.relation_types:
+            scores = scores.merge_coreferent(self._coreference_label)
         if options.return_scores:
             return scores
         if text.collapse is not None and "collapse" not in warned:

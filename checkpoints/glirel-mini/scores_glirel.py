@@ -5,12 +5,13 @@ Axes have one name everywhere: `entities, pairs, relations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, get_args
 
 import numpy as np
 
+from .coreference_glirel import Aggregation, aggregate, connected_components, merge_entities
 from .evidence_glirel import TextContext
 from .mentions_glirel import listed
 from .requests_glirel import Entity, RelationType, check_probability, check_top_k
@@ -39,6 +40,7 @@ class RelationScores:
         collapse: which entities that `ner` found are parts of the same words, so that a model cannot tell them apart;
             `None` where there are none.
         context: where evidence is found, if it was asked for.
+        merged_from: the entities that these were merged from, see [`merge`]; `None` where they were not merged.
     """
 
     text: str
@@ -50,6 +52,7 @@ class RelationScores:
     self_pairs: bool = False
     collapse: str | None = None
     context: TextContext | None = None
+    merged_from: list[Entity] | None = None
 
     @property
     def num_pairs(self) -> int:
@@ -66,6 +69,76 @@ class RelationScores:
     def unmet_constraints(self) -> list[UnmetConstraint]:
         """Constraints that no entity of this text meets, see [`find_unmet_constraints`]."""
         return find_unmet_constraints(self.relation_types, (entity.label for entity in self.entities))
+
+    def merge(self, clusters: Iterable[Sequence[int]], aggregation: Aggregation = "max") -> RelationScores:
+        """The scores of entities that have several mentions, from those of their mentions.
+
+        Args:
+            clusters: for each entity, positions in `entities` of what it is made of. What is in none stays as it is.
+            aggregation: what two entities score for a relation type: the `"max"` of the pairs of their mentions that
+                were scored, or the `"mean"`. Without `self_pairs`, pairs within an entity are left out.
+
+        Returns:
+            Scores of the clusters, by their first member. An entity has the `mentions` of all its members, the `index`
+            of the first and the most frequent label.
+
+        Raises:
+            ValueError: when a position is not in `entities`, or in two clusters; for an unknown `aggregation`.
+        """
+        given = [sorted(cluster) for cluster in clusters if len(cluster)]
+        found = [position for cluster in given for position in cluster]
+        if wrong := [position for position in found if not 0 <= position < len(self.entities)]:
+            raise ValueError(f"`clusters` must hold positions of {len(self.entities)} entities: got {wrong[0]}.")
+        if len(set(found)) < len(found):
+            twice = next(position for position in found if found.count(position) > 1)
+            raise ValueError(f"`clusters` holds {twice} twice. An entity is part of one cluster.")
+        if aggregation not in get_args(Aggregation):
+            raise ValueError(f"`aggregation` must be 'max' or 'mean': got {aggregation!r}.")
+        alone = sorted(set(range(len(self.entities))) - set(found))
+        whole = sorted([*given, *([position] for position in alone)])
+        pair_index, scores = aggregate(self.pair_index, self.scores, whole, aggregation, self.self_pairs)
+        return replace(
+            self,
+            entities=merge_entities(self.entities, whole),
+            pair_index=pair_index,
+            scores=scores,
+            merged_from=self.entities if self.merged_from is None else self.merged_from,
+        )
+
+    def merge_coreferent(
+        self, label: str, threshold: float | None = None, aggregation: Aggregation = "max"
+    ) -> RelationScores:
+        """The scores of the entities that the model finds (Appendix A.7 of arXiv 2501.03172).
+
+        Two mentions whose score for `label` is at least `threshold`, in either direction, are one entity, and so is
+        what is connected over others: one wrong link joins two entities.
+
+        Args:
+            label: the relation type that means so, which must be among those that were asked for; the result is
+                without it. That of a model is `model.config.coreference_label`.
+            threshold: by default that of the relation type, else the model's.
+            aggregation: as [`merge`] takes it.
+
+        Raises:
+            ValueError: when `label` was not asked for; when `threshold` is not a probability.
+        """
+        names = [relation.name for relation in self.relation_types]
+        if label not in names:
+            raise ValueError(
+                f"The relation type {label!r} was not asked for: got {listed(names)}. Ask for it as well."
+            )
+        if threshold is not None:
+            check_probability(threshold, "`threshold`")
+        column = names.index(label)
+        least = self.relation_types[column].threshold if threshold is None else threshold
+        # In double precision, as in `select`.
+        is_linked = self.scores[:, column].astype(np.float64) >= (self.threshold if least is None else least)
+        clusters = connected_components(len(self.entities), self.pair_index[is_linked])
+        others = [place for place in range(len(names)) if place != column]
+        without = replace(
+            self, relation_types=[self.relation_types[place] for place in others], scores=self.scores[:, others]
+        )
+        return without.merge(clusters, aggregation)
 
     def select(
         self, threshold: float | None = None, top_k: int | None = None, evidence: int | None = None

@@ -68,6 +68,15 @@ SelfPairs = Annotated[
     bool,
     typer.Option("--self-pairs", help="An entity may also relate to itself.", rich_help_panel=_WHAT),
 ]
+Coreference = Annotated[
+    bool,
+    typer.Option(
+        "--coreference",
+        help="Merge entities that the model finds to be mentions of one, and relate those. For models with a "
+        "coreference label.",
+        rich_help_panel=_WHAT,
+    ),
+]
 ReadableNames = Annotated[
     bool,
     typer.Option(
@@ -239,6 +248,7 @@ class ExtractOptions:
     top_k: TopK = None
     self_pairs: SelfPairs = False
     readable_names: ReadableNames = False
+    coreference: Coreference = False
     group_size: GroupSizeOption = None
     truncation: TruncationOption = "error"
     evidence: Evidence = None

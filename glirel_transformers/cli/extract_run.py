@@ -59,6 +59,7 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
         top_k=given.top_k,
         self_pairs=given.self_pairs,
         readable_names=given.readable_names,
+        coreference=given.coreference,
         group_size=_read_group_size(given.group_size),
         truncation=given.truncation,
         evidence=given.evidence,

@@ -16,13 +16,17 @@ def train(settings: TrainSettings) -> None:
     """Train a model on annotated documents, or continue to train one.
 
     A document is one JSON object a line: its words, its mentions as half-open word spans, and its relations. The
-    defaults are those of the GLiREL paper (Table 4). **A stopped run resumes when the same command is given again.**
+    defaults are those of the GLiREL paper (Table 4). Files of DocRED and Re-DocRED are read as they are, next to their
+    rel_info.json. **A stopped run resumes when the same command is given again.**
 
     For example:
 
         glirel train labelled.jsonl -o runs/mine --max-steps 100
 
         glirel train train.jsonl.xz -o runs/new -e microsoft/deberta-v3-small --scorer dot_norm --set dropout=0.2
+
+        glirel train train_revised.json --eval dev_revised.json -o runs/documents --system glidre
+        -e microsoft/deberta-v3-small -l BAAI/bge-small-en-v1.5 --batch-size 4 --set gradient_accumulation_steps=4
 
         accelerate launch -m glirel_transformers.cli train train.jsonl.xz -o runs/new
     """

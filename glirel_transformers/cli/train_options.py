@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from glirel_transformers.choices_glirel import Scorer
+from glirel_transformers.choices_glirel import Scorer, System
 
 from .console import errors, is_main_process, plain
 
@@ -26,6 +26,7 @@ def _in(panel: str) -> Callable[..., Any]:
 
 
 _DATA = _in("Data")
+_DOCUMENTS = _in("Whole documents")
 _START = _in("Where training starts")
 _HEAD = _in("Head of a fresh model, only with --encoder")
 _TYPES = _in("Relation types that an instance is asked for")
@@ -67,6 +68,14 @@ HeldOut = Annotated[
     ),
 ]
 EvaluationLimit = Annotated[int, _DATA("--eval-limit", min=1, help="At most n documents to evaluate on.")]
+ByEntity = Annotated[
+    bool | None,
+    _DOCUMENTS(
+        "--by-entity/--by-mention",
+        help="Pairs are of entities, each with all its mentions, as for documents; or of mentions. [default: of "
+        "entities where the model reads them from all their words, as GLiDRE does]",
+    ),
+]
 MaxPerRelation = Annotated[
     int | None,
     _DATA(
@@ -89,6 +98,24 @@ Repeat = Annotated[
 Encoder = Annotated[
     str | None,
     _START("--encoder", "-e", help="A pre-trained encoder (folder or Hub repository), which gets a fresh head."),
+]
+LabelEncoder = Annotated[
+    str | None,
+    _START(
+        "--label-encoder",
+        "-l",
+        help="With --encoder: a pre-trained encoder that reads relation types on their own, so that there may be any "
+        "number of them. [default: --encoder, with --system glidre]",
+    ),
+]
+SystemOption = Annotated[
+    System | None,
+    _START(
+        "--system",
+        metavar="NAME",
+        help="With --encoder: the choices of a paper for the head, glirel or glidre. Other options and --set change "
+        "them.",
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -117,7 +144,13 @@ MaxLength = Annotated[
 
 # Relation types
 MaxRelationTypes = Annotated[
-    int, _TYPES("--max-relation-types", min=1, help="At most n: its own, then negatives drawn from DATA.")
+    int,
+    _TYPES(
+        "--max-relation-types",
+        min=1,
+        help="At most n: its own, then negatives drawn from DATA. Where types are read apart, those of the batch come "
+        "to them.",
+    ),
 ]
 RandomDrop = Annotated[
     float, _TYPES("--random-drop", min=0, max=1, help="Probability with which some of them are removed again.")
@@ -184,8 +217,11 @@ class TrainSettings:
     held_out: HeldOut = None
     eval_limit: EvaluationLimit = 1000
     max_per_relation: MaxPerRelation = None
+    by_entity: ByEntity = None
     repeat: Repeat = None
     encoder: Encoder = None
+    label_encoder: LabelEncoder = None
+    system: SystemOption = None
     model: Model = None
     scorer: ScorerOption = None
     hidden_size: HiddenSize = None

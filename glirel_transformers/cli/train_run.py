@@ -19,6 +19,7 @@ from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, read_json_object
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.trainer import GLiRELTrainingArguments, RelationCollator
+from glirel_transformers.trainer.collator import pairs_entities
 from glirel_transformers.trainer.run import (
     CHECKPOINTS,
     CONTENTS,
@@ -42,7 +43,7 @@ from .train_report import describe
 _CHANGEABLE = ("max_steps", "epochs", "eval_steps", "patience", "threshold_average")
 _CHANGEABLE_ARGUMENTS = ("torch_compile", "dataloader_num_workers", "logging_steps", "report_to")
 # Fields that follow from the data and the run.
-_FIXED = ("encoder_config", "trained_relation_types", "original_config", "output_dir")
+_FIXED = ("encoder_config", "label_encoder_config", "trained_relation_types", "original_config", "output_dir")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
     model = starting_model(
         settings.encoder,
         settings.model,
+        label_encoder=settings.label_encoder,
+        system=settings.system,
         max_length=settings.max_length,
         scorer=settings.scorer,
         hidden_size=settings.hidden_size,
@@ -115,7 +118,7 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
         model,
         chosen.train,
         chosen.evaluation,
-        _make_collator(model, chosen, settings),
+        _make_collator(model, chosen, plan),
         _training_arguments(plan, evaluates=bool(chosen.evaluation)),
         settings.output / MODEL,
         patience=settings.patience,
@@ -141,13 +144,15 @@ def _noted(plan: Plan) -> dict[str, object]:
     return dict(json.loads(json.dumps(noted, default=str)))
 
 
-def _make_collator(
-    model: GLiRELForRelationClassification, chosen: Selection, settings: TrainSettings
-) -> RelationCollator:
+def _make_collator(model: GLiRELForRelationClassification, chosen: Selection, plan: Plan) -> RelationCollator:
+    settings = plan.settings
     counts = count_relation_types(chosen.train)
+    asked: Any = plan.arguments.get("by_entity") if settings.by_entity is None else settings.by_entity
+    by_entity = pairs_entities(model.config, asked)
     if is_main_process():
         console.print(
             f"{len(chosen.train):,} documents, {counts.total():,} relations of {len(counts):,} types to train on"
+            f"{', in pairs of entities' if by_entity else ''}"
         )
     stand_ins: Any = None if settings.stand_ins is None else read_json_object(settings.stand_ins)
     return RelationCollator(
@@ -157,8 +162,9 @@ def _make_collator(
         random_drop=settings.random_drop,
         seed=settings.seed,
         stand_ins=stand_ins,
-        coreference_label=model.config.coreference_label,
+        coreference_label=None if by_entity else model.config.coreference_label,
         too_long="window",
+        by_entity=by_entity,
     )
 
 

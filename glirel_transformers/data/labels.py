@@ -51,11 +51,14 @@ def _elsewhere(
     document: Document, relations: Sequence[Relation], row_of: Mapping[Pair, int], column_of: Mapping[str, int]
 ) -> Iterator[tuple[int, int]]:
     """The cells of relations that hold between other mentions of the same two entities."""
-    entities = [mention.entity for mention in document.mentions]
-    columns_of: dict[tuple[int | None, int | None], list[int]] = {}  # of two entities, what holds between them
+    if all(mention.entity is None for mention in document.mentions):
+        return
+    # One of an unknown entity is alone.
+    entities = [m.entity if m.entity is not None else (number,) for number, m in enumerate(document.mentions)]
+    columns_of: dict[tuple[object, object], list[int]] = {}  # of two entities, what holds between them
     for relation in relations:
         sides = entities[relation.head], entities[relation.tail]
-        if None not in sides and sides[0] != sides[1]:
+        if sides[0] != sides[1]:
             columns_of.setdefault(sides, []).append(column_of[relation.relation_type])
     for (head, tail), row in row_of.items() if columns_of else ():
         for column in columns_of.get((entities[head], entities[tail]), ()):

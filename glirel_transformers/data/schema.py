@@ -264,19 +264,34 @@ class Document:
         ]
         return replace(self, relations=[*self.relations, *added]) if added else self
 
-    def within(self, window: tuple[int, int]) -> Document:
+    def within(self, window: tuple[int, int], by_entity: bool = False) -> Document:
         """A copy with the mentions that lie wholly in a window, a half-open word span, and the relations between them.
 
         Word spans still count from the start of the text.
+
+        Args:
+            window: the words.
+            by_entity: whether relations are between entities: one is then kept where both of its entities have a
+                mention in the window, and joins the first of these if its own is outside.
         """
         inside = [i for i, m in enumerate(self.mentions) if window[0] <= m.start and m.end <= window[1]]
         position = {old: new for new, old in enumerate(inside)}
+        for entity in self.entities if by_entity else ():
+            first = next((position[mention] for mention in entity if mention in position), None)
+            if first is not None:
+                position.update({mention: first for mention in entity if mention not in position})
         relations = [
             replace(relation, head=position[relation.head], tail=position[relation.tail])
             for relation in self.relations
             if relation.head in position and relation.tail in position
         ]
-        return replace(self, mentions=[self.mentions[i] for i in inside], relations=relations)
+        joins_itself = any(relation.head == relation.tail for relation in relations)
+        return replace(
+            self,
+            mentions=[self.mentions[i] for i in inside],
+            relations=relations,
+            self_pairs=self.self_pairs or joins_itself,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON values, in the format that this module documents; rare fields where they are set."""

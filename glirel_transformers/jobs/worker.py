@@ -37,8 +37,8 @@ class ExtractionSettings:
         entities: the entities of the only text.
         ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
         ner_labels: the entity types that GLiNER is asked for.
-        threshold, top_k, truncation, self_pairs, readable_names, group_size, evidence, batch_size: as the pipeline
-            takes them.
+        threshold, top_k, truncation, self_pairs, readable_names, group_size, evidence, coreference,
+            batch_size: as the pipeline takes them.
         encoded_types: file of relation types that the model need not read again.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default that of the checkpoint.
@@ -62,6 +62,7 @@ class ExtractionSettings:
     group_size: GroupSize = None
     evidence: int | None = None
     encoded_types: str | None = None
+    coreference: bool = False
     batch_size: int = 32
     dtype: Precision | None = None
     device: str | None = None
@@ -93,6 +94,7 @@ class ExtractionSettings:
             readable_names=self.readable_names,
             group_size=self.group_size,
             evidence=self.evidence,
+            coreference=self.coreference,
         )
 
     def shaping(self) -> dict[str, Json]:
@@ -184,7 +186,8 @@ class Extractor:
                 result.records.append(Malformed(request.item, in_options(scores.message)))
                 continue
             relations = scores.select(options.threshold, options.top_k, options.evidence)
-            result.records.append(request.to_record(scores.entities, relations, options.self_pairs))
+            given = scores.entities if scores.merged_from is None else scores.merged_from
+            result.records.append(request.to_record(given, relations, options.self_pairs))
             result.num_unscored_pairs += scores.num_unscored_pairs
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")

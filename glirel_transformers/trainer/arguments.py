@@ -20,13 +20,17 @@ class GLiRELTrainingArguments(TrainingArguments):
 
     Args:
         learning_rate: of everything but the encoder.
-        encoder_learning_rate: of the encoder.
+        encoder_learning_rate: of the encoder. Where relation types are read apart (`label_encoding="separate"`), also
+            of what reads them, of the projections of both, and of the fusion of layers, as in the original GLiDRE.
         weight_decay: of everything but the encoder. Biases and norms are never decayed.
         encoder_weight_decay: of the encoder.
         num_frozen_encoder_layers: how many of the encoder's layers, from the first, are not trained. From 1 on, its
             embeddings are not trained either (among them those of `[REL]` and `[SEP]`, which keep their first values
             in a fresh model).
         max_per_relation: how many relations of one type an epoch holds at most, see [`RelationSampler`].
+        by_entity: whether pairs are of entities, each with all its mentions, see [`RelationCollator`]; for the trainer
+            that makes the collator. By default they are where the model reads an entity from all its words
+            (`mention_representation="words"`), unless it has a `coreference_label`.
         record_relation_types: whether the model's configuration keeps the names of the types it is trained on, in
             `trained_relation_types`. `False` suits thousands of synthetic names.
 
@@ -43,6 +47,9 @@ class GLiRELTrainingArguments(TrainingArguments):
     )
     max_per_relation: int | None = field(
         default=None, metadata={"help": "How many relations of one type an epoch holds at most."}
+    )
+    by_entity: bool | None = field(
+        default=None, metadata={"help": "Pair entities, each with all its mentions, in place of mentions."}
     )
     record_relation_types: bool = field(
         default=True, metadata={"help": "Keep the names of the types trained on in the model's configuration."}

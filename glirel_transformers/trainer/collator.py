@@ -6,24 +6,36 @@ import copy
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from itertools import product
+from typing import Any, Literal, NamedTuple
 
 import torch
 from transformers import BatchEncoding
 from transformers.utils import logging
 
+from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data.labels import make_labels
 from glirel_transformers.data.schema import Document
+from glirel_transformers.evaluation.facts import entity_document
 from glirel_transformers.mentions_glirel import listed
 from glirel_transformers.prompts_glirel import Prompt
 from glirel_transformers.text_glirel import Span, Words
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
-from glirel_transformers.windows_glirel import draw_window
+from glirel_transformers.windows_glirel import draw_window, split_windows
 
 from .dataset import Example, as_document
 from .sampling import TypeSampler
 
 logger = logging.get_logger(__name__)
+
+
+class _Asked(NamedTuple):
+    """What a text is asked for, and what remains to be drawn from."""
+
+    document: Document
+    types: list[str]
+    prompt: Prompt
+    generator: random.Random
 
 
 class RelationCollator:
@@ -34,13 +46,18 @@ class RelationCollator:
     with probability `random_drop` a uniformly drawn number of them, between none and all but one, is taken out again,
     each type alike, whether it is right for the text or not. What remains is always labelled correctly.
 
+    Where types are read apart from the texts (`label_encoding="separate"`), all texts of a batch are asked for the
+    types that any of them draws: each distinct name is read once, and the types of every text are negatives of the
+    others. What holds in a text is then neither limited by `max_relation_types` nor dropped, and there are at most
+    `max_batch_types` in all: negatives beyond that are left out, but never what holds in a text of the batch.
+
     What is drawn depends only on `seed` and on the example's epoch and index, see [`RelationDataset`].
 
     Labels are 1 where a pair has a relation and 0 where it has not. They are −100, which the loss leaves out, where
     that is unknown:
 
     - a pair without any relation, in a document that is not exhaustive;
-    - a relation that the document gives for other mentions of the same two entities;
+    - a relation that the document gives for other mentions of the same two entities, unless `by_entity`;
     - a mention and itself, where the document does not say that this may be a pair.
 
     Args:
@@ -57,6 +74,12 @@ class RelationCollator:
             entities are always asked for it, others never.
         too_long: `"error"` refuses a text that does not fit into the model along with its types. `"window"` reads a
             window of its words around one of its relations, and a warning counts the windows and the relations lost.
+            Where types are read apart, it reads the whole text in segments, and nothing is lost.
+        by_entity: pairs entities, each with all its mentions, in place of mentions, as `glirel evaluate --by-entity`
+            does: a relation between two mentions holds between their entities. Mentions of unknown entities are
+            entities.
+        max_batch_types: how many types a batch is asked for where types are read apart, see above. Evaluations ask
+            each text for all of `relation_types` there, if these are no more.
 
     Raises:
         TypeError, ValueError: when an argument does not fit, or a text is too long.
@@ -74,6 +97,8 @@ class RelationCollator:
         stand_in_rate: float = 0.5,
         coreference_label: str | None = None,
         too_long: Literal["error", "window"] = "error",
+        by_entity: bool = False,
+        max_batch_types: int = 256,
     ) -> None:
         if tokenizer is None or not hasattr(tokenizer, "read_prompt"):
             raise TypeError(
@@ -82,6 +107,11 @@ class RelationCollator:
             )
         if too_long not in ("error", "window"):
             raise ValueError(f"`too_long` must be 'error' or 'window': got {too_long!r}.")
+        if by_entity and coreference_label is not None:
+            raise ValueError(
+                f"`coreference_label` {coreference_label!r} joins mentions, and `by_entity` pairs entities. "
+                "Choose one of the two."
+            )
         self.sampler = TypeSampler(
             relation_types,
             max_relation_types=max_relation_types,
@@ -89,12 +119,14 @@ class RelationCollator:
             stand_ins={} if stand_ins is None else stand_ins,
             stand_in_rate=stand_in_rate,
             coreference_label=coreference_label,
+            max_batch_types=max_batch_types,
         )
         self.tokenizer = tokenizer
         self._check_wordings()
         self.seed = seed
         self.coreference_label = coreference_label
         self.too_long = too_long
+        self.by_entity = by_entity
         self.with_relation_keys = False  # for the trainer's metrics; the model does not take them
         self._ignore_epoch = False
         self._num_windows = self._num_lost = 0
@@ -137,12 +169,12 @@ class RelationCollator:
         Next to a relation stand the types that are drawn, or just its own where others may be dropped.
         """
         document = example.document
-        if self.too_long == "error" or not document.relations:
+        if self.too_long == "error" or self._reads_types_apart or not document.relations:
             return bool(document.relations)
         types = self.sampler.for_evaluation(None).draw(document, self._generator(example))
         (words,) = self.tokenizer.read_words([document.words])
         starts = [mention.start for mention in document.mentions]
-        for relation, hull in zip(document.relations, _hulls(document), strict=True):
+        for relation, hull in zip(document.relations, _hulls(document, self.by_entity), strict=True):
             prompt = self.tokenizer.read_prompt([relation.relation_type] if self.sampler.random_drop else types)
             room = self.tokenizer.room(prompt)
             if room.admits(room.costs(words, starts), hull):
@@ -170,26 +202,59 @@ class RelationCollator:
             for position, given in enumerate(examples)
         ]
         all_words = self.tokenizer.read_words([example.document.words for example in numbered])
-        features = [self._tensors(example, words) for example, words in zip(numbered, all_words, strict=True)]
+        asked = self._ask(numbered)
+        features = [self._tensors(one, words) for one, words in zip(asked, all_words, strict=True)]
         return self.tokenizer.pad(features)
 
     def draw_relation_types(self, example: Example) -> list[str]:
-        """The types that an instance is asked for, in order."""
-        return self.sampler.draw(self._document(example), self._generator(example))
+        """The types that an instance draws, in order; where they are read apart, those of its batch come to them."""
+        return self._draw(self._document(example), self._generator(example))
 
-    def _tensors(self, example: Example, words: Words) -> dict[str, Any]:
+    @property
+    def _reads_types_apart(self) -> bool:
+        return self.tokenizer.label_encoding == "separate"
+
+    def _draw(self, document: Document, generator: random.Random) -> list[str]:
+        if self._reads_types_apart:
+            holding, negatives = self.sampler.draw_apart(document, generator)
+            return holding + negatives
+        return self.sampler.draw(document, generator)
+
+    def _ask(self, examples: Sequence[Example]) -> list[_Asked]:
+        """What each text of a batch is asked for."""
+        drawn_from = [(self._document(example), self._generator(example)) for example in examples]
+        if self._reads_types_apart and not self._ignore_epoch:
+            types = self.sampler.share([self.sampler.draw_apart(*one) for one in drawn_from])
+            prompt = self.tokenizer.read_prompt(self.sampler.word(types, drawn_from[0][1]))
+            return [_Asked(document, types, prompt, generator) for document, generator in drawn_from]
+        asked = []
+        prompts: dict[tuple[str, ...], Prompt] = {}  # evaluations may ask all texts for the same
+        for document, generator in drawn_from:
+            types = self._draw(document, generator)
+            wording = tuple(self.sampler.word(types, generator))
+            if wording not in prompts:
+                prompts[wording] = self.tokenizer.read_prompt(wording)
+            asked.append(_Asked(document, types, prompts[wording], generator))
+        return asked
+
+    def _tensors(self, asked: _Asked, words: Words) -> dict[str, Any]:
         """One instance: what the tokenizer makes of it, and its labels."""
-        document, generator = self._document(example), self._generator(example)
-        types = self.sampler.draw(document, generator)
-        prompt = self.tokenizer.read_prompt(self.sampler.word(types, generator))
-        window = None
-        if not self.tokenizer.room(prompt).fits(words, len(document.mentions)):
-            document, window = self._fit(document, prompt, words, generator)
-        spans = [(mention.start, mention.end) for mention in document.mentions]
-        tensors: dict[str, Any] = self.tokenizer.build(prompt, words, spans, window, self_pairs=document.self_pairs)
-        tensors["labels"] = make_labels(document, types, tensors["pair_index"])
+        document, window, segments = asked.document, None, None
+        if not self.tokenizer.room(asked.prompt).fits(words, len(document.mentions)):
+            document, window, segments = self._fit(asked, words)
+        paired = entity_document(document) if self.by_entity else document
+        tensors: dict[str, Any] = self.tokenizer.build(
+            asked.prompt,
+            words,
+            [(mention.start, mention.end) for mention in document.mentions],
+            window,
+            _entity_of_mentions(document) if self.by_entity else None,
+            paired.self_pairs,
+            segments,
+        )
+        tensors["labels"] = make_labels(paired, asked.types, tensors["pair_index"])
         if self.with_relation_keys:
-            tensors["relation_keys"] = torch.tensor([relation_key(name) for name in types], dtype=torch.long)
+            tensors["relation_keys"] = torch.tensor([relation_key(name) for name in asked.types], dtype=torch.long)
         return tensors
 
     def _document(self, example: Example) -> Document:
@@ -201,21 +266,28 @@ class RelationCollator:
         epoch = 0 if self._ignore_epoch else example.epoch
         return random.Random(f"{self.seed}/{epoch}/{example.index}")
 
-    def _fit(
-        self, document: Document, prompt: Prompt, words: Words, generator: random.Random
-    ) -> tuple[Document, Span]:
-        """The part of a text that fits: the document without the rest, and the window, a half-open word span."""
+    def _fit(self, asked: _Asked, words: Words) -> tuple[Document, Span | None, list[Span] | None]:
+        """What is read of a text that is too long: the document, the window, the segments; all are word spans."""
+        document, prompt, mentions = asked.document, asked.prompt, asked.document.mentions
         room = self.tokenizer.room(prompt)
         if self.too_long == "error":
-            needed = len(prompt.token_ids) + len(words.token_ids) + room.marker_tokens * len(document.mentions)
+            needed = len(prompt.token_ids) + len(words.token_ids) + room.marker_tokens * len(mentions)
+            if self._reads_types_apart:
+                raise ValueError(
+                    f"A text of {len(document.words)} words needs {needed} tokens, but the encoder reads "
+                    f"{self.tokenizer.limits}. Pass too_long='window' to the collator, which reads it in segments."
+                )
             raise ValueError(
                 f"A text of {len(document.words)} words next to {prompt.num_relations} relation types "
                 f"needs {needed} tokens, but the model reads {self.tokenizer.limits}. Pass too_long='window' to the "
                 f"collator, or a smaller max_relation_types (the types take {len(prompt.token_ids)} of these tokens)."
             )
-        mentions = [(mention.start, mention.end) for mention in document.mentions]
-        window = draw_window(words, mentions, _hulls(document), room, generator)
-        kept = document.within(window)
+        if self._reads_types_apart:
+            starts = [mention.start for mention in mentions]
+            return document, None, split_windows(words, starts, prompt, room)
+        spans = [(mention.start, mention.end) for mention in mentions]
+        window = draw_window(words, spans, _hulls(document, self.by_entity), room, asked.generator)
+        kept = document.within(window, self.by_entity)
         self._num_windows += 1
         self._num_lost += len(document.relations) - len(kept.relations)
         if self._num_windows in (1, 10, 100) or self._num_windows % 1000 == 0:
@@ -224,13 +296,37 @@ class RelationCollator:
                 self._num_windows,
                 self._num_lost,
             )
-        return kept, window
+        return kept, window, None
 
 
-def _hulls(document: Document) -> list[Span]:
-    """For each relation, the words from its head to its tail."""
-    pairs = [(document.mentions[relation.head], document.mentions[relation.tail]) for relation in document.relations]
-    return [(min(head.start, tail.start), max(head.end, tail.end)) for head, tail in pairs]
+def _hulls(document: Document, by_entity: bool) -> list[Span]:
+    """The words from head to tail of each relation; of two entities, where their mentions are nearest."""
+    mentions_of = {m: entity for entity in document.entities for m in entity} if by_entity else {}
+    hulls = []
+    for relation in document.relations:
+        sides = [mentions_of.get(side, [side]) for side in (relation.head, relation.tail)]
+        around = [
+            (min(one.start, other.start), max(one.end, other.end))
+            for one, other in product(*([document.mentions[m] for m in side] for side in sides))
+        ]
+        hulls.append(min(around, key=lambda hull: hull[1] - hull[0]))
+    return hulls
+
+
+def _entity_of_mentions(document: Document) -> list[int]:
+    """The entity of each mention, counted from 0."""
+    number = {mention: entity for entity, mentions in enumerate(document.entities) for mention in mentions}
+    return [number[mention] for mention in range(len(document.mentions))]
+
+
+def pairs_entities(config: GLiRELConfig, by_entity: bool | None = None) -> bool:
+    """Whether a model is trained on pairs of entities: as asked, else if it reads an entity from all its words.
+
+    A model with a `coreference_label` finds entities itself, and is trained on pairs of mentions.
+    """
+    if by_entity is None:
+        return config.mention_representation == "words" and config.coreference_label is None
+    return by_entity
 
 
 def relation_key(name: str) -> int:

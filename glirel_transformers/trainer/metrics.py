@@ -17,6 +17,8 @@ from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from .collator import RelationCollator
 from .dataset import Documents, RelationDataset
 
+_GRID = tuple(tenth / 10 for tenth in range(1, 10))
+
 
 class HasThreshold(Protocol):
     """A model's configuration, of which metrics read one field."""
@@ -28,7 +30,8 @@ class RelationMetrics:
     """Counts over batches, for `Trainer(compute_metrics=…)` with `batch_eval_metrics=True`.
 
     Every (pair, relation type) cell is a decision. Micro averages count all decisions alike; macro averages are means
-    over the relation types that occur in the gold.
+    over the relation types that occur in the gold. `best_micro_f1` is the micro F1 at the best of the thresholds 0.1,
+    0.2, …, 0.9: what a checkpoint is worth before a threshold is fitted.
 
     Args:
         config: the model's configuration, whose `threshold` is used.
@@ -37,6 +40,7 @@ class RelationMetrics:
     def __init__(self, config: HasThreshold) -> None:
         self.config = config
         self._counts: dict[int, Tensor] = {}
+        self._grid = torch.zeros(len(_GRID), 3, dtype=torch.double)
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """Adds a batch; with `compute_result`, returns the metrics and starts again.
@@ -52,10 +56,14 @@ class RelationMetrics:
         counts = count_decisions(probabilities, labels[known] == 1, types, len(keys), self.config.threshold)
         for key, row in zip(keys.tolist(), counts.cpu(), strict=True):
             self._counts[key] = self._counts.get(key, 0) + row
+        one_type = torch.zeros_like(types)
+        for row, threshold in zip(self._grid, _GRID, strict=True):
+            row += count_decisions(probabilities, labels[known] == 1, one_type, 1, threshold)[0].cpu()
         if not compute_result:
             return {}
-        metrics = summarize(self._counts.values())
-        self._counts = {}
+        best = max(summarize([row])["micro_f1"] for row in self._grid)
+        metrics = {**summarize(self._counts.values()), "best_micro_f1": best}
+        self._counts, self._grid = {}, torch.zeros_like(self._grid)
         return metrics
 
 

@@ -14,6 +14,7 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name, naming_the_missing
+from glirel_transformers.configuration_glirel import SYSTEMS
 from glirel_transformers.data import Document
 from glirel_transformers.evaluation.thresholds import Average
 from glirel_transformers.files import read_json_object, replace_atomically
@@ -53,25 +54,44 @@ class TrainingResult:
 
 
 def starting_model(
-    encoder: str | None, model: str | None, *, max_length: int | None = None, **settings: Any
+    encoder: str | None,
+    model: str | None,
+    *,
+    label_encoder: str | None = None,
+    system: str | None = None,
+    max_length: int | None = None,
+    **settings: Any,
 ) -> GLiRELForRelationClassification:
     """A fresh head on `encoder`, or the GLiREL checkpoint `model` to continue from, in float32.
 
     Args:
         encoder: folder or Hub repository of an encoder.
         model: folder or Hub repository of a GLiREL checkpoint.
+        label_encoder: the same of an encoder that reads relation types on their own.
+        system: the choices of a paper, in `SYSTEMS`, which `settings` change.
         max_length: tokens that a fresh model reads.
         settings: fields of [`GLiRELConfig`] for a fresh model; those that are `None` keep their default.
 
     Raises:
-        ValueError: when a checkpoint to continue from is given settings of its own, or is not a checkpoint.
+        ValueError: when a checkpoint to continue from is given settings of its own, or is not a checkpoint; when
+            there is no such system.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     if encoder is not None:
-        return GLiRELForRelationClassification.from_encoder(encoder, model_max_length=max_length, **given)
-    if given or max_length is not None:
-        names = ", ".join([*given, *(["max_length"] if max_length is not None else [])])
-        raise ValueError(f"A model to continue from keeps its own settings; leave out {names}, or give an encoder.")
+        if system is not None and system not in SYSTEMS:
+            raise ValueError(f"`system` must be one of {', '.join(map(repr, SYSTEMS))}: got {system!r}.")
+        apart = {} if label_encoder is None else {"label_encoding": "separate"}
+        return GLiRELForRelationClassification.from_encoder(
+            encoder,
+            label_encoder=label_encoder,
+            model_max_length=max_length,
+            **{**(SYSTEMS[system] if system else {}), **apart, **given},
+        )
+    others = {"label_encoder": label_encoder, "system": system, "max_length": max_length}
+    if names := [*given, *(name for name, value in others.items() if value is not None)]:
+        raise ValueError(
+            f"A model to continue from keeps its own settings; leave out {', '.join(names)}, or give an encoder."
+        )
     name = model_name(model)
     if Path(name).is_dir():
         check_checkpoint(name)

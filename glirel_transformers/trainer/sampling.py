@@ -7,9 +7,17 @@ import heapq
 import math
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, zip_longest
+from typing import NamedTuple
 
 from glirel_transformers.data.schema import Document
+
+
+class Drawn(NamedTuple):
+    """What an instance adds to the types of its batch: those that hold in it, and others."""
+
+    holding: list[str]
+    negatives: list[str]
 
 
 class TypeSampler:
@@ -28,9 +36,11 @@ class TypeSampler:
         stand_ins: Mapping[str, Sequence[str]],
         stand_in_rate: float,
         coreference_label: str | None,
+        max_batch_types: int,
     ) -> None:
-        if max_relation_types < 1:
-            raise ValueError(f"`max_relation_types` must be at least 1: got {max_relation_types}.")
+        for what, number in (("max_relation_types", max_relation_types), ("max_batch_types", max_batch_types)):
+            if number < 1:
+                raise ValueError(f"`{what}` must be at least 1: got {number}.")
         for name, rate in (("random_drop", random_drop), ("stand_in_rate", stand_in_rate)):
             if not 0 <= rate <= 1:
                 raise ValueError(f"`{name}` is a probability, from 0 to 1: got {rate}.")
@@ -43,12 +53,13 @@ class TypeSampler:
         self.stand_ins = _checked_stand_ins(stand_ins)
         self.stand_in_rate = stand_in_rate
         self.coreference_label = coreference_label
-        self._draws = True
+        self.max_batch_types = max_batch_types
+        self._draws, self._evaluates = True, False
 
     def for_evaluation(self, relation_types: Sequence[str] | None) -> TypeSampler:
         """A copy without drops and stand-ins, which asks for exactly `relation_types` where these are given."""
         other = copy.copy(self)
-        other.random_drop, other.stand_ins = 0.0, {}
+        other.random_drop, other.stand_ins, other._evaluates = 0.0, {}, True
         if relation_types is not None:
             other._draws, other.relation_types = False, list(relation_types)
         return other
@@ -71,6 +82,33 @@ class TypeSampler:
             keep = set(generator.sample(range(len(types)), 1 + int(share * len(types))))
             types = [name for i, name in enumerate(types) if i in keep]
         return types
+
+    def draw_apart(self, document: Document, generator: random.Random) -> Drawn:
+        """The types that an instance adds to its batch, where types are read apart from the texts.
+
+        What holds in it is neither limited nor dropped. An evaluation adds all types, if there are not too many.
+        """
+        if not self._draws:
+            return Drawn(list(self.relation_types), [])
+        holding = dict.fromkeys(relation.relation_type for relation in document.relations)
+        holding |= dict.fromkeys(self._coreference(document))
+        if self._evaluates and len(self.relation_types) <= self.max_batch_types:
+            return Drawn(list(holding), [name for name in self.relation_types if name not in holding])
+        negatives = self._draw_negatives(max(self.max_relation_types - len(holding), 0), holding, generator)
+        drops, share = generator.random() < self.random_drop, generator.random()
+        return Drawn(list(holding), negatives[: int(share * (len(negatives) + 1))] if drops else negatives)
+
+    def share(self, drawn: Sequence[Drawn]) -> list[str]:
+        """The types that all instances of a batch are asked for: what holds in any, then negatives in turn.
+
+        There are at most `max_batch_types` of them, or as many as hold in the batch.
+        """
+        types = dict.fromkeys(name for one in drawn for name in one.holding)
+        for in_turn in zip_longest(*(one.negatives for one in drawn)):
+            for name in in_turn:
+                if name is not None and len(types) < self.max_batch_types:
+                    types[name] = None
+        return list(types)
 
     def _coreference(self, document: Document) -> list[str]:
         """The type that joins mentions of one entity, where the document knows its entities."""

@@ -24,12 +24,14 @@ from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .arguments import GLiRELTrainingArguments
 from .checks import check_signal
-from .collator import RelationCollator
+from .collator import RelationCollator, pairs_entities
 from .dataset import Documents, RelationDataset, RelationSampler
 from .freezing import freeze_encoder_layers
 from .metrics import RelationMetrics, mask_labels
 
 _ENCODER = "glirel.encoder."
+# What the original GLiDRE trains as its encoders.
+_ENCODERS = (_ENCODER, "glirel.label_encoder.", "glirel.pooling.projection.", "glirel.layer_fusion.")
 _KEYS = "relation_keys"
 _NOT_PREDICTED = {field.name for field in fields(GLiRELRelationClassificationOutput)} - {
     "loss",
@@ -57,7 +59,8 @@ class GLiRELTrainer(Trainer):
         args: [`GLiRELTrainingArguments`].
         train_dataset: [`Document`]s, or a 🤗 dataset of them (`load_documents`).
         eval_dataset: the same, or a dictionary of several.
-        data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset`.
+        data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset`;
+            `args.by_entity` says what it pairs, and the model's `coreference_label` is asked for with mentions.
         eval_collator: by default `data_collator.for_evaluation()`.
         kwargs: as [`Trainer`] takes them.
     """
@@ -81,7 +84,15 @@ class GLiRELTrainer(Trainer):
             raise TypeError(f"`args` must be GLiRELTrainingArguments: got {type(args).__name__}.")
         tokenizer = kwargs.setdefault("processing_class", getattr(model, "tokenizer", None))
         train = None if train_dataset is None else RelationDataset.wrap(train_dataset)
-        data_collator = data_collator or _make_collator(train, tokenizer, args)
+        if data_collator is None:
+            by_entity = model is not None and pairs_entities(model.config, args.by_entity)
+            label = None if model is None or by_entity else model.config.coreference_label
+            data_collator = _make_collator(train, tokenizer, args, by_entity, label)
+        elif args.by_entity not in (None, data_collator.by_entity):
+            raise ValueError(
+                f"`args.by_entity` is {args.by_entity}, but the `data_collator` has by_entity="
+                f"{data_collator.by_entity}. Leave it out of the arguments."
+            )
         self.eval_collator = (eval_collator or data_collator).for_evaluation()
         self.eval_collator.with_relation_keys = True
         if model is not None:
@@ -110,7 +121,7 @@ class GLiRELTrainer(Trainer):
         return super().train(*args, **kwargs)
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
-        """AdamW (or `args.optim`) with two groups for the encoder and two for the rest: decayed, and biases and norms.
+        """AdamW (or `args.optim`): two groups for the encoders, two for the rest; biases and norms are not decayed.
 
         Frozen parameters are in none.
         """
@@ -118,10 +129,12 @@ class GLiRELTrainer(Trainer):
             return self.optimizer
         model = self.model if model is None else model
         decayed = set(self.get_decay_parameter_names(model))
+        encoders = _ENCODERS if self.model.config.label_encoding == "separate" else (_ENCODER,)
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault((_ENCODER in name, name in decayed), []).append(parameter)
+                is_encoder = any(part in name for part in encoders)
+                groups.setdefault((is_encoder, name in decayed), []).append(parameter)
         args = self.args
         optimizer_class, options = self.get_optimizer_cls_and_kwargs(args, model)
         self.optimizer = optimizer_class(
@@ -222,7 +235,11 @@ class GLiRELTrainer(Trainer):
 
 
 def _make_collator(
-    dataset: RelationDataset | None, tokenizer: GLiRELTokenizer | None, args: GLiRELTrainingArguments
+    dataset: RelationDataset | None,
+    tokenizer: GLiRELTokenizer | None,
+    args: GLiRELTrainingArguments,
+    by_entity: bool,
+    coreference_label: str | None,
 ) -> RelationCollator:
     """The collator of a trainer that is given none: it draws from all types of the training set.
 
@@ -234,9 +251,13 @@ def _make_collator(
             "Without a `data_collator`, GLiRELTrainer makes one from `train_dataset` and `model.tokenizer`: got "
             f"train_dataset={dataset!r}, tokenizer={tokenizer!r}. Pass both, or the collator."
         )
-    check_signal(dataset)
     counts = count_relation_types(example.document for example in dataset)
-    return RelationCollator(tokenizer, list(counts), seed=args.seed if args.data_seed is None else args.data_seed)
+    seed = args.seed if args.data_seed is None else args.data_seed
+    collator = RelationCollator(
+        tokenizer, list(counts), seed=seed, by_entity=by_entity, coreference_label=coreference_label
+    )
+    check_signal(dataset, collator)
+    return collator
 
 
 def _wrap_all(

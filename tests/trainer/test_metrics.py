@@ -22,6 +22,7 @@ def test_hand_computed_over_two_batches_of_different_size():
     # Type 1: one hit, one false alarm, one miss. Type 2: one hit. Type 3: a false alarm, not in the gold.
     assert metrics(batch([[0.9, 0.8, 0.2]], [[1, 0, 1]], [[1, 1, 1]]), compute_result=False) == {}
     result = metrics(batch([[0.7, 0.6], [0.9, 0.1]], [[1, 0], [-100, 0]], [[2, 3], [1, 1]]), compute_result=True)
+    assert result.pop("best_micro_f1") == pytest.approx(2 * 3 / (5 + 3))  # at 0.2
     assert result == pytest.approx(
         {
             "micro_precision": 2 / 4,

@@ -182,3 +182,52 @@ def test_what_is_read_is_not_written_over(read, labelled, checkpoint, tmp_path):
     assert result.exit_code == 1
     assert "input" in result.stderr
     assert labelled.read_bytes() == content
+
+
+DOCUMENTS = [
+    {
+        "title": f"document {place}",
+        "sents": [["Marie", "Curie", "was", "born", "in", "Warsaw", *["and"] * place], ["Marie", "married", "Pierre"]],
+        "vertexSet": [
+            [{"name": "Marie Curie", "sent_id": 0, "pos": [0, 2]}, {"name": "Marie", "sent_id": 1, "pos": [0, 1]}],
+            [{"name": "Warsaw", "sent_id": 0, "pos": [5, 6]}],
+            [{"name": "Pierre", "sent_id": 1, "pos": [2, 3]}],
+        ],
+        "labels": [{"h": 0, "t": 1, "r": "P19", "evidence": [0]}, {"h": 0, "t": 2, "r": "P26", "evidence": [1]}],
+    }
+    for place in range(4)
+]
+
+
+@pytest.mark.parametrize("options", [[], ["--by-mention"], ["--set", "by_entity=false"]])
+def test_documents_train_a_system_of_two_encoders(encoder_folder, tmp_path, options):
+    (tmp_path / "rel_info.json").write_text(json.dumps({"P19": "place of birth", "P26": "spouse"}))
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(DOCUMENTS[:3] if name == "train" else DOCUMENTS[3:]))
+    start = [
+        "--system",
+        "glidre",
+        "--encoder",
+        encoder_folder,
+        "--label-encoder",
+        encoder_folder,
+        "--set",
+        "dropout=0",
+    ]
+    data = [tmp_path / "train.json", "--eval", tmp_path / "dev.json", "-o", tmp_path / "run", "--no-bf16"]
+    result = run(*data, *start, *options, "--max-steps", 2)
+    assert result.exit_code == 0, result.output
+    assert ("in pairs of entities" in result.stdout) is (options == [])
+    config = GLiRELConfig.from_pretrained(tmp_path / "run" / "model")
+    assert (config.label_encoding, config.pair_context, config.dropout) == ("separate", "localized", 0)
+    assert config.label_encoder_config is not None
+    measured = CliRunner().invoke(
+        app, ["evaluate", str(tmp_path / "run" / "model"), str(tmp_path / "dev.json"), "--by-entity"]
+    )
+    assert measured.exit_code == 0, measured.output
+
+
+def test_a_system_is_for_fresh_models(labelled, checkpoint, tmp_path):
+    result = run(labelled, "--model", checkpoint, "-o", tmp_path / "run", "--system", "glidre")
+    assert result.exit_code == 1
+    assert "keeps its own settings; leave out system" in " ".join(result.stderr.split())
