@@ -363,6 +363,14 @@ class GLiRELConfig(PreTrainedConfig):
         read_by = self.encoder_config if self.label_encoder_config is None else self.label_encoder_config
         return int(read_by.hidden_size)
 
+    @property
+    def type_width(self) -> int:
+        """Width of what a model keeps of a relation type that it reads apart: before the FFN of equation 1 or after it.
+
+        Both, where pairs attend to what is before it and no fusion with the text comes between.
+        """
+        return self.hidden_size * (2 if self.pair_label_attention and self.fusion_schema is None else 1)
+
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:
         """The encoder's configuration, which owns the vocabulary: what `resize_token_embeddings` updates."""
         return self.encoder_config

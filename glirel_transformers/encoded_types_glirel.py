@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from tqdm.auto import tqdm
 
 from .mentions_glirel import shortened
 
 if TYPE_CHECKING:
+    from .configuration_glirel import GLiRELConfig
     from .prompts_glirel import Prompt
+    from .tokenization_glirel import GLiRELTokenizer
 
 _STATES = "states"
 
@@ -92,6 +95,37 @@ class EncodesTypes(Protocol):
 
     def types_digest(self) -> str:
         """Of everything in it that this depends on."""
+
+
+def encode_in_batches(
+    encode: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    tokenizer: GLiRELTokenizer,
+    types: Sequence[tuple[int, ...]],
+    config: GLiRELConfig,
+    batch_size: int,
+) -> np.ndarray:
+    """Reads relation types, sorted by length, some at a time.
+
+    Args:
+        encode: makes states of `type_input_ids` and `type_attention_mask`.
+        tokenizer: of the model.
+        types: their tokens.
+        config: of the model.
+        batch_size: how many are read at once.
+
+    Returns:
+        `(types, width)`, of float32.
+    """
+    # What a name becomes may depend on the longest next to it: then all are read together.
+    batch_size = max(len(types), 1) if config.layer_fusion == "padded" else batch_size
+    order = sorted(range(len(types)), key=lambda place: len(types[place]))
+    states = np.zeros((len(types), config.type_width), dtype=np.float32)
+    batches = range(0, len(order), batch_size)
+    for first in tqdm(batches, "relation types", unit="batch", leave=False, disable=len(batches) < 20 or None):
+        some = order[first : first + batch_size]
+        tensors = tokenizer.stack_types([types[place] for place in some])
+        states[some] = encode(tensors["type_input_ids"], tensors["type_attention_mask"])
+    return states
 
 
 # For callers that alternate between a few lists of relation types.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .feed_forward_glirel import ConcatFeedForward, FeedForward
 from .memory_glirel import gather_items, mean_of_spans, normalized
@@ -108,10 +109,14 @@ class LogSumExpEntities(nn.Module):
     def forward(self, states: Tensor, counts: Tensor) -> Tensor:
         # In double precision, so that one maximum for the whole text will do: it holds what is 700 below it.
         precision = torch.float32 if states.device.type == "mps" else torch.float64
-        highest = states.detach().amax(dim=1, keepdim=True) if states.shape[1] else states.new_zeros(1, 1, 1)
+        # With one more item, a graph has something to take the maximum of where a text has none.
+        padded = functional.pad(states.detach(), (0, 0, 0, 1), value=torch.finfo(states.dtype).min)
+        highest = padded.amax(dim=1, keepdim=True)
         total = counts.to(precision) @ (states - highest).to(precision).exp()
         pooled = total.clamp(min=torch.finfo(precision).tiny).log().to(states.dtype) + highest
-        return torch.where(counts.any(-1, keepdim=True), pooled, torch.zeros_like(pooled))
+        # A product, not a sum: for no entity, ONNX Runtime's sum keeps the axis that it sums over.
+        has_any = counts.to(states.dtype) @ torch.ones_like(states[..., :1]) > 0
+        return torch.where(has_any, pooled, torch.zeros_like(pooled))
 
 
 ENTITIES: dict[str, type[MeanEntities] | type[LogSumExpEntities]] = {

@@ -86,14 +86,20 @@ class AttentionBlock(nn.Module):
         def heads(projected: Tensor) -> Tensor:
             return projected.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
+        def padded(projected: Tensor) -> Tensor:
+            return functional.pad(projected, (0, 0, 0, 1)) if is_compiling else projected
+
         normed = self.input_norm(states)
         keys = normed if context is None else context
         # A member of the batch without anything to read, which is padding, reads what is there: zeros would be NaN.
-        mask = context_mask | ~context_mask.any(dim=1, keepdim=True)
+        is_empty = context_mask.sum(dim=1, keepdim=True) == 0
+        # A graph also has something to read where there is nothing at all, which eager attention knows to be zero.
+        is_compiling = torch.compiler.is_compiling()
+        mask = torch.cat([context_mask, is_empty], dim=1) if is_compiling else context_mask | is_empty
         attended = functional.scaled_dot_product_attention(
             heads(self.query(self.query_map(normed))),
-            heads(self.key(self.key_map(keys))),
-            heads(self.value(self.value_map(keys))),
+            heads(padded(self.key(self.key_map(keys)))),
+            heads(padded(self.value(self.value_map(keys)))),
             mask[:, None, None, :],
         )
         fused: Tensor = self.output_norm(normed + attended.transpose(1, 2).flatten(-2))

@@ -170,7 +170,7 @@ class ContextualPairs(Pairs):
 
     @property
     def numbers_per_pair(self) -> int:
-        return 3 * int(self.context.heads.shape[-1]) + 2 * int(self.context.words.shape[1])
+        return 3 * self.context.heads.shape[-1] + 2 * self.context.words.shape[1]
 
     def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         head, tail = self.context.ends(index)

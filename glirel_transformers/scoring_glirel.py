@@ -229,16 +229,17 @@ class PairScorer:
             relation_mask: True where a relation type is real, `(batch, relations)`; by default all are.
         """
         heads = list(self._other_heads(relation_states, relation_mask))
-        numbers_per_pair = self.scorer.numbers_per_pair(relation_states.shape[1])
-        if isinstance(pairs, Tensor):
-            scores = self._in_chunks(
-                lambda states: self._score(states, relation_states, heads),
-                pairs,
-                max(numbers_per_pair, pairs.shape[-1]),
-            )
+        rows = pairs if isinstance(pairs, Tensor) else pairs.index
+        score = (
+            (lambda states: self._score(states, relation_states, heads))
+            if isinstance(pairs, Tensor)
+            else self._forming(pairs, relation_states, heads)
+        )
+        if torch.compiler.is_compiling():  # a graph has no chunks: their number would be frozen in it
+            scores = score(rows)
         else:
-            score = self._forming(pairs, relation_states, heads)
-            scores = self._in_chunks(score, pairs.index, max(numbers_per_pair, pairs.numbers_per_pair))
+            of_pair = pairs.shape[-1] if isinstance(pairs, Tensor) else pairs.numbers_per_pair
+            scores = self._in_chunks(score, rows, max(self.scorer.numbers_per_pair(relation_states.shape[1]), of_pair))
         if not heads:
             return Scores(scores)
         of_heads = iter(scores[..., scores.shape[-1] - len(heads) :].unbind(-1))
@@ -294,9 +295,6 @@ class PairScorer:
 
     def _in_chunks(self, score: Callable[[Tensor], Tensor], pairs: Tensor, numbers_per_pair: int) -> Tensor:
         """Scores some rows of `pairs` `(batch, pairs, …)` at a time."""
-        # A graph has no chunks: their number would be frozen in it.
-        if torch.compiler.is_compiling():
-            return score(pairs)
         budget = CHUNK_IN_CACHE if pairs.device.type == "cpu" and not self.needs_gradient else CHUNK
         size = max(1, budget // max(1, len(pairs) * numbers_per_pair))
         if pairs.shape[1] <= size:

@@ -248,7 +248,8 @@ def test_words_are_compared_by_position_as_the_original_does():
     """Mentions of the same rank that start alike; and word 0 is lost against an entity with fewer mentions."""
     spans = torch.tensor([[(5, 7), (0, 2), (5, 6), (3, 4), (5, 8)]])
     entity = torch.tensor([[0, 0, 1, 2, 2]])  # {5-6, 0-1}, {5}, {3, 5-7}
-    removed = shared_by_position(spans, count_mentions(entity, torch.ones(1, 5, dtype=torch.bool), 3), 9, torch.float)
+    mentions_of = count_mentions(entity, torch.ones(1, 5, dtype=torch.bool), 3)
+    removed = shared_by_position(spans, entity, mentions_of, 9, torch.float)
     words = {
         (head, tail): removed[0, head, tail].nonzero().flatten().tolist() for head in range(3) for tail in range(3)
     }

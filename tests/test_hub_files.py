@@ -72,7 +72,7 @@ def test_hub_file_stands_alone(path):
     [
         "import scipy",
         "if True:\n    import numpy as np",
-        "from safetensors.torch import load_file",
+        "from datasets import load_dataset",
         "from glirel_transformers.layers_glirel import Layer",
         "import glirel_transformers",
         "from . import layers_glirel",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model
+from transformers.utils import output_capturing
 
 from .deberta_glirel import FastDebertaV2Model
 from .fusion_glirel import LayerFusion
@@ -228,6 +229,14 @@ def keep_last_attention(encoder: PreTrainedModel) -> None:
         )
     layers[-1].config = copy.copy(layers[-1].config)
     layers[-1].config._attn_implementation_internal = _WITH_PROBABILITIES
+
+
+def keep_all_layers(encoder: PreTrainedModel) -> None:
+    """Prepares an encoder to give the states of all its layers.
+
+    It would prepare itself when it is first asked for them, under a lock, which `torch.compile` cannot trace.
+    """
+    output_capturing.maybe_install_capturing_hooks(encoder)
 
 
 def _returns_last_attention(encoder: nn.Module) -> bool:

@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -23,10 +23,9 @@ from transformers import (
 )
 from transformers.utils import can_return_tuple
 
-from .batches_glirel import WITHOUT_BATCH
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
-from .encoded_types_glirel import EncodedTypes, digest_of
+from .encoded_types_glirel import EncodedTypes, digest_of, encode_in_batches
 from .encoding_glirel import (
     RELATIONS,
     EncoderOutput,
@@ -34,6 +33,7 @@ from .encoding_glirel import (
     SpanPooling,
     WordLSTM,
     attention_of_words,
+    keep_all_layers,
     keep_last_attention,
     run_encoder,
 )
@@ -105,7 +105,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         super().__init__(config)
         size, inner_size, dropout = config.hidden_size, config.inner_size, config.dropout
         self.encoder = _build_encoder(config.encoder_config, config._attn_implementation)
-        self.layer_fusion = self._make_layer_fusion(config.encoder_config)
+        self.layer_fusion = self._make_layer_fusion(config.encoder_config, self.encoder)
         self.label_encoder = self._make_label_encoder() if config.reads_labels_apart else None
         self.fusion = (
             CrossFusion(
@@ -136,21 +136,21 @@ class GLiRELModel(GLiRELPreTrainedModel):
         )
         self.post_init()
 
-    def _make_layer_fusion(self, encoder_config: PreTrainedConfig) -> LayerFusion | None:
+    def _make_layer_fusion(self, encoder_config: PreTrainedConfig, encoder: PreTrainedModel) -> LayerFusion | None:
         if self.config.layer_fusion == "none":
             return None
+        keep_all_layers(encoder)
         return LayerFusion(encoder_config.num_hidden_layers, encoder_config.hidden_size)
 
     def _make_label_encoder(self) -> LabelEncoder:
         config = self.config
-        has_own, fuses_padding = config.label_encoder_config is not None, config.layer_fusion == "padded"
+        encoder, fusion = None, None
+        if config.label_encoder_config is not None:
+            encoder = _build_encoder(config.label_encoder_config, config._attn_implementation)
+            fusion = self._make_layer_fusion(config.label_encoder_config, encoder)
+        fuses_padding = config.layer_fusion == "padded"
         return LabelEncoder(
-            _build_encoder(config.label_encoder_config, config._attn_implementation) if has_own else None,
-            config.label_input_size,
-            config.hidden_size,
-            config.label_pooling,
-            self._make_layer_fusion(config.label_encoder_config) if has_own else None,
-            fuses_padding,
+            encoder, config.label_input_size, config.hidden_size, config.label_pooling, fusion, fuses_padding
         )
 
     def _make_refinement(self, num_layers: int) -> Refinement:
@@ -344,7 +344,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
     @property
     def type_width(self) -> int:
         """Width of what [`encode_types`] gives."""
-        return self.config.hidden_size * (2 if self._reads_label_states and self.fusion is None else 1)
+        return self.config.type_width
 
     @property
     def _reads_label_states(self) -> bool:
@@ -610,24 +610,19 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
                 "label_encoding='separate', and attach its tokenizer."
             )
         prompt = self.tokenizer.read_prompt(list(names))
-        lengths = [len(tokens) for tokens in prompt.types or []]
-        # What a name becomes may depend on the longest next to it: then all are read together.
-        batch_size = max(len(lengths), 1) if self.config.layer_fusion == "padded" else batch_size
-        order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        was_training, width = self.training, self.glirel.type_width
-        states = torch.zeros(len(lengths), width, dtype=torch.float32)
+        was_training = self.training
         self.train(False)
         try:
-            batches = range(0, len(order), batch_size)
-            for first in tqdm(batches, "relation types", unit="batch", leave=False, disable=len(batches) < 20 or None):
-                some = order[first : first + batch_size]
-                tensors = self.tokenizer.stack_types([(prompt.types or [])[place] for place in some])
-                ids, mask = (torch.from_numpy(tensors[name]).to(self.device) for name in _TYPE_INPUTS)
-                states[some] = self.glirel.encode_types(ids, mask).float().cpu()
+            states = encode_in_batches(self._encode_types, self.tokenizer, prompt.types or [], self.config, batch_size)
         finally:
             if was_training:
                 self.train()
-        return EncodedTypes(prompt.names, states.numpy(), self.types_digest())
+        return EncodedTypes(prompt.names, states, self.types_digest())
+
+    def _encode_types(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        ids, mask = (torch.from_numpy(array).to(self.device) for array in (input_ids, attention_mask))
+        states: np.ndarray = self.glirel.encode_types(ids, mask).float().cpu().numpy()
+        return states
 
     def types_digest(self) -> str:
         """The digest of everything that [`encode_relation_types`] depends on but the names."""
@@ -762,9 +757,6 @@ class _Pretrained(NamedTuple):
         config.dtype = torch.float32
         weights = {key: w for key, w in pretrained.state_dict().items() if not key.startswith("pooler.")}
         return cls(config, weights, AutoTokenizer.from_pretrained(name, **options))
-
-
-_TYPE_INPUTS = WITHOUT_BATCH[:2]  # their tokens
 
 
 def _named_weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -113,7 +113,7 @@ def export_checkpoint(
             "[yellow]note:[/yellow] What quantizing costs was not measured: --calibrate DATA does, on annotated "
             "documents."
         )
-    size = sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6
+    size = sum(file.stat().st_size for file in folder.glob("*.onnx*")) / 1e6
     what = f"largest difference {report.difference:.1e}" if quantize is None else quantize
     console.print(plain(f"Wrote {folder} ({size:,.1f} MB, {what})."))
 
@@ -166,8 +166,8 @@ def _show_costs(found: Calibration, method: str) -> None:
 def _comparison(report: Validation) -> Table:
     """The differences, shape by shape."""
     table = Table(
-        title="The export on ONNX Runtime, against the model. Sizes are those of batch, tokens, words, mentions, "
-        "pairs and relations; differences are the largest of scores before the sigmoid (in proportion, at most "
+        title=f"The export on ONNX Runtime, against the model. Sizes are those of {', '.join(report.columns[:-1])} "
+        f"and {report.columns[-1]}; differences are the largest of scores before the sigmoid (in proportion, at most "
         f"{report.bound:g}), and after it.",
         title_justify="left",
         title_style="",

@@ -1,6 +1,7 @@
 """What an exported GLiREL takes and gives, as a configuration that Optimum's `TasksManager` finds.
 
-Axes have one name everywhere: `batch, tokens, words, mentions, pairs, relations`; all of them are dynamic.
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations, types, type_tokens`; all of
+them are dynamic.
 """
 
 from __future__ import annotations
@@ -16,19 +17,24 @@ from torch import Tensor
 from glirel_transformers.batches_glirel import (
     ADDRESSES,
     AXES,
-    CLUSTER_TENSORS,
     MASK_OF,
     SEGMENT_TENSORS,
     TYPE_TENSORS,
+    WITHOUT_BATCH,
 )
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
 
 from .graph import DEFAULT_OPSET
 
-# In a graph, each mention is an entity.
-_INPUTS = tuple(name for name in AXES if name not in ("labels", *CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS))
-_FIXED = ("span", "pair")  # axes of two numbers: start and end, head and tail
+_FIXED = ("span", "pair", "width")  # axes of two numbers: start and end, head and tail; and the width of a type
+_TYPE_TOKENS, _STATES = WITHOUT_BATCH[:2], WITHOUT_BATCH[2]
+
+
+def axes_of(name: str) -> tuple[str, ...]:
+    """The axes of a tensor that the tokenizer makes, as a graph names them."""
+    leading = () if name in WITHOUT_BATCH else ("batch",)
+    return tuple(axis.replace(" ", "_") for axis in (*leading, *AXES[name]))
 
 
 class GLiRELDummyInputs(DummyInputGenerator):
@@ -36,13 +42,14 @@ class GLiRELDummyInputs(DummyInputGenerator):
 
     Args:
         task, normalized_config: as Optimum passes them.
-        batch_size, sequence_length (tokens), num_words, num_mentions, num_pairs, num_relations: sizes of the axes. The
-            defaults differ from each other, so that no two axes are taken for one.
+        batch_size, sequence_length (tokens), num_words, num_mentions, num_pairs, num_relations, num_entities,
+            num_types, type_length (tokens of a relation type that is read apart): sizes of the axes. The defaults
+            differ from each other, so that no two axes are taken for one; there are no more entities than mentions.
         padded: whether all members of the batch but the first are shorter than its axes; the third has no pair.
         seed: of what is drawn.
     """
 
-    SUPPORTED_INPUT_NAMES = _INPUTS
+    SUPPORTED_INPUT_NAMES = tuple(name for name in AXES if name not in ("labels", *SEGMENT_TENSORS))
 
     def __init__(
         self,
@@ -54,66 +61,98 @@ class GLiRELDummyInputs(DummyInputGenerator):
         num_mentions: int = 5,
         num_pairs: int = 7,
         num_relations: int = 3,
+        num_entities: int = 4,
+        num_types: int = 6,
+        type_length: int = 9,
         padded: bool = True,
         seed: int = 0,
         **_: object,
     ):
         self.task = task
-        self.encoder_config = normalized_config.config.encoder_config
+        self.config: GLiRELConfig = normalized_config.config
         self.padded = padded
         self.sizes = {
             "tokens": sequence_length,
             "words": num_words,
             "mentions": num_mentions,
+            "entities": min(num_entities, num_mentions),
             "pairs": num_pairs,
             "relations": num_relations,
+            "types": num_types,
+            "type_tokens": type_length,
         }
         self.generator = torch.Generator().manual_seed(seed)
         members = [self._member(place) for place in range(batch_size)]
         self._tensors = {name: torch.stack([member[name] for member in members]) for name in members[0]}
+        self._tensors |= self._types()
 
     def generate(
         self, input_name: str, framework: str = "pt", int_dtype: str = "int64", float_dtype: str = "fp32"
     ) -> Tensor | np.ndarray:
-        """The tensor of that name; masks are boolean, all others of `int_dtype`."""
+        """The tensor of that name; masks are boolean, types' states of `float_dtype`, all others of `int_dtype`."""
         tensor = self._tensors[input_name]
         if tensor.dtype is not torch.bool:
-            tensor = tensor.to(DTYPE_MAPPER.pt(int_dtype))
+            tensor = tensor.to(DTYPE_MAPPER.pt(float_dtype if tensor.is_floating_point() else int_dtype))
         return tensor.numpy() if framework == "np" else tensor
 
     def _member(self, place: int) -> dict[str, Tensor]:
         """One text: its tensors, without the `batch` axis."""
         real = dict(self.sizes)
         if self.padded and place:
-            real = {axis: max(1, size - self._draw(1, max(2, size // 2))) for axis, size in real.items()}
+            shared = ("types", "type_tokens")
+            real = {
+                axis: size if axis in shared else min(size, max(1, size - self._draw(1, max(2, size // 2))))
+                for axis, size in real.items()
+            }
+            real["entities"] = min(real["entities"], real["mentions"])
             if place == 2:
-                real.update(mentions=1, pairs=0)
+                real.update(mentions=min(1, real["mentions"]), entities=min(1, real["entities"]), pairs=0)
         masks = {axis: torch.arange(size) < real[axis] for axis, size in self.sizes.items()}
-        shared = min(real["tokens"], 4)  # tokens at positions that others have as well
-        positions = (torch.arange(self.sizes["tokens"]) - shared).clamp(min=0)
+        first = min(real["tokens"], 4)  # tokens at positions that others have as well
+        positions = (torch.arange(self.sizes["tokens"]) - first).clamp(min=0)
+        spans = [name for name in MASK_OF if name.endswith("_spans") and name not in SEGMENT_TENSORS]
         tensors = {
-            "input_ids": self._token_ids(real["tokens"]),
+            "input_ids": self._token_ids((self.sizes["tokens"],), masks["tokens"], self.config.encoder_config),
             "attention_mask": masks["tokens"].long(),
             "position_ids": positions * masks["tokens"],
-            "pair_index": self._indices((self.sizes["pairs"], 2), real["mentions"]) * masks["pairs"].unsqueeze(-1),
+            "pair_index": self._indices((self.sizes["pairs"], 2), real["entities"]) * masks["pairs"].unsqueeze(-1),
+            "mention_entity": self._entities_of_mentions(real) * masks["mentions"],
+            "entity_mask": masks["entities"],
+            "relation_index": self._indices((self.sizes["relations"],), real["types"]) * masks["relations"],
         }
-        spans = [name for name in _INPUTS if name.endswith("_spans")]
         tensors |= {name: self._spans(AXES[name][0], real, within=ADDRESSES[name]) for name in spans}
         return tensors | {MASK_OF[name]: masks[AXES[name][0]] for name in (*spans, "pair_index")}
+
+    def _types(self) -> dict[str, Tensor]:
+        """Relation types that are read apart: the first is the longest, and each has a token."""
+        num_types, length = self.sizes["types"], self.sizes["type_tokens"]
+        lengths = length - self._indices((num_types, 1), max(length, 1)) if self.padded else torch.tensor(length)
+        mask = (torch.arange(length) < lengths).expand(num_types, length).clone()
+        mask[:1] = True
+        read_by = self.config.label_encoder_config or self.config.encoder_config
+        token_ids = self._token_ids((num_types, length), mask, read_by)
+        states = torch.randn(num_types, self.config.type_width, generator=self.generator)
+        return dict(zip((*_TYPE_TOKENS, _STATES), (token_ids, mask.long(), states), strict=True))
 
     def _draw(self, low: int, high: int) -> int:
         return int(torch.randint(low, high, (), generator=self.generator))
 
     def _indices(self, shape: tuple[int, ...], high: int) -> Tensor:
-        return torch.randint(high, shape, generator=self.generator)
+        return torch.randint(max(high, 1), shape, generator=self.generator)
 
-    def _token_ids(self, num_real: int) -> Tensor:
+    def _entities_of_mentions(self, real: dict[str, int]) -> Tensor:
+        """An entity for each mention, in any order; each entity that is real has one."""
+        entities = self._indices((self.sizes["mentions"],), real["entities"])
+        firsts = torch.randperm(real["mentions"], generator=self.generator)[: real["entities"]]
+        entities[firsts] = torch.arange(len(firsts))
+        return entities
+
+    def _token_ids(self, shape: tuple[int, ...], mask: Tensor, encoder_config: object) -> Tensor:
         """Padding at the end and nowhere else: encoders of RoBERTa's kind count positions by it."""
-        pad = self.encoder_config.pad_token_id or 0
-        token_ids = self._indices((self.sizes["tokens"],), self.encoder_config.vocab_size - 1)
+        pad: int = getattr(encoder_config, "pad_token_id", None) or 0
+        token_ids = self._indices(shape, getattr(encoder_config, "vocab_size") - 1)  # noqa: B009  (of any encoder)
         token_ids += (token_ids >= pad).long()
-        token_ids[num_real:] = pad
-        return token_ids
+        return torch.where(mask, token_ids, pad)
 
     def _spans(self, axis: str, real: dict[str, int], within: str) -> Tensor:
         """Half-open spans of one to three of another axis, `(size, 2)`."""
@@ -124,8 +163,8 @@ class GLiRELDummyInputs(DummyInputGenerator):
         return spans
 
 
-class GLiRELExporterConfig(ExporterConfig):
-    """Inputs and outputs of an exported [`GLiRELForRelationClassification`], and which of their axes are dynamic."""
+class _Part(ExporterConfig):
+    """What one graph of an export takes and gives."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (GLiRELDummyInputs,)
@@ -133,29 +172,64 @@ class GLiRELExporterConfig(ExporterConfig):
     DEFAULT_ONNX_OPSET = DEFAULT_OPSET
 
     @property
+    def shapes(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The axes of each input and of each output, to be read."""
+        sizes = {"span": "2", "pair": "2", "width": str(self._config.type_width)}
+        inputs = {name: [sizes.get(axis, axis) for axis in axes_of(name)] for name in self.inputs}
+        outputs = {name: list(axes.values()) for name, axes in self.outputs.items()}
+        return inputs, {name: [*axes, sizes["width"]] if name == _STATES else axes for name, axes in outputs.items()}
+
+
+def _dynamic(names: list[str]) -> dict[str, dict[int, str]]:
+    return {name: {i: axis for i, axis in enumerate(axes_of(name)) if axis not in _FIXED} for name in names}
+
+
+class GLiRELTypesExporterConfig(_Part):
+    """The graph that reads relation types apart from texts, of a model with `label_encoding="separate"`."""
+
+    @property
     def inputs(self) -> dict[str, dict[int, str]]:
-        """The tokenizer's tensors; `position_ids` only with `shared_relation_positions`."""
-        names = list(_INPUTS)
-        if not self._config.shared_relation_positions:
-            names.remove("position_ids")
-        return {
-            name: {0: "batch", **{i: axis for i, axis in enumerate(AXES[name], start=1) if axis not in _FIXED}}
-            for name in names
-        }
+        """The tokens of relation types, and which of them are real."""
+        return _dynamic(list(_TYPE_TOKENS))
 
     @property
     def outputs(self) -> dict[str, dict[int, str]]:
-        """`logits`, padding at the lowest number; with `coreference_classifier`, `coreference_logits` as well."""
-        outputs = {"logits": {0: "batch", 1: "pairs", 2: "relations"}}
-        if self._config.coreference_classifier:
+        """`type_states`, which the other graph takes."""
+        return _dynamic([_STATES])
+
+
+class GLiRELExporterConfig(_Part):
+    """Inputs and outputs of an exported [`GLiRELForRelationClassification`], and which of their axes are dynamic."""
+
+    @property
+    def inputs(self) -> dict[str, dict[int, str]]:
+        """The tokenizer's tensors; what was made of relation types that are read apart stands for these."""
+        left_out = {"labels", *SEGMENT_TENSORS, *_TYPE_TOKENS}
+        left_out |= {"relation_token_spans"} if self._config.reads_labels_apart else set(TYPE_TENSORS)
+        if not self._config.shared_relation_positions:
+            left_out.add("position_ids")
+        return _dynamic([name for name in AXES if name not in left_out])
+
+    @property
+    def outputs(self) -> dict[str, dict[int, str]]:
+        """`logits`, padding at the lowest number, and whatever else the model gives.
+
+        With `coreference_classifier` `coreference_logits`, with `threshold_head` `threshold_logits`, and with
+        `pair_context` `entity_attention`, unless entities differ from pair to pair.
+        """
+        config, outputs = self._config, {"logits": {0: "batch", 1: "pairs", 2: "relations"}}
+        if config.coreference_classifier:
             outputs["coreference_logits"] = {0: "batch", 1: "pairs"}
+        if config.threshold_head:
+            outputs["threshold_logits"] = {0: "batch", 1: "pairs"}
+        if config.pair_context != "none" and config.shared_words == "kept":
+            outputs["entity_attention"] = {0: "batch", 1: "entities", 2: "words"}
         return outputs
 
     @property
-    def shapes(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """The axes of each input and of each output, to be read."""
-        inputs = {name: ["batch", *("2" if axis in _FIXED else axis for axis in AXES[name])] for name in self.inputs}
-        return inputs, {name: list(axes.values()) for name, axes in self.outputs.items()}
+    def types(self) -> GLiRELTypesExporterConfig | None:
+        """The configuration of the graph that reads relation types, where they are read apart."""
+        return GLiRELTypesExporterConfig(self._config, self.task) if self._config.reads_labels_apart else None
 
 
 def register_with_optimum() -> None:

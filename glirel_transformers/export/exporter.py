@@ -13,6 +13,7 @@ import torch
 from glirel_transformers._version import __version__
 from glirel_transformers.card_glirel import add_cost, export_card, write_card
 from glirel_transformers.data import Document
+from glirel_transformers.encoded_types_glirel import digest_of
 from glirel_transformers.extras import require_extra
 
 from .calibration import MAX_LOSS, Calibration, calibrate, check_documents
@@ -21,12 +22,15 @@ from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_on
 from .optimization import fuse
 from .reference import load_reference
 from .runtime import ORTModelForRelationClassification
-from .sessions import ONNX_FILE
+from .sessions import LABELS_FILE, ONNX_FILE, TYPES_DIGEST
 from .validation import BOUNDS, Validation, validate
 
 if TYPE_CHECKING:
     from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
     from glirel_transformers.running_glirel import ScoresPairs
+
+    from .config import GLiRELExporterConfig
+    from .graph import Part
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
 
@@ -43,8 +47,9 @@ def export(
     """Exports a model to ONNX, compares the export with the model, and writes a complete folder.
 
     All axes are dynamic, and neither a threshold nor a top-k is in the graph. The folder holds `model.onnx` (weights
-    next to it only above 2 GB), configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is
-    written unless the comparison passes.
+    next to it only above 2 GB), for a model with `label_encoding="separate"` also `labels.onnx`, which reads relation
+    types, configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is written unless the
+    comparison passes.
 
     Args:
         model: a [`GLiRELForRelationClassification`], which stays as it is, or a folder or Hub repository with one.
@@ -71,15 +76,18 @@ def export(
     return export_with_report(model, output, opset=opset, dtype=dtype, optimize=optimize, overwrite=overwrite)[0]
 
 
-def export_program(model: GLiRELForRelationClassification | str | os.PathLike[str]) -> torch.export.ExportedProgram:
+def export_program(
+    model: GLiRELForRelationClassification | str | os.PathLike[str], *, labels: bool = False
+) -> torch.export.ExportedProgram:
     """A model as a `torch.export` program in float32, by the same configuration: same inputs, same dynamic axes.
 
     Args:
         model: as [`export`] takes it.
+        labels: whether to export what reads relation types, of a model that reads them apart from texts.
 
     Returns:
-        The program. Its `module()` gives a dictionary with `logits`; `torch.export.save(program, "model.pt2")` writes
-        it. Neither needs this package.
+        The program. Its `module()` gives a dictionary with `logits`, or with `type_states`;
+        `torch.export.save(program, "model.pt2")` writes it. Neither needs this package.
 
     Raises:
         ImportError: when a package of the extra `onnx` is missing.
@@ -89,7 +97,12 @@ def export_program(model: GLiRELForRelationClassification | str | os.PathLike[st
     from .config import exporter_config
 
     reference = load_reference(model)
-    return to_program(reference, exporter_config(reference.config))
+    config = exporter_config(reference.config)
+    if not labels:
+        return to_program(reference, config)
+    if config.types is None:
+        raise ValueError("This model reads relation types before each text: there is no such program. Leave `labels`.")
+    return to_program(reference, config.types)
 
 
 def export_with_report(
@@ -124,28 +137,30 @@ def export_with_report(
     reference = load_reference(model)
     config = exporter_config(reference.config)
     traced = reference if dtype == "float32" else copy.deepcopy(reference).to(getattr(torch, dtype))
+    about = {"dtype": dtype, "optimized": str(optimize).lower(), "glirel_transformers": __version__}
+    if config.types is not None:
+        about[TYPES_DIGEST] = digest_in(dtype, reference.types_digest())
     with written_whole(target) as folder:
-        graph = to_onnx(traced, config, opset)
+        for file, part in files_of(config).items():
+            graph = to_onnx(traced, part, opset)
+            if optimize:
+                fuse(graph, "cpu" if dtype == "float32" else "cuda")
+            graph.metadata_props.update(about)
+            save_graph(graph, folder / file)
+            del graph
         del traced
-        if optimize:
-            fuse(graph, "cpu" if dtype == "float32" else "cuda")
-        graph.metadata_props.update(
-            {"dtype": dtype, "optimized": str(optimize).lower(), "glirel_transformers": __version__}
-        )
-        save_graph(graph, folder / ONNX_FILE)
-        del graph
         report = validate(reference, folder)
         if not report.passed:
             raise ValueError(f"{report.failure()} Nothing was written.")
         card = export_card(
             target.name,
             reference.config,
-            file=ONNX_FILE,
             facts={
                 "precision": dtype,
                 "ONNX operators": f"version {opset}" + (", fused for ONNX Runtime" if optimize else ""),
             },
-            shapes=config.shapes,
+            graphs={file: part.shapes for file, part in files_of(config).items()},
+            columns=report.columns,
             differences=report.rows(),
             bound=report.bound,
         )
@@ -155,6 +170,16 @@ def export_with_report(
         if documents is not None:
             found = measure_cost(reference, folder, dtype, documents, None if force else max_loss)
     return target, report, found
+
+
+def files_of(config: GLiRELExporterConfig) -> dict[str, Part]:
+    """The graphs of an export by their files, and what each takes and gives."""
+    return {**({} if config.types is None else {LABELS_FILE: config.types}), ONNX_FILE: config}
+
+
+def digest_in(numbers: str, digest: str) -> str:
+    """The digest of what reads relation types, in numbers of another kind: `float16`, or a method of quantizing."""
+    return digest if numbers == "float32" else digest_of((), [digest, numbers])
 
 
 def measure_cost(

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from glirel_transformers.encoding_glirel import WordLSTM
     from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
-    from .config import GLiRELExporterConfig
+    from .config import GLiRELExporterConfig, GLiRELTypesExporterConfig
+
+    Part: TypeAlias = GLiRELExporterConfig | GLiRELTypesExporterConfig
 
 DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 LOWEST_OPSET = 18  # what torch translates to; older versions would be converted down
@@ -38,7 +40,7 @@ class Scores(nn.Module):
     """A model that takes the tensors of its configuration's `inputs` and gives those of its `outputs`.
 
     What a model returns in addition to scores are inputs again, which a graph cannot name twice. Scores are always in
-    single precision.
+    single precision, and so is what was made of relation types before.
     """
 
     def __init__(self, model: GLiRELForRelationClassification, config: GLiRELExporterConfig):
@@ -52,13 +54,17 @@ class Scores(nn.Module):
         attention_mask: Tensor,
         word_token_spans: Tensor,
         word_mask: Tensor,
-        relation_token_spans: Tensor,
         relation_mask: Tensor,
         mention_word_spans: Tensor,
         mention_mask: Tensor,
         pair_index: Tensor,
         pair_mask: Tensor,
+        mention_entity: Tensor | None = None,
+        entity_mask: Tensor | None = None,
+        relation_token_spans: Tensor | None = None,
         position_ids: Tensor | None = None,
+        type_states: Tensor | None = None,
+        relation_index: Tensor | None = None,
     ) -> dict[str, Tensor]:
         # By name, and each named above: torch.export loses track of arguments that are gathered as **kwargs.
         outputs = self.model(
@@ -70,11 +76,26 @@ class Scores(nn.Module):
             relation_mask=relation_mask,
             mention_word_spans=mention_word_spans,
             mention_mask=mention_mask,
+            mention_entity=mention_entity,
+            entity_mask=entity_mask,
             pair_index=pair_index,
             pair_mask=pair_mask,
             position_ids=position_ids,
+            type_states=None if type_states is None else type_states.to(self.model.dtype),
+            relation_index=relation_index,
         )
         return {name: outputs[name].float() for name in self.names}
+
+
+class TypeStates(nn.Module):
+    """What a model makes of relation types that it reads apart from texts, in single precision."""
+
+    def __init__(self, model: GLiRELForRelationClassification):
+        super().__init__()
+        self.model = model
+
+    def forward(self, type_input_ids: Tensor, type_attention_mask: Tensor) -> dict[str, Tensor]:
+        return {"type_states": self.model.glirel.encode_types(type_input_ids, type_attention_mask).float()}
 
 
 class OnnxWordLSTM(nn.Module):
@@ -162,39 +183,42 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trace(model: GLiRELForRelationClassification, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+def _trace(model: GLiRELForRelationClassification, config: Part) -> torch.export.ExportedProgram:
     shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in config.inputs.items()}
     sizes = {"sequence_length": longest_input(model, at_most=NUM_TRACED_TOKENS)}
+    reads_types = "type_states" in config.outputs
+    module = TypeStates(model) if reads_types else Scores(model, config)
     try:
         with torch.no_grad():
             return torch.export.export(
-                Scores(model, config), (), config.generate_dummy_inputs(**sizes), dynamic_shapes=shapes, strict=False
+                module, (), config.generate_dummy_inputs(**sizes), dynamic_shapes=shapes, strict=False
             )
     except Exception as error:  # torch.export raises what it likes
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        read_by = model.config.label_encoder_config if reads_types else None
         raise ValueError(
-            f"The encoder {model.config.encoder_config.model_type!r} cannot be exported: torch.export fails on its "
-            f"code: {reason.strip()[:300]}"
+            f"The encoder {(read_by or model.config.encoder_config).model_type!r} cannot be exported: torch.export "
+            f"fails on its code: {reason.strip()[:300]}"
         ) from error
 
 
-def to_program(model: GLiRELForRelationClassification, config: GLiRELExporterConfig) -> torch.export.ExportedProgram:
+def to_program(model: GLiRELForRelationClassification, config: Part) -> torch.export.ExportedProgram:
     """The model as a `torch.export` program, which takes and gives tensors by name.
 
     Args:
         model: in evaluation mode.
-        config: of its export.
+        config: of its export, or of the part that reads relation types.
     """
     with _quiet(), lstm_kept_whole() if model.config.use_lstm else nullcontext():
         return _trace(model, config)
 
 
-def to_onnx(model: GLiRELForRelationClassification, config: GLiRELExporterConfig, opset: int) -> Model:
+def to_onnx(model: GLiRELForRelationClassification, config: Part, opset: int) -> Model:
     """The model as an ONNX graph (`onnx_ir.Model`), with its axes named.
 
     Args:
         model: in evaluation mode, on a CPU.
-        config: of its export.
+        config: of its export, or of the part that reads relation types.
         opset: version of the ONNX operators.
     """
     with _quiet(), _onnx_lstm(model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from transformers.utils import is_torch_available
@@ -15,6 +15,7 @@ from glirel_transformers.batches_glirel import (
     MASK_OF,
     SEGMENT_TENSORS,
     TYPE_TENSORS,
+    WITHOUT_BATCH,
     fits_axis,
     misfit_error,
 )
@@ -28,28 +29,43 @@ if TYPE_CHECKING:
 
 _Array = TypeVar("_Array", np.ndarray, "Tensor")
 
-# An input that may be left out, and the one whose axis it then calls real throughout.
+TYPE_TOKENS, STATES = WITHOUT_BATCH[:2], WITHOUT_BATCH[2]
 _SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS)
-_MASKED = {mask: items for items, mask in MASK_OF.items() if items not in _SPECIAL}
+_MASKS = {*MASK_OF.values(), "entity_mask"}
 # What addresses an axis, or rows of a table.
-_INTEGERS = (*ADDRESSES, "input_ids", "position_ids")
+_INTEGERS = (*ADDRESSES, TYPE_TOKENS[0], "input_ids", "position_ids")
 # The order in which the model takes them: what it must have, then what it may have.
 _POSITIONAL = (
-    *(name for name in AXES if name not in (*_MASKED, *_SPECIAL, "position_ids", "labels")),
-    *_MASKED,
+    *(name for name in AXES if name not in (*_MASKS, *_SPECIAL, "position_ids", "labels")),
+    *(mask for items, mask in MASK_OF.items() if items not in _SPECIAL),
     "position_ids",
 )
 
 
+def by_name(positional: Sequence[object], named: Mapping[str, object]) -> dict[str, object]:
+    """The inputs of a call by name, without those that are `None`.
+
+    Raises:
+        TypeError: for one that is given twice, and for too many.
+    """
+    if len(positional) > len(_POSITIONAL):
+        raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(positional)}.")
+    given = dict(zip(_POSITIONAL, positional, strict=False))
+    if twice := sorted(set(given) & set(named)):
+        raise TypeError(f"The inputs {twice} are given twice, by position and by name.")
+    return {name: value for name, value in {**given, **named}.items() if value is not None}
+
+
 def check_inputs(
-    positional: Sequence[object], named: Mapping[str, object], wanted: Sequence[str], device: Device
+    given: Mapping[str, object], wanted: Sequence[str], device: Device, width: int | None = None
 ) -> dict[str, np.ndarray] | dict[str, Tensor]:
     """The inputs of a graph, by name: all numpy arrays, or all tensors on the device.
 
     Args:
-        positional, named: as the model was called; `None` stands for what is left out.
+        given: what the model was called with.
         wanted: names of the graph's inputs.
         device: for tensors.
+        width: of the relation types that the graph takes, if it does.
 
     Raises:
         TypeError: for an input that the graph does not have, for one that is not an array, and for spans, indices or
@@ -57,44 +73,93 @@ def check_inputs(
         ValueError: for one that is missing, whose size does not fit the others, or whose spans or indices are out of
             range.
     """
-    if len(positional) > len(_POSITIONAL):
-        raise TypeError(f"The export takes {len(_POSITIONAL)} tensors by position: got {len(positional)}.")
-    given = dict(zip(_POSITIONAL, positional, strict=False))
-    if twice := sorted(set(given) & set(named)):
-        raise TypeError(f"The inputs {twice} are given twice, by position and by name.")
-    given |= named
-    given = {name: value for name, value in given.items() if value is not None}
-    if unknown := sorted(set(given) - set(wanted) - set(_MASKED)):
-        advice = " Only the model itself computes a loss." if "labels" in unknown else ""
-        raise TypeError(f"The export does not take {unknown}: its inputs are {list(wanted)}.{advice}")
+    if unknown := sorted(set(given) - set(wanted) - (_MASKS - {"entity_mask", "segment_mask"})):
+        raise TypeError(f"The export does not take {unknown}: its inputs are {list(wanted)}.{_advice(unknown)}")
     arrays, tensors = _by_kind(given)
     if not tensors:
-        return _complete({name: _cast_array(name, value) for name, value in arrays.items()}, wanted)
+        return _complete({name: _cast_array(name, value) for name, value in arrays.items()}, wanted, width)
     on_device = {name: torch.as_tensor(value, device=device) for name, value in {**arrays, **tensors}.items()}
-    return _complete({name: _cast_tensor(name, value) for name, value in on_device.items()}, wanted)
+    return _complete({name: _cast_tensor(name, value) for name, value in on_device.items()}, wanted, width)
 
 
-def _complete(given: dict[str, _Array], wanted: Sequence[str]) -> dict[str, _Array]:
-    """Adds the masks that were left out, and checks that the inputs fit together."""
-    for mask, items in _MASKED.items():
-        if mask not in given and items in given:
+def _advice(unknown: Sequence[str]) -> str:
+    if "labels" in unknown:
+        return " Only the model itself computes a loss."
+    if set(unknown) & set(CLUSTER_TENSORS):
+        return " In this export each mention is an entity: export the checkpoint again."
+    return " Only the model itself reads segments." if set(unknown) & set(SEGMENT_TENSORS) else ""
+
+
+def _complete(given: dict[str, _Array], wanted: Sequence[str], width: int | None) -> dict[str, _Array]:
+    """Adds what was left out, and checks that the inputs fit together."""
+    if "relation_index" in wanted:
+        _fill_relations(given)
+    for items, mask in MASK_OF.items():
+        if mask not in given and items in given and items in wanted and mask in wanted:
             given[mask] = _all_real(given[items])
+    if "mention_entity" in wanted:
+        _fill_entities(given)
     if missing := [name for name in wanted if name not in given]:
         raise ValueError(f"The inputs {missing} are missing. Use the tokenizer saved with the export.")
-    sizes = _check_sizes({name: tuple(given[name].shape) for name in wanted})
+    sizes = _check_sizes({name: tuple(given[name].shape) for name in wanted}, width)
     for name, axis in ADDRESSES.items():
         if name in wanted:
             fits = fits_axis(name, given[name], sizes[axis]) | ~given[MASK_OF[name]]
             if not fits.all():
                 raise misfit_error(name, given[name], fits, sizes[axis])
+    if sizes["entities"]:
+        given["pair_mask"] = _real_pairs(given)
     return given
 
 
-def _check_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+def _fill_relations(given: dict[str, _Array]) -> None:
+    """Without `relation_index`, every text asks for all relation types."""
+    if STATES not in given:
+        raise ValueError(
+            "This export reads relation types apart from the text: pass either `type_input_ids` with "
+            "`type_attention_mask`, which its tokenizer makes, or `type_states`, from encode_relation_types."
+        )
+    if "relation_index" not in given and "input_ids" in given:
+        num_batch, states = len(given["input_ids"]), given[STATES]
+        given["relation_index"] = _numbers(given["input_ids"], num_batch, states.shape[0])
+
+
+def _fill_entities(given: dict[str, _Array]) -> None:
+    """Without clusters, each mention is an entity."""
+    missing = [name for name in CLUSTER_TENSORS if name not in given]
+    if len(missing) == 1:
+        raise ValueError(f"`mention_entity` and `entity_mask` go together: `{missing[0]}` is missing. Pass both.")
+    if missing and "mention_mask" in given:
+        mask = given["mention_mask"]
+        given["mention_entity"], given["entity_mask"] = _numbers(mask, *mask.shape[:2]), mask
+
+
+def _numbers(like: _Array, num_batch: int, size: int) -> _Array:
+    """0, 1, … for each member of a batch, of the same kind as `like`."""
+    if isinstance(like, np.ndarray):
+        return np.tile(np.arange(size, dtype=np.int64), (num_batch, 1))
+    return torch.arange(size, device=like.device).repeat(num_batch, 1)
+
+
+def _real_pairs(given: Mapping[str, _Array]) -> _Array:
+    """The mask of pairs: as for the model, a pair of an entity that is not real is not real either."""
+    entities = given["entity_mask"] if "entity_mask" in given else given["mention_mask"]
+    index, mask = given["pair_index"], given["pair_mask"]
+    if isinstance(index, np.ndarray):
+        real = np.take_along_axis(
+            cast("np.ndarray", entities), index.clip(0, entities.shape[1] - 1).reshape(len(index), -1), 1
+        )
+        return mask & real.reshape(index.shape).all(-1)
+    tensor = cast("Tensor", entities)
+    real = tensor.gather(1, index.clamp(0, tensor.shape[1] - 1).flatten(1))
+    return mask & real.view(index.shape).all(-1)
+
+
+def _check_sizes(shapes: Mapping[str, tuple[int, ...]], width: int | None) -> dict[str, int]:
     """Checks that each axis has the same size in all inputs, and returns the sizes."""
-    sizes = {"span": 2, "pair": 2}
+    sizes = {"span": 2, "pair": 2, **({} if width is None else {"width": width})}
     for name, shape in shapes.items():
-        axes = ("batch", *AXES[name])
+        axes = AXES[name] if name in WITHOUT_BATCH else ("batch", *AXES[name])
         expected = [sizes.get(axis) for axis in axes]
         fits = len(shape) == len(axes) and all(size in (None, own) for size, own in zip(expected, shape, strict=True))
         if not fits:
@@ -103,7 +168,7 @@ def _check_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
                 f"`{name}` must have the shape ({', '.join(axes)}), here ({', '.join(known)}): got {shape}."
             )
         sizes.update(zip(axes, shape, strict=True))
-    sizes.setdefault("entities", sizes["mentions"])  # without clusters, each mention is an entity
+    sizes.setdefault("entities", sizes["mentions"])  # in exports without clusters, each mention is an entity
     return sizes
 
 
@@ -122,16 +187,17 @@ def _by_kind(given: Mapping[str, object]) -> tuple[dict[str, np.ndarray], dict[s
 
 
 def _cast_array(name: str, value: np.ndarray) -> np.ndarray:
-    """Masks are boolean in a graph, and all else is of 64 bits."""
+    """Masks are boolean in a graph, relation types of 32 bits, and all else is of 64."""
     if name in _INTEGERS and not np.issubdtype(value.dtype, np.integer):
         raise _not_integers(name, value.dtype)
-    return value.astype(np.bool_ if name in _MASKED else np.int64, copy=False)
+    kind = np.bool_ if name in _MASKS else np.float32 if name == STATES else np.int64
+    return value.astype(kind, copy=False)
 
 
 def _cast_tensor(name: str, value: Tensor) -> Tensor:
     if name in _INTEGERS and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):
         raise _not_integers(name, value.dtype)
-    return value.to(torch.bool if name in _MASKED else torch.long)
+    return value.to(torch.bool if name in _MASKS else torch.float32 if name == STATES else torch.long)
 
 
 def _not_integers(name: str, dtype: object) -> TypeError:
@@ -145,4 +211,4 @@ def _all_real(items: _Array) -> _Array:
     return items.new_ones(items.shape[:2], dtype=torch.bool)
 
 
-__all__ = ["check_inputs"]
+__all__ = ["STATES", "TYPE_TOKENS", "by_name", "check_inputs"]

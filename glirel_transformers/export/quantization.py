@@ -26,12 +26,12 @@ from glirel_transformers.data import Document
 from glirel_transformers.extras import require_extra
 
 from .calibration import MAX_LOSS, Calibration, check_documents
-from .exporter import export_with_report, measure_cost
+from .exporter import digest_in, export_with_report, measure_cost
 from .folder import find_output, written_whole
 from .graph import DEFAULT_OPSET
 from .quantized_graph import metadata_of, quantize_file
 from .runtime import ORTModelForRelationClassification
-from .sessions import ONNX_FILE
+from .sessions import LABELS_FILE, ONNX_FILE, TYPES_DIGEST
 from .validation import Validation
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def quantize(
 
     Args:
         export_folder: what [`export`] wrote.
-        output: folder to write: the same with another `model.onnx`.
+        output: folder to write: the same with other graphs.
         method: `"int8"`, `"int8-weights"` or `"int4-weights"`, see the module.
         overwrite: whether an export that is already in `output` is replaced.
 
@@ -126,10 +126,13 @@ def quantize(
         raise ValueError(f"{str(source)!r} is in {found} already. Quantize an export in float32.")
     with written_whole(target) as folder:
         for file in source.iterdir():
-            if file.is_file() and not file.name.startswith(ONNX_FILE):
+            if file.is_file() and not file.name.startswith((ONNX_FILE, LABELS_FILE)):
                 shutil.copy(file, folder)
-        quantize_file(source / ONNX_FILE, folder / ONNX_FILE, method, metadata)
-        mark_quantized(folder, ONNX_FILE, method, source.name)
+        if TYPES_DIGEST in metadata:
+            metadata[TYPES_DIGEST] = digest_in(method, metadata[TYPES_DIGEST])
+        for name in (ONNX_FILE, LABELS_FILE) if (source / LABELS_FILE).is_file() else (ONNX_FILE,):
+            quantize_file(source / name, folder / name, method, metadata)
+        mark_quantized(folder, method, source.name)
     return target
 
 

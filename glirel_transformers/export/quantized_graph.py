@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .sessions import ONNX_FILE
-
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
@@ -62,7 +60,7 @@ def _prepared(source: Path) -> Iterator[Path]:
     from onnxruntime.quantization import shape_inference
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / ONNX_FILE
+        file = Path(folder) / source.name
         is_large = sum(part.stat().st_size for part in source.parent.glob(f"{source.name}*")) > _LARGEST_FILE
         # Its symbolic shape inference does not know what the exporter writes.
         shape_inference.quant_pre_process(

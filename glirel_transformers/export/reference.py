@@ -53,6 +53,16 @@ def longest_input(model: GLiRELForRelationClassification, at_most: int) -> int:
     return min(limits)
 
 
+def longest_type(model: GLiRELForRelationClassification, at_most: int) -> int:
+    """How many tokens of a relation type a model reads that reads them apart from texts, or `at_most`."""
+    config = model.config.label_encoder_config
+    if config is None:
+        return longest_input(model, at_most)
+    positions: int = getattr(config, "max_position_embeddings", None) or at_most
+    # Models of RoBERTa's kind keep their first positions for padding.
+    return min(at_most, positions - (config.pad_token_id or 0) - 1)
+
+
 def _in_float32(model: GLiRELForRelationClassification) -> GLiRELForRelationClassification:
     # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
     model_type = getattr(getattr(model, "config", None), "model_type", None)

@@ -13,12 +13,13 @@ from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.files import Json, read_json_object
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
-from .sessions import ONNX_FILE
+from .sessions import LABELS_FILE, ONNX_FILE
 
 HubOptions: TypeAlias = Mapping[str, object]
 
-# Where exporters put the weights of models over 2 GiB. ONNX Runtime finds them by the name that the graph holds.
-_WEIGHT_FILES = (f"{ONNX_FILE}.data", f"{ONNX_FILE}_data")
+# What exporters add to the names of files with the weights of models over 2 GiB. ONNX Runtime finds them by the name
+# that the graph holds.
+_WEIGHTS = (".data", "_data")
 
 
 def find_model(name: str, hub_options: HubOptions) -> Path:
@@ -48,9 +49,25 @@ def find_model(name: str, hub_options: HubOptions) -> Path:
             f"The repository {name!r} has no {ONNX_FILE}, so it is not an export. Make one: glirel export {name} "
             "NEW_FOLDER"
         )
-    for file_name in _WEIGHT_FILES:
-        _find(name, file_name, {**hub_options, "_raise_exceptions_for_connection_errors": False})
+    _fetch_weights(name, ONNX_FILE, hub_options)
     return file
+
+
+def find_labels(name: str, hub_options: HubOptions) -> Path:
+    """The ONNX file that reads relation types, of an export whose model reads them apart from texts.
+
+    Raises:
+        ValueError: when it is missing.
+    """
+    file = _require(name, LABELS_FILE, hub_options)
+    if not Path(model_name(name)).is_dir():
+        _fetch_weights(name, LABELS_FILE, hub_options)
+    return file
+
+
+def _fetch_weights(name: str, file: str, hub_options: HubOptions) -> None:
+    for ending in _WEIGHTS:
+        _find(name, file + ending, {**hub_options, "_raise_exceptions_for_connection_errors": False})
 
 
 def load_config(name: str, hub_options: HubOptions) -> GLiRELConfig:
@@ -108,4 +125,4 @@ def _read_json(name: str, file: str, hub_options: HubOptions) -> dict[str, Json]
         raise ValueError(f"{error} Copy the whole export again, or export the checkpoint again.") from error
 
 
-__all__ = ["find_model", "load_config", "load_tokenizer"]
+__all__ = ["find_labels", "find_model", "load_config", "load_tokenizer"]

@@ -12,14 +12,23 @@ import numpy as np
 from transformers.utils import is_torch_available
 
 from glirel_transformers.configuration_glirel import HUB_OPTIONS, GLiRELConfig
+from glirel_transformers.encoded_types_glirel import EncodedTypes, encode_in_batches
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
 from glirel_transformers.running_glirel import check_vocabulary
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
-from .inputs import check_inputs
-from .repository import find_model, load_config, load_tokenizer
-from .sessions import Device, ProviderOptions, check_session_fits, find_providers, open_session
+from .inputs import STATES, TYPE_TOKENS, by_name, check_inputs
+from .repository import find_labels, find_model, load_config, load_tokenizer
+from .sessions import (
+    TYPES_DIGEST,
+    Device,
+    ProviderOptions,
+    check_session_fits,
+    find_providers,
+    metadata,
+    open_session,
+)
 
 if is_torch_available():
     import torch
@@ -41,11 +50,18 @@ class ORTModelForRelationClassification:
     transformers, and the base class that Optimum itself has brings nothing to run a session with, but makes Optimum a
     requirement of those who only serve a model. Its names and arguments are those of Optimum's.
 
+    An export of a model with `label_encoding="separate"` has a second graph, which reads relation types apart from
+    texts: [`encode_relation_types`] runs it, and so does a call with what the tokenizer makes of them.
+
     Args:
         session: an `onnxruntime.InferenceSession`.
         config: of the model that was exported.
         tokenizer: the same.
         folder: where the export lies, for [`save_pretrained`].
+        labels: the session of the graph that reads relation types, where there is one.
+
+    Raises:
+        ValueError: when the two graphs are not of one export.
 
     Example:
         >>> from transformers import pipeline
@@ -57,17 +73,28 @@ class ORTModelForRelationClassification:
     input_modalities = output_modalities = ("text",)
 
     def __init__(
-        self, session: InferenceSession, config: GLiRELConfig, tokenizer: GLiRELTokenizer, folder: Path | None = None
+        self,
+        session: InferenceSession,
+        config: GLiRELConfig,
+        tokenizer: GLiRELTokenizer,
+        folder: Path | None = None,
+        labels: InferenceSession | None = None,
     ):
         self.session = session
+        self.labels = labels
         self.config = config
         self.tokenizer = tokenizer
         self.folder = folder
         self.providers: list[str] = session.get_providers()
         self._inputs = [argument.name for argument in session.get_inputs()]
         self._outputs = [argument.name for argument in session.get_outputs()]
-        self.precision = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
+        self.precision = metadata(session, "dtype") or "float32"
         self.device = self._device()
+        if labels is not None and metadata(labels, TYPES_DIGEST) != metadata(session, TYPES_DIGEST):
+            raise ValueError(
+                f"The two graphs of {str(folder or 'this export')!r} were not exported together: what one makes of "
+                "relation types, the other cannot read. Copy the whole export again."
+            )
 
     @classmethod
     def from_pretrained(
@@ -115,8 +142,13 @@ class ORTModelForRelationClassification:
         check_vocabulary(tokenizer, config, name)
         session = open_session(file, chosen, session_options, num_threads)
         check_session_fits(session, file)
+        labels = None
+        if config.reads_labels_apart:
+            of_labels = find_labels(name, hub_options)
+            labels = open_session(of_labels, chosen, session_options, num_threads)
+            check_session_fits(labels, of_labels)
         config.name_or_path = name
-        return cls(session, config, tokenizer, file.parent.absolute())
+        return cls(session, config, tokenizer, file.parent.absolute(), labels)
 
     def __call__(
         self,
@@ -135,7 +167,8 @@ class ORTModelForRelationClassification:
         """
         if output_hidden_states or output_attentions:
             raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
-        given: dict[str, Any] = check_inputs(args, inputs, self._inputs, self.device)
+        named = self._with_states(by_name(args, inputs))
+        given: dict[str, Any] = check_inputs(named, self._inputs, self.device, self.config.type_width)
         is_numpy = isinstance(given["input_ids"], np.ndarray)
         is_bound = not is_numpy and str(self.device).startswith("cuda")
         outputs = self._run_bound(given) if is_bound else self._run(given)
@@ -149,11 +182,69 @@ class ORTModelForRelationClassification:
             logits=outputs["logits"],
             pair_mask=given["pair_mask"],
             relation_mask=given["relation_mask"],
-            coreference_logits=outputs.get("coreference_logits"),
+            **{name: outputs.get(name) for name in ("coreference_logits", "threshold_logits", "entity_attention")},
         )
         return output.to_tuple() if return_dict is False else output
 
     forward = __call__
+
+    def encode_relation_types(self, names: Sequence[str], batch_size: int = 64) -> EncodedTypes:
+        """As [`GLiRELForRelationClassification.encode_relation_types`], by ONNX Runtime.
+
+        Raises:
+            ValueError: when the model reads relation types before each text; when a name is empty or repeated.
+        """
+        self._labels_session()
+        prompt = self.tokenizer.read_prompt(list(names))
+        states = encode_in_batches(self._read_types, self.tokenizer, prompt.types or [], self.config, batch_size)
+        return EncodedTypes(prompt.names, states, self.types_digest())
+
+    def types_digest(self) -> str:
+        """The digest of everything that [`encode_relation_types`] depends on but the names.
+
+        That of the model that was exported, if in float32: what either encoded, both can read. An export in float16
+        and a quantized one have their own.
+        """
+        return metadata(self._labels_session(), TYPES_DIGEST) or ""
+
+    def types_version(self) -> object:
+        """The same for good: an export does not change."""
+        return self.types_digest()
+
+    def _labels_session(self) -> InferenceSession:
+        if self.labels is None:
+            raise ValueError(
+                "This export has no graph that reads relation types by themselves: its model reads them before each "
+                "text. Use one with label_encoding='separate'."
+            )
+        return self.labels
+
+    def _read_types(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """States of relation types, `(types, width)`."""
+        if not len(input_ids):
+            return np.zeros((0, self.config.type_width), dtype=np.float32)
+        (states,) = self._labels_session().run(None, dict(zip(TYPE_TOKENS, (input_ids, attention_mask), strict=True)))
+        found: np.ndarray = states
+        return found
+
+    def _with_states(self, given: dict[str, object]) -> dict[str, object]:
+        """Inputs with what the first graph makes of relation types, where their tokens were given."""
+        tokens = [given.pop(name, None) for name in TYPE_TOKENS] if STATES in self._inputs else [None]
+        if all(part is None for part in tokens):
+            return given
+        if STATES in given or any(part is None for part in tokens):
+            raise ValueError(
+                "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or `type_states`, "
+                "from encode_relation_types."
+            )
+        arrays = [part if isinstance(part, np.ndarray) else np.asarray(_on_cpu(part)) for part in tokens]
+        shapes = [array.shape for array in arrays]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 2:
+            raise ValueError(
+                f"`type_input_ids` and `type_attention_mask` must both have the shape (types, tokens): got {shapes[0]} "
+                f"and {shapes[1]}."
+            )
+        return {**given, STATES: self._read_types(*(array.astype(np.int64) for array in arrays))}
 
     @property
     def name_or_path(self) -> str:
@@ -260,8 +351,13 @@ class ORTModelForRelationClassification:
         binding = self.session.io_binding()
         device = torch.device(self.device)
         where = {"device_type": device.type, "device_id": device.index or 0}
-        pairs = given["pair_index"].shape[:2]
-        shapes = {"logits": (*pairs, given["relation_token_spans"].shape[1]), "coreference_logits": pairs}
+        pairs, words = given["pair_index"].shape[:2], given["word_mask"].shape[1]
+        shapes = {
+            "logits": (*pairs, given["relation_mask"].shape[1]),
+            "coreference_logits": pairs,
+            "threshold_logits": pairs,
+            "entity_attention": (*given["entity_mask"].shape, words) if "entity_mask" in given else (),
+        }
         inputs = {name: given[name].contiguous() for name in self._inputs}
         outputs = {name: torch.empty(shapes[name], device=device) for name in self._outputs}
         held: list[Tensor] = []
@@ -275,6 +371,11 @@ class ORTModelForRelationClassification:
         self.session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return outputs
+
+
+def _on_cpu(value: object) -> object:
+    """A tensor where numpy can read it; anything else as it is."""
+    return value.detach().cpu() if is_torch_available() and isinstance(value, torch.Tensor) else value
 
 
 __all__ = ["ORTModelForRelationClassification"]

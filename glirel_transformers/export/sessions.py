@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict
 
 from transformers.utils import is_torch_available
 
-from glirel_transformers.batches_glirel import AXES
+from glirel_transformers.batches_glirel import AXES, WITHOUT_BATCH
 
 if is_torch_available():
     import torch
@@ -21,6 +21,8 @@ Device: TypeAlias = "torch.device | str"  # a string where torch is not installe
 ProviderOptions: TypeAlias = Mapping[str, object]
 
 ONNX_FILE = "model.onnx"
+LABELS_FILE = "labels.onnx"  # what reads relation types, of a model that reads them apart from texts
+TYPES_DIGEST = "types_digest"  # what both files then hold among their metadata
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -196,11 +198,21 @@ def check_session_fits(session: InferenceSession, file: Path) -> None:
     inputs = [argument.name for argument in session.get_inputs()]
     outputs = [argument.name for argument in session.get_outputs()]
     strange = [name for name in inputs if name not in AXES]
-    if strange or "logits" not in outputs or "pair_index" not in inputs:
+    if file.name == LABELS_FILE:
+        fits = outputs == [WITHOUT_BATCH[2]] and inputs == list(WITHOUT_BATCH[:2])
+    else:
+        fits = "logits" in outputs and "pair_index" in inputs
+    if strange or not fits:
         raise ValueError(
             f"{str(file)!r} is an ONNX model, but not an export of this package: it takes {inputs} and gives "
             f"{outputs}. Make one: glirel export CHECKPOINT NEW_FOLDER"
         )
+
+
+def metadata(session: InferenceSession, name: str) -> str | None:
+    """What a file says of itself under a name, if anything."""
+    found: str | None = session.get_modelmeta().custom_metadata_map.get(name)
+    return found
 
 
 def _default_threads() -> int:
@@ -220,10 +232,13 @@ def _first_line(error: Exception) -> str:
 __all__ = [
     "CPU",
     "GPU",
+    "LABELS_FILE",
     "ONNX_FILE",
+    "TYPES_DIGEST",
     "Provider",
     "check_session_fits",
     "find_providers",
+    "metadata",
     "open_session",
     "provider_for_device",
 ]

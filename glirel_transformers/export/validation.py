@@ -17,14 +17,16 @@ import torch
 
 from glirel_transformers.extras import require_extra
 
-from .reference import load_reference, longest_input
-from .sessions import ONNX_FILE, find_providers, open_session
+from .reference import load_reference, longest_input, longest_type
+from .sessions import LABELS_FILE, ONNX_FILE, find_providers, metadata, open_session
 
 if TYPE_CHECKING:
     import numpy as np
     from onnxruntime import InferenceSession
 
     from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+
+    from .graph import Part
 
 BOUNDS = {
     # Two hundred times the rounding of float32, which a reordered sum stays well below.
@@ -36,22 +38,37 @@ BOUNDS = {
 _LONGEST = 512  # tokens of the longest input that is tried
 _PADDING = -6e4  # what a score of padding is below, in either precision: its probability is 0
 
-# batch, tokens, words, mentions, pairs, relations. The sample of the trace is (2, 23, 11, 5, 7, 3).
+# What `GLiRELDummyInputs` calls the sizes of axes, and what they are called; the last two only where relation types
+# are read apart from the text.
+_AXES = {
+    "batch_size": "batch",
+    "sequence_length": "tokens",
+    "num_words": "words",
+    "num_mentions": "mentions",
+    "num_entities": "entities",
+    "num_pairs": "pairs",
+    "num_relations": "relations",
+    "num_types": "types",
+    "type_length": "type tokens",
+}
+_OF_TYPES = ("num_types", "type_length")
+
+# In the order of `_AXES`. The sample of the trace is (2, 23, 11, 5, 4, 7, 3, 6, 9).
 _SIZES: dict[str, tuple[int, ...]] = {
-    "1 everywhere": (1, 1, 1, 1, 1, 1),
-    "as traced": (2, 23, 11, 5, 7, 3),
-    "one text": (1, 24, 12, 4, 6, 2),
-    "one pair, one relation": (3, 30, 9, 2, 1, 1),
-    "all smaller": (1, 9, 4, 2, 2, 2),
-    "larger batch": (7, 23, 11, 5, 7, 3),
-    "more tokens": (2, 96, 11, 5, 7, 3),
-    "more words": (2, 90, 60, 5, 7, 3),
-    "more mentions and pairs": (2, 40, 20, 17, 272, 3),
-    "more relations": (2, 80, 8, 3, 6, 33),
-    "all larger": (4, 101, 57, 13, 41, 19),
-    "no pair": (2, 23, 11, 1, 0, 3),
-    "no relation": (2, 23, 11, 5, 7, 0),
-    "longest": (2, 0, 50, 11, 110, 8),
+    "1 everywhere": (1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "as traced": (2, 23, 11, 5, 4, 7, 3, 6, 9),
+    "one text": (1, 24, 12, 4, 4, 6, 2, 3, 5),
+    "one pair, one relation": (3, 30, 9, 2, 2, 1, 1, 1, 4),
+    "all smaller": (1, 9, 4, 2, 2, 2, 2, 2, 3),
+    "larger batch": (7, 23, 11, 5, 4, 7, 3, 6, 9),
+    "more tokens": (2, 96, 11, 5, 4, 7, 3, 6, 60),
+    "more words": (2, 90, 60, 5, 4, 7, 3, 6, 9),
+    "more entities and pairs": (2, 40, 20, 17, 17, 272, 3, 6, 9),
+    "more relations": (2, 80, 8, 3, 2, 6, 33, 40, 9),
+    "all larger": (4, 101, 57, 13, 8, 41, 19, 30, 20),
+    "no pair": (2, 23, 11, 1, 1, 0, 3, 6, 9),
+    "no relation": (2, 23, 11, 5, 4, 7, 0, 0, 9),
+    "longest, one entity": (2, 0, 50, 11, 1, 110, 8, 9, 0),
 }
 
 
@@ -92,6 +109,11 @@ class Validation:
     def difference(self) -> float:
         """The largest of all shapes; NaN where the export gave one."""
         return max((shape.difference for shape in self.shapes), key=_nan_last)
+
+    @property
+    def columns(self) -> list[str]:
+        """The axes whose sizes [`rows`] gives."""
+        return [_AXES[name] for name in self.shapes[0].sizes]
 
     @property
     def passed(self) -> bool:
@@ -137,8 +159,9 @@ def validate(
 ) -> Validation:
     """Compares an export, run by ONNX Runtime on the CPU, with the model over fourteen shapes.
 
-    Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, texts without a pair or
-    without a relation type, and the longest input that the model reads (up to 512 tokens).
+    Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, entities of many mentions,
+    texts without a pair or without a relation type, and the longest input that the model reads (up to 512 tokens).
+    Where relation types are read apart from texts, what is made of them is compared as well, and passed on.
 
     Args:
         model: a [`GLiRELForRelationClassification`], or a folder or Hub repository with one; compared with in float32.
@@ -160,7 +183,32 @@ def validate(
 
     reference = load_reference(model)
     config = exporter_config(reference.config)
-    file = Path(folder) / ONNX_FILE if Path(folder).is_dir() else Path(folder)
+    folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
+    session = _open(folder / ONNX_FILE, config)
+    labels = None if config.types is None else _open(folder / LABELS_FILE, config.types)
+    dtype = metadata(session, "dtype") or "float32"
+    shapes = []
+    for seed, (name, sizes) in enumerate(validation_sizes(reference).items()):
+        batch = config.generate_dummy_inputs(**sizes, seed=seed)
+        pairs = []
+        if config.types is not None and labels is not None and sizes["num_types"]:
+            tokens = config.types.generate_dummy_inputs(**sizes, seed=seed)
+            with torch.no_grad():
+                states = reference.glirel.encode_types(**{key.removeprefix("type_"): tokens[key] for key in tokens})
+            (made,) = _run(labels, name, tokens)
+            pairs.append((states.numpy(), made))
+        else:
+            states, made = batch.get("type_states"), None
+        with torch.no_grad():
+            expected = reference(**batch if states is None else {**batch, "type_states": states})
+        outputs = _run(session, name, batch if made is None else {**batch, "type_states": torch.from_numpy(made)})
+        pairs += [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
+        shapes.append(_compare(name, sizes, pairs))
+    return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
+
+
+def _open(file: Path, config: Part) -> InferenceSession:
+    """A graph of an export, whose inputs and outputs are those of the configuration."""
     if not file.is_file():
         raise OSError(f"There is no {file}. Name the folder that `glirel export` wrote.")
     session = open_session(file, find_providers())
@@ -170,16 +218,7 @@ def validate(
     ):
         if (names := [value.name for value in found]) != list(wanted):
             raise ValueError(f"The export's {kind} are {names}: expected {list(wanted)}. Export the model again.")
-    dtype = session.get_modelmeta().custom_metadata_map.get("dtype", "float32")
-    shapes = []
-    for seed, (name, sizes) in enumerate(validation_sizes(reference).items()):
-        batch = config.generate_dummy_inputs(**sizes, seed=seed)
-        with torch.no_grad():
-            expected = reference(**batch)
-        outputs = _run(session, name, batch)
-        pairs = [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
-        shapes.append(_compare(name, sizes, pairs))
-    return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
+    return session
 
 
 def _run(session: InferenceSession, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
@@ -195,11 +234,14 @@ def validation_sizes(model: GLiRELForRelationClassification) -> dict[str, dict[s
     Args:
         model: whose limit on tokens is kept.
     """
-    limit = longest_input(model, at_most=_LONGEST)
-    names = ("batch_size", "sequence_length", "num_words", "num_mentions", "num_pairs", "num_relations")
-    named = {name: dict(zip(names, sizes, strict=True)) for name, sizes in _SIZES.items()}
-    for sizes in named.values():
-        sizes["sequence_length"] = min(sizes["sequence_length"] or limit, limit)
+    limits = {"sequence_length": longest_input(model, at_most=_LONGEST)}
+    if model.config.reads_labels_apart:
+        limits["type_length"] = longest_type(model, at_most=_LONGEST)
+    left_out = () if model.config.reads_labels_apart else _OF_TYPES
+    named = {}
+    for shape, sizes in _SIZES.items():
+        named[shape] = {name: size for name, size in zip(_AXES, sizes, strict=True) if name not in left_out}
+        named[shape] |= {name: min(named[shape][name] or limit, limit) for name, limit in limits.items()}
     return named
 
 

@@ -83,7 +83,8 @@ def test_without_a_pair_or_a_relation_type_there_is_no_score(exported, family, e
         expected = model(**batch).logits
     assert ort_model(**batch).logits.shape == expected.shape
     assert (
-        ort_model._run_bound(check_inputs((), batch, list(batch), ort_model.device))["logits"].shape == expected.shape
+        ort_model._run_bound(check_inputs(batch, ort_model._inputs, ort_model.device))["logits"].shape
+        == expected.shape
     )
 
 
@@ -367,7 +368,7 @@ def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
     """What a GPU does; here both sides of the binding are the CPU."""
     model, ort_model = pair
     batch = dict(encode(model))
-    given = check_inputs((), batch, list(batch), ort_model.device)
+    given = check_inputs(batch, ort_model._inputs, ort_model.device)
     torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
 
 
