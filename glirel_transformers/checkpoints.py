@@ -46,6 +46,10 @@ def naming_the_missing(name: str) -> Iterator[None]:
         ) from error
 
 
+# The configuration files of the original packages' checkpoints.
+ORIGINAL_CONFIGS = {"glirel": "glirel_config.json", "glidre": "glidre_config.json"}
+
+
 def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) -> None:
     """Checks that a folder is a whole checkpoint of this package, before anything is loaded from it.
 
@@ -59,7 +63,7 @@ def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) ->
     folder = Path(folder)
     name = name or str(folder)
     file, files = folder / "config.json", weight_files(folder)
-    if not file.is_file() and (folder / "glirel_config.json").is_file():
+    if not file.is_file() and any((folder / original).is_file() for original in ORIGINAL_CONFIGS.values()):
         raise ValueError(
             f"{name!r} is in the original package's format. Convert it once: glirel convert {name} NEW_FOLDER"
         )

@@ -298,6 +298,8 @@ def test_tokenizers_of_a_converted_checkpoint(make_glidre, tmp_path):
 
 def test_the_command_converts_both_ways(make_glidre, tmp_path):
     original, converted, back = make_glidre(), tmp_path / "converted", tmp_path / "back"
+    result = CliRunner().invoke(app, ["info", str(original)])
+    assert "Convert it once: glirel convert" in " ".join(result.output.split())
     result = CliRunner().invoke(app, ["convert", str(original), str(converted)])
     assert result.exit_code == 0, result.output
     result = CliRunner().invoke(app, ["convert", str(converted), str(back), "--reverse"])

@@ -7,12 +7,13 @@ from typing import Any
 
 from transformers.utils import logging
 
+from glirel_transformers.checkpoints import ORIGINAL_CONFIGS
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.conversion.settings import Setting, Value, check_counterparts
 
 logger = logging.get_logger(__name__)
 
-CONFIG = "glidre_config.json"
+CONFIG = ORIGINAL_CONFIGS["glidre"]
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("hidden_size", "hidden_size", default=512),
