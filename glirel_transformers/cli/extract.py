@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,18 @@ def extract(given: ExtractOptions) -> None:
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
     its own `relation_types`. Everything else in it is carried through. Lines with `words` and `mentions`, as for
-    training and from the Space, are read as well. Tables are read with --text-column.
+    training and from the Space, are read as well. Tables are read with --text-column, other annotated documents, such
+    as DocRED's, with --documents.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """
     with errors_without_traceback(), interruptible(partial(_explain_how_to_resume, given.output)), _while_it_is_read():
         # All that can be checked without a model, before the seconds that torch takes.
         relation_types = _read_relations(given.relation, given.relations)
+        if given.documents:
+            if given.input_format not in (None, "documents"):
+                raise ValueError(f"--documents says how INPUT is read: leave out --input-format {given.input_format}.")
+            given = replace(given, input_format="documents", truncation="window")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
         _check_together(given, sources, has_relations=relation_types is not None)
         chosen = _choose_format(given, sources)
@@ -94,7 +100,7 @@ def _check_together(given: ExtractOptions, sources: list[Source], has_relations:
     """Checks that it is clear what to look for, and that no option contradicts another."""
     if given.workers is not None and given.engine != "ray":
         raise ValueError("--workers are processes of --engine ray: add that, or leave --workers out.")
-    has_records = any(source.kind == "jsonl" for source in sources)
+    has_records = any(source.kind in ("jsonl", "documents") for source in sources)
     if not has_relations and not has_records:
         raise ValueError("Nothing says which relations to look for: name them with -r, such as -r 'place of birth'.")
     if not given.entity:

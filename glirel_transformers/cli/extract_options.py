@@ -110,6 +110,15 @@ AlignmentOption = Annotated[
         rich_help_panel=_WHAT,
     ),
 ]
+Documents = Annotated[
+    bool,
+    typer.Option(
+        "--documents",
+        help="INPUT are annotated documents in any format that `glirel train` reads, such as DocRED's: relate their "
+        "entities, each with all its mentions. Implies --truncation window.",
+        rich_help_panel=_FILES,
+    ),
+]
 Evidence = Annotated[
     int | None,
     typer.Option(
@@ -123,8 +132,8 @@ Evidence = Annotated[
 InputFormat = Annotated[
     Kind | None,
     typer.Option(
-        help="Read files and standard input as one text, one text a line, one JSON object a line, or a table (with "
-        "--text-column). [default: jsonl for .jsonl and .ndjson, table for .csv and .tsv, also with .gz or .xz; else "
+        help="Read files and standard input as one text, one text a line, one JSON object a line, a table (with "
+        "--text-column), or annotated documents (--documents). [default: jsonl for .jsonl and .ndjson, table for .csv and .tsv, also with .gz or .xz; else "
         "text]",
         rich_help_panel=_FILES,
     ),
@@ -253,6 +262,7 @@ class ExtractOptions:
     truncation: TruncationOption = "error"
     evidence: Evidence = None
     alignment: AlignmentOption = None
+    documents: Documents = False
     input_format: InputFormat = None
     text_column: TextColumn = None
     output_format: OutputFormat = None

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.mentions_glirel import list_entities, shortened
 from glirel_transformers.text_glirel import Span
 
 from .alignment import WordText, find_words
@@ -142,7 +142,7 @@ class Document:
     def from_text(
         cls,
         text: str,
-        entities: Sequence[Mapping[str, Any]],
+        entities: object,
         relations: Sequence[Relation],
         *,
         exhaustive: bool = True,
@@ -156,8 +156,8 @@ class Document:
 
         Args:
             text: the text.
-            entities: dictionaries with `start` and `end`, half-open in characters and at the bounds of words, and
-                `label`, as the pipeline takes and returns them; they become the mentions, in order. An entity with
+            entities: in any form that the pipeline takes, such as dictionaries with `start` and `end`, half-open in
+                characters and at the bounds of words, and `label`; they become the mentions, in order. An entity with
                 several mentions has `mentions`, a list of such spans or dictionaries, in their place.
             relations: what holds between them, by their positions in `entities`.
             exhaustive: as for the class.
@@ -173,7 +173,7 @@ class Document:
         split = WordText(text)
         mentions: list[Mention] = []
         place_of: list[int] = []  # of each entity, its first mention
-        for index, entity in enumerate(entities):
+        for index, entity in enumerate(list_entities(entities)):
             place_of.append(len(mentions))
             mentions += [Mention(*placed) for placed in split.place(entity, index)]
         placed = [

@@ -14,7 +14,8 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
 
     Mentions with the same `entity` are one entity, which has them as `mentions`; any other mention is an entity of its
     own. A relation has no score: a person says that it holds. `self_pairs` and `exhaustive` are there where they are
-    not the default, so that the records can be read as documents again.
+    not the default, so that the records can be read as documents again; `title` and `sentences` (half-open spans of
+    characters) where they are known.
     """
     from glirel_transformers.mentions_glirel import read_entities  # which needs numpy; the command line starts without
 
@@ -28,5 +29,7 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
         said = {
             **({"self_pairs": True} if document.self_pairs else {}),
             **({} if document.exhaustive else {"exhaustive": False}),
+            **({} if document.title is None else {"title": document.title}),
+            **({"sentences": document.char_sentences()} if document.sentences else {}),
         }
         yield {"id": str(number), "text": text, "entities": entities, "relations": relations, **said}

@@ -6,8 +6,8 @@ Alignment = Literal["strict", "expand"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Truncation = Literal["error", "window"]
 
-Kind = Literal["text", "lines", "jsonl", "table"]
-"""How a source is read: one text, one text a line, one JSON object a line, or one text a row."""
+Kind = Literal["text", "lines", "jsonl", "table", "documents"]
+"""How a source is read: one text, one text a line, one JSON object a line, one text a row, or annotated documents."""
 
 OnError = Literal["stop", "skip", "keep"]
 """What happens to malformed items: the run ends there, they are left out, or a record with `error` replaces them."""

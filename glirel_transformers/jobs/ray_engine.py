@@ -83,9 +83,10 @@ def parts_of(chunk: Chunk) -> list[FilePart]:
     for (source, kind), group in groupby(chunk.items, key=lambda item: (item.source, item.kind)):
         items = list(group)
         first, last = items[0], items[-1]
-        if source is None or source == "-":
+        if source is None or source == "-" or kind == "documents":
             raise ValueError(
-                "--engine ray reads files, which its workers read themselves: got a text. Leave --engine ray out."
+                "--engine ray reads files, which its workers read themselves: got "
+                f"{'documents' if kind == 'documents' else 'a text'}. Leave --engine ray out."
             )
         num_bytes = last.offset + last.num_bytes - first.offset
         text_column = None if first.header is None else first.header.text_column

@@ -63,7 +63,14 @@ class TextRequest:
 
     def to_input(self) -> dict[str, object]:
         """The text as [`RelationExtractor`] takes it."""
-        return {"text": self.text, "entities": self.entities, "relation_types": self.relation_types}
+        # Of a text that is given in words, sentences are in words as well: it is divided by its marks.
+        sentences = None if "words" in self.fields else self.fields.get("sentences")
+        return {
+            "text": self.text,
+            "entities": self.entities,
+            "relation_types": self.relation_types,
+            "sentences": sentences,
+        }
 
     def to_record(
         self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]], self_pairs: bool = False
@@ -128,7 +135,7 @@ def read_request(item: Item) -> TextRequest:
     if item.header is not None:
         text, cells = item.header.read_row(text)
         return TextRequest(item, _carried(cells, ("text", "entities", *_OUTPUT_FIELDS)), text)
-    if item.kind != "jsonl":
+    if item.kind not in ("jsonl", "documents"):
         return TextRequest(item, {}, text)
     record = parse_json(text)
     if not isinstance(record, dict):

@@ -230,6 +230,8 @@ def read_items(sources: Iterable[Source]) -> Iterator[Item]:
         if source.text is not None:
             raw = source.text.encode("utf-8", "surrogatepass")
             yield Item("text", source.name, None, 0, raw, len(raw))
+        elif source.kind == "documents":
+            yield from _read_annotated(source)
         elif source.kind == "text":
             with source.open() as file:
                 item = read_whole(source, file)
@@ -243,6 +245,19 @@ def read_items(sources: Iterable[Source]) -> Iterator[Item]:
             read = read_rows if source.kind == "table" else read_lines
             with source.open() as file:
                 yield from read(source, file)
+
+
+def _read_annotated(source: Source) -> Iterator[Item]:
+    """The documents of a file in any format that training reads, each as a line of JSON, and counted as one."""
+    if source.path is None:
+        raise ValueError("Annotated documents are read from files: got standard input. Save it to a file.")
+    from glirel_transformers.data import read_documents
+    from glirel_transformers.formats import records_of
+    from glirel_transformers.formats.lines import to_json
+
+    for number, record in enumerate(records_of(read_documents(source.path)), start=1):
+        raw = to_json(record).encode("utf-8").rstrip(b"\n")
+        yield Item("documents", source.name, number, 0, raw, len(raw))
 
 
 def read_lines(
