@@ -83,7 +83,8 @@ def test_without_a_pair_or_a_relation_type_there_is_no_score(exported, family, e
         expected = model(**batch).logits
     assert ort_model(**batch).logits.shape == expected.shape
     assert (
-        ort_model._run_bound(check_inputs(batch, ort_model._inputs, ort_model.device))["logits"].shape == expected.shape
+        ort_model._run_bound(check_inputs(batch, ort_model._inputs, ort_model.device))["logits"].shape
+        == expected.shape
     )
 
 
