@@ -152,16 +152,22 @@ def _check_count(name: str, lists: Sequence[object], texts: Sequence[object], cu
         raise ValueError(f"`{name}` has {len(lists)} lists for {len(texts)} texts. {cure}")
 
 
-def flatten_entities(entities: Sequence[Any]) -> tuple[list[Any], list[int]]:
-    """The mentions of all entities, and the entity of each; an entity is a span or a list of spans."""
+def flatten_entities(entities: Sequence[Any]) -> tuple[list[Any], list[int], list[str]]:
+    """The mentions of all entities, the entity of each, and what errors call it.
+
+    An entity is a span or a list of spans.
+    """
     mentions: list[Any] = []
     mention_entity: list[int] = []
+    places: list[str] = []
     for entity, given in enumerate(entities):
         is_cluster = isinstance(given, Sequence) and bool(given) and all(_is_pair(span) for span in given)
         spans = list(given) if is_cluster else [given]
         mentions += spans
         mention_entity += [entity] * len(spans)
-    return mentions, mention_entity
+        of_mentions = [f".mentions[{number}]" for number in range(len(spans))] if is_cluster else [""]
+        places += [f"entities[{entity}]{of_mention}" for of_mention in of_mentions]
+    return mentions, mention_entity, places
 
 
 def _is_pair(span: object) -> bool:

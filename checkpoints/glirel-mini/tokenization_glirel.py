@@ -296,11 +296,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         prompts = {names: self.read_prompt(names) for names in dict.fromkeys(map(tuple, types))}
         features = []
         for one_text, words, given, names in zip(texts, self.read_words(texts), of_texts, types, strict=True):
-            spans, mention_entity = flatten_entities(given)
+            spans, mention_entity, places = flatten_entities(given)
             if isinstance(one_text, str):
-                spans = self.align(one_text, words, spans, alignment)
+                spans = self.align(one_text, words, spans, alignment, places)
             else:
-                spans = [check_span(span, index, len(one_text), "word") for index, span in enumerate(spans)]
+                placed = zip(spans, places, strict=True)
+                spans = [check_span(span, place, len(one_text), "word") for span, place in placed]
             prompt = prompts[tuple(names)]
             features.append(self.build(prompt, words, spans, mention_entity=mention_entity, self_pairs=self_pairs))
         return self.pad(features, padding=padding, return_tensors=return_tensors)
@@ -422,16 +423,21 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         )
 
     def align(
-        self, text: str, words: Words, char_spans: Sequence[Sequence[int]], alignment: str = "strict"
+        self,
+        text: str,
+        words: Words,
+        char_spans: Sequence[Sequence[int]],
+        alignment: str = "strict",
+        places: Sequence[str] | None = None,
     ) -> list[Span]:
-        """Turns half-open character spans of `text` into half-open word spans.
+        """Turns half-open character spans of `text` into half-open word spans; errors call them by their `places`.
 
         Raises:
             ValueError: when a span is empty, outside the text, or (unless `alignment="expand"`) cuts a word; when two
                 different spans become the same words.
         """
-        word_spans = align(text, words, char_spans, alignment)
-        if (what := find_collapse(text, words, char_spans, word_spans)) is not None:
+        word_spans = align(text, words, char_spans, alignment, places)
+        if (what := find_collapse(text, words, char_spans, word_spans, places)) is not None:
             raise ValueError(f"{what}.")
         return word_spans
 

@@ -133,8 +133,8 @@ InputFormat = Annotated[
     Kind | None,
     typer.Option(
         help="Read files and standard input as one text, one text a line, one JSON object a line, a table (with "
-        "--text-column), or annotated documents (--documents). [default: jsonl for .jsonl and .ndjson, table for .csv and .tsv, also with .gz or .xz; else "
-        "text]",
+        "--text-column), or annotated documents (--documents). [default: jsonl for .jsonl and .ndjson, table for .csv "
+        "and .tsv, also with .gz or .xz; else text]",
         rich_help_panel=_FILES,
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from transformers.utils import is_torch_available
@@ -144,15 +144,12 @@ def _numbers(like: _Array, num_batch: int, size: int) -> _Array:
 def _real_pairs(given: Mapping[str, _Array]) -> _Array:
     """The mask of pairs: as for the model, a pair of an entity that is not real is not real either."""
     entities = given["entity_mask"] if "entity_mask" in given else given["mention_mask"]
-    index, mask = given["pair_index"], given["pair_mask"]
+    index, mask, last = given["pair_index"], given["pair_mask"], entities.shape[1] - 1
     if isinstance(index, np.ndarray):
-        real = np.take_along_axis(
-            cast("np.ndarray", entities), index.clip(0, entities.shape[1] - 1).reshape(len(index), -1), 1
-        )
-        return mask & real.reshape(index.shape).all(-1)
-    tensor = cast("Tensor", entities)
-    real = tensor.gather(1, index.clamp(0, tensor.shape[1] - 1).flatten(1))
-    return mask & real.view(index.shape).all(-1)
+        real = np.take_along_axis(entities, index.clip(0, last).reshape(len(index), -1), 1)
+    else:
+        real = entities.gather(1, index.clamp(0, last).flatten(1))
+    return mask & real.reshape(index.shape).all(-1)
 
 
 def _check_sizes(shapes: Mapping[str, tuple[int, ...]], width: int | None) -> dict[str, int]:

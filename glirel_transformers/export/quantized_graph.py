@@ -24,7 +24,7 @@ def quantize_file(source: Path, target: Path, method: str, metadata: dict[str, s
     import onnx
 
     with _quiet(), _prepared(source) as prepared:
-        model = onnx.load(prepared)
+        model = _with_plain_products(onnx.load(prepared))
         names = [node.name for node in _products(model.graph)]
         if method == "int8":
             careful = [node.name for node in _products(model.graph) if _reads_activation(node, model.graph)]
@@ -67,6 +67,21 @@ def _prepared(source: Path) -> Iterator[Path]:
             str(source), str(file), skip_symbolic_shape=True, save_as_external_data=is_large
         )
         yield file
+
+
+def _with_plain_products(model: ModelProto) -> ModelProto:
+    """With MatMul and Add in the place of Gemm, which is what a linear layer is that reads vectors: not of a batch.
+
+    Only MatMul is multiplied by blocks. What the graph says of a weight's shape is no longer true then.
+    """
+    from onnxruntime.quantization.onnx_model import ONNXModel
+
+    changed = ONNXModel(model)
+    changed.replace_gemm_with_matmul()
+    weights = {value.name for value in changed.model.graph.initializer}
+    for value in [value for value in changed.model.graph.value_info if value.name in weights]:
+        changed.model.graph.value_info.remove(value)
+    return changed.model
 
 
 def _is_large(model: ModelProto) -> bool:

@@ -182,7 +182,9 @@ class ORTModelForRelationClassification:
             logits=outputs["logits"],
             pair_mask=given["pair_mask"],
             relation_mask=given["relation_mask"],
-            **{name: outputs.get(name) for name in ("coreference_logits", "threshold_logits", "entity_attention")},
+            coreference_logits=outputs.get("coreference_logits"),
+            threshold_logits=outputs.get("threshold_logits"),
+            entity_attention=outputs.get("entity_attention"),
         )
         return output.to_tuple() if return_dict is False else output
 
@@ -234,15 +236,15 @@ class ORTModelForRelationClassification:
             return given
         if STATES in given or any(part is None for part in tokens):
             raise ValueError(
-                "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or `type_states`, "
-                "from encode_relation_types."
+                "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or `type_states`, from "
+                "encode_relation_types."
             )
         arrays = [part if isinstance(part, np.ndarray) else np.asarray(_on_cpu(part)) for part in tokens]
         shapes = [array.shape for array in arrays]
         if shapes[0] != shapes[1] or len(shapes[0]) != 2:
             raise ValueError(
-                f"`type_input_ids` and `type_attention_mask` must both have the shape (types, tokens): got {shapes[0]} "
-                f"and {shapes[1]}."
+                "`type_input_ids` and `type_attention_mask` must both have the shape (types, tokens): got "
+                f"{shapes[0]} and {shapes[1]}."
             )
         return {**given, STATES: self._read_types(*(array.astype(np.int64) for array in arrays))}
 
