@@ -23,6 +23,7 @@ from transformers.utils import is_torch_available, logging
 
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import EncodedTypes, EncodesTypes, TypeCache
+from .evidence_glirel import TextContext, WindowContext, read_sentences
 from .mentions_glirel import shortened
 from .options_glirel import ExtractionOptions, GroupSize
 from .prompts_glirel import Prompt
@@ -36,7 +37,7 @@ from .requests_glirel import (
     text_error,
     with_readable_names,
 )
-from .running_glirel import ModelLoader, ScoresPairs, load_checkpoint, place, score_function
+from .running_glirel import ModelLoader, ScoresPairs, check_vocabulary, load_checkpoint, place, score_function
 from .scores_glirel import RelationScores, UnmetConstraint, find_unmet_constraints
 from .sources_glirel import ahead, in_turn, read_inputs
 from .text_glirel import Span, Words, align, find_collapse
@@ -113,13 +114,18 @@ class RelationExtractor:
         self.batch_size = batch_size
         self._types = _type_cache(model)
         if encoded_types is not None:
-            self._use_types(encoded_types)
+            self.use_types(encoded_types)
         self._score = score_function(model, self.tokenizer, self._types)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
         self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
-        self._warned_of: set[object] = set()
 
-    def _use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
+    def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
+        """Spares the model reading these relation types again.
+
+        Raises:
+            OSError: when there is no such file.
+            ValueError: when they are not this model's.
+        """
         if self._types is None:
             raise ValueError(
                 "`encoded_types` are for models that read relation types apart from the texts; this one has "
@@ -168,6 +174,10 @@ class RelationExtractor:
                 Scores depend a little on which types are asked for together.
             coreference: whether entities are mentions, of which those that the model finds to be one entity are
                 merged, see [`RelationScores.merge_coreferent`]. For models with a `coreference_label`.
+            evidence: gives each relation its `evidence`, at most that many sentences, which its localized context
+                weighs most: `{"sentence": number, "start", "end", "text", "weight": share of 1}`, for models with
+                `pair_context="localized"`. Sentences are those that a text's dictionary has as `sentences`,
+                half-open character spans, or else end at their marks.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -218,6 +228,8 @@ class RelationExtractor:
             raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
         if used.coreference:
             _ = self._coreference_label  # which checks that there is one
+        if used.evidence is not None:
+            check_gives_evidence(self.model.config)
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
         return self._results(iter(inputs), size, used, on_error == "return")
@@ -229,7 +241,7 @@ class RelationExtractor:
         # One at a time, a text need not wait for others of similar length.
         num_texts = BATCHES_SORTED_TOGETHER * batch_size if batch_size > 1 else 1
         read = partial(self._read_some, enumerate(stream), num_texts, options)
-        constraints = _Constraints()
+        constraints, warned = _Constraints(), set[str]()
         for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
             readable = [text for text in texts if isinstance(text, _Text)]
             self._run(readable, batch_size)
@@ -237,9 +249,10 @@ class RelationExtractor:
             for text in texts:
                 if isinstance(text, TextError) and not returns_errors:
                     raise text
-                yield text if isinstance(text, TextError) else self._select(text, options)
+                yield text if isinstance(text, TextError) else self._select(text, options, warned)
         if not options.return_scores:
-            self._warn_of_constraints(constraints.unmet())
+            for constraint in constraints.unmet():
+                logger.warning(str(constraint))
 
     def _read_some(
         self, numbered: Iterator[tuple[int, object]], num_texts: int, options: ExtractionOptions
@@ -303,6 +316,9 @@ class RelationExtractor:
             known = self.tokenizer.read_words([text.request.text])[0] if words is None else words
             self._check_clusters(text.request)
             text.windows = self._windows(text, known, options)
+            if options.evidence is not None:
+                text.sentences = read_sentences(text.request.text, text.request.sentences)
+                text.word_starts = [start for start, _ in known.char_spans]
         except (TypeError, ValueError) as error:
             return text_error(error, text.position)
         return text
@@ -362,7 +378,7 @@ class RelationExtractor:
             columns = (first, first + prompt.num_relations)
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
             if len(pairs):
-                yield Window(features, prompt, pairs, columns)
+                yield Window(features, prompt, window, entities, pairs, columns)
             first = columns[1]
 
     def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
@@ -372,10 +388,12 @@ class RelationExtractor:
         """
         request = text.request
         char_spans = [mention[:2] for entity in request.entities for mention in entity.mentions]
-        if not request.are_found:
-            return self.tokenizer.align(request.text, words, char_spans, alignment)
-        spans = align(request.text, words, char_spans, alignment)
-        text.collapse = find_collapse(request.text, words, char_spans, spans)
+        places = [place for entity in request.entities for place in entity.places]
+        spans = align(request.text, words, char_spans, alignment, places)
+        collapse = find_collapse(request.text, words, char_spans, spans, places)
+        if collapse is not None and not request.are_found:
+            raise ValueError(f"{collapse}.")
+        text.collapse = collapse
         return spans
 
     def _prompts_of(self, names: tuple[str, ...], group_size: GroupSize) -> list[Prompt]:
@@ -421,8 +439,10 @@ class RelationExtractor:
         if batch:
             yield batch
 
-    def _select(self, text: _Text, options: ExtractionOptions) -> list[dict[str, object]] | RelationScores:
-        """Merges the windows of a text, and selects its relations."""
+    def _select(
+        self, text: _Text, options: ExtractionOptions, warned: set[str]
+    ) -> list[dict[str, object]] | RelationScores:
+        """Merges the windows of a text, and selects its relations; `warned` is what this call has warned of."""
         request = text.request
         pair_index, merged = merge_windows(text.windows, len(request.entities), len(request.relation_types))
         threshold = float(self.model.config.threshold)
@@ -435,15 +455,15 @@ class RelationExtractor:
             threshold,
             options.self_pairs,
             text.collapse,
+            text.context(),
         )
         if options.coreference and request.relation_types:
             scores = scores.merge_coreferent(self._coreference_label)
         if options.return_scores:
             return scores
-        if text.collapse is not None:
-            self._warn_once(
-                "collapse", f"Text {text.position}: {text.collapse}. Further texts of this kind are not named."
-            )
+        if text.collapse is not None and "collapse" not in warned:
+            warned.add("collapse")
+            logger.warning("Text %d: %s. Further texts of this kind are not named.", text.position, text.collapse)
         if text.is_split and scores.num_unscored_pairs:
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
@@ -452,16 +472,7 @@ class RelationExtractor:
                 scores.num_pairs,
                 self.tokenizer.limits,
             )
-        return scores.select(options.threshold, options.top_k)
-
-    def _warn_of_constraints(self, unmet: Iterable[UnmetConstraint]) -> None:
-        for constraint in unmet:
-            self._warn_once(constraint[:3], str(constraint))
-
-    def _warn_once(self, key: object, message: str) -> None:
-        if key not in self._warned_of and len(self._warned_of) < 1000:
-            self._warned_of.add(key)
-            logger.warning(message)
+        return scores.select(options.threshold, options.top_k, options.evidence)
 
 
 @dataclass
@@ -473,6 +484,19 @@ class _Text:
     windows: list[Window] = field(default_factory=list)
     is_split: bool = False  # since it is too long
     collapse: str | None = None  # what `ner` found that the model cannot tell apart
+    sentences: list[Span] | None = None  # where evidence is asked for
+    word_starts: list[int] = field(default_factory=list)  # likewise
+
+    def context(self) -> TextContext | None:
+        """Where evidence is found, if it is asked for."""
+        if self.sentences is None:
+            return None
+        windows = [
+            WindowContext(window.entities, window.attention, self.word_starts[slice(*window.span)])
+            for window in self.windows
+            if window.attention is not None
+        ]
+        return TextContext(self.request.text, self.sentences, windows)
 
 
 class _Constraints:
@@ -496,6 +520,20 @@ class _Constraints:
 def _iterable(inputs: object) -> Iterable[object]:
     assert isinstance(inputs, Iterable)  # as `read_inputs` gives it
     return inputs
+
+
+def check_gives_evidence(config: GLiRELConfig) -> None:
+    """Raises a `ValueError` unless a model tells what its entities attend to, word by word."""
+    if getattr(config, "pair_context", "none") != "localized":
+        raise ValueError(
+            "`evidence` is what the localized context of a pair weighs most, and this model has none: "
+            "pair_context='none'. Use a model with pair_context='localized', such as a GLiDRE checkpoint."
+        )
+    if config.entity_markers or config.shared_words != "kept":
+        raise ValueError(
+            "`evidence` needs a model that reads the words of a text and nothing else, and the same entity in every "
+            f"pair: this one has entity_markers={config.entity_markers} and shared_words={config.shared_words!r}."
+        )
 
 
 def _type_cache(model: ScoresPairs) -> TypeCache | None:
@@ -544,6 +582,9 @@ def fitting_tokenizer(
                 f"The tokenizer has {setting}={getattr(tokenizer, setting)!r} but the model was built with "
                 f"{asked!r}. Use the tokenizer that was saved with the model."
             )
+    is_another = tokenizer is not getattr(model, "tokenizer", None)
+    if is_another:
+        check_vocabulary(tokenizer, model.config, tokenizer.name_or_path)
     return tokenizer
 
 

@@ -11,10 +11,11 @@ import codecs
 import io
 import json
 import lzma
+import math
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, TextIO
@@ -30,6 +31,7 @@ _OTHER_ENCODINGS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_SNIFFED = 8192  # bytes by which a file is known for what it is
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -51,16 +53,45 @@ def naming_the_file(path: StrPath) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        start = bytes(error.object[:4])
-        encoding = next((kind for mark, kind in _OTHER_ENCODINGS.items() if start.startswith(mark)), None)
-        what = f"It is {encoding} text" if encoding else f"Byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise ValueError(f"{name}: {what}. Save it as UTF-8, or name a text file.") from error
+        raise ValueError(f"{name}: {_not_text(error.object, error.start)}") from error
     except _DAMAGED as error:
         raise ValueError(f"{name}: It is damaged or cut off ({_first_line(error)}). Copy it again.") from error
     except OSError as error:
         if error.errno is not None:  # of the operating system, which names the file
             raise
         raise ValueError(f"{name}: It is not what its suffix says ({_first_line(error)}).") from error
+
+
+def decode_text(raw: bytes, where: str = "") -> str:
+    """The text of some bytes: UTF-8, without a byte-order mark; `where` names their place in errors.
+
+    Raises:
+        ValueError: when they are text in another encoding, or no text, which NUL bytes tell.
+    """
+    place = where and f"{where}: "
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}{_not_text(raw, error.start)}") from None
+    if "\0" in text:
+        raise ValueError(f"{place}{_not_text(raw)}")
+    return text
+
+
+def _not_text(raw: bytes, wrong: int | None = None) -> str:
+    """What bytes are that are not text in UTF-8, and the cure; `wrong` is the first that cannot be decoded."""
+    encoding = next((kind for mark, kind in _OTHER_ENCODINGS.items() if raw.startswith(mark)), None)
+    first, second = (raw[half:_SNIFFED:2].count(0) for half in (0, 1))
+    size = min(len(raw), _SNIFFED)
+    if encoding is None and 8 * max(first, second) > 3 * size and 8 * min(first, second) < size:
+        encoding = "UTF-16"  # without a mark: of Latin letters, one of two bytes is 0
+    if encoding is not None:
+        what = f"It is {encoding} text"
+    elif wrong is not None:
+        what = f"Byte 0x{raw[wrong]:02x} is not UTF-8"
+    else:
+        what = f"Byte {raw.find(0)} is NUL, which no text has"
+    return f"{what}. Save it as UTF-8, or name a text file."
 
 
 @contextmanager
@@ -85,41 +116,60 @@ def open_text(path: StrPath, newline: Literal[""] | None = None) -> Iterator[Tex
 
     Raises:
         OSError: when it is missing or cannot be opened.
-        ValueError: when what is read within is damaged, or not UTF-8.
+        ValueError: when what is read within is damaged, or not UTF-8, or no text.
     """
     with (
         open_binary(path) as file,
         naming_the_file(path),
         io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as text,
     ):
+        start = text.buffer.peek(_SNIFFED)[:_SNIFFED]  # type: ignore[attr-defined]  # all files have it
+        if 0 in start:
+            raise ValueError(f"{os.fspath(path)}: {_not_text(start)}")
         yield text
 
 
 def read_text(path: StrPath) -> str:
-    """The whole text of a file, as [`open_text`] reads it."""
-    with open_text(path) as file:
-        return file.read()
+    """The whole text of a file, as [`open_text`] reads it, with its line ends as they are."""
+    with open_binary(path) as file:
+        return decode_text(file.read(), os.fspath(path))
 
 
 def parse_json(text: str | bytes, where: str = "") -> Json:
-    """The JSON value of `text`; `where` names its place in errors, unless the caller does.
+    """The JSON value of a line; `where` names its place in errors, unless the caller does.
 
     Raises:
-        ValueError: when it is not JSON, nested too deeply to be read, or has a string that no file can hold.
+        ValueError: when it is not JSON, nested too deeply to be read, or has a text or a number that no file can hold.
     """
+    return _parse(text, where, is_line=True)
+
+
+def _parse(text: str | bytes, where: str, is_line: bool) -> Json:
     place = where and f"{where}: "
     try:
-        value: Json = json.loads(text, parse_constant=_refuse_constant)
+        value: Json = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         if isinstance(text, bytes) or _ESCAPED_SURROGATE.search(text):
             check_strings(value)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if "\n" in error.doc else ""
-        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.") from error
+        cure = _cure_of_lines(error) if is_line else ""
+        raise ValueError(f"{place}It is not JSON: {error.msg} at {line}character {error.colno}.{cure}") from error
     except RecursionError:
         raise ValueError(f"{place}It is nested too deeply to be read.") from None
     except ValueError as error:
         raise ValueError(f"{place}{error}") from error
     return value
+
+
+def _cure_of_lines(error: json.JSONDecodeError) -> str:
+    """What helps where a line ends in the middle of a value, which then goes on in the next line."""
+    line = error.doc.rstrip()
+    if not line or error.pos < len(line):
+        return ""
+    return (
+        " If it goes on in the next line, put each object on a line of its own: jq -c . FILE, or for a list of "
+        "objects jq -c '.[]' FILE."
+    )
 
 
 def check_strings(value: object, field: str = "") -> None:
@@ -155,7 +205,7 @@ def read_json(path: StrPath) -> Json:
         OSError: when the file is missing or cannot be opened.
         ValueError: when it is not JSON.
     """
-    return parse_json(read_text(path), os.fspath(path))
+    return _parse(read_text(path), os.fspath(path), is_line=False)
 
 
 def read_json_object(path: StrPath) -> dict[str, Json]:
@@ -192,6 +242,13 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"It has the value {name}, which JSON does not have. Write null in its place.")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"It has the number {digits[:40]}, which is too large: no more than 1.8e308 can be read.")
+    return number
+
+
 @contextmanager
 def replace_atomically(path: StrPath) -> Iterator[TextIO]:
     """A text file to write, which takes its place once it is whole: at any time there is the old file or the new.
@@ -200,6 +257,7 @@ def replace_atomically(path: StrPath) -> Iterator[TextIO]:
         OSError: when it cannot be written; the old file is then still there.
     """
     path = Path(path)
+    check_replaceable(path)
     new = path.with_name(f"{path.name}.new")
     try:
         with new.open("w", encoding="utf-8", newline="") as file:
@@ -210,6 +268,20 @@ def replace_atomically(path: StrPath) -> Iterator[TextIO]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def check_replaceable(path: StrPath, option: str = "--output") -> None:
+    """Checks that a path is free or that of an ordinary file, which can be cut off, resumed and replaced.
+
+    Raises:
+        OSError: when it is a folder, or a device or pipe, such as `/dev/stdout`.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        what = "a folder" if os.path.isdir(path) else "a device or a pipe"
+        raise OSError(
+            f"{option} {os.fspath(path)!r} cannot be written: it is {what}. Name a file; without {option}, everything "
+            "goes to standard output."
+        )
 
 
 def check_writable(path: StrPath, option: str = "--output") -> None:
@@ -231,6 +303,46 @@ def check_writable(path: StrPath, option: str = "--output") -> None:
         raise OSError(f"{option} {str(path)!r} cannot be written: {error.strerror or error}.") from error
     if not existed:
         path.unlink()
+
+
+def check_not_an_input(output: StrPath, inputs: Iterable[StrPath | None], option: str = "--output") -> None:
+    """Checks that nothing that is read would be written over, be it under another name (a symbolic or a hard link).
+
+    Args:
+        output: the file or folder that is written, whether or not it is there.
+        inputs: files and folders that are read. What is no path of this machine (a Hub repository, a text, `None`) is
+            passed over.
+        option: what errors call the output.
+
+    Raises:
+        ValueError: when the output is one of the inputs or of the files below one, or is a folder that holds one.
+    """
+    output = Path(output)
+    is_folder = output.is_dir()
+    written = {_identity(file) for file in (output.glob("*") if is_folder else [output]) if file.is_file()}
+    if not written and not is_folder:
+        return
+    whole = output.resolve()
+    for file in _files_below(inputs):
+        if _identity(file) in written or (is_folder and whole in file.resolve().parents):
+            what = f"holds the input {str(file)!r}" if is_folder else f"is an input ({str(file)!r})"
+            raise ValueError(f"{option} {str(output)!r} {what}, which would be lost. Name another {option}.")
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """What all names of a file have in common."""
+    status = file.stat()
+    return status.st_dev, status.st_ino
+
+
+def _files_below(paths: Iterable[StrPath | None]) -> Iterator[Path]:
+    """The files among paths, and those below the folders among them."""
+    for path in paths:
+        try:
+            found = [] if not path else Path(path).rglob("*") if os.path.isdir(path) else [Path(path)]
+            yield from (file for file in found if file.is_file())
+        except (OSError, ValueError):  # a text that is too long for a path, or holds characters that no path can
+            continue
 
 
 def _open_local(path: StrPath, mode: str) -> IO[bytes]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_STEPS = ("l2l", "l2t", "t2t", "t2l")
+from .choices_glirel import read_schema
 
 
 class LayerFusion(nn.Module):
@@ -29,8 +29,9 @@ class LayerFusion(nn.Module):
     def __init__(self, num_layers: int, size: int):
         super().__init__()
         self.squeeze = nn.Linear(size, 1)
-        self.inner = nn.Linear(num_layers, num_layers // 2)
-        self.weights = nn.Linear(num_layers // 2, num_layers)
+        inner_size = max(num_layers // 2, 1)
+        self.inner = nn.Linear(num_layers, inner_size)
+        self.weights = nn.Linear(inner_size, num_layers)
         self.output = nn.Linear(size, size)
 
     def forward(self, hidden_states: Sequence[Tensor], token_mask: Tensor) -> Tensor:
@@ -129,18 +130,3 @@ class CrossFusion(nn.Module):
             else:
                 words = block(words, labels, label_mask)
         return labels, words
-
-
-def read_schema(schema: str) -> list[str]:
-    """The steps of a fusion schema.
-
-    Raises:
-        ValueError: when it is not a list of steps joined by hyphens; the message names it.
-    """
-    steps = schema.split("-")
-    if any(step not in _STEPS for step in steps):
-        raise ValueError(
-            f"`fusion_schema` must be steps joined by hyphens, each one of {', '.join(_STEPS)} (l: relation types, "
-            f"t: the text): got {schema!r}."
-        )
-    return steps

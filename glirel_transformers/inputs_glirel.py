@@ -13,6 +13,15 @@ from torch import Tensor
 
 from .batches_glirel import describe_misfit, fits_axis, misfit_error
 
+# The spans or indices of each axis.
+INDICES_OF = {
+    "word": "word_token_spans",
+    "relation": "relation_token_spans",
+    "mention": "mention_word_spans",
+    "pair": "pair_index",
+    "segment": "segment_token_spans",
+}
+
 
 class Inputs(NamedTuple):
     """The tensors of a batch that fit together; every mask is there. See [`GLiRELModel.forward`] for each."""
@@ -69,6 +78,7 @@ def check_inputs(
         types: what is read apart from the text.
 
     Raises:
+        TypeError: when spans, indices or numbers of tokens are not integers.
         ValueError: when a shape does not fit, or a span or an index is out of range; the message names the tensor.
     """
     if attention_mask.shape != input_ids.shape:
@@ -77,7 +87,19 @@ def check_inputs(
             f"{tuple(attention_mask.shape)}."
         )
     num_batch, num_tokens = input_ids.shape
+    _check_integers(
+        {
+            "input_ids": input_ids,
+            "position_ids": position_ids,
+            "mention_entity": mention_entity,
+            "type_input_ids": types.input_ids,
+            "relation_index": types.relation_index,
+        }
+    )
     given = {name: (items, mask) for name, (items, mask) in spans.items() if items is not None}
+    _check_integers({INDICES_OF[name]: items for name, (items, _) in given.items()})
+    given = {name: (items.long(), mask) for name, (items, mask) in given.items()}
+    mention_entity = None if mention_entity is None else mention_entity.long()
     masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in given.items()}
     if "relation" not in given:
         masks["relation"] = _relation_mask(types, spans["relation"][1], num_batch, input_ids.device)
@@ -142,6 +164,15 @@ def _relation_mask(types: Types, mask: Tensor | None, num_batch: int, device: to
     if tuple(mask.shape) != shape:
         raise ValueError(f"`relation_mask` must have the shape (batch, relations) = {shape}: got {tuple(mask.shape)}.")
     return mask.bool()
+
+
+def _check_integers(tensors: dict[str, Tensor | None]) -> None:
+    """Checks what addresses an axis, or rows of a table: between two positions there is none."""
+    for name, values in tensors.items():
+        if values is not None and values.dtype not in (torch.int32, torch.int64):
+            raise TypeError(
+                f"`{name}` must hold whole numbers (torch.long): got {values.dtype}. Use the tensors of its tokenizer."
+            )
 
 
 def _mask_for(name: str, items: Tensor, mask: Tensor | None, num_batch: int) -> Tensor:

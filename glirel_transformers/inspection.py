@@ -14,6 +14,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, snapshot_download
 from safetensors import safe_open
+from transformers import PreTrainedConfig
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .checkpoints import check_checkpoint, model_name, naming_the_missing, weight_files
@@ -55,7 +56,7 @@ WORD_COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
 _ENCODER = "glirel.encoder."
 # Fields with a place of their own, or too long for one.
-_TOLD_ELSEWHERE = ("encoder_config", "threshold", "trained_relation_types", "original_config")
+_TOLD_ELSEWHERE = ("encoder_config", "label_encoder_config", "threshold", "trained_relation_types", "original_config")
 _HEAD = tuple(name for names in STAGES.values() for name in names if name not in _TOLD_ELSEWHERE)
 
 
@@ -66,6 +67,7 @@ class Checkpoint:
     Args:
         name: folder or Hub repository.
         encoder: family, layers, widths and vocabulary of the encoder.
+        label_encoder: the same of the one that reads relation types; `None` where there is none.
         head: the choices of [`GLiRELConfig`] for everything behind it.
         num_parameters: of the `encoder` and of the `head`.
         stored_types: number of parameters by the type they are stored in, such as `"F16"`.
@@ -85,6 +87,7 @@ class Checkpoint:
 
     name: str
     encoder: dict[str, Any]
+    label_encoder: dict[str, Any] | None
     head: dict[str, Any]
     num_parameters: dict[str, int]
     stored_types: dict[str, int]
@@ -124,11 +127,11 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     per_name = mean_name_tokens(tokenizer, config.trained_relation_types or TYPICAL_NAMES)
     (sample,) = tokenizer.read_words([SAMPLE_TEXT])
     per_word = len(sample.token_ids) / len(sample.char_spans)
-    encoder = config.encoder_config
-    keys = ("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+    label_encoder = config.label_encoder_config
     return Checkpoint(
         name=name,
-        encoder={key: getattr(encoder, key, None) for key in keys},
+        encoder=_describe_encoder(config.encoder_config),
+        label_encoder=None if label_encoder is None else _describe_encoder(label_encoder),
         head={key: getattr(config, key) for key in _HEAD},
         num_parameters=parameters,
         stored_types=stored,
@@ -150,8 +153,13 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     )
 
 
+def _describe_encoder(config: PreTrainedConfig) -> dict[str, Any]:
+    keys = ("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+    return {key: getattr(config, key, None) for key in keys}
+
+
 def mean_name_tokens(tokenizer: GLiRELTokenizer, names: Sequence[str]) -> float:
-    """Mean number of tokens that a relation type takes, with the `[REL]` before it."""
+    """Mean number of tokens that a relation type takes next to a text, with the `[REL]` before it; 0 if read apart."""
     enclosing = len(tokenizer.read_prompt([]).token_ids)
     return (len(tokenizer.read_prompt(list(names)).token_ids) - enclosing) / len(names)
 
@@ -162,12 +170,14 @@ def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_wo
     Args:
         tokenizer: of the model.
         num_words: of the text.
-        per_name: tokens of a relation type.
+        per_name: tokens of a relation type; 0 where it takes none.
         per_word: tokens of a word.
     """
     if tokenizer.model_max_length >= LARGE_INTEGER:
         return None
     left = tokenizer.room(tokenizer.read_prompt([])).tokens - math.ceil(num_words * per_word)
+    if not per_name:
+        return None if left >= 0 else 0
     return max(int(left / per_name), 0)
 
 

@@ -6,28 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from .keys_glirel import has_part_of_a_span, is_like_a_label, labels_of, lost_label, names_of, span_of, surfaces_of
 from .text_glirel import Span, check_span, split_words
-
-# How the keys of a dictionary may be spelled, without their case, underscores and hyphens. What names the unit comes
-# first: tools that give both have token positions in `start` and `end`.
-_SPAN_KEYS = (
-    ("startchar", "endchar"),
-    ("charstart", "charend"),
-    ("startoffset", "endoffset"),
-    ("beginoffset", "endoffset"),
-    ("startpos", "endpos"),
-    ("start", "end"),
-    ("begin", "end"),
-    ("start", "stop"),
-)
-_WHOLE_SPAN_KEYS = ("span", "charspan", "offsets")
-_LABEL_KEYS = ("label", "type", "labels", "entitytype", "entitygroup", "enttype", "ner", "nertag", "nertype", "tag")
-_SURFACE_KEYS = ("text", "surface", "surfaceform", "word", "mention")
-# What looks like the name of a type and is none of the above: refused, so that a type is not lost.
-_LIKE_LABELS = ("class", "category", "kind", "group", "concept", "sort", *_LABEL_KEYS)
 
 
 class Mention(NamedTuple):
@@ -61,6 +43,12 @@ class Entity:
         if not self.mentions:
             object.__setattr__(self, "mentions", (Mention(self.start, self.end, self.text),))
 
+    @property
+    def places(self) -> list[str]:
+        """What errors call its mentions, such as `entities[1].mentions[0]`; `entities[1]` where it has one alone."""
+        where = f"entities[{self.index}]"
+        return [where] if len(self.mentions) == 1 else [f"{where}.mentions[{i}]" for i in range(len(self.mentions))]
+
     def to_dict(self) -> dict[str, object]:
         """As results have it: with `mentions` only where there are several. [`read_entities`] reads it back."""
         entity: dict[str, object] = {
@@ -83,8 +71,10 @@ def read_entities(entities: object, text: str) -> list[Entity]:
 
             - spans `(start, end)` or `(start, end, label)`, half-open and in characters; also an array `(n, 2)`;
             - dictionaries with `start` and `end` (or `start_char`, `start_offset`, `begin`, … and its end, or `span`),
-              and optionally a type (`label`, `type`, `entity_group`, `labels`, …) and the surface (`text`, `word`),
-              as GLiNER, 🤗 token-classification pipelines and annotation tools give them;
+              and optionally a type (`label`, `type`, `entity_group`, `labels`, …) and the surface (`text`, `word`,
+              `surface_form`, …), as GLiNER, 🤗 token-classification pipelines and annotation tools give them. The
+              surface must be what stands at the span. Another name, such as a canonical `name`, may differ from it,
+              unless the offsets lead to just that name in other units;
             - spaCy spans, or [`Entity`] objects;
             - names, `"Marie Curie"` or `("Marie Curie", "PERSON")`: the first place where the text has it as whole
               words; the same name again is the next place;
@@ -96,11 +86,11 @@ def read_entities(entities: object, text: str) -> list[Entity]:
     Raises:
         TypeError: for anything else.
         ValueError: for a span that is empty, outside the text or not the surface that is given with it; for a name
-            that the text does not have; for a type under a key that is not read, or types that disagree; for single
-            sub-tokens of a 🤗 pipeline.
+            that the text does not have; for a key that may hold a type and is not read (`"label": None` says that
+            there is none), or types that disagree; for single sub-tokens of a 🤗 pipeline.
     """
-    names = _Names(text)
-    return [_read_entity(entity, index, text, names) for index, entity in enumerate(list_entities(entities))]
+    reader = EntityReader(text)
+    return [reader.read(entity, index) for index, entity in enumerate(list_entities(entities))]
 
 
 def list_entities(entities: object) -> list[object]:
@@ -109,6 +99,7 @@ def list_entities(entities: object) -> list[object]:
     Raises:
         TypeError: when they are not a list of entities.
     """
+    check_not_a_table(entities, "entities", "'start', 'end' and 'label'")
     if not isinstance(entities, (str, Mapping)) and hasattr(entities, "ents"):
         entities = entities.ents  # what spaCy's `nlp(text)` gives
     if isinstance(entities, Mapping):
@@ -116,6 +107,19 @@ def list_entities(entities: object) -> list[object]:
     if isinstance(entities, (str, bytes, bytearray)) or not isinstance(entities, Iterable):
         raise TypeError(f"`entities` must be a list of entities: got {shortened(entities)}.")
     return list(entities)
+
+
+def check_not_a_table(given: object, what: str, columns: str) -> None:
+    """Refuses tables of any library, which iterate over the names of their columns, or over whole columns."""
+    if isinstance(given, Mapping) or not hasattr(given, "columns"):
+        return
+    calls = {"to_dicts": "to_dicts()", "to_pylist": "to_pylist()", "to_dict": "to_dict('records')"}
+    call = next((call for name, call in calls.items() if hasattr(given, name)), None)
+    if call is not None:
+        raise TypeError(
+            f"A {type(given).__name__} is not a list of {what}: iterating over it gives columns. Pass its rows, "
+            f"table.{call}, with the columns {columns}."
+        )
 
 
 def _by_type(entities: Mapping[object, object]) -> Iterator[tuple[object, ...]]:
@@ -144,27 +148,28 @@ class _Names:
         self._searched: dict[str, int] = {}
         self._bounds: tuple[set[int], set[int]] | None = None
 
-    def find(self, name: str, index: int) -> Span:
+    def find(self, name: str, where: str) -> Span:
         if name != name.strip() or not name:
-            raise ValueError(f"`entities[{index}]` is the name {name!r}, which must begin and end with a word.")
+            raise ValueError(f"`{where}` is the name {name!r}, which must begin and end with a word.")
         inside, position = None, self._searched.get(name, 0)
         while (position := self.text.find(name, position)) >= 0:
             end = position + len(name)
-            if self._is_whole(position, end):
+            if self.is_whole(position, end):
                 self._searched[name] = end
                 return position, end
             inside = self.text[max(0, position - 10) : end + 10] if inside is None else inside
             position += 1
-        raise ValueError(self._missing(name, index, inside))
+        raise ValueError(self._missing(name, where, inside))
 
-    def _is_whole(self, start: int, end: int) -> bool:
+    def is_whole(self, start: int, end: int) -> bool:
+        """Whether a span starts and ends on the bounds of words."""
         if self._bounds is None:
             spans = split_words(self.text)
             self._bounds = {first for first, _ in spans}, {last for _, last in spans}
         return start in self._bounds[0] and end in self._bounds[1]
 
-    def _missing(self, name: str, index: int, inside: str | None) -> str:
-        what = f"`entities[{index}]` is {shortened(name)}, but the text does not hold the entity {shortened(name)}"
+    def _missing(self, name: str, where: str, inside: str | None) -> str:
+        what = f"`{where}` is {shortened(name)}, but the text does not hold the entity {shortened(name)}"
         if name in self._searched:
             return f"{what} again after character {self._searched[name]}. Name each place once, or leave it out."
         if inside is not None:
@@ -173,198 +178,200 @@ class _Names:
 
 
 class _Given(NamedTuple):
-    """What is said of an entity or a mention, before it is checked."""
+    """What is said of an entity or a mention, before it is checked: strings by the keys under which they stand."""
 
     span: object
-    label: object = None
-    surface: str | None = None
+    labels: Mapping[str, object] = {}
+    surfaces: Mapping[str, str] = {}  # which must stand at the span
+    names: Mapping[str, str] = {}  # which may be other names of the entity
 
 
-def _read_entity(entity: object, index: int, text: str, names: _Names) -> Entity:
-    if isinstance(entity, Entity):
-        entity = entity.to_dict()
-    what = f"`entities[{index}]`"
-    if isinstance(entity, Mapping) and _is_list(entity.get("mentions")):
-        mentions = _read_mentions(entity["mentions"], index, text, names)
-        _check_first(entity, mentions, index, text)
-        label: object = _label_of(entity, index)
-    else:
-        given = _read_given(entity, index, names)
-        mentions, label = [_read_mention(given, index, text, what)], given.label
-    if label is not None and not isinstance(label, str):
-        raise TypeError(f"The label of {what} must be a string: got {shortened(label)}.")
-    if label is not None:
-        check_text(label, f"The label of {what}")
-    return Entity(*mentions[0], label or None, index, tuple(mentions))
+class EntityReader:
+    """Reads the entities of a text one by one, each in any form that [`read_entities`] takes in a list.
+
+    Args:
+        text: the text that they are in.
+    """
+
+    def __init__(self, text: str):
+        self.text = text
+        self._names = _Names(text)
+
+    def read(self, entity: object, index: int) -> Entity:
+        """One entity; `index` is its position in the list, for errors too."""
+        where = f"entities[{index}]"
+        if isinstance(entity, Entity):
+            entity = entity.to_dict()
+        if isinstance(entity, Mapping) and _is_list(entity.get("mentions")):
+            mentions, said, labels = self._read_cluster(entity, where)
+        else:
+            given = self._given(entity, where)
+            mentions, said, labels = [self._read_mention(given, where)], [entity], given.labels
+        label = _one_label(labels, where)
+        if label is None:
+            _check_no_label_is_lost(said, where)
+        return Entity(*mentions[0], label, index, tuple(mentions))
+
+    def _read_cluster(
+        self, entity: Mapping[str, object], where: str
+    ) -> tuple[list[Mention], list[object], Mapping[str, object]]:
+        """The mentions of an entity, all that is said of it and of them, and its types by where they stand."""
+        listed = entity["mentions"]
+        if isinstance(listed, (bytes, Mapping)) or not isinstance(listed, Iterable):
+            raise TypeError(f"`mentions` of `{where}` must be a list of spans: got {shortened(listed)}.")
+        mentions: list[Mention] = []
+        said: list[object] = [entity, *listed]
+        labels = labels_of(entity)
+        for position, one in enumerate(said[1:]):
+            given = self._given(one, f"{where}.mentions[{position}]")
+            mentions.append(self._read_mention(given, f"{where}.mentions[{position}]"))
+            labels |= {f"mentions[{position}].{key}": label for key, label in given.labels.items()}
+        if not mentions:
+            raise ValueError(f"`{where}` has no mentions. Give at least one span, or leave the entity out.")
+        if len(set(mentions)) < len(mentions):
+            twice = next(mention for mention in mentions if mentions.count(mention) > 1)
+            raise ValueError(f"`{where}` has the mention {twice[:2]} twice. Give it once.")
+        self._check_whole(entity, mentions, where)
+        return mentions, said, labels
+
+    def _check_whole(self, entity: Mapping[str, object], mentions: list[Mention], where: str) -> None:
+        """A span and a surface next to `mentions` must be those of one of them."""
+        span, surfaces = span_of(entity), surfaces_of(entity)
+        if span is not None:
+            if span not in [mention[:2] for mention in mentions]:
+                raise ValueError(
+                    f"`{where}` has the span {span}, which is not one of its `mentions`: got "
+                    f"{shortened([mention[:2] for mention in mentions])}. Add it to these, or leave it out."
+                )
+            self._read_mention(_Given(span, surfaces=surfaces, names=names_of(entity)), where)
+        for surface in surfaces.values():
+            if not any(_is_same(mention.text, surface) for mention in mentions):
+                raise ValueError(
+                    f"`{where}` says that its text is {shortened(surface)}, but its mentions are "
+                    f"{shortened([mention.text for mention in mentions])}. Leave it out, or correct the spans."
+                )
+
+    def _read_mention(self, given: _Given, where: str) -> Mention:
+        text = self.text
+        try:
+            start, end = check_span(given.span, where, len(text), "character")
+        except ValueError as error:  # outside the text: what else is given may say why
+            reasons = [_reason(text, given.span, surface) for surface in given.surfaces.values()]
+            reasons += [_units(text, given.span, name) or "" for name in given.names.values()]
+            raise ValueError(f"{error} {next(filter(None, reasons), '')}".rstrip()) from None
+        for surface in given.surfaces.values():
+            check_surface(text, (start, end), surface, f"`{where}`")
+        for key, name in given.names.items():
+            self._check_name((start, end), name, f"`{where}`", key)
+        return Mention(start, end, text[start:end])
+
+    def _check_name(self, span: Span, name: str, what: str, key: str) -> None:
+        """Refuses another name of the entity where it shows that the offsets are wrong.
+
+        It may differ from the surface, as canonical names do. But in other units the offsets do not lead to it by
+        chance; nor does a span within a word have the length of a name that the text has elsewhere.
+        """
+        found = self.text[slice(*span)]
+        if _is_same(found, name):
+            return
+        reason = _units(self.text, span, name)
+        if reason is None and len(name) == len(found) and name in self.text and not self._names.is_whole(*span):
+            reason = _reason(self.text, span, name)
+        if reason is not None:
+            raise ValueError(_mismatch(self.text, span, name, f"{what} says that its {key!r}", reason))
+
+    def _given(self, entity: object, where: str) -> _Given:
+        """The span, the type and the surface of an entity or a mention, as far as they are given."""
+        if isinstance(entity, str):
+            return _Given(self._names.find(entity, where))
+        if hasattr(entity, "start_char") and hasattr(entity, "end_char"):  # a span of spaCy, or of Stanza
+            return _of_object(entity)
+        if hasattr(entity, "_asdict"):  # a named tuple, such as a row of a table
+            fields = entity._asdict()
+            entity = fields if span_of(fields) is not None else entity
+        if isinstance(entity, Mapping):
+            return self._of_mapping(entity, where)
+        if hasattr(entity, "tolist"):  # an array or a tensor
+            entity = entity.tolist()
+        if isinstance(entity, Sequence) and not isinstance(entity, (bytes, bytearray)):
+            label = {"label": entity[-1]} if len(entity) in (2, 3) and entity[-1] is not None else {}
+            if len(entity) == 2 and isinstance(entity[0], str):  # a name with its type
+                return _Given(self._names.find(entity[0], where), label)
+            if len(entity) in (2, 3):
+                return _Given(tuple(entity[:2]), label if len(entity) == 3 else {})
+        raise TypeError(
+            f"`{where}` must be (start, end), (start, end, label), a dictionary with 'start' and 'end', a name, "
+            f"or a spaCy span: got {shortened(entity)}."
+        )
+
+    def _of_mapping(self, entity: Mapping[str, object], where: str) -> _Given:
+        labels, surfaces, names, span = labels_of(entity), surfaces_of(entity), names_of(entity), span_of(entity)
+        if "entity" in entity and not labels:
+            _check_entity_key(entity, where)
+        if span is None and not has_part_of_a_span(entity):
+            name = next(iter(surfaces.values()), names.get("name"))
+            if name is not None:
+                return _Given(self._names.find(name, where), labels, surfaces)
+        if span is None:
+            raise ValueError(
+                f"`{where}` needs 'start' and 'end', in characters, or a 'text' to look for: got {shortened(entity)}."
+            )
+        if not surfaces and (surface := names.get("entity")) is not None and surface in self.text:
+            surfaces = {"text": surface}  # else an identifier
+        return _Given(span, labels, surfaces, names)
 
 
 def _is_list(value: object) -> bool:
     return value is not None and not isinstance(value, (str, int))
 
 
-def _read_mentions(given: object, index: int, text: str, names: _Names) -> list[Mention]:
-    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
-        raise TypeError(f"`mentions` of `entities[{index}]` must be a list of spans: got {shortened(given)}.")
-    what = f"A mention of `entities[{index}]`"
-    mentions = [_read_mention(_read_given(one, index, names), index, text, what) for one in given]
-    if not mentions:
-        raise ValueError(f"`entities[{index}]` has no mentions. Give at least one span, or leave the entity out.")
-    if len(set(mentions)) < len(mentions):
-        twice = next(mention for mention in mentions if mentions.count(mention) > 1)
-        raise ValueError(f"`entities[{index}]` has the mention {twice[:2]} twice. Give it once.")
-    return mentions
+def _of_object(entity: object) -> _Given:
+    """A span of spaCy or of Stanza, or of whatever else has `start_char` and `end_char`."""
+    labels = {key: getattr(entity, key, None) for key in ("label_", "type", "label", "ent_type")}
+    labels = {key: label for key, label in labels.items() if isinstance(label, str) and label}
+    surface = getattr(entity, "text", None)
+    surfaces = {"text": surface} if isinstance(surface, str) else {}
+    return _Given((getattr(entity, "start_char"), getattr(entity, "end_char")), labels, surfaces)  # noqa: B009
 
 
-def _check_first(entity: Mapping[str, object], mentions: list[Mention], index: int, text: str) -> None:
-    """A span and a surface next to `mentions` must be those of one of them."""
-    span, surface = _span_of(entity), _surface_of(entity)
-    if span is not None and span not in [mention[:2] for mention in mentions]:
-        raise ValueError(
-            f"`entities[{index}]` has the span {span}, which is not one of its `mentions`: got "
-            f"{shortened([mention[:2] for mention in mentions])}. Add it to these, or leave it out."
-        )
-    if span is not None and surface is not None:
-        _read_mention(_Given(span, surface=surface), index, text, f"`entities[{index}]`")
+def _one_label(labels: Mapping[str, object], where: str) -> str | None:
+    """The type of an entity, of all that name one."""
+    for label in labels.values():
+        if isinstance(label, (list, tuple)):
+            raise ValueError(f"`{where}` has several types: {shortened(label)}. Choose one as 'label'.")
+    if len(set(map(repr, labels.values()))) > 1:
+        raise ValueError(f"`{where}` has different types in its keys: {shortened(labels)}. Leave one of them.")
+    label = next(iter(labels.values()), None)
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"The label of `{where}` must be a string: got {shortened(label)}.")
+    if label is not None:
+        check_text(label, f"The label of `{where}`")
+    return label or None
 
 
-def _read_mention(given: _Given, index: int, text: str, what: str) -> Mention:
-    try:
-        start, end = check_span(given.span, index, len(text), "character")
-    except ValueError as error:  # outside the text: what else is given may say why
-        reason = "" if given.surface is None else _reason(text, given.span, given.surface)
-        raise ValueError(f"{error} {reason}".rstrip()) from None
-    if given.surface is not None:
-        check_surface(text, (start, end), given.surface, what)
-    return Mention(start, end, text[start:end])
+def _check_no_label_is_lost(said: Iterable[object], where: str) -> None:
+    for one in said:
+        key = lost_label(one) if isinstance(one, Mapping) else None
+        if key is not None:
+            cure = "leave it out" if is_like_a_label(key) else "leave it out, or add 'label': null"
+            raise ValueError(
+                f"`{where}` has the key {key!r}, which looks like its type and is not read. Call it 'label' if it is; "
+                f"else {cure}."
+            )
 
 
-def _read_given(entity: object, index: int, names: _Names) -> _Given:
-    """The span, the type and the surface of an entity or a mention, as far as they are given."""
-    if isinstance(entity, str):
-        return _Given(names.find(entity, index))
-    if hasattr(entity, "start_char") and hasattr(entity, "end_char"):  # a span of spaCy, or of Stanza
-        label = getattr(entity, "label_", None) or getattr(entity, "type", None)
-        return _Given((entity.start_char, entity.end_char), label, getattr(entity, "text", None))
-    if isinstance(entity, Mapping):
-        return _read_mapping(entity, index, names)
-    if hasattr(entity, "tolist"):  # an array or a tensor
-        entity = entity.tolist()
-    if isinstance(entity, Sequence) and not isinstance(entity, (bytes, bytearray)):
-        if len(entity) == 2 and isinstance(entity[0], str):  # a name with its type
-            return _Given(names.find(entity[0], index), entity[1])
-        if len(entity) in (2, 3):
-            return _Given(tuple(entity[:2]), *entity[2:])
-    raise TypeError(
-        f"`entities[{index}]` must be (start, end), (start, end, label), a dictionary with 'start' and 'end', a name, "
-        f"or a spaCy span: got {shortened(entity)}."
-    )
-
-
-def _read_mapping(entity: Mapping[str, object], index: int, names: _Names) -> _Given:
-    label, surface, span = _label_of(entity, index), _surface_of(entity), _span_of(entity)
-    if "entity" in entity and label is None:
-        _check_entity_key(entity, index)
-    if span is None and surface is not None and not _mentions_span(entity):
-        return _Given(names.find(surface, index), label)
-    if span is None:
-        raise ValueError(
-            f"`entities[{index}]` needs 'start' and 'end', in characters, or a 'text' to look for: got "
-            f"{shortened(entity)}."
-        )
-    if surface is None and isinstance(entity.get("entity"), str) and str(entity["entity"]) in names.text:
-        surface = str(entity["entity"])  # else an identifier
-    return _Given(span, label, surface)
-
-
-def _check_entity_key(entity: Mapping[str, object], index: int) -> None:
+def _check_entity_key(entity: Mapping[str, object], where: str) -> None:
     """`entity` is the tag of a sub-token in one tool, the type in others, and the surface in others again."""
     if "word" in entity or re.match(r"[BIOES]-", str(entity["entity"])):
         raise ValueError(
-            f"`entities[{index}]` is a single sub-token of a token-classification pipeline: got {shortened(entity)}. "
+            f"`{where}` is a single sub-token of a token-classification pipeline: got {shortened(entity)}. "
             "Build that pipeline with aggregation_strategy='simple', which gives whole entities."
         )
     if isinstance(entity["entity"], str):
         raise ValueError(
-            f"`entities[{index}]` has the key 'entity', which may be its type or its text: got "
+            f"`{where}` has the key 'entity', which may be its type or its text: got "
             f"{shortened(entity['entity'])}. Call it 'label' or 'text'."
         )
-
-
-def _plain(key: object) -> str:
-    """A key without its case, underscores and hyphens."""
-    return str(key).lower().replace("_", "").replace("-", "")
-
-
-def _span_of(entity: Mapping[str, object]) -> object:
-    """The span that a dictionary names, or `None`."""
-    values = {_plain(key): value for key, value in entity.items() if value is not None}
-    for start, end in _SPAN_KEYS:
-        if start in values and end in values:
-            return values[start], values[end]
-    for key in _WHOLE_SPAN_KEYS:
-        whole = values.get(key)
-        if isinstance(whole, Sequence):
-            return tuple(whole)
-    offset, length = values.get("offset"), values.get("length")
-    if isinstance(offset, int) and isinstance(length, int):
-        return offset, offset + length
-    return None
-
-
-def _mentions_span(entity: Mapping[str, object]) -> bool:
-    """Whether a dictionary has a key of a span, which is then not whole."""
-    keys = {_plain(key) for key in entity}
-    return any(key in keys for pair in _SPAN_KEYS for key in pair) or any(key in keys for key in _WHOLE_SPAN_KEYS)
-
-
-def _surface_of(entity: Mapping[str, object]) -> str | None:
-    values = {_plain(key): value for key, value in entity.items() if isinstance(value, str)}
-    return next((str(values[key]) for key in _SURFACE_KEYS if key in values), None)
-
-
-def _label_of(entity: Mapping[str, object], index: int) -> object:
-    """The type of an entity, under whichever of its usual keys it stands."""
-    found: dict[str, object] = {}
-    for key, value in entity.items():
-        if _plain(key) in _LABEL_KEYS:
-            label = _single_label(value, str(key), index)
-            if label is not None and label != "":
-                found[str(key)] = label
-    if "label_" in found and isinstance(found.get("label"), int):
-        del found["label"]  # spaCy's number of it
-    if len(set(map(repr, found.values()))) > 1:
-        raise ValueError(
-            f"`entities[{index}]` has different types in its keys: {shortened(found)}. Leave one of them."
-        )
-    if not found:
-        _check_no_label_is_lost(entity, index)
-    return next(iter(found.values()), None)
-
-
-def _single_label(value: object, key: str, index: int) -> object:
-    if not isinstance(value, (list, tuple)) or _plain(key) != "labels":
-        return value
-    if len(value) > 1:
-        raise ValueError(f"`entities[{index}]` has several types: {shortened(value)}. Choose one as 'label'.")
-    return value[0] if value else None
-
-
-def _check_no_label_is_lost(entity: Mapping[str, object], index: int) -> None:
-    for key, value in entity.items():
-        is_read = _plain(key) in (*_LABEL_KEYS, "entity")
-        if not is_read and isinstance(value, (str, list, tuple)) and value and _is_like_a_label(str(key)):
-            raise ValueError(
-                f"`entities[{index}]` has the key {key!r}, which looks like its type and is not read. Call it "
-                "'label', or leave it out."
-            )
-
-
-def _is_like_a_label(key: str) -> bool:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_ ]+", " ", key).lower().split()
-    is_similar = get_close_matches(
-        _plain(key), ("label", "type", "labels", "entitytype", "category", "class"), 1, 0.75
-    )
-    return any(word in _LIKE_LABELS for word in words) or bool(is_similar)
 
 
 def check_text(value: str, what: str) -> None:
@@ -392,19 +399,21 @@ def check_surface(text: str, span: Span, surface: str, what: str) -> None:
     Raises:
         ValueError: when they differ; the message says what the offsets seem to count.
     """
-    start, end = span
-    found = text[start:end]
-    if found == surface or _is_same(found, surface):
-        return
-    raise ValueError(
-        f"{what} says that its text is {shortened(surface)}, but the characters ({start}, {end}) are "
-        f"{shortened(found)}. {_reason(text, span, surface)}"
-    )
+    found = text[slice(*span)]
+    if found != surface and not _is_same(found, surface):
+        raise ValueError(_mismatch(text, span, surface, f"{what} says that its text", _reason(text, span, surface)))
 
 
-def _reason(text: str, span: object, surface: str) -> str:
-    """What offsets that do not fit seem to count."""
-    start, end = span if isinstance(span, tuple) else (0, 0)
+def _mismatch(text: str, span: Span, surface: str, what: str, reason: str) -> str:
+    found = text[slice(*span)]
+    return f"{what} is {shortened(surface)}, but the characters {span} are {shortened(found)}. {reason}"
+
+
+def _units(text: str, span: object, surface: str) -> str | None:
+    """In which other units the offsets lead to a surface, or `None`."""
+    start, end = span if isinstance(span, tuple) and len(span) == 2 else (0, 0)
+    if not (isinstance(start, int) and isinstance(end, int)):
+        return None
     for encoding, width, units in (
         ("utf-16-le", 2, "UTF-16 offsets, as JavaScript, Java and C# count"),
         ("utf-8", 1, "UTF-8 byte offsets"),
@@ -414,6 +423,14 @@ def _reason(text: str, span: object, surface: str) -> str:
             return f"These are {units}; convert them to characters."
     if text[start : end + 1] == surface:
         return f"Its end is inclusive, and ends are exclusive here: ({start}, {end + 1})."
+    return None
+
+
+def _reason(text: str, span: object, surface: str) -> str:
+    """What offsets that do not fit seem to count."""
+    start = span[0] if isinstance(span, tuple) and isinstance(span[0], int) else 0
+    if (reason := _units(text, span, surface)) is not None:
+        return reason
     places = [
         place for place in (text.rfind(surface, 0, start + len(surface)), text.find(surface, start)) if place >= 0
     ]

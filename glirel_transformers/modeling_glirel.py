@@ -114,7 +114,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
             if config.fusion_schema
             else None
         )
-        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size)
+        # Where an entity is the mean of its words, a word without a token must not count as the projection's bias.
+        pools_words = config.mention_representation == "words"
+        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size, pools_words)
         self.dropout = nn.Dropout(dropout)
         self.lstm = WordLSTM(size) if config.use_lstm else None
         self.mention_representation = MENTIONS[config.mention_representation](
@@ -267,9 +269,6 @@ class GLiRELModel(GLiRELPreTrainedModel):
         word_states = self.dropout(self.pooling(encoded.states, inputs.word_token_spans))
         if self.lstm is not None:
             word_states = self.lstm(word_states, inputs.word_mask)
-        attention = (
-            None if encoded.attention is None else attention_of_words(encoded.attention, inputs.word_token_spans)
-        )
         if self.config.reads_labels_apart:
             label_states, relation_states = self._relations_of_types(inputs)
         else:
@@ -286,7 +285,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             word_states,
             relation_states,
             label_states,
-            attention,
+            encoded.attention,
             encoded.hidden_states,
             encoded.attentions,
         )
@@ -294,7 +293,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
     def _run_encoder(
         self, inputs: Inputs, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> EncoderOutput:
-        """The encoder's tokens of whole texts; those that are too long are read in segments."""
+        """The encoder's tokens of whole texts, and attention between words; long texts are read in segments."""
         wants_attention = self.pair_context is not None
 
         def run(input_ids: Tensor, attention_mask: Tensor, **others: Tensor) -> EncoderOutput:
@@ -312,10 +311,17 @@ class GLiRELModel(GLiRELPreTrainedModel):
 
         if inputs.segment_token_spans is None or inputs.segment_mask is None:
             positions = {} if inputs.position_ids is None else {"position_ids": inputs.position_ids}
-            return run(inputs.input_ids, inputs.attention_mask, **positions)
+            encoded = run(inputs.input_ids, inputs.attention_mask, **positions)
+            if encoded.attention is None:
+                return encoded
+            return encoded._replace(attention=attention_of_words(encoded.attention, inputs.word_token_spans))
         segments = list_segments(inputs.segment_token_spans, inputs.segment_mask)
         states, attention = read_in_segments(
-            lambda ids, mask: run(ids, mask)[:2], inputs.input_ids, inputs.attention_mask, segments
+            lambda ids, mask: run(ids, mask)[:2],
+            inputs.input_ids,
+            inputs.attention_mask,
+            inputs.word_token_spans,
+            segments,
         )
         return EncoderOutput(states, attention, None, None)
 
@@ -385,20 +391,28 @@ class GLiRELModel(GLiRELPreTrainedModel):
             states = self.entity_pooling(mention_states, mentions_of)
         if self.config.shared_words != "kept":
             return self._without_shared_words(
-                Entities(mention_states, states, None, None), encoded, inputs, mentions_of, words_of
+                Entities(mention_states, states, None, None), encoded, inputs, entity_of, mentions_of, words_of
             )
         attention = None if encoded.word_attention is None else normalized(words_of) @ encoded.word_attention
         return Entities(mention_states, states, attention, None)
 
     def _without_shared_words(
-        self, entities: Entities, encoded: Encoded, inputs: Inputs, mentions_of: Tensor, words_of: Tensor
+        self,
+        entities: Entities,
+        encoded: Encoded,
+        inputs: Inputs,
+        mention_entity: Tensor,
+        mentions_of: Tensor,
+        words_of: Tensor,
     ) -> Entities:
         """Entities as each pair sees them: without the words that both share, of the same weight each."""
         if self.config.shared_words == "removed":
             shared = shared_as_sets(words_of)
         else:
             num_words = words_of.shape[-1]
-            shared = shared_by_position(inputs.mention_word_spans, mentions_of, num_words, words_of.dtype)
+            shared = shared_by_position(
+                inputs.mention_word_spans, mention_entity, mentions_of, num_words, words_of.dtype
+            )
         # Two ends of each pair, one after the other: (batch, 2 · pairs), and what stands at the other end.
         ends, others = inputs.pair_index.flatten(1), inputs.pair_index.flip(-1).flatten(1)
         num_entities = words_of.shape[1]

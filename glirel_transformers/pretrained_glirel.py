@@ -24,6 +24,7 @@ from .hub_glirel import complete_repository, declare_pipeline
 from .inference_glirel import prepare_for_inference
 from .mentions_glirel import listed
 from .prompts_glirel import check_limit
+from .running_glirel import check_vocabulary
 from .scoring_glirel import DotNormScorer
 from .tokenization_glirel import GLiRELTokenizer
 
@@ -91,6 +92,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
             )
             _check_loaded(info, name, admits_shapes)
             model.tokenizer = None if name is None else _load_tokenizer(name, options)
+            if model.tokenizer is not None:
+                check_vocabulary(model.tokenizer, model.config, name)
         if getattr(model, "coreference", None) is not None:
             model.coreference.requires_grad_(False)  # loading makes every parameter trainable
         return (model, info) if wants_info else model  # type: ignore[return-value]  # as transformers does
@@ -176,6 +179,18 @@ class GLiRELPreTrainedModel(PreTrainedModel):
             )
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickling and copying keep; an optimized model has packed weights, which neither can read.
+
+        Raises:
+            ValueError: when the model has been optimized for inference.
+        """
+        if self.is_optimized:
+            raise ValueError(
+                "An optimized model cannot be pickled or copied. Do so before optimize_for_inference, or load another."
+            )
+        return self.__dict__
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], *args: object, **kwargs: object) -> None:
         """As [`PreTrainedModel.save_pretrained`], and writes the tokenizer, all code and a model card next to it.

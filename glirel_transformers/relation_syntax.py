@@ -7,17 +7,30 @@
     part of
 
 The name comes first. After a colon and a space, the entity types that may stand at the head and at the tail of an
-arrow; a side that is left empty admits any type. `<->` says that the relation holds in both directions alike; `→` and
-`↔` are read as well. Empty lines and lines that begin with `#` are skipped.
+arrow; a side that is left empty admits any type. `<->` says that the relation holds in both directions alike. Longer
+and drawn arrows (`-->`, `=>`, `→`, `<-->`, `↔`) are read as well; one to the left is not. Empty lines and lines that
+begin with `#` are skipped.
+
+A name that holds an arrow or a colon and a space cannot be written so. Lists and dictionaries of names, in Python and
+in JSON, are not lines: there every name stands as it is, such as `{"c -> d": {}}`.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-_CURE = "Write 'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON', or the name alone."
+_CURE = (
+    "Write 'place of birth: PERSON -> CITY', 'spouse: PERSON <-> PERSON', or the name alone. A name with an arrow or "
+    "': ' in it is asked for in a JSON dictionary: "
+)
+_STROKES, _TO, _BOTH = "-=~‐‑–—―−", "→⇒⟶⟹➔➙➛➜➝➞➡", "↔⇔⟷⟺⬌"
+_OTHER_ARROWS = "\u2190-\u21ff\u27f0-\u27ff\u2900-\u297f\u2b00-\u2b11\u2794-\u27be"
+_ARROW = re.compile(rf"(?P<both><+[{_STROKES}]+>+|[{_BOTH}]\ufe0f?)|[{_STROKES}]+>+|[{_TO}]\ufe0f?")
+# What is left of an arrow that is none of these, next to the place where one was found or anywhere on a side.
+_REST = re.compile(rf"[<>{_OTHER_ARROWS}]|^\s*[{_STROKES}]|[{_STROKES}]\s*$")
 
 
 def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> dict[str, dict[str, Any]]:
@@ -25,14 +38,15 @@ def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> di
 
     Args:
         lines: the lines, or one string of them.
-        comments: whether empty lines and lines that begin with `#` are skipped, as in files and text boxes. In a list
-            of names each one counts: `#` begins a name, and an empty name is an error.
+        comments: whether empty lines and lines that begin with `#` are skipped, as in files and text boxes. Without,
+            each one counts, as options of a command line do: `#` begins a name, and an empty name is an error.
 
     Returns:
         A dictionary of names with their settings: `head` and `tail` (lists of entity types) and `symmetric`, as far
         as a line gives them.
 
     Raises:
+        TypeError: when they are not lines.
         ValueError: when a line has no name, cannot be read, or repeats a name; the message numbers the line.
 
     Example:
@@ -41,41 +55,51 @@ def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> di
     """
     relation_types: dict[str, dict[str, Any]] = {}
     line_of: dict[str, int] = {}
-    for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
+    for number, line in enumerate(_listed(lines), start=1):
         if comments and (not line.strip() or line.lstrip().startswith("#")):
             continue
         if not line.strip():
             raise ValueError(f"Relation {number} is {line!r}, an empty name. Remove it or name the relation.")
-        name, settings = _read_line(_with_plain_arrows(line.strip()), number)
+        name, settings = _read_line(line.strip(), number)
         if name in relation_types:
             raise ValueError(f"Line {number} repeats {name!r} of line {line_of[name]}. Ask for each relation once.")
         relation_types[name], line_of[name] = settings, number
     return relation_types
 
 
-def _with_plain_arrows(line: str) -> str:
-    """The line with `->` for `→` and `<->` for `↔`, and with the space that belongs after the colon before them."""
-    for arrow, plain in (("↔", "<->"), ("→", "->")):
-        line = line.replace(arrow, f" {plain} ")
-    if "->" in line and ": " not in line:
-        line = re.sub(r":(?=[^:]*->)", ": ", line, count=1)
-    return line
+def _listed(lines: object) -> list[str]:
+    listed = lines.splitlines() if isinstance(lines, str) else lines
+    if isinstance(listed, (bytes, Mapping)) or not isinstance(listed, Iterable):
+        raise TypeError(f"The lines must be a string, or a list of strings: got {lines!r:.100}.")
+    listed = list(listed)
+    for number, line in enumerate(listed, start=1):
+        if not isinstance(line, str):
+            raise TypeError(f"Line {number} must be a string: got {line!r:.100}.")
+    return listed
 
 
 def _read_line(line: str, number: int) -> tuple[str, dict[str, Any]]:
-    name, colon, sides = line.rpartition(": ") if ": " in line else (line.removesuffix(":"), "", "")
+    name, colon, sides = line.rpartition(": ")
     if not colon:
-        if "->" in line:
-            raise ValueError(f"Line {number} has an arrow but no ': ' before the entity types: got {line!r}. {_CURE}")
-        return name.strip(), {}
-    arrow = "<->" if "<->" in sides else "->"
-    head, found, tail = sides.partition(arrow)
-    if not found or "->" in tail or not name.strip():
-        raise ValueError(f"Line {number} cannot be read as a relation with entity types: got {line!r}. {_CURE}")
+        first = _ARROW.search(line)
+        if first is None:
+            return line, {}
+        name, colon, _ = line[: first.start()].rpartition(":")  # a space after the colon may be missing
+        sides = line[len(name) + 1 :]
+    if not colon:
+        raise _unreadable(f"Line {number} has an arrow but no ': ' before the entity types", line)
+    arrow = _ARROW.search(sides)
+    head, tail = ("", "") if arrow is None else (sides[: arrow.start()], sides[arrow.end() :])
+    if arrow is None or _REST.search(head) or _REST.search(tail) or not name.strip():
+        raise _unreadable(f"Line {number} cannot be read as a relation with entity types", line)
     settings: dict[str, Any] = {}
     for side, text in (("head", head), ("tail", tail)):
         if labels := [label.strip() for label in text.split(",") if label.strip()]:
             settings[side] = labels
-    if arrow == "<->":
+    if arrow["both"]:
         settings["symmetric"] = True
     return name.strip(), settings
+
+
+def _unreadable(what: str, line: str) -> ValueError:
+    return ValueError(f"{what}: got {line!r}. {_CURE}{json.dumps({line: {}}, ensure_ascii=False)}.")

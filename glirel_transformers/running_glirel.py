@@ -16,6 +16,7 @@ from transformers.utils import is_torch_available
 
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import TypeCache, of_batch
+from .mentions_glirel import listed
 from .outputs_glirel import GLiRELRelationClassificationOutput
 from .prompts_glirel import Prompt
 from .tokenization_glirel import GLiRELTokenizer
@@ -179,6 +180,27 @@ def load_checkpoint(name: str, device: object = None, dtype: object = None) -> S
         raise ValueError(f"`dtype` must be one of {', '.join(PRECISIONS)}: got {dtype!r}.")
     model: ScoresPairs = AutoModel.from_pretrained(name, **({} if dtype is None else {"dtype": precision}))
     return place(model, first_device() if device is None else device)
+
+
+def check_vocabulary(tokenizer: GLiRELTokenizer, config: GLiRELConfig, name: object) -> None:
+    """Checks that a model has a vector for every token of its tokenizer.
+
+    Args:
+        tokenizer: of the model.
+        config: of the model.
+        name: what errors call the place of the tokenizer.
+
+    Raises:
+        ValueError: when it has numbers that are beyond the model's vocabulary.
+    """
+    size = config.encoder_config.vocab_size
+    beyond = [f"{token!r} ({number})" for token, number in tokenizer.get_vocab().items() if number >= size]
+    if beyond:
+        raise ValueError(
+            f"tokenizer.json of {str(name)!r} has tokens that the model does not: it has {size:,}, from 0 to "
+            f"{size - 1}, and these are {listed(beyond)}. Copy the whole checkpoint again: the file is damaged or of "
+            "another model."
+        )
 
 
 def first_device() -> object:

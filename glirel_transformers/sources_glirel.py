@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from .mentions_glirel import shortened
+from .mentions_glirel import check_not_a_table, shortened
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ def read_inputs(inputs: object, entities: object = None) -> object:
     """
     if isinstance(inputs, (str, Mapping)):
         return _with_entities(inputs, entities)
-    _check_not_a_table(inputs)
+    check_not_a_table(inputs, "texts", "'text' and 'entities'")
     if hasattr(inputs, "__getitem__") and hasattr(inputs, "__len__") and not hasattr(inputs, "__iter__"):
         inputs = map(inputs.__getitem__, range(len(inputs)))  # datasets of torch, such as `KeyDataset`
     if isinstance(inputs, (bytes, bytearray)) or not isinstance(inputs, Iterable):
@@ -39,21 +39,9 @@ def read_inputs(inputs: object, entities: object = None) -> object:
     return list(map(_with_entities, inputs, lists))
 
 
-def _check_not_a_table(inputs: object) -> None:
-    """Refuses tables, which iterate over the names of their columns, or over whole columns."""
-    if not hasattr(inputs, "columns"):
-        return
-    calls = {"to_dicts": "to_dicts()", "to_pylist": "to_pylist()", "to_dict": "to_dict('records')"}
-    call = next((call for name, call in calls.items() if hasattr(inputs, name)), None)
-    if call is not None:
-        raise TypeError(
-            f"A {type(inputs).__name__} is not a list of texts: iterating over it gives columns. Pass its rows, "
-            f"table.{call}, with the columns 'text' and 'entities'."
-        )
-
-
 def _iterate(entities: object) -> Iterable[object]:
     """The lists of entities, one for each text."""
+    check_not_a_table(entities, "lists of entities, one for each text", "'start', 'end' and 'label'")
     if isinstance(entities, (str, bytes, Mapping)) or not isinstance(entities, Iterable):
         raise TypeError(f"`entities` must be a list of lists, one for each text: got {shortened(entities)}.")
     return entities

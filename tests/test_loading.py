@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, pipeline
 
-from glirel_transformers import GLiRELForRelationClassification, GLiRELModel
+from glirel_transformers import GLiRELForRelationClassification, GLiRELModel, RelationExtractor
 
 State = dict[str, torch.Tensor]
 
@@ -114,3 +116,15 @@ def test_an_optimized_model_has_no_state_dictionary(build_model):
         model.state_dict()
     with pytest.raises(ValueError, match="An optimized model has no state dictionary"):
         model.glirel.state_dict()
+
+
+@pytest.mark.parametrize("keep", [copy.copy, copy.deepcopy, pickle.dumps], ids=["copy", "deepcopy", "pickle"])
+def test_an_optimized_model_is_not_copied(build_model, keep):
+    model = build_model("bert")
+    keep(model)
+    model.optimize_for_inference()
+    for part in (model, model.glirel, RelationExtractor(model)):
+        if keep is copy.copy and part is not model:
+            continue
+        with pytest.raises(ValueError, match="An optimized model cannot be pickled or copied"):
+            keep(part)

@@ -338,6 +338,15 @@ def test_members_without_pairs_do_not_disturb_the_others(build_model, settings):
         ),
         (lambda b: b.update(word_token_spans=b["word_token_spans"] + 400), ValueError, "`word_token_spans` must"),
         (lambda b: b.update(relation_token_spans=b["relation_token_spans"] + 400), ValueError, "relation_token_spans"),
+        *(
+            (
+                lambda b, name=name, change=change: b.update({name: change(b[name])}),
+                TypeError,
+                f"`{name}` must hold whole",
+            )
+            for name in ("word_token_spans", "relation_token_spans", "mention_word_spans", "pair_index", "input_ids")
+            for change in (torch.Tensor.float, torch.Tensor.double, torch.Tensor.bool)
+        ),
         (lambda b: b.update(entity_mask=b["mention_mask"]), ValueError, "`mention_entity` is missing"),
         (
             lambda b: b.update(mention_entity=b["mention_word_spans"][..., 0] + 9, entity_mask=b["mention_mask"]),

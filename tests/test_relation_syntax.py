@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from glirel_transformers.relation_syntax import read_relation_lines
@@ -55,6 +57,54 @@ def test_a_line_that_cannot_be_read_is_an_error_with_its_number(lines, message):
 )
 def test_arrows_of_any_kind_are_read(line):
     assert read_relation_lines(line) == {"birth": {"head": ["person"], "tail": ["city"]}}
+
+
+@pytest.mark.parametrize("arrow", ["->", "-->", "--->", "=>", "==>", "→", "⇒", "⟶", "–>", "➔", "➡\ufe0f", "->>"])
+def test_arrows_to_the_right_are_one(arrow):
+    for line in (f"birth: P {arrow} C", f"birth:P{arrow}C", f"birth: P{arrow}C"):
+        assert read_relation_lines(line) == {"birth": {"head": ["P"], "tail": ["C"]}}
+    with pytest.raises(ValueError, match="Line 1 has an arrow but no"):
+        read_relation_lines(f"c {arrow} d")
+
+
+@pytest.mark.parametrize("arrow", ["<->", "<-->", "<=>", "↔", "⇔", "↔\ufe0f", "⟷"])
+def test_arrows_of_both_directions_are_one(arrow):
+    assert read_relation_lines(f"a: P {arrow} C") == {"a": {"head": ["P"], "tail": ["C"], "symmetric": True}}
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        *("P <- C", "P <-- C", "P ← C", "P - > C", "P > C", "P < - > C", "P - C", "P -> - C", "P - -> C", "P -> C ->"),
+        *("P ↛ C", "P -> C <- D", "P <<- -> C", "P ↦ C", "P", "P -> C -", "P ⤳ C"),
+    ],
+)
+def test_what_is_like_an_arrow_and_is_none_is_an_error(sides):
+    with pytest.raises(ValueError, match="Line 1 cannot be read as a relation with entity types"):
+        read_relation_lines(f"a: {sides}")
+
+
+@pytest.mark.parametrize("name", ["a:", ":heart:", "per:title", "a > b", "GEO-POLITICAL", "<3", "#x", "a <- b"])
+def test_a_name_alone_stands_as_it_is(name):
+    assert read_relation_lines([name], comments=False) == {name: {}}
+
+
+@pytest.mark.parametrize("name", ["x -> y", "h: i", "j→k", "a <-> b", "a => b"])
+def test_names_that_cannot_be_written_are_quoted_with_the_cure(name):
+    with pytest.raises(ValueError, match="in a JSON dictionary") as caught:
+        read_relation_lines([name], comments=False)
+    assert f"got {name!r}." in str(caught.value)
+    assert str(caught.value).endswith(f": {json.dumps({name: {}}, ensure_ascii=False)}.")
+
+
+def test_types_may_have_strokes_inside():
+    assert read_relation_lines("in: GEO-POLITICAL -> LOC-X")["in"] == {"head": ["GEO-POLITICAL"], "tail": ["LOC-X"]}
+
+
+@pytest.mark.parametrize("lines", [None, 5, b"a", {"a": {}}, [5], ["a", None]])
+def test_what_are_no_lines_is_an_error(lines):
+    with pytest.raises(TypeError, match=r"The lines must be a string, or a list of strings|Line \d must be a string"):
+        read_relation_lines(lines)
 
 
 def test_both_directions_of_any_kind_are_read():

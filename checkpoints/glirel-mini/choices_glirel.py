@@ -42,3 +42,20 @@ CHOICES: dict[str, object] = {
     "loss_reduction": LossReduction,
 }
 """The fields of [`GLiRELConfig`] that choose between names."""
+
+_FUSION_STEPS = ("l2l", "l2t", "t2t", "t2l")
+
+
+def read_schema(schema: str) -> list[str]:
+    """The steps of a fusion schema.
+
+    Raises:
+        ValueError: when it is not a list of steps joined by hyphens; the message names it.
+    """
+    steps = schema.split("-")
+    if any(step not in _FUSION_STEPS for step in steps):
+        raise ValueError(
+            f"`fusion_schema` must be steps joined by hyphens, each one of {', '.join(_FUSION_STEPS)} (l: relation "
+            f"types, t: the text): got {schema!r}."
+        )
+    return steps

@@ -24,6 +24,7 @@ from .choices_glirel import (
     Scorer,
     SharedWords,
     SubtokenPooling,
+    read_schema,
 )
 
 # The paper's encoder (Section 3): what a bare `GLiRELConfig()` describes.
@@ -434,6 +435,7 @@ class GLiRELConfig(PreTrainedConfig):
                 f"{self.label_encoding!r}. Set label_encoding='separate', or leave it out."
             )
         if self.fusion_schema is not None:
+            read_schema(self.fusion_schema)
             heads = self.encoder_config.num_attention_heads
             if self.hidden_size % heads:
                 raise ValueError(

@@ -93,6 +93,7 @@ class Request:
     entities: list[Entity]
     relation_types: list[RelationType]
     are_found: bool = False  # the entities, by `ner`: nobody chose them
+    sentences: object = None  # half-open character spans, where they are known
 
 
 def read_relation_types(relation_types: object) -> list[RelationType]:
@@ -180,7 +181,8 @@ def read_request(
     """What is asked of one text.
 
     Args:
-        item: a text, or a dictionary with `text` and optionally `entities` and `relation_types`. What is absent or
+        item: a text, or a dictionary with `text` and optionally `entities`, `relation_types` and `sentences`. What is
+            absent or
             `None` there is as the call says. Other keys are left alone, so that rows of a data set can be passed,
             unless they look like misspellings of these.
         relation_types: of the call.
@@ -204,7 +206,8 @@ def read_request(
         )
     entities = given.get("entities")
     found = _find_entities(text, ner) if entities is None else entities
-    request = Request(text, read_entities(found, text), read_types(asked), entities is None)
+    of_text = read_entities(found, text)
+    request = Request(text, of_text, read_types(asked), are_found=entities is None, sentences=given.get("sentences"))
     _check_labels(request)
     return request
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from .coreference_glirel import Aggregation, aggregate, connected_components, merge_entities
+from .evidence_glirel import TextContext
 from .mentions_glirel import listed
 from .requests_glirel import Entity, RelationType, check_probability, check_top_k
 
@@ -38,6 +39,7 @@ class RelationScores:
         self_pairs: whether pairs of an entity with itself were asked for.
         collapse: which entities that `ner` found are parts of the same words, so that a model cannot tell them apart;
             `None` where there are none.
+        context: where evidence is found, if it was asked for.
         merged_from: the entities that these were merged from, see [`merge`]; `None` where they were not merged.
     """
 
@@ -49,6 +51,7 @@ class RelationScores:
     threshold: float
     self_pairs: bool = False
     collapse: str | None = None
+    context: TextContext | None = None
     merged_from: list[Entity] | None = None
 
     @property
@@ -99,6 +102,7 @@ class RelationScores:
             entities=merge_entities(self.entities, whole),
             pair_index=pair_index,
             scores=scores,
+            context=None,  # which knows the entities that were read
             merged_from=self.entities if self.merged_from is None else self.merged_from,
         )
 
@@ -137,18 +141,31 @@ class RelationScores:
         )
         return without.merge(clusters, aggregation)
 
-    def select(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, object]]:
+    def select(
+        self, threshold: float | None = None, top_k: int | None = None, evidence: int | None = None
+    ) -> list[dict[str, object]]:
         """The relations, by falling score, as the pipeline returns them.
 
         Args:
             threshold: least probability, for relation types without one of their own; by default the model's. No
                 score that is returned is below it.
             top_k: at most that many relations for each ordered pair.
+            evidence: at most that many sentences for each relation, where evidence was asked for.
 
         Raises:
-            ValueError: when `threshold` is not a probability, or `top_k` not a whole number of at least 1.
+            ValueError: when `threshold` is not a probability, `top_k` not a whole number of at least 1, or there is no
+                evidence.
         """
-        return [relation for relation, _ in self._listed(np.nonzero(self._reasons(threshold, top_k) == 0))]
+        listed = self._listed(np.nonzero(self._reasons(threshold, top_k) == 0))
+        if evidence is None:
+            return [relation for relation, _ in listed]
+        if self.context is None:
+            raise ValueError("These scores have no evidence. Ask the extractor for it: evidence=3.")
+        return [
+            {**relation, "evidence": self.context.evidence(int(head), int(tail), evidence)}
+            for relation, (row, _) in listed
+            for head, tail in [self.pair_index[row]]
+        ]
 
     def left_out(self, threshold: float | None = None, top_k: int | None = None) -> list[dict[str, object]]:
         """What [`select`] leaves out, by falling score.

@@ -28,13 +28,21 @@ def _as_ranges(codes: Iterable[int]) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-# Scripts that put no space between words: each of their letters is a word, so that mentions can end anywhere.
+# Scripts that put no space between words: each of their letters is a word, so that mentions can end anywhere. They are
+# the blocks where a line may break between letters: line-breaking classes ID, SA, AK and AS of UAX #14, without signs.
 _EAST_ASIAN = [(0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF)]  # kana with its signs, Han
+_IDEOGRAPHS = (0x20000, 0x3FFFF)  # planes 2 and 3, which hold nothing else
 _UNSPACED = [
+    *((0x2E80, 0x2FDF), (0x3100, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF)),  # radicals, Bopomofo, small kana
+    *((0xA000, 0xA4CF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F)),  # Yi, halfwidth and further kana
+    *((0x16FE0, 0x18DFF), (0x1B170, 0x1B2FF)),  # Tangut and Khitan, Nushu
     *((0x0E00, 0x0E7F), (0x0E80, 0x0EFF)),  # Thai, Lao
-    *((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)),  # Myanmar
+    *((0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0x116D0, 0x116FF)),  # Myanmar
     *((0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0xAA80, 0xAADF)),  # Khmer; Tai Le, Lue, Tham, Viet
-    *((0x1B00, 0x1B7F), (0xA980, 0xA9DF)),  # Balinese, Javanese
+    (0x11700, 0x1174F),  # Ahom
+    *((0x1B00, 0x1B7F), (0xA980, 0xA9DF), (0x1BC0, 0x1BFF), (0xAA00, 0xAA5F)),  # Balinese, Javanese, Batak, Cham
+    *((0x11000, 0x1107F), (0x11300, 0x113FF), (0x11900, 0x1195F)),  # Brahmi, Grantha, Tulu-Tigalari, Dives Akuru
+    *((0x11EE0, 0x11EFF), (0x11F00, 0x11F5F)),  # Makasar, Kawi
 ]
 # Planes 2 to 13 hold ideographs only, and what follows plane 14 is private.
 _CATEGORIES = {code: unicodedata.category(chr(code)) for code in [*range(0x20000), *range(0xE0000, 0xE1000)]}
@@ -44,7 +52,7 @@ _LETTER = "".join(
     _as_ranges(code for code in range(first, last + 1) if _CATEGORIES[code][0] in kinds)
     for blocks, kinds in ((_EAST_ASIAN, "LNPSZC"), (_UNSPACED, "L"))
     for first, last in blocks
-)
+) + "-".join(map(chr, _IDEOGRAPHS))
 _RUN = rf"(?:(?![{_LETTER}])[\w{_MARK}])+"
 _SIGN = rf"[^\w\s{_MARK}{_FORMAT}][{_MARK}]*"
 # A word is a run of letters, digits and marks, with the format characters inside it; a letter of an unspaced script
@@ -84,30 +92,37 @@ def count_tokens(word_ids: list[int], num_words: int) -> list[int]:
     return starts
 
 
-def check_span(span: object, index: int, length: int, unit: str) -> Span:
+def check_span(span: object, place: int | str, length: int, unit: str) -> Span:
     """Returns `(start, end)` when it is a half-open, non-empty span within `length` units.
+
+    Args:
+        span: what should be a span.
+        place: what errors call it, such as `"entities[1].mentions[0]"`, or its position in `entities`.
+        length: of the text, in units.
+        unit: what spans count, such as `"word"`.
 
     Raises:
         TypeError: when it is not a pair of whole numbers.
         ValueError: when it is empty, ends before it starts, or reaches outside the text.
     """
+    where = place if isinstance(place, str) else f"entities[{place}]"
     if isinstance(span, np.ndarray) and span.shape == (2,):
         span = tuple(span)
     if not isinstance(span, Sequence) or isinstance(span, (str, bytes, bytearray)) or len(span) != 2:
-        raise TypeError(f"`entities[{index}]` must be (start, end), half-open, in {unit}s: got {span!r}.")
+        raise TypeError(f"`{where}` must be (start, end), half-open, in {unit}s: got {span!r}.")
     if any(isinstance(bound, (bool, np.bool_)) or not hasattr(bound, "__index__") for bound in span):
-        raise TypeError(f"`entities[{index}]` must hold two whole numbers: got {tuple(span)!r}.")
+        raise TypeError(f"`{where}` must hold two whole numbers: got {tuple(span)!r}.")
     start, end = (bound.__index__() for bound in span)
     if start == end:
         raise ValueError(
-            f"`entities[{index}]` is ({start}, {end}), an empty span. Spans are half-open: the single {unit} at "
+            f"`{where}` is ({start}, {end}), an empty span. Spans are half-open: the single {unit} at "
             f"{start} is ({start}, {start + 1})."
         )
     if start > end:
-        raise ValueError(f"`entities[{index}]` is ({start}, {end}), which ends before it starts.")
+        raise ValueError(f"`{where}` is ({start}, {end}), which ends before it starts.")
     if start < 0 or end > length:
         raise ValueError(
-            f"`entities[{index}]` is ({start}, {end}), outside the text, which has {length} {unit}s. Spans are "
+            f"`{where}` is ({start}, {end}), outside the text, which has {length} {unit}s. Spans are "
             f"half-open and counted in {unit}s."
         )
     return start, end
@@ -119,8 +134,21 @@ def check_alignment(alignment: object) -> None:
         raise ValueError(f"`alignment` must be 'strict' or 'expand': got {alignment!r}.")
 
 
-def align(text: str, words: Words, char_spans: Sequence[object], alignment: str = "strict") -> list[Span]:
+def align(
+    text: str,
+    words: Words,
+    char_spans: Sequence[object],
+    alignment: str = "strict",
+    places: Sequence[str] | None = None,
+) -> list[Span]:
     """Turns half-open character spans of `text` into half-open word spans.
+
+    Args:
+        text: what they are in.
+        words: its words.
+        char_spans: the spans.
+        alignment: `"strict"` or `"expand"`.
+        places: what errors call each span, such as `"entities[1].mentions[0]"`; by default its position in `entities`.
 
     Raises:
         ValueError: when a span is empty, outside the text, or (unless `alignment="expand"`) cuts a word.
@@ -129,15 +157,14 @@ def align(text: str, words: Words, char_spans: Sequence[object], alignment: str 
     starts, ends = [start for start, _ in words.char_spans], [end for _, end in words.char_spans]
     word_spans = []
     for index, span in enumerate(char_spans):
-        start, end = check_span(span, index, len(text), "character")
+        where = f"entities[{index}]" if places is None else places[index]
+        start, end = check_span(span, where, len(text), "character")
         first, last = bisect_right(ends, start), bisect_right(starts, end - 1)
         if first >= last:
-            raise ValueError(
-                f"`entities[{index}]` is {(start, end)}, which holds no word: {_around(text, start, end)}."
-            )
+            raise ValueError(f"`{where}` is {(start, end)}, which holds no word: {_around(text, start, end)}.")
         if alignment == "strict" and (starts[first], ends[last - 1]) != (start, end):
             raise ValueError(
-                f"`entities[{index}]` is {(start, end)}, which does not start and end on word boundaries: "
+                f"`{where}` is {(start, end)}, which does not start and end on word boundaries: "
                 f"{_around(text, start, end)}. The nearest valid span is {(starts[first], ends[last - 1])}, "
                 f"{text[starts[first] : ends[last - 1]]!r}; alignment='expand' takes it."
             )
@@ -146,14 +173,18 @@ def align(text: str, words: Words, char_spans: Sequence[object], alignment: str 
 
 
 def find_collapse(
-    text: str, words: Words, char_spans: Sequence[Sequence[int]], word_spans: Sequence[Span]
+    text: str,
+    words: Words,
+    char_spans: Sequence[Sequence[int]],
+    word_spans: Sequence[Span],
+    places: Sequence[str] | None = None,
 ) -> str | None:
     """Says which two mentions differ in characters and not in words, so that a model could not tell them apart.
 
     Args:
         text: what they are in.
         words: its words.
-        char_spans, word_spans: of the mentions, as [`align`] takes and gives them.
+        char_spans, word_spans, places: of the mentions, as [`align`] takes and gives them.
 
     Returns:
         A sentence without its full stop, for an error or a warning, about the first two; `None` where there are none.
@@ -162,11 +193,14 @@ def find_collapse(
     for index, span in enumerate(word_spans):
         other = seen.setdefault(span, index)
         if tuple(char_spans[other]) != tuple(char_spans[index]):
-            one, two = (f"`entities[{i}]` ({text[slice(*char_spans[i])]!r})" for i in (other, index))
+            one, two = (
+                f"`{f'entities[{i}]' if places is None else places[i]}` ({text[slice(*char_spans[i])]!r})"
+                for i in (other, index)
+            )
             whole = text[words.char_spans[span[0]][0] : words.char_spans[span[1] - 1][1]]
             return (
-                f"{one} and {two} are parts of the same words, {whole!r}, and would get the same scores. Pass one of "
-                "them, or a text in which they are words of their own"
+                f"{one} and {two} are parts of the same words, {whole!r}, so that the model cannot tell them apart. "
+                "Pass one of them, or a text in which they are words of their own"
             )
     return None
 

@@ -25,6 +25,8 @@ class Window:
     Args:
         features: what the tokenizer built of it; dropped once it is scored.
         prompt: what it was built with.
+        span: the words that it reads, half-open, in the whole text.
+        entities: those in it, as positions among the entities of the whole text.
         pair_index: head and tail of each pair among the entities of the whole text, `(pairs, 2)`.
         columns: the relation types that it is asked for, half-open, among all of the text.
         scores: probabilities `(pairs, relations)`, once it is scored.
@@ -33,6 +35,8 @@ class Window:
 
     features: dict[str, np.ndarray]
     prompt: Prompt
+    span: Span
+    entities: list[int]
     pair_index: np.ndarray
     columns: Span
     scores: np.ndarray | None = None

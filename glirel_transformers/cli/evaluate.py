@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glirel_transformers.extras import require_extra
-from glirel_transformers.files import check_writable
+from glirel_transformers.files import check_not_an_input, check_writable
 
 from .console import errors_without_traceback
 from .evaluate_figures import curve_of, figures_of
@@ -50,6 +50,7 @@ def evaluate(given: EvaluateOptions) -> None:
         for option, file in (("--output", given.output), ("--plot", given.plot)):
             if file is not None:
                 check_writable(file, option)
+                check_not_an_input(file, [given.checkpoint, *given.data], option)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
         result, report = _run(given)

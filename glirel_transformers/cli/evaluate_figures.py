@@ -34,6 +34,7 @@ def figures_of(result: Evaluation) -> dict[str, Any]:
         "threshold": result.counts.threshold,
         "averages": result.counts.averages(),
         **({"facts": result.facts()} if result.by_entity else {}),
+        **({} if result.evidence is None else {"evidence": result.evidence._asdict()}),
         "best_on_these_data": _fits(result),
         "relation_types": per_type,
     }

@@ -68,6 +68,13 @@ def _show_documents(report: dict[str, Any]) -> None:
             f"{facts['ign_f1']:.3f}"
         )
 
+    if "evidence" in report:
+        found = report["evidence"]
+        console.print(
+            f"Evidence: of the {found['num_gold']:,} sentences that annotators chose for gold facts, "
+            f"{found['num_right']:,} are among as many that the model weighs most: {found['f1']:.3f}"
+        )
+
 
 def show_notes(result: Evaluation) -> None:
     """Says what is not counted, or counted as missed without being seen."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+from glirel_transformers.files import check_not_an_input
+
 from .console import console, errors, errors_without_traceback, plain
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def export_checkpoint(
     """
     with errors_without_traceback():
         _check_together(calibrate, limit, max_loss, force, quantize, dtype)
+        check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
         from transformers.utils import logging
 
         from glirel_transformers.export.calibration import MAX_LOSS, AccuracyLossError

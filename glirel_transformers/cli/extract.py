@@ -12,9 +12,11 @@ from typing import Any
 
 import typer
 
-from glirel_transformers.files import read_text
+from glirel_transformers.checkpoints import model_name
+from glirel_transformers.files import check_not_an_input, check_replaceable, read_text
 from glirel_transformers.formats import SUFFIXES
 from glirel_transformers.jobs import Source, existing_path, find_sources
+from glirel_transformers.jobs.choices import PARTIAL, PROGRESS
 from glirel_transformers.relation_syntax import read_relation_lines
 
 from .console import errors, errors_without_traceback, interruptible
@@ -48,9 +50,11 @@ def extract(given: ExtractOptions) -> None:
         # All that can be checked without a model, before the seconds that torch takes.
         relation_types = _read_relations(given.relation, given.relations)
         sources = find_sources(given.inputs, given.input_format, given.text_column)
-        _check_against_output(sources, given.inputs, given.output)
         _check_together(given, sources, has_relations=relation_types is not None)
         chosen = _choose_format(given, sources)
+        if given.output is not None:
+            check_replaceable(given.output)
+            _check_output(given, given.output, sources)
         _check_writing(given, chosen)
         from .extract_run import run
 
@@ -74,17 +78,15 @@ def _read_relations(names: list[str] | None, file: Path | None) -> dict[str, dic
     return read
 
 
-def _check_against_output(sources: list[Source], inputs: list[str], output: Path | None) -> None:
-    """Refuses an output that is also an input."""
-    if output is None:
-        return
-    target = output.resolve()
-    for source in sources:
-        if source.path is not None and source.path.resolve() == target:
-            raise ValueError(f"{str(output)!r} is an input. Name another --output.")
-    for name in inputs:
+def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) -> None:
+    """Refuses an output that is also an input, or that the next run would take for one."""
+    recognizer = (given.ner or "").removeprefix("spacy:").removeprefix("gliner:")
+    read = [*(source.path for source in sources), given.relations, model_name(given.model), recognizer]
+    for ending in ("", PARTIAL, PROGRESS, PARTIAL + PROGRESS):
+        check_not_an_input(output.with_name(output.name + ending), read)
+    for name in given.inputs:
         path = existing_path(name)
-        if path is not None and path.resolve() in target.parents:
+        if path is not None and path.resolve() in output.resolve().parents:
             raise ValueError(f"--output {str(output)!r} is in the input folder {name!r}. Name a place outside of it.")
 
 

@@ -110,6 +110,16 @@ AlignmentOption = Annotated[
         rich_help_panel=_WHAT,
     ),
 ]
+Evidence = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Add to each relation the n sentences that count most for it, with their weights; for models with a "
+        "localized context.",
+        rich_help_panel=_WHAT,
+    ),
+]
 InputFormat = Annotated[
     Kind | None,
     typer.Option(
@@ -191,6 +201,15 @@ Dtype = Annotated[
     Precision | None,
     typer.Option(help="Precision of the weights. [default: that of the checkpoint]", rich_help_panel=_MODEL),
 ]
+EncodedTypesFile = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False,
+        help="Keep what the model made of the relations in this file, and read it from there the next time; for "
+        "models that read them apart from the texts.",
+        rich_help_panel=_MODEL,
+    ),
+]
 BatchSize = Annotated[
     int,
     typer.Option(
@@ -232,6 +251,7 @@ class ExtractOptions:
     coreference: Coreference = False
     group_size: GroupSizeOption = None
     truncation: TruncationOption = "error"
+    evidence: Evidence = None
     alignment: AlignmentOption = None
     input_format: InputFormat = None
     text_column: TextColumn = None
@@ -244,6 +264,7 @@ class ExtractOptions:
     model: Model = None
     device: Device = None
     dtype: Dtype = None
+    encoded_types: EncodedTypesFile = None
     batch_size: BatchSize = 32
     engine: EngineOption = "local"
     workers: Workers = None

@@ -65,7 +65,8 @@ class Report:
         if self._is_long:
             errors.print(f"[bold red]malformed:[/bold red] {plain(str(malformed))}")
         else:
-            errors.print(f"[bold red]error:[/bold red] {plain(malformed.error)}")
+            text = malformed.error if malformed.item.source is None else str(malformed)
+            errors.print(f"[bold red]error:[/bold red] {plain(text)}")
 
 
 def summary(counts: Counts) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.files import decode_text
 from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, write_csv
 from glirel_transformers.jobs import (
     Engine,
@@ -21,6 +22,7 @@ from glirel_transformers.jobs import (
     Outcome,
     ResumableOutput,
     Source,
+    encode_types,
     local_engine,
     read_chunks,
     read_items,
@@ -28,6 +30,7 @@ from glirel_transformers.jobs import (
     stream_records,
     write_resumably,
 )
+from glirel_transformers.jobs.choices import PARTIAL
 from glirel_transformers.options_glirel import GroupSize
 from glirel_transformers.report import relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
@@ -59,6 +62,8 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
         coreference=given.coreference,
         group_size=_read_group_size(given.group_size),
         truncation=given.truncation,
+        evidence=given.evidence,
+        encoded_types=None if given.encoded_types is None else str(given.encoded_types),
         alignment=given.alignment,
         batch_size=given.batch_size,
         dtype=given.dtype,
@@ -66,12 +71,14 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
     )
     if given.entity:
         (item,) = read_items(sources)
-        text = item.raw.decode("utf-8")
+        text = decode_text(item.raw, item.place)
         sources = [replace(sources[0], text=text)]
         settings = replace(settings, entities=find_entities(text, given.entity))
 
     def make_engine() -> Engine:
         disable_progress_bar()  # of loading weights
+        if given.encoded_types is not None and not given.encoded_types.exists():
+            encode_types(settings, str(given.encoded_types))
         if given.engine == "local":
             return local_engine(settings)
         from glirel_transformers.jobs.ray_engine import ray_engine
@@ -128,7 +135,7 @@ def _write(
 ) -> Outcome:
     """Writes a file. Formats other than JSON lines are written from these once all is done."""
     is_lines = output_format == "jsonl"
-    records = path if is_lines else path.with_name(f"{path.name}.partial.jsonl")
+    records = path if is_lines else path.with_name(f"{path.name}{PARTIAL}")
     shaping = {**settings.shaping(), "on_error": given.on_error, "text_column": given.text_column}
     write = _writer(given, output_format)
     write([], io.StringIO())  # a missing package should be noticed now, not when all is done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -50,11 +50,9 @@ def info(
 def _facts(found: Checkpoint) -> Table:
     from glirel_transformers.configuration_glirel import STAGES
 
-    encoder = found.encoder
-    rows = {
-        "encoder": f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}"
-        f", {encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
-    }
+    rows = {"encoder": _encoder(found.encoder)}
+    if found.label_encoder is not None:
+        rows["label encoder"] = _encoder(found.label_encoder)
     for stage, names in STAGES.items():
         # As they would be set.
         rows[stage] = ", ".join(f"{name}={found.head[name]}" for name in names if found.head.get(name) is not None)
@@ -82,6 +80,13 @@ def _limits(found: Checkpoint) -> Iterator[str]:
         yield f"{found.max_pair_distance:,} words between the starts of a pair's mentions"
 
 
+def _encoder(encoder: dict[str, Any]) -> str:
+    return (
+        f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}, "
+        f"{encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
+    )
+
+
 def _capacity(found: Checkpoint) -> Table:
     names = (
         "the names that it was trained on"
@@ -92,6 +97,11 @@ def _capacity(found: Checkpoint) -> Table:
         f"How many relation types fit next to a text, at {found.tokens_per_name:.1f} tokens a name (measured on"
         f" {names}) and {found.tokens_per_word:.2f} a word (on a paragraph of English)"
     )
+    if not found.tokens_per_name:
+        title = (
+            "The model reads relation types apart from the text, which alone must fit, at "
+            f"{found.tokens_per_word:.2f} tokens a word (on a paragraph of English)"
+        )
     if found.head["entity_markers"]:
         title += "; each mention takes two more tokens"
     table = Table("words", title=title, title_justify="left", title_style="")

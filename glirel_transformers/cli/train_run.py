@@ -16,7 +16,7 @@ from glirel_transformers.checkpoints import model_name
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data import count_relation_types
 from glirel_transformers.extras import require_extra
-from glirel_transformers.files import read_json_object
+from glirel_transformers.files import check_not_an_input, read_json_object
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.trainer import GLiRELTrainingArguments, RelationCollator
 from glirel_transformers.trainer.collator import pairs_entities
@@ -24,6 +24,7 @@ from glirel_transformers.trainer.run import (
     CHECKPOINTS,
     CONTENTS,
     MODEL,
+    SETTINGS,
     TrainingResult,
     check_same_run,
     digest_of,
@@ -89,6 +90,9 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
     if settings.encoder is None:
         settings = replace(settings, model=model_name(settings.model))
         plan = replace(plan, settings=settings)
+    read = [*settings.data, *(settings.eval_files or ()), settings.stand_ins, settings.model, settings.encoder]
+    for part in (MODEL, CHECKPOINTS, SETTINGS):
+        check_not_an_input(settings.output / part, read)
     if is_main_process():
         check_same_run(settings.output, _noted(plan), _CHANGEABLE)
     set_seed(settings.seed)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +16,8 @@ from torch import Tensor
 from transformers.utils import cached_file
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.files import read_json_object
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 # What `torch.load` raises on files that are truncated or something else.
@@ -64,7 +66,8 @@ def _read_safetensors(source: str) -> dict[str, Tensor]:
     """The tensors of `model.safetensors`, or of the files that its index names."""
     names = ["model.safetensors"]
     if index := find_optional(source, "model.safetensors.index.json"):
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        weights: Any = read_json_object(index)["weight_map"]
+        names = sorted(set(weights.values()))
     state: dict[str, Tensor] = {}
     for name in names:
         with safe_open(cached_file(source, name), "pt") as tensors:
@@ -124,6 +127,28 @@ def load_pickled(file: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
+    """The model that `config` describes, of which only names and shapes are there."""
+    with torch.device("meta"):
+        return GLiRELForRelationClassification(config)
+
+
+def complete_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, in the model's order.
+
+    Raises:
+        ValueError: when some are missing or left over.
+    """
+    state, expected = checkpoint.state, without_weights(checkpoint.config).state_dict()
+    missing, unexpected = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    if missing or unexpected:
+        raise ValueError(
+            f"The checkpoint's weights are not those of its configuration. Missing: {missing}. Unexpected: "
+            f"{unexpected}."
+        )
+    return {name: state[name] for name in expected}
+
+
 def keep_widest_type(target: Path, state: Mapping[str, Tensor]) -> None:
     """Notes in `config.json` a type that holds every weight exactly; transformers notes that of the first one."""
     types = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
@@ -134,15 +159,6 @@ def keep_widest_type(target: Path, state: Mapping[str, Tensor]) -> None:
         widest = torch.promote_types(widest, dtype)
     file = target / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
-    config["dtype"] = config["encoder_config"]["dtype"] = str(widest).removeprefix("torch.")
+    for part in (config, config["encoder_config"], config.get("label_encoder_config") or {}):
+        part["dtype"] = str(widest).removeprefix("torch.")
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def check_different(source: str, target: str | os.PathLike[str]) -> None:
-    """Checks that a checkpoint is not written over itself.
-
-    Raises:
-        ValueError: when both names are of the same folder.
-    """
-    if Path(source).is_dir() and Path(source).resolve() == Path(target).resolve():
-        raise ValueError(f"SRC and DST are the same folder, {source!r}. Name another one to write to.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from glirel_transformers.mentions_glirel import EntityReader
 from glirel_transformers.text_glirel import Span, split_words
 
 
@@ -54,21 +55,25 @@ class WordText:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._entities = EntityReader(text)
         spans = split_words(text)
         self.words = [text[start:end] for start, end in spans]
         self._first = {start: word for word, (start, _) in enumerate(spans)}
         self._after = {end: word + 1 for word, (_, end) in enumerate(spans)}
 
-    def place(self, entity: Mapping[str, Any], index: int) -> list[Placed]:
-        """The mentions of an entity, as [`Document.from_text`] takes it.
+    def place(self, entity: object, index: int) -> list[Placed]:
+        """The mentions of an entity, given in any form that [`read_entities`] takes in a list.
 
         Raises:
-            ValueError: when one cuts a word.
+            TypeError, ValueError: when it cannot be read, or a mention cuts a word.
         """
-        cluster = entity.get("mentions")
-        mentions = [entity] if cluster is None else cluster
-        known = None if cluster is None else index
-        return [Placed(*self._in_words(mention, index), entity.get("label"), known) for mention in mentions]
+        read = self._entities.read(entity, index)
+        is_cluster = len(read.mentions) > 1 or (isinstance(entity, Mapping) and entity.get("mentions") is not None)
+        known = index if is_cluster else None
+        return [
+            Placed(*self._place(mention[:2], place), read.label, known)
+            for mention, place in zip(read.mentions, read.places, strict=True)
+        ]
 
     def words_in(self, span: Sequence[int], where: str) -> Span:
         """The half-open word span of a half-open character span, which may have white space at its ends.
@@ -85,10 +90,6 @@ class WordText:
             following = next((word for begin, word in self._first.items() if begin >= start), len(self.words))
             return following, following
         return self._place((first, after), where)
-
-    def _in_words(self, mention: Mapping[str, Any] | Sequence[int], index: int) -> Span:
-        start, end = (mention["start"], mention["end"]) if isinstance(mention, Mapping) else mention[:2]
-        return self._place((start, end), f"entities[{index}]")
 
     def _place(self, span: Span, where: str) -> Span:
         start, end = span

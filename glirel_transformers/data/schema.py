@@ -213,6 +213,17 @@ class Document:
             for mention, place in zip(self.mentions, places, strict=True)
         ]
 
+    def char_sentences(self) -> list[Span] | None:
+        """The sentences as half-open character spans of [`to_text`]; `None` where they are not known."""
+        if not self.sentences:
+            return None
+        spans = find_words(self.words, " ".join(self.words) if self.text is None else self.text)
+        sentences: list[Span] = []
+        for start, end in self.sentences:
+            last = sentences[-1][1] if sentences else 0  # an empty sentence is empty there
+            sentences.append((spans[start][0], spans[end - 1][1]) if start < end else (last, last))
+        return sentences
+
     @property
     def entities(self) -> list[list[int]]:
         """The mentions of each entity, as positions in `mentions`, by the first; one of an unknown entity is alone."""

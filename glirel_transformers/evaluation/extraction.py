@@ -11,11 +11,12 @@ from tqdm.auto import tqdm
 
 from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.data.labels import make_labels
-from glirel_transformers.extractor_glirel import RelationExtractor
+from glirel_transformers.extractor_glirel import RelationExtractor, check_gives_evidence
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.windows_glirel import group_relation_types
 
+from .evidence import EvidenceScore, score_evidence
 from .facts import TrainFacts, entity_document, entity_names, fact_scores
 from .thresholds import ThresholdCounts
 
@@ -41,6 +42,8 @@ class Evaluation:
         by_entity: whether pairs were of entities, with all their mentions.
         num_train_facts: triples of names that training documents state; `None` where these were not given.
         seen_scores: probabilities of the gold facts that training documents state.
+        evidence: how well the sentences that count most for gold facts are those that annotators chose; `None` where
+            the model gives no evidence, or no document has any.
     """
 
     relation_types: list[str]
@@ -56,6 +59,7 @@ class Evaluation:
     by_entity: bool = False
     num_train_facts: int | None = None
     seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
+    evidence: EvidenceScore | None = None
 
     def facts(self, threshold: float | None = None) -> dict[str, float]:
         """Micro precision, recall and F1, and Ign F1 where training facts were given, as DocRED's script defines them.
@@ -131,7 +135,15 @@ def evaluate_extraction(
     )
     result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
     unscored: dict[int, int] = {}
-    for position, group, scores in _read(extract, texts, groups, batch_size, self_pairs):
+    sentences = _sentences(documents) if by_entity and _gives_evidence(extract) else None
+    weights: list[dict[int, float]] = []
+    chosen: list[tuple[int, ...]] = []
+    for position, group, scores in _read(extract, texts, groups, batch_size, self_pairs, sentences):
+        if scores.context is not None:
+            for relation in documents[position].relations:
+                if relation.relation_type in group and relation.evidence:
+                    weights.append(dict(enumerate(scores.context.weights(relation.head, relation.tail).tolist())))
+                    chosen.append(relation.evidence)
         if observe is not None:
             observe(scores)
         if position not in unscored:  # the first group, after which pairs are counted already
@@ -143,7 +155,23 @@ def evaluate_extraction(
         if train_facts is not None:
             result.seen_scores.append(_seen_scores(train_facts, names[position], group, scores, labels))
     result.num_unscored_pairs = sum(unscored.values())
+    result.evidence = score_evidence(weights, chosen) if chosen else None
     return result
+
+
+def _gives_evidence(extract: RelationExtractor | RelationExtractionPipeline) -> bool:
+    try:
+        check_gives_evidence(extract.model.config)
+    except ValueError:
+        return False
+    return True
+
+
+def _sentences(documents: Sequence[Document]) -> list[list[tuple[int, int]] | None] | None:
+    """The sentences of each document in characters, if any has evidence."""
+    if not any(relation.evidence for document in documents for relation in document.relations):
+        return None
+    return [document.char_sentences() for document in documents]
 
 
 def _read(
@@ -152,11 +180,15 @@ def _read(
     groups: list[list[str]],
     batch_size: int,
     self_pairs: bool | None,
+    sentences: Sequence[list[tuple[int, int]] | None] | None = None,
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
-    """Each document next to each group: its position, the group, and the scores."""
+    """Each document next to each group: its position, the group, and the scores, with evidence for `sentences`."""
     with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
         for group in groups:
-            items = ({"text": text, "entities": entities} for text, entities in texts)
+            items = (
+                {"text": text, "entities": entities, "sentences": of_text}
+                for (text, entities), of_text in zip(texts, sentences or [None] * len(texts), strict=True)
+            )
             found = extract(
                 items,
                 relation_types=group,
@@ -164,6 +196,7 @@ def _read(
                 return_scores=True,
                 batch_size=batch_size,
                 self_pairs=self_pairs,
+                evidence=None if sentences is None else 1,
             )
             for position, scores in enumerate(found):
                 progress.update()

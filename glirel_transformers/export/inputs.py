@@ -31,6 +31,8 @@ _Array = TypeVar("_Array", np.ndarray, "Tensor")
 # An input that may be left out, and the one whose axis it then calls real throughout.
 _SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS)
 _MASKED = {mask: items for items, mask in MASK_OF.items() if items not in _SPECIAL}
+# What addresses an axis, or rows of a table.
+_INTEGERS = (*ADDRESSES, "input_ids", "position_ids")
 # The order in which the model takes them: what it must have, then what it may have.
 _POSITIONAL = (
     *(name for name in AXES if name not in (*_MASKED, *_SPECIAL, "position_ids", "labels")),
@@ -50,7 +52,8 @@ def check_inputs(
         device: for tensors.
 
     Raises:
-        TypeError: for an input that the graph does not have, and for one that is not an array.
+        TypeError: for an input that the graph does not have, for one that is not an array, and for spans, indices or
+            numbers of tokens that are not integers.
         ValueError: for one that is missing, whose size does not fit the others, or whose spans or indices are out of
             range.
     """
@@ -120,11 +123,19 @@ def _by_kind(given: Mapping[str, object]) -> tuple[dict[str, np.ndarray], dict[s
 
 def _cast_array(name: str, value: np.ndarray) -> np.ndarray:
     """Masks are boolean in a graph, and all else is of 64 bits."""
+    if name in _INTEGERS and not np.issubdtype(value.dtype, np.integer):
+        raise _not_integers(name, value.dtype)
     return value.astype(np.bool_ if name in _MASKED else np.int64, copy=False)
 
 
 def _cast_tensor(name: str, value: Tensor) -> Tensor:
+    if name in _INTEGERS and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):
+        raise _not_integers(name, value.dtype)
     return value.to(torch.bool if name in _MASKED else torch.long)
+
+
+def _not_integers(name: str, dtype: object) -> TypeError:
+    return TypeError(f"`{name}` must hold whole numbers: got {dtype}. Use the tensors of its tokenizer.")
 
 
 def _all_real(items: _Array) -> _Array:

@@ -14,6 +14,7 @@ from transformers.utils import is_torch_available
 from glirel_transformers.configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from glirel_transformers.extras import require_extra
 from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
+from glirel_transformers.running_glirel import check_vocabulary
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .inputs import check_inputs
@@ -111,6 +112,7 @@ class ORTModelForRelationClassification:
         file = find_model(name, hub_options)
         config = load_config(name, hub_options)
         tokenizer = load_tokenizer(name, hub_options)
+        check_vocabulary(tokenizer, config, name)
         session = open_session(file, chosen, session_options, num_threads)
         check_session_fits(session, file)
         config.name_or_path = name

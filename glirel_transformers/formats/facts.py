@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,27 @@ Node = tuple[str, str | None]
 def node_of(entity: Mapping[str, Any]) -> Node:
     """What makes two mentions one entity: the same text and the same type."""
     return entity["text"], entity.get("label")
+
+
+def score_of(relation: Mapping[str, Any]) -> float | None:
+    """The score of a relation; `None` where a person added it.
+
+    Raises:
+        ValueError: when it is NaN or infinite, for which no format has a number.
+    """
+    score = relation.get("score")
+    if score is not None and not math.isfinite(score):
+        raise ValueError(
+            f"The score of {relation['relation']!r} between {relation['head']['text']!r} and "
+            f"{relation['tail']['text']!r} is {score}, which is not a number. Leave the score out, or the relation."
+        )
+    return score
+
+
+def other_names(entity: Mapping[str, Any]) -> list[str]:
+    """What else an entity is called, where it has several mentions: their texts but that of the first, each once."""
+    texts = dict.fromkeys(mention["text"] for mention in entity.get("mentions", ()))
+    return [text for text in texts if text != entity["text"]]
 
 
 def once_per_pair(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -44,5 +66,5 @@ def once_per_pair(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, An
 
 def _score(relation: Mapping[str, Any]) -> float:
     """The score, or less than any where a person added the relation."""
-    score = relation.get("score")
+    score = score_of(relation)
     return -1.0 if score is None else float(score)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from glirel_transformers.extras import require_extra
 
-from .facts import node_of
+from .facts import node_of, other_names, score_of
+from .lines import to_json
 
 if TYPE_CHECKING:
     import networkx
@@ -20,8 +21,9 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
     """A directed graph: entities are nodes, merged by text and type over all records; each relation is an edge.
 
-    A node is `(text, type)`, with the attributes `label` (its text), `type` (absent where it is unknown) and
-    `mentions` (how often it was named). An edge has `label` and `relation` (the relation's name), `score` (absent
+    A node is `(text, type)`, with the attributes `label` (its text), `type` (absent where it is unknown),
+    `mentions` (how often it was named) and `aliases` (a list of what else it was called, where entities have several
+    mentions; absent where there is nothing). An edge has `label` and `relation` (the relation's name), `score` (absent
     where a person added it), and where it comes from: `text_id` (the record's `id`), `source` and `line`, if the
     record has them. With records of [`once_per_pair`], it also has `mentions`.
 
@@ -38,7 +40,10 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
         for entity in record.get("entities", ()):
             node = node_of(entity)
             graph.add_node(node, **_known(label=entity["text"], type=entity.get("label")))
-            graph.nodes[node]["mentions"] = graph.nodes[node].get("mentions", 0) + 1
+            known = graph.nodes[node]
+            known["mentions"] = known.get("mentions", 0) + len(entity.get("mentions", [entity]))
+            if others := other_names(entity):
+                known["aliases"] = list(dict.fromkeys([*known.get("aliases", ()), *others]))
         place = {name: record.get(field) for field, name in _PLACE.items()}
         for relation in record.get("relations", ()):
             head, tail = node_of(relation["head"]), node_of(relation["tail"])
@@ -46,15 +51,16 @@ def to_networkx(records: Iterable[Mapping[str, Any]]) -> networkx.MultiDiGraph:
                 if "label" not in graph.nodes.get(node, {}):  # not among the record's entities
                     graph.add_node(node, **_known(label=node[0], type=node[1]), mentions=0)
             name = relation["relation"]
-            known = _known(score=relation.get("score"), mentions=relation.get("mentions"), **place)
-            graph.add_edge(head, tail, label=name, relation=name, **known)
+            said = _known(score=score_of(relation), mentions=relation.get("mentions"), **place)
+            graph.add_edge(head, tail, label=name, relation=name, **said)
     return graph
 
 
 def write_graphml(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     """Writes the graph of [`to_networkx`] as GraphML, with nodes `n0`, `n1`, … and edges `e0`, `e1`, … in their order.
 
-    The graph is held in memory. Control characters, which XML cannot hold, are written as U+FFFD.
+    The graph is held in memory. GraphML has no lists: `aliases` are a JSON list. Control characters, which XML cannot
+    hold, are written as U+FFFD.
 
     Raises:
         ImportError: without networkx.
@@ -79,4 +85,5 @@ def _known(**attributes: object) -> dict[str, object]:
 def _for_xml(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes that GraphML can hold: `text_id` is text, as one record may have a number and another a name."""
     plain = {name: str(value) if name == "text_id" else value for name, value in attributes.items()}
+    plain |= {name: to_json(value) for name, value in plain.items() if isinstance(value, list)}
     return {name: _NOT_IN_XML.sub("�", value) if isinstance(value, str) else value for name, value in plain.items()}

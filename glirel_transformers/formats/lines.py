@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
+from .facts import score_of
+
 _SIDES = ("head", "tail")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CSV_COLUMNS = (
@@ -15,12 +17,20 @@ CSV_COLUMNS = (
     "relation",
     *("tail", "tail_label", "tail_start", "tail_end"),
     *("score", "error"),
+    *("head_mentions", "tail_mentions"),
 )
 
 
-def to_json(record: Mapping[str, Any]) -> str:
-    """The record as one line of JSON, without its end."""
-    line = json.dumps(record, ensure_ascii=False)
+def to_json(record: object) -> str:
+    """The record, or another value, as one line of JSON, without its end.
+
+    Raises:
+        ValueError: when a number in it is NaN or infinite, which JSON cannot hold.
+    """
+    try:
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"A record cannot be written as JSON: {error}. Write null in its place.") from error
     try:
         line.encode()
     except UnicodeEncodeError:  # half a surrogate pair in a field that is carried through
@@ -38,6 +48,9 @@ def write_csv(
     records: Iterable[Mapping[str, Any]], file: TextIO, with_text: bool = False, spreadsheet_safe: bool = False
 ) -> None:
     """Writes one row a relation, record by record; the first row names the columns.
+
+    `head_start` and `head_end` are those of the entity's first mention. Where it has several, `head_mentions` is a
+    JSON list of them all, `[{"start": 0, "end": 11, "text": "Marie Curie"}, …]`, and else empty; so for the tail.
 
     A record with an `error` (one that could not be read, and was kept) is a row with its place and the error.
 
@@ -68,11 +81,13 @@ def _rows(records: Iterable[Mapping[str, Any]], with_text: bool) -> Iterator[dic
         place = {name: record[name] for name in ("id", "source", "line", "error") if record.get(name) is not None}
         place |= {"text": record.get("text", "")} if with_text else {}
         for relation in record.get("relations", ()):
-            row = {**place, "relation": relation["relation"], "score": relation.get("score")}
+            row = {**place, "relation": relation["relation"], "score": score_of(relation)}
             for side in _SIDES:
                 entity = relation[side]
                 row |= {side: entity["text"], f"{side}_label": entity.get("label")}
                 row |= {f"{side}_{end}": entity.get(end) for end in ("start", "end")}
+                if "mentions" in entity:
+                    row[f"{side}_mentions"] = to_json(entity["mentions"])
             yield row
         if "error" in record:
             yield place

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from glirel_transformers.extras import require_extra
 
-from .facts import node_of
+from .facts import node_of, other_names, score_of
 
 if TYPE_CHECKING:
     import rdflib
@@ -27,10 +27,11 @@ class _Block(NamedTuple):
 def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str = BASE) -> None:
     """Writes Turtle, record by record and in constant memory.
 
-    An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label` and its type
-    as `rdf:type`. A relation is the triple itself, and an `rdf:Statement` with `glirel:score` (absent where a person
-    added it), `dcterms:source`, `glirel:line` and `dcterms:identifier`, if the record has them. With records of
-    [`once_per_pair`], it also has `glirel:mentions`.
+    An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label`, its type as
+    `rdf:type` and, where it has several mentions, what else they call it as `skos:altLabel`. A relation is the triple
+    itself, and an `rdf:Statement` with `glirel:score` (absent where a person added it), `dcterms:source`,
+    `glirel:line` and `dcterms:identifier`, if the record has them. With records of [`once_per_pair`], it also has
+    `glirel:mentions`.
 
     Args:
         records: the records.
@@ -85,24 +86,30 @@ def _namespaces(prefixes: Mapping[str, str]) -> NamespaceManager:
 def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str, str], Iterator[_Block]]:
     """Namespaces by prefix, and what is said about each subject."""
     require_extra("graph", "rdflib")
-    from rdflib import DCTERMS, RDF, RDFS, XSD
+    from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD
 
-    prefixes = {"rdf": str(RDF), "rdfs": str(RDFS), "xsd": str(XSD), "dcterms": str(DCTERMS)}
+    known = {"rdf": RDF, "rdfs": RDFS, "xsd": XSD, "dcterms": DCTERMS, "skos": SKOS}
+    prefixes = {prefix: str(namespace) for prefix, namespace in known.items()}
     prefixes |= {name: f"{base}{name}:" for name in ("entity", "type", "relation")}
     return {**prefixes, "glirel": f"{base}vocabulary:"}, _blocks(records, base)
 
 
 def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]:
-    from rdflib import RDF, RDFS, BNode, Literal, URIRef
+    from rdflib import RDF, RDFS, SKOS, BNode, Literal, URIRef
 
-    described: set[Term] = set()
+    described: set[object] = set()
     num_statements = 0
 
+    def is_new(said: object) -> bool:
+        if said in described:
+            return False
+        if len(described) == _MAX_DESCRIBED:
+            described.clear()  # describing something again adds nothing new
+        described.add(said)
+        return True
+
     def describe(name: Term, label: str, kind: Term | None) -> Iterator[_Block]:
-        if name not in described:
-            if len(described) == _MAX_DESCRIBED:
-                described.clear()  # describing something again adds nothing new
-            described.add(name)
+        if is_new(name):
             types: list[tuple[Term, Term]] = [] if kind is None else [(RDF.type, kind)]
             yield _Block(name, [*types, (RDFS.label, Literal(label))])
 
@@ -113,7 +120,10 @@ def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]
 
     for record in records:
         for mention in record.get("entities", ()):
-            yield from describe(*entity(mention))
+            known = entity(mention)
+            yield from describe(*known)
+            if others := [name for name in other_names(mention) if is_new((known[0], name))]:
+                yield _Block(known[0], [(SKOS.altLabel, Literal(name)) for name in others])
         for found in record.get("relations", ()):
             head, tail = entity(found["head"]), entity(found["tail"])
             yield from describe(*head)
@@ -131,8 +141,8 @@ def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> It
     """The score of a relation, how often it was found, and where it comes from."""
     from rdflib import DCTERMS, XSD, Literal, URIRef
 
-    if found.get("score") is not None:
-        yield URIRef(f"{base}vocabulary:score"), Literal(f"{found['score']:.6f}", datatype=XSD.decimal)
+    if (score := score_of(found)) is not None:
+        yield URIRef(f"{base}vocabulary:score"), Literal(f"{score:.6f}", datatype=XSD.decimal)
     said = {
         URIRef(f"{base}vocabulary:mentions"): found.get("mentions"),
         DCTERMS.source: record.get("source"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .worker import ChunkResult as ChunkResult
     from .worker import ExtractionSettings as ExtractionSettings
     from .worker import Extractor as Extractor
+    from .worker import encode_types as encode_types
 
 # Loaded when they are asked for: the options of `glirel extract` are checked before torch is imported.
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "ResumableOutput": "output",
     "Source": "sources",
     "Truncation": "choices",
+    "encode_types": "worker",
     "existing_path": "sources",
     "find_sources": "sources",
     "local_engine": "run",

@@ -11,3 +11,6 @@ Kind = Literal["text", "lines", "jsonl", "table"]
 
 OnError = Literal["stop", "skip", "keep"]
 """What happens to malformed items: the run ends there, they are left out, or a record with `error` replaces them."""
+
+PARTIAL = ".partial.jsonl"  # follows the name of a file whose records are kept in lines until all is done
+PROGRESS = ".progress.json"  # follows that of a file of lines: its journal

@@ -19,6 +19,7 @@ from typing import IO, Any
 from glirel_transformers.files import Json, replace_atomically
 from glirel_transformers.formats.lines import to_json
 
+from .choices import PROGRESS
 from .records import Record
 from .sources import Chunk
 
@@ -96,7 +97,7 @@ class ResumableOutput:
         self.path = path
         self.settings = settings
         self.chunk_size = chunk_size
-        self.journal = path.with_name(f"{path.name}.progress.json")
+        self.journal = path.with_name(f"{path.name}{PROGRESS}")
         self.reached = Progress()
         self.finished: Progress | None = None
         self._file: IO[bytes] | None = None

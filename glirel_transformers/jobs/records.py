@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from glirel_transformers.data import Document, Mention
-from glirel_transformers.files import parse_json
+from glirel_transformers.files import decode_text, parse_json
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.options_glirel import ExtractionOptions
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import Entity, list_entities
 
@@ -63,12 +65,15 @@ class TextRequest:
         """The text as [`RelationExtractor`] takes it."""
         return {"text": self.text, "entities": self.entities, "relation_types": self.relation_types}
 
-    def to_record(self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]]) -> Record:
+    def to_record(
+        self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]], self_pairs: bool = False
+    ) -> Record:
         """The output's record: the input's own fields, text, entities, relations and place.
 
         Args:
             entities: the entities as they were read or found; whatever else the input says about them is kept.
             relations: the relations between them.
+            self_pairs: whether an entity could relate to itself, which readers of the record need to know.
         """
         given = [None] * len(entities) if self.entities is None else list_entities(self.entities)
         return {
@@ -79,8 +84,24 @@ class TextRequest:
                 for one, entity in zip(given, entities, strict=True)
             ],
             "relations": [{**relation, "score": round(relation["score"], 6)} for relation in relations],
+            **({"self_pairs": True} if self_pairs else {}),
             **place_of(self.item),
         }
+
+
+def in_options(message: str) -> str:
+    """An error message of the extractor, with options of the command line where it names arguments of Python.
+
+    Example:
+        >>> in_options("It is too long. Pass truncation='window' to the pipeline.")
+        'It is too long. Pass --truncation window.'
+    """
+    names = "|".join(option.name for option in fields(ExtractionOptions))
+    return re.sub(
+        rf"\b({names})=(['\"]?)(\w+)\2(?: to\s+the\s+pipeline)?",
+        lambda found: f"--{found[1].replace('_', '-')} {found[3]}",
+        message,
+    )
 
 
 def place_of(item: Item) -> Record:
@@ -95,19 +116,15 @@ def read_request(item: Item) -> TextRequest:
     A row of a table has its text in the column that was named; its other cells are carried through.
 
     A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
-    names or of lines in the simple syntax, or a dictionary with settings. The library's training format, `words` and
-    `mentions` with word spans, is read as well if there are no `entities`: its text is `text`, in which the words
-    follow each other with only white space between them, or else the words joined by spaces.
+    names, each as it stands, or a dictionary with settings; or a string of lines in the simple syntax. The library's
+    training format, `words` and `mentions` with word spans, is read as well if there are no `entities`: its text is
+    `text`, in which the words follow each other with only white space between them, or else the words joined by
+    spaces; mentions with the same number as `entity` are one entity.
 
     Raises:
         ValueError, TypeError: when it cannot be understood.
     """
-    try:
-        text = item.raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"It is not UTF-8 text ({error.reason} at byte {error.start}). Save the file as UTF-8."
-        ) from None
+    text = decode_text(item.raw)
     if item.header is not None:
         text, cells = item.header.read_row(text)
         return TextRequest(item, _carried(cells, ("text", "entities", *_OUTPUT_FIELDS)), text)
@@ -117,9 +134,9 @@ def read_request(item: Item) -> TextRequest:
     if not isinstance(record, dict):
         raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {shortened(record)}.")
     fields = _carried({name: value for name, value in record.items() if name not in ("text", "entities")})
-    relation_types = _read_relation_types(record.get("relation_types"))
+    asked = record.get("relation_types")
     text, entities = _read_text(record)
-    return TextRequest(item, fields, text, entities, relation_types)
+    return TextRequest(item, fields, text, entities, read_relation_lines(asked) if isinstance(asked, str) else asked)
 
 
 def _carried(fields: Mapping[str, object], taken: Collection[str] = _OUTPUT_FIELDS) -> Record:
@@ -138,14 +155,6 @@ def _read_text(record: Mapping[str, Any]) -> tuple[str, object]:
     return text, entities
 
 
-def _read_relation_types(relation_types: object) -> object:
-    if isinstance(relation_types, str):
-        return read_relation_lines(relation_types)
-    if isinstance(relation_types, list) and all(isinstance(line, str) for line in relation_types):
-        return read_relation_lines(relation_types, comments=False)
-    return relation_types
-
-
 def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """The text that was split into words, or else the words joined by spaces, and the entities given in words."""
     words, mentions = record["words"], record.get("mentions")
@@ -161,5 +170,17 @@ def _read_words(record: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
                 f"`mentions[{position}]` must have 'start' and 'end', half-open and in words, of which there are "
                 f"{len(words)}: got {shortened(dict(mention))}."
             )
-        spans.append(Mention(start, end, mention.get("label")))
-    return Document(words, spans, [], text=record.get("text")).to_text()
+        spans.append(Mention(start, end, mention.get("label"), _entity_number(mention, position)))
+    document = Document(words, spans, [], text=record.get("text"))
+    text, placed = document.to_text()
+    return text, [
+        placed[entity[0]] if len(entity) == 1 else {"mentions": [placed[position] for position in entity]}
+        for entity in document.entities
+    ]
+
+
+def _entity_number(mention: Mapping[str, Any], position: int) -> int | None:
+    number = mention.get("entity")
+    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+        return number
+    raise TypeError(f"`mentions[{position}].entity` must be a whole number: got {shortened(number)}.")

@@ -19,12 +19,12 @@ from typing import IO
 from glirel_transformers.files import COMPRESSED, is_compressed, open_binary, plain_suffix
 
 from .choices import Kind
-from .tables import BYTE_ORDER_MARK, Header, read_header, split_rows
+from .tables import BYTE_ORDER_MARK, Header, looks_like_table, read_header, split_rows
 
 STDIN = "-"
 _JSON_LINES = (".jsonl", ".ndjson")
-_TABLES = (".csv", ".tsv")
-_OTHER_TABLES = (".parquet", ".xlsx", ".xls", ".feather", ".arrow", ".ods")
+_TABLES = (".csv", ".tsv", ".tab", ".psv")
+_OTHER_TABLES = (".parquet", ".orc", ".avro", ".feather", ".arrow", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".dbf")
 _DOCUMENTS = (".pdf", ".docx", ".doc", ".odt", ".rtf", ".html", ".htm", ".epub", ".pptx", ".zip", ".tar")
 _READ_IN_FOLDERS = (".txt", *_JSON_LINES)
 
@@ -38,12 +38,14 @@ class Source:
         path: the file, `None` for standard input and for a text that is given itself.
         text: the text, if it is known already.
         text_column: the column of a table that holds the texts.
+        is_guessed: whether the kind is only what is likely: nobody said it, and no name tells.
     """
 
     kind: Kind
     path: Path | None = None
     text: str | None = None
     text_column: str | None = None
+    is_guessed: bool = False
 
     @property
     def name(self) -> str | None:
@@ -127,7 +129,8 @@ def find_sources(inputs: Sequence[str], kind: Kind | None = None, text_column: s
     Args:
         inputs: paths, `"-"` or texts. What looks like a path and does not exist is an error.
         kind: how files and standard input are read; by default by their names: `.jsonl` and `.ndjson` (also with
-            `.gz` or `.xz`) as JSON lines, `.csv` and `.tsv` as tables, all others, and standard input, as one text.
+            `.gz` or `.xz`) as JSON lines, `.csv`, `.tsv`, `.tab` and `.psv` as tables, all others, and standard input,
+            as one text. What then looks like a table is an error when it is read.
         text_column: the column that holds the texts of tables, which are read only with it.
 
     Raises:
@@ -138,12 +141,14 @@ def find_sources(inputs: Sequence[str], kind: Kind | None = None, text_column: s
     for name in inputs:
         path = existing_path(name)
         if name == STDIN:
-            sources.append(Source(kind or "text", text_column=text_column))
+            sources.append(Source(kind or "text", text_column=text_column, is_guessed=kind is None))
         elif path is None:
             sources.append(Source("text", text=_checked_text(name)))
         else:
             files = _files_below(path, has_tables=text_column is not None) if path.is_dir() else [path]
-            sources += [Source(kind or _kind_of(file, text_column), file, text_column=text_column) for file in files]
+            for file in files:
+                is_guessed = kind is None and not path.is_dir()
+                sources.append(Source(kind or _kind_of(file, text_column), file, None, text_column, is_guessed))
     if sum(source.name == STDIN for source in sources) > 1:
         raise ValueError("Standard input (-) can be read once: it is named twice.")
     _check_tables(sources, text_column)
@@ -157,8 +162,8 @@ def _check_tables(sources: list[Source], text_column: str | None) -> None:
         raise ValueError("A table needs --text-column: name the column that holds the texts.")
     if not tables and text_column is not None:
         raise ValueError(
-            "--text-column names a column of tables, but no input is a .csv or .tsv file. Say --input-format table "
-            "for standard input and for tables with other names."
+            f"--text-column names a column of tables, but no input is a {', '.join(_TABLES)} file. Say --input-format "
+            "table for standard input and for tables with other names."
         )
     for source in tables:
         if source.path is not None:
@@ -227,7 +232,13 @@ def read_items(sources: Iterable[Source]) -> Iterator[Item]:
             yield Item("text", source.name, None, 0, raw, len(raw))
         elif source.kind == "text":
             with source.open() as file:
-                yield read_whole(source, file)
+                item = read_whole(source, file)
+            if source.is_guessed and looks_like_table(item.raw):
+                raise ValueError(
+                    f"{item.place} looks like a table, whose rows and columns are not one text. Say --input-format "
+                    "table and --text-column COLUMN; or --input-format text, if it is one text all the same."
+                )
+            yield item
         else:
             read = read_rows if source.kind == "table" else read_lines
             with source.open() as file:
@@ -261,7 +272,7 @@ def read_lines(
 
 
 def read_rows(
-    source: Source, file: IO[bytes], offset: int = 0, line: int = 2, num_bytes: int | None = None
+    source: Source, file: IO[bytes], offset: int = 0, line: int | None = None, num_bytes: int | None = None
 ) -> Iterator[Item]:
     """The items of a table, whose first row names the columns.
 
@@ -269,7 +280,8 @@ def read_rows(
         source: what the table is.
         file: its bytes, at their beginning.
         offset: where the first item begins; by default after the first row.
-        line: the number of its row, as spreadsheets count: the first row is 1, and empty rows count.
+        line: the number of its row, as spreadsheets count: the first row is 1, and empty rows count; by default of
+            the row after the one that names the columns.
         num_bytes: how many bytes of items are read; by default all.
 
     Raises:
@@ -281,7 +293,8 @@ def read_rows(
     else:
         offset = header.num_bytes
     end = None if num_bytes is None else offset + num_bytes
-    for row, read in enumerate(split_rows(file, header.separator), start=line):
+    first = header.row + 1 if line is None else line
+    for row, read in enumerate(split_rows(file, header.separator), start=first):
         raw = read.rstrip(b"\r\n")
         if raw:
             yield Item("table", source.name, row, offset, raw, len(read), header)

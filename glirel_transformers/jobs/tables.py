@@ -9,7 +9,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
+
+from glirel_transformers.files import decode_text
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SEPARATORS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar"}
@@ -22,7 +25,8 @@ class Header:
 
     Args:
         raw: its bytes, without the line's end.
-        num_bytes: how many bytes of the file it takes.
+        num_bytes: how many bytes of the file it takes, with the empty rows before it.
+        row: its number, as spreadsheets count; empty rows may come before it.
         columns: their names, all different; a column without a name is called `column_3`, by its position.
         text_column: the one that holds the texts.
         separator: what stands between cells.
@@ -30,6 +34,7 @@ class Header:
 
     raw: bytes
     num_bytes: int
+    row: int
     columns: tuple[str, ...]
     text_column: str
     separator: str
@@ -65,15 +70,21 @@ def read_header(file: IO[bytes], text_column: str, name: str) -> Header:
         name: what errors call the table.
 
     Raises:
-        UnicodeDecodeError: when it is not UTF-8.
-        ValueError: when the table has no such column, or has a column twice.
+        ValueError: when it is not UTF-8, has no such column, or has a column twice.
     """
-    read = next(split_rows(file, ","), b"")
-    raw = read.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
-    by_separator = {separator: _read_columns(raw.decode("utf-8"), separator) for separator in _SEPARATORS}
+    raw, num_bytes, row = b"", 0, 0
+    for row, read in enumerate(split_rows(file, ","), start=1):
+        raw = (read.removeprefix(BYTE_ORDER_MARK) if row == 1 else read).rstrip(b"\r\n")
+        num_bytes += len(read)
+        if raw:
+            break
+    first = decode_text(raw, name)
+    by_separator = {separator: _read_columns(first, separator) for separator in _SEPARATORS}
     separator = next((sign for sign, columns in by_separator.items() if text_column in columns), None)
     if separator is None:
         columns = max(by_separator.values(), key=len)
+        if not columns and b"\r" in raw:
+            raise ValueError(f"{name}: Its lines end in a carriage return alone. Save it with line ends LF or CRLF.")
         raise ValueError(
             f"{name}: The table has no column {text_column!r}. Its first row must name the columns; these are "
             f"{', '.join(map(repr, columns)) or 'none'}. Name one of them as --text-column."
@@ -81,7 +92,35 @@ def read_header(file: IO[bytes], text_column: str, name: str) -> Header:
     columns = by_separator[separator]
     if repeated := [column for column in dict.fromkeys(columns) if columns.count(column) > 1]:
         raise ValueError(f"{name}: The table has the column {repeated[0]!r} twice. Rename one of them.")
-    return Header(raw, len(read), columns, text_column, separator)
+    return Header(raw, num_bytes, row, columns, text_column, separator)
+
+
+def looks_like_table(raw: bytes) -> bool:
+    """Whether bytes that may be one text are rather a table: every row has as many cells as the first, at least two.
+
+    Commas, semicolons and bars occur in texts as well. There they count only where the first row reads like names of
+    columns, or has cells in quotation marks.
+    """
+    lines = raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").splitlines(keepends=True)
+    return any(_separates(separator, lines) for separator in _SEPARATORS)
+
+
+def _separates(separator: str, lines: list[str]) -> bool:
+    """Whether a separator divides lines into the cells of a table."""
+    rows, first, num_rows = _rows(lines, separator), [""], 0
+    try:
+        while row := next((cells for cells in iter(partial(_next_row, rows), None) if cells), None):
+            num_rows += 1
+            first = row if num_rows == 1 else first
+            if len(row) != len(first) or len(row) < 2:
+                return False
+    except csv.Error:
+        return False
+    if num_rows < 2 or not all(first):
+        return False
+    are_names = all(cell == cell.strip() and not cell.endswith((".", "!", "?")) for cell in first)
+    is_quoted = f'{separator}"' in lines[0] or lines[0].startswith('"')
+    return separator == "\t" or is_quoted or (are_names and len(set(first)) == len(first))
 
 
 def split_rows(file: IO[bytes], separator: str) -> Iterator[bytes]:

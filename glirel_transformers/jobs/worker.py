@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import cast
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.encoded_types_glirel import EncodesTypes
 from glirel_transformers.extractor_glirel import BATCHES_SORTED_TOGETHER, RelationExtractor
 from glirel_transformers.files import Json
 from glirel_transformers.loading import load_pipeline
 from glirel_transformers.ner import EntityRecognizer, load_entity_recognizer
 from glirel_transformers.options_glirel import ExtractionOptions, GroupSize
-from glirel_transformers.requests_glirel import TextError, check_batch_size, read_relation_types
+from glirel_transformers.requests_glirel import (
+    TextError,
+    check_batch_size,
+    read_relation_types,
+    with_readable_names,
+)
 from glirel_transformers.scores_glirel import RelationScores
 
 from .choices import Alignment, Precision, Truncation
-from .records import Malformed, Record, TextRequest, read_request
+from .records import Malformed, Record, TextRequest, in_options, read_request
 from .sources import Item
 
 
@@ -30,8 +37,9 @@ class ExtractionSettings:
         entities: the entities of the only text.
         ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
         ner_labels: the entity types that GLiNER is asked for.
-        threshold, top_k, truncation, self_pairs, readable_names, group_size, coreference, batch_size: as the pipeline
-            takes them.
+        threshold, top_k, truncation, self_pairs, readable_names, group_size, coreference, evidence, batch_size: as
+            the pipeline takes them.
+        encoded_types: file of relation types that the model need not read again.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default that of the checkpoint.
         device: where the models run; by default the first accelerator, else the CPU.
@@ -53,6 +61,8 @@ class ExtractionSettings:
     readable_names: bool = False
     group_size: GroupSize = None
     coreference: bool = False
+    evidence: int | None = None
+    encoded_types: str | None = None
     batch_size: int = 32
     dtype: Precision | None = None
     device: str | None = None
@@ -84,15 +94,16 @@ class ExtractionSettings:
             readable_names=self.readable_names,
             group_size=self.group_size,
             coreference=self.coreference,
+            evidence=self.evidence,
         )
 
     def shaping(self) -> dict[str, Json]:
-        """The settings that shape the output, as JSON values: all but the device.
+        """The settings that shape the output, as JSON values: all but the device and what is only kept.
 
         Those that are `None` or `False` are left out, so that a run that was started before an option existed can be
         resumed.
         """
-        settings = asdict(replace(self, model=model_name(self.model), device=None))
+        settings = asdict(replace(self, model=model_name(self.model), device=None, encoded_types=None))
         shaping: dict[str, Json] = json.loads(json.dumps(settings))
         return {name: value for name, value in shaping.items() if value is not None and value is not False}
 
@@ -114,6 +125,21 @@ class ChunkResult:
     entity_types: set[str | None] = field(default_factory=set)
 
 
+def encode_types(settings: ExtractionSettings, file: str) -> None:
+    """Writes what the model makes of the relation types, for `settings.encoded_types` of this run and others.
+
+    Raises:
+        ValueError: when each record has relation types of its own, or the model reads them before each text.
+    """
+    if settings.relation_types is None:
+        raise ValueError("--encoded-types keeps the relations that are named for all texts: name them with -r.")
+    relation_types = read_relation_types(settings.relation_types)
+    if settings.readable_names:
+        relation_types = with_readable_names(relation_types)
+    model = cast("EncodesTypes", load_pipeline(settings.model, settings.device, settings.dtype).model)
+    model.encode_relation_types([relation.wording for relation in relation_types]).save(file)
+
+
 @dataclass
 class Extractor:
     """Processes chunks. It loads its models when it is created.
@@ -132,6 +158,8 @@ class Extractor:
     def __post_init__(self) -> None:
         settings = self.settings
         self._extractor = load_pipeline(settings.model, settings.device, settings.dtype)
+        if settings.encoded_types is not None:
+            self._extractor.use_types(settings.encoded_types)
         if settings.ner is not None:
             self._ner = load_entity_recognizer(settings.ner, settings.ner_labels, settings.device)
 
@@ -155,11 +183,11 @@ class Extractor:
                 continue
             scores: RelationScores | TextError = next(results)
             if isinstance(scores, TextError):
-                result.records.append(Malformed(request.item, scores.message))
+                result.records.append(Malformed(request.item, in_options(scores.message)))
                 continue
-            relations = scores.select(options.threshold, options.top_k)
+            relations = scores.select(options.threshold, options.top_k, options.evidence)
             given = scores.entities if scores.merged_from is None else scores.merged_from
-            result.records.append(request.to_record(given, relations))
+            result.records.append(request.to_record(given, relations, options.self_pairs))
             result.num_unscored_pairs += scores.num_unscored_pairs
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")

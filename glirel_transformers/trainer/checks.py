@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from glirel_transformers.data.labels import has_negative
 from glirel_transformers.data.splits import count_relation_types
+from glirel_transformers.evaluation.facts import entity_document
 
+from .collator import RelationCollator
 from .dataset import RelationDataset
 
 
-def check_signal(dataset: RelationDataset, relation_types: Iterable[str] = ()) -> None:
+def check_signal(dataset: RelationDataset, collator: object = None) -> None:
     """Checks that training can teach something, before it begins.
 
     Args:
         dataset: what is trained on.
-        relation_types: what the collator asks for in addition to the types of the documents.
+        collator: what makes the batches.
 
     Raises:
-        ValueError: when no document has a relation, or none has a pair that is known not to have one: then a model
-            learns to say yes to everything.
+        ValueError: when no document has a relation, or none that is read along with its types, or when none has a
+            pair that is known not to have one: then a model learns to say yes to everything.
     """
     counts = count_relation_types(example.document for example in dataset)
     if not counts:
@@ -27,8 +27,19 @@ def check_signal(dataset: RelationDataset, relation_types: Iterable[str] = ()) -
             f"There is nothing to learn: none of the {len(dataset):,} documents has a relation. Give documents with "
             "`relations`."
         )
-    types = list(dict.fromkeys([*counts, *relation_types]))
-    if not any(has_negative(example.document, types) for example in dataset):
+    types = list(counts)
+    if isinstance(collator, RelationCollator):
+        collator.check_names(types)
+        if not any(map(collator.reads_a_relation, dataset)):
+            raise ValueError(
+                f"There is nothing to learn: none of the {counts.total():,} relations is read: head and tail are too "
+                f"far apart for a model that reads {collator.tokenizer.limits}, next to the relation types. Give "
+                "documents whose relations are nearer, or a model that reads more."
+            )
+        types = list(dict.fromkeys([*types, *collator.relation_types]))
+    by_entity = isinstance(collator, RelationCollator) and collator.by_entity
+    documents = (entity_document(one.document) if by_entity else one.document for one in dataset)
+    if not any(has_negative(document, types) for document in documents):
         raise ValueError(
             f"There is nothing to learn: every pair whose relations are known has every relation type ({len(types)}, "
             f"such as {types[0]!r}), so that a model would learn to say yes to everything. Give documents with other "

@@ -17,6 +17,7 @@ from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data.labels import make_labels
 from glirel_transformers.data.schema import Document
 from glirel_transformers.evaluation.facts import entity_document
+from glirel_transformers.mentions_glirel import listed
 from glirel_transformers.prompts_glirel import Prompt
 from glirel_transformers.text_glirel import Span, Words
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
@@ -121,6 +122,7 @@ class RelationCollator:
             max_batch_types=max_batch_types,
         )
         self.tokenizer = tokenizer
+        self._check_wordings()
         self.seed = seed
         self.coreference_label = coreference_label
         self.too_long = too_long
@@ -133,6 +135,51 @@ class RelationCollator:
     def relation_types(self) -> list[str]:
         """All types that instances are asked for, but for the one that joins mentions of one entity."""
         return self.sampler.relation_types
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Checks that relation types can be asked for, before any is drawn.
+
+        Raises:
+            TypeError, ValueError: when one is no text, or the tokenizer keeps nothing of it.
+        """
+        self.tokenizer.read_prompt(names)
+
+    def _check_wordings(self) -> None:
+        """Checks all that an instance may be asked for: names of types, and what stands in for them."""
+        types = dict.fromkeys(self.relation_types)
+        if self.sampler.coreference_label is not None:
+            types[self.sampler.coreference_label] = None
+        self.check_names(list(types))
+        stand_ins = self.sampler.stand_ins
+        if unknown := [name for name in stand_ins if name not in types]:
+            raise ValueError(
+                f"`stand_ins` has {listed(list(map(repr, unknown)))}, which the relation types are not: nothing would "
+                f"be asked for in these words. The types are {listed(list(map(repr, types)))}. Correct the name, or "
+                "leave it out."
+            )
+        for name, wordings in stand_ins.items():
+            try:
+                self.check_names(list(dict.fromkeys(wordings)))
+            except ValueError as error:
+                raise ValueError(f"`stand_ins[{name!r}]` cannot be asked for: {error}") from error
+
+    def reads_a_relation(self, example: Example) -> bool:
+        """Whether any relation of a document is read: of a long text, some fit into the model with no window.
+
+        Next to a relation stand the types that are drawn, or just its own where others may be dropped.
+        """
+        document = example.document
+        if self.too_long == "error" or self._reads_types_apart or not document.relations:
+            return bool(document.relations)
+        types = self.sampler.for_evaluation(None).draw(document, self._generator(example))
+        (words,) = self.tokenizer.read_words([document.words])
+        starts = [mention.start for mention in document.mentions]
+        for relation, hull in zip(document.relations, _hulls(document, self.by_entity), strict=True):
+            prompt = self.tokenizer.read_prompt([relation.relation_type] if self.sampler.random_drop else types)
+            room = self.tokenizer.room(prompt)
+            if room.admits(room.costs(words, starts), hull):
+                return True
+        return False
 
     def for_evaluation(self, relation_types: Sequence[str] | None = None) -> RelationCollator:
         """A copy that gives every instance the same types each time: no dropping, no stand-ins, no new draw by epoch.

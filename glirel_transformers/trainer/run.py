@@ -17,7 +17,7 @@ from glirel_transformers.checkpoints import check_checkpoint, model_name, naming
 from glirel_transformers.configuration_glirel import SYSTEMS
 from glirel_transformers.data import Document
 from glirel_transformers.evaluation.thresholds import Average
-from glirel_transformers.files import replace_atomically
+from glirel_transformers.files import read_json_object, replace_atomically
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 
 from .arguments import GLiRELTrainingArguments
@@ -122,7 +122,7 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
     """
     file = folder / SETTINGS
     if file.is_file() and last_whole_checkpoint(folder / CHECKPOINTS) is not None:
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = read_json_object(file)
         differing = [
             f"{name} was {before.get(name)!r} and is now {value!r}" if name != CONTENTS else "the files have changed"
             for name, value in settings.items()

@@ -112,12 +112,11 @@ class GLiRELTrainer(Trainer):
         """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on.
 
         Raises:
-            ValueError: when there is nothing to learn: no document has a relation, or no pair is known not to have
-                one.
+            ValueError: when there is nothing to learn: no document has a relation that is read, or no pair is known
+                not to have one; and for a name of which the tokenizer keeps nothing.
         """
         if self.train_dataset is not None:
-            dataset = _as_paired(self.train_dataset, getattr(self.data_collator, "by_entity", False))
-            check_signal(dataset, getattr(self.data_collator, "relation_types", ()))
+            check_signal(self.train_dataset, self.data_collator)
             if self.args.record_relation_types:
                 _record_relation_types(self.model.config, self.train_dataset)
         return super().train(*args, **kwargs)

@@ -21,7 +21,7 @@ MAX_MESSAGE = 1000  # characters: messages repeat what they are about, which may
 
 def extract(
     text: str,
-    entities: list[dict[str, Any]] | None = None,
+    entities: list[Any] | dict[str, Any] | None = None,
     relation_types: list[str] | dict[str, Any] | str = "",
     threshold: float | None = None,
     top_k: int | None = None,
@@ -32,8 +32,9 @@ def extract(
 
     Args:
         text: the text; the server's limit is 10,000 characters unless it was started with another.
-        entities: a list of {"start", "end", "label"}, half-open in characters; null lets simple rules find
-            capitalised spans, dates and numbers.
+        entities: a list of {"start", "end", "label"}, half-open in characters, or of names as the text has them; or
+            names by type, {"PERSON": ["Marie Curie"]}; null lets simple rules find capitalised spans, dates and
+            numbers.
         relation_types: a list of names, or lines such as "place of birth: PERSON -> CITY", or an object of names with
             settings: {"place of birth": {"head": ["PERSON"], "tail": ["CITY"], "threshold": 0.4}}. At most 50.
         threshold: least probability, from 0 to 1; null takes the model's own.

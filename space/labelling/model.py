@@ -11,7 +11,7 @@ from typing import Any
 from glirel_transformers import RelationExtractor, RelationScores
 from glirel_transformers.files import check_strings
 from glirel_transformers.loading import load_pipeline
-from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.mentions_glirel import list_entities, shortened
 from glirel_transformers.ner import HEURISTIC, EntityRecognizer, load_entity_recognizer
 from glirel_transformers.relation_syntax import read_relation_lines
 
@@ -67,7 +67,7 @@ def score(text: object, entities: object, relation_types: object) -> RelationSco
 
     Args:
         text: the text.
-        entities: as the pipeline takes them, in a list.
+        entities: as the pipeline takes them, in a list or a dictionary of names by type.
         relation_types: as the pipeline takes them, or lines such as `place of birth: PERSON -> CITY`.
 
     Raises:
@@ -125,9 +125,13 @@ def _check_relation_types(relation_types: object) -> None:
 
 
 def _check_entities(entities: object) -> None:
-    if not isinstance(entities, list):
-        raise TypeError(f"The entities must be a list: got {shortened(entities)}.")
-    mentions = [entity["mentions"] for entity in entities if isinstance(entity, dict) and "mentions" in entity]
-    number = len(entities) + sum(len(m) - 1 for m in mentions if isinstance(m, list))
+    try:
+        listed = list_entities(entities)
+    except TypeError as error:
+        raise TypeError(
+            f"The entities must be a list: got {shortened(entities)}. An object of names by type is read as well."
+        ) from error
+    mentions = [entity["mentions"] for entity in listed if isinstance(entity, dict) and "mentions" in entity]
+    number = len(listed) + sum(len(m) - 1 for m in mentions if isinstance(m, list))
     if number > MAX_ENTITIES:
         raise ValueError(f"At most {MAX_ENTITIES} entities at once: got {number}. Split the text.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,3 +126,22 @@ def test_from_pretrained_names_a_file_that_is_not_an_object(build_model, tmp_pat
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=name.replace(".", r"\.")):
         GLiRELForRelationClassification.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["vocab", "added_tokens"])
+def test_tokens_beyond_the_vocabulary_are_named_when_the_model_is_loaded(part, model_folder, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    if part == "vocab":
+        content["model"]["vocab"]["zzzzq"] = 5000
+    else:
+        content["added_tokens"].append({**content["added_tokens"][-1], "content": "zzzzq", "id": 5000})
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    line = ["extract", "Ada met zzzzq.", "-e", "Ada", "-e", "zzzzq", "-r", "met", "-m", str(folder)]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 1
+    assert f"tokenizer.json of {str(folder)!r} has tokens that the model does not" in result.stderr
+    assert re.search(r"'zzzzq' \(\d+\)", result.stderr)
+    with pytest.raises(ValueError, match=r"tokenizer\.json of .*'zzzzq' \(\d+\)"):
+        RelationExtractor(GLiRELForRelationClassification.from_pretrained(model_folder), tokenizer=str(folder))

@@ -52,6 +52,16 @@ def test_it_prints_tables_and_writes_all_as_json(run, tmp_path):
     assert scores["best_on_these_data"]["micro"]["f1"] >= scores["averages"]["micro_f1"]
 
 
+@pytest.mark.parametrize("option", ["--output", "--plot"])
+def test_what_is_read_is_not_written_over(option, run, data, tmp_path):
+    for file in (data, tmp_path / "model" / "config.json"):
+        before = file.read_bytes()
+        result = run(option, file)
+        assert result.exit_code == 1
+        assert f"{option} {str(file)!r} is an input" in result.stderr
+        assert file.read_bytes() == before
+
+
 def test_rows_are_sorted_and_those_not_shown_are_counted(run):
     by_name = run("--sort", "name", "--top", 1)
     assert "city [of birth]" in by_name.stdout

@@ -46,6 +46,16 @@ def test_an_export_that_is_wrong_fails(model_folder, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_read_is_not_replaced(model_folder, tmp_path):
+    (tmp_path / "onnx").mkdir()
+    for name in ("model.onnx", "test.jsonl"):
+        (tmp_path / "onnx" / name).write_text("content")
+    result = run(model_folder, tmp_path / "onnx", "--overwrite", "--calibrate", tmp_path / "onnx" / "test.jsonl")
+    assert result.exit_code == 1
+    assert "holds the input" in result.stderr
+    assert (tmp_path / "onnx" / "test.jsonl").read_text() == "content"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

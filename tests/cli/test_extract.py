@@ -267,7 +267,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
         (("-r", "born in", "-e", "Warsaw", "--group-size", "0"), "must be a whole number of at least 1"),
         (("-r", "born in", "-e", "Warsaw", "--spreadsheet-safe"), "--spreadsheet-safe is for csv: got table"),
         (("-r", "born in", "-e", "Warsaw", "--once-per-pair", "-f", "jsonl"), "is for turtle and graphml: got jsonl"),
-        (("-r", "born in", "-e", "Warsaw", "--text-column", "text"), "no input is a .csv or .tsv file"),
+        (("-r", "born in", "-e", "Warsaw", "--text-column", "text"), "no input is a .csv, .tsv, .tab, .psv file"),
     ],
 )
 def test_errors_are_one_line_and_exit_with_1(run, arguments, message):
@@ -298,6 +298,71 @@ def test_inputs_that_do_not_fit_are_errors(texts, arguments, message, run, corpu
     assert result.exit_code == 1
     assert message in result.stderr
     assert records_of((Path("corpus.jsonl")).read_text())[1]["id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "output"),
+    [
+        ("corpus.jsonl", "linked.jsonl"),
+        ("out.ttl.partial.jsonl", "out.ttl"),
+        ("out.jsonl.progress.json", "out.jsonl"),
+        ("out.csv.partial.jsonl.progress.json", "out.csv"),
+    ],
+)
+def test_no_file_of_a_run_writes_over_its_texts(read, output, run, corpus):
+    file = Path(corpus(2)).rename(read)
+    Path("linked.jsonl").hardlink_to(file)
+    before = file.read_bytes()
+    result = run(*RELATION, "--input-format", "jsonl", "-o", output, "--overwrite", text=read)
+    assert result.exit_code == 1
+    assert "is an input" in result.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip", "keep"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (TEXT.encode("utf-16"), "It is UTF-16 text"),
+        (TEXT.encode("utf-16-le"), "It is UTF-16 text"),
+        (b"caf\xe9 in Warsaw", "Byte 0xe9 is not UTF-8"),
+        (b"Ada met\0Bob", "Byte 7 is NUL"),
+    ],
+    ids=["utf-16", "unmarked", "latin", "binary"],
+)
+def test_a_file_that_is_not_text_is_named(content, message, on_error, run):
+    Path("bad.txt").write_bytes(content)
+    result = run(*RELATION, "--ner", "heuristic", "--on-error", on_error, text="bad.txt")
+    assert f"bad.txt: {message}" in " ".join(result.stderr.split())
+    assert result.exit_code == (1 if on_error == "stop" else 0)
+    result = run(*RELATION, "-e", "Warsaw", text="bad.txt")
+    assert f"bad.txt: {message}" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("output_format", ["jsonl", "csv"])
+def test_a_device_is_no_output(output_format, run):
+    result = run(*ENTITIES, *RELATION, "-o", "/dev/full", "-f", output_format)
+    assert result.exit_code == 1
+    assert "--output '/dev/full' cannot be written: it is a device or a pipe" in result.stderr
+
+
+def test_a_table_on_standard_input_is_refused(run):
+    result = run(*RELATION, "--ner", "heuristic", text="-", input="id,text\n1,Ada met Bob.\n2,Bob met Ada.\n")
+    assert result.exit_code == 1
+    assert "standard input looks like a table" in result.stderr
+    options = ("--input-format", "table", "--text-column", "text")
+    assert run(*RELATION, "--ner", "heuristic", *options, text="-", input="id,text\n1,Ada met Bob.\n").exit_code == 0
+
+
+def test_relations_and_the_model_are_inputs_too(run, corpus, model_folder):
+    Path("names.txt").write_text("born in\n")
+    for file in (Path("names.txt"), model_folder / "config.json"):
+        before = file.read_bytes()
+        options = ("--relations", "names.txt", "-o", str(file), "-f", "jsonl", "--overwrite")
+        result = run(*options, text=corpus(2))
+        assert result.exit_code == 1
+        assert f"{str(file)!r} is an input" in result.stderr
+        assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(("output", "package"), [("out.ttl", "rdflib"), ("out.graphml", "networkx")])

@@ -77,8 +77,10 @@ def write(name, text):
         (drop("rnn.lstm.weight_hh_l0"), r"Missing \(1\): rnn\.lstm\.weight_hh_l0\. Give"),
         (remove("pytorch_model.bin"), "has no pytorch_model.bin"),
         (remove("glirel_config.json"), "has no glirel_config.json"),
-        (write("glirel_config.json", "hidden_size: 3"), "is not JSON"),
-        (write("glirel_config.json", "[]"), "must hold an object: got a list"),
+        (write("glirel_config.json", "hidden_size: 3"), r"glirel_config\.json: It is not JSON"),
+        (write("glirel_config.json", "[]"), r"glirel_config\.json: It must hold a JSON object: got a list"),
+        (write("glirel_config.json", "[" * 90_000), r"glirel_config\.json: It is nested too deeply"),
+        (write("glirel_config.json", "{}\0"), r"glirel_config\.json: Byte 2 is NUL"),
         (lambda folder: edit(folder, scorer="absent"), "lacks scorer"),
         (
             lambda folder: edit(folder, scorer="cosine"),
@@ -138,7 +140,7 @@ def test_a_relative_encoder_is_found_beside_the_checkpoint(make_original, encode
 def test_source_and_target_must_differ(make_original):
     original = make_original()
     for way in (convert, revert):
-        with pytest.raises(ValueError, match="same folder"):
+        with pytest.raises(ValueError, match=r"DST .* holds the input"):
             way(original, original)
 
 

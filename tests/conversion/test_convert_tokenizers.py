@@ -11,6 +11,7 @@ import pytest
 import torch
 from original_settings import SETTINGS
 from transformers import AutoConfig, AutoTokenizer, DebertaV2Config
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
 from glirel_transformers.conversion import convert
@@ -67,6 +68,11 @@ def test_a_sentencepiece_model_keeps_its_character_map(settings, expected, deber
     assert tokenizer(WORDS, is_split_into_words=True)["input_ids"] == expected
     assert len(tokenizer) == 30
     assert tokenizer.mask_token_id == 29
+
+
+@pytest.mark.parametrize(("settings", "expected"), [({"model_max_length": 512}, 512), ({}, VERY_LARGE_INTEGER)])
+def test_a_sentencepiece_tokenizer_keeps_its_limit(settings, expected, deberta_folder):
+    assert read_tokenizer(deberta_folder(**settings)).model_max_length == expected
 
 
 def test_tokens_that_the_encoder_added_keep_their_places(deberta_folder):

@@ -7,6 +7,7 @@ import pytest
 from glirel_transformers.data import Document, Mention, Relation, read_documents
 from glirel_transformers.data.readers import FORMATS
 from glirel_transformers.data.readers.format import Reading
+from glirel_transformers.mentions_glirel import read_entities
 
 TEXT = "Marie Curie was born in Warsaw."
 MARIE = {"start": 0, "end": 11, "text": "Marie Curie", "label": "PERSON", "index": 0}
@@ -122,3 +123,60 @@ def test_what_does_not_fit_is_refused(changes, message):
 def test_relations_must_be_there():
     with pytest.raises(ValueError, match=r"lacks \['relations'\]"):
         FORMATS["text"].read({"text": TEXT, "entities": []}, Reading())
+
+
+NAMED = {"text": "Marie Curie was born in Warsaw. She died in Passy."}
+
+
+@pytest.mark.parametrize(
+    ("entities", "head", "tail"),
+    [
+        (["Marie Curie", "Warsaw"], "Marie Curie", "Warsaw"),
+        ([["Marie Curie", "PERSON"], ["Warsaw", "CITY"]], "Marie Curie", ["Warsaw", "CITY"]),
+        ({"PERSON": ["Marie Curie"], "CITY": ["Warsaw"]}, "Marie Curie", "Warsaw"),
+        ([[0, 11], [24, 30, "CITY"]], [0, 11], [24, 30, "CITY"]),
+        ([{"start": 0, "end": 11}, {"text": "Warsaw"}], {"start": 0, "end": 11}, {"text": "Warsaw"}),
+        ([{"mentions": [[0, 11], [32, 35]]}, "Warsaw"], "She", 1),
+        ([{"mentions": [[0, 11], [32, 35]]}, "Warsaw"], {"mentions": [[0, 11], [32, 35]]}, {"text": "Warsaw"}),
+    ],
+)
+def test_heads_and_tails_are_entities_as_they_are_written(entities, head, tail):
+    relation = {"head": head, "relation": "place of birth", "tail": tail}
+    document = FORMATS["text"].read({**NAMED, "entities": entities, "relations": [relation]}, Reading())
+    _, read, (stated,) = document.to_entities()
+    assert (stated.head, stated.tail) == (0, 1)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("Ada", r"`relations\[0\]\.head` is 'Ada', which is said of the entities \[0, 1\]. Give the position"),
+        ("Eve", r"`relations\[0\]\.head` is 'Eve', which is not one of the 3 `entities`"),
+    ],
+)
+def test_names_of_no_entity_or_of_several_are_an_error(head, message):
+    record = {
+        "text": "Ada met Ada and Bob.",
+        "entities": ["Ada", "Ada", "Bob"],
+        "relations": [{"head": head, "relation": "met", "tail": "Bob"}],
+    }
+    with pytest.raises(ValueError, match=message):
+        FORMATS["text"].read(record, Reading())
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        [(0, 11), (24, 30)],
+        [(0, 11, "PERSON"), [24, 30, None]],
+        ["Marie Curie", ("Warsaw", "CITY")],
+        [{"start_char": 0, "end_char": 11, "type": "PERSON"}, {"text": "Warsaw"}],
+        read_entities([(0, 11), (24, 30)], NAMED["text"]),
+    ],
+)
+def test_documents_take_entities_in_every_form(entities):
+    document = Document.from_text(NAMED["text"], entities, [Relation(0, 1, "place of birth")])
+    assert [(mention.start, mention.end) for mention in document.mentions] == [(0, 2), (5, 6)]
+    labels = [entity.label for entity in read_entities(entities, NAMED["text"])]
+    assert [mention.label for mention in document.mentions] == labels

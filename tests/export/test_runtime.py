@@ -369,3 +369,16 @@ def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
     batch = dict(encode(model))
     given = check_inputs((), batch, list(batch), ort_model.device)
     torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
+
+
+@pytest.mark.parametrize("name", ["word_token_spans", "relation_token_spans", "mention_word_spans", "pair_index"])
+def test_what_is_between_two_positions_is_refused(pair, encode, name):
+    model, ort_model = pair
+    batch = dict(encode(model))
+    for run in (model, ort_model):
+        with pytest.raises(TypeError, match=f"`{name}` must hold whole numbers"):
+            run(**{**batch, name: batch[name] + 0.5})
+        run(**{**batch, name: batch[name].int()})
+    arrays = {name: tensor.numpy() for name, tensor in batch.items()}
+    with pytest.raises(TypeError, match=f"`{name}` must hold whole numbers"):
+        ort_model(**{**arrays, name: arrays[name] + 0.5})

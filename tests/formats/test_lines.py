@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from glirel_transformers.formats import write_csv, write_jsonl
+from glirel_transformers.formats import once_per_pair, write_csv, write_graphml, write_jsonl, write_turtle
 
 
 def test_csv_has_a_row_for_each_relation(records):
@@ -31,6 +31,8 @@ def test_csv_has_a_row_for_each_relation(records):
         "tail_end": "30",
         "score": "0.97",
         "error": "",
+        "head_mentions": "",
+        "tail_mentions": "",
     }
     assert [(row["line"], row["head"]) for row in rows if row["error"]] == [("2", "")]
 
@@ -85,3 +87,19 @@ def test_safe_csv_is_the_same_where_nothing_looks_like_a_formula(records):
         write_csv(records, file, spreadsheet_safe=is_safe)
         rows.append(list(csv.reader(io.StringIO(file.getvalue(), newline=""))))
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_json_cannot_hold_is_refused(number):
+    with pytest.raises(ValueError, match="cannot be written as JSON"):
+        write_jsonl([{"text": "Ada", "meta": {"m": number}}], io.StringIO())
+
+
+@pytest.mark.parametrize("write", [write_csv, write_turtle, write_graphml])
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_a_number_is_refused(write, score):
+    ada, bob = {"text": "Ada", "label": None}, {"text": "Bob", "label": None}
+    relation = {"head": ada, "relation": "met", "tail": bob, "score": score}
+    for records in ([{"relations": [relation]}], once_per_pair([{"relations": [relation]}])):
+        with pytest.raises(ValueError, match=r"The score of 'met' between 'Ada' and 'Bob' is (nan|inf)"):
+            write(records, io.StringIO(newline=""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from asked import MARIE
 
 from glirel_transformers.ner import find_capitalized_spans
 from glirel_transformers.requests_glirel import Entity, Mention, check_surface, read_entities
+from glirel_transformers.sources_glirel import read_inputs
 
 SPANS = [(0, 11), (24, 30)]
 
@@ -148,6 +150,82 @@ def test_a_key_that_looks_like_a_type_is_refused_by_name(key):
         read_entities([{"start": 0, "end": 11, key: "PERSON"}], MARIE)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rdf:type": "PERSON"},
+        {"role": "PERSON"},
+        {"annotation": "PERSON"},
+        {"ontology": "http://example.org/Person"},
+        {"@types": ["PERSON"]},
+        {"hypernym": ["PERSON", "AGENT"]},
+        {"annotation": {"type": "PERSON"}},
+        {"annotations": [{"label": "PERSON"}]},
+        {"label": None, "entity_class": "PERSON"},
+    ],
+)
+def test_a_key_that_may_hold_a_type_is_refused(fields):
+    for entity in ({"start": 0, "end": 11, **fields}, {"mentions": [{"start": 0, "end": 11, **fields}]}):
+        with pytest.raises(ValueError, match=r"which looks like its type and is not read\. Call it 'label'"):
+            read_entities([entity], MARIE)
+        entity["label"] = "PERSON"
+        assert read_entities([entity], MARIE)[0].label == "PERSON"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label": None, "role": "subject"},
+        {"labels": [], "annotation": "x"},
+        {"wiki": "Q7186", "id": "T1", "entity_id": "E", "url": "http://x", "note": "the physicist"},
+        {"canonicalName": "Maria Skłodowska", "score": 0.9, "checked": True, "meta": {"by": "Ann"}, "token_start": 0},
+    ],
+)
+def test_a_key_that_is_known_not_to_be_a_type_is_left_alone(fields):
+    assert read_entities([{"start": 0, "end": 11, **fields}], MARIE)[0].label is None
+
+
+def test_types_of_mentions_are_those_of_their_entity():
+    for mention in (
+        {"start": 0, "end": 11, "label": "PERSON"},
+        {"start": 0, "end": 11, "entity_group": "PERSON"},
+        (0, 11, "PERSON"),
+        ("Marie Curie", "PERSON"),
+        SimpleNamespace(start_char=0, end_char=11, label_="PERSON", text="Marie Curie"),
+        SimpleNamespace(start_char=0, end_char=11, label="PERSON"),
+    ):
+        for given in ([mention], [mention, (24, 30)], [(24, 30), mention]):
+            assert read_entities([{"mentions": given}], MARIE)[0].label == "PERSON"
+            assert read_entities([{"mentions": given, "label": "PERSON"}], MARIE)[0].label == "PERSON"
+            with pytest.raises(ValueError, match=r"different types in its keys: .*'ORG'.*'PERSON'"):
+                read_entities([{"mentions": given, "label": "ORG"}], MARIE)
+    with pytest.raises(ValueError, match=r"'mentions\[0\]\.label': 'A', 'mentions\[1\]\.label': 'B'"):
+        read_entities([{"mentions": [(0, 11, "A"), (24, 30, "B")]}], MARIE)
+
+
+def test_named_tuples_are_read_by_their_names():
+    row = namedtuple("Row", "Index start end label")(3, 0, 11, "PERSON")
+    (entity,) = read_entities([row], MARIE)
+    assert (entity.start, entity.end, entity.label) == (0, 11, "PERSON")
+    assert read_entities([{"mentions": entity.mentions, "label": "PERSON"}], MARIE) == [entity]
+
+
+def test_tables_are_refused_with_the_cure():
+    pandas = pytest.importorskip("pandas")
+    text = "They start at the end of label ."
+    table = pandas.DataFrame({"start": [0, 5], "end": [4, 10], "label": ["A", "B"]})
+    for given, inputs in ((table, text), ([table], [text]), (table, [text])):
+        with pytest.raises(TypeError, match=r"A DataFrame is not a list of .*table\.to_dict\('records'\)"):
+            [read_entities(one["entities"], one["text"]) for one in map(dict, _listed(inputs, given))]
+    assert [entity.label for entity in read_entities(table.to_dict("records"), text)] == ["A", "B"]
+    assert [entity.label for entity in read_entities(table.itertuples(), text)] == ["A", "B"]
+
+
+def _listed(inputs, entities):
+    read = read_inputs(inputs, entities)
+    return read if isinstance(read, list) else [read]
+
+
 def test_other_keys_are_left_alone():
     given = {"start": 0, "end": 11, "label": "PERSON", "category": "noun", "score": 0.5, "id": 3, "entity": 7}
     (entity,) = read_entities([given], MARIE)
@@ -184,13 +262,73 @@ EMOJI = "😀 Al Bo Cy was born in Oslo Rome Bern ."
         (MARIE, {"start": 0, "end": 11, "text": ""}, "says that its text is ''"),
         (MARIE, {"start": 0, "end": 11, "surface": "Warsaw"}, "says that its text is 'Warsaw', but .* 'Marie Curie'"),
         (MARIE, {"start": 0, "end": 11, "entity": "Warsaw", "label": "X"}, "says that its text is 'Warsaw'"),
-        (MARIE, {"mentions": [{"start": 0, "end": 5, "text": "Curie"}]}, "A mention of .* its text is 'Curie'"),
+        (MARIE, {"mentions": [{"start": 0, "end": 5, "text": "Curie"}]}, r"mentions\[0\]` says .* is 'Curie'"),
         (MARIE, SimpleNamespace(start_char=0, end_char=11, label_="X", text="Warsaw"), "its text is 'Warsaw'"),
     ],
 )  # fmt: skip
 def test_a_surface_that_is_not_at_its_span_is_an_error_that_says_why(text, entity, reason):
     with pytest.raises(ValueError, match=reason):
         read_entities([entity], text)
+
+
+SURFACE_KEYS = [
+    *("text", "entity_text", "span_text", "coveredText", "token", "tokens", "string", "phrase", "content", "chunk"),
+    *("surface_form", "mention_text", "matched-text", "exact", "span", "literal", "EntityString"),
+]
+
+
+@pytest.mark.parametrize("key", SURFACE_KEYS)
+def test_surfaces_under_other_keys_are_compared(key):
+    with pytest.raises(ValueError, match=r"its text is 'Al', but the characters .* are 'Bo'. These are UTF-8 byte"):
+        read_entities([{"start": 5, "end": 7, key: "Al"}], EMOJI)
+    with pytest.raises(ValueError, match="says that its text is 'Ada'"):
+        read_entities([{"start": 5, "end": 7, key: "Ada"}], EMOJI)
+    assert spans_of(read_entities([{"start": 5, "end": 7, key: "Bo"}], EMOJI)) == [(5, 7)]
+    assert spans_of(read_entities([{key: "Bo"}], EMOJI)) == [(5, 7)]
+
+
+def test_every_surface_that_is_given_is_compared():
+    with pytest.raises(ValueError, match="says that its text is 'Al'"):
+        read_entities([{"start": 5, "end": 7, "text": "Bo", "word": "Al"}], EMOJI)
+
+
+@pytest.mark.parametrize("key", ["name", "value", "canonical_name", "title", "whatever"])
+def test_other_names_show_wrong_offsets_and_may_differ_otherwise(key):
+    for text, span, name in (
+        (EMOJI, (5, 7), "Al"),
+        (EMOJI, (3, 5), "Al"),
+        (MARIE, (0, 10), "Marie Curie"),
+        ("Al met\nBo and Cy.", (8, 10), "Bo"),  # of a text with other line ends
+    ):
+        given = {"start": span[0], "end": span[1], "label": "X", key: name}
+        with pytest.raises(ValueError, match=rf"says that its '{key}' is '{name}', but the characters"):
+            read_entities([given], text)
+    for name in ("Maria Skłodowska-Curie", "Marie Curie", "Warsaw", "curie"):
+        given = {"start": 6, "end": 11, "label": "X", key: name}
+        assert spans_of(read_entities([given], MARIE)) == [(6, 11)]
+    cluster = {"mentions": [(0, 3), (15, 18)], "label": "X", key: "Ada Lovelace"}
+    assert read_entities([cluster], "Ada was young. She met Bob.")[0].mentions[1].text == "She"
+
+
+def test_a_surface_next_to_mentions_is_one_of_theirs():
+    text = "Marie Curie was born in Warsaw. She left it."
+    for surface in ("Marie Curie", "She", "marie curie"):
+        assert read_entities([{"mentions": [(0, 11), (32, 35)], "text": surface}], text)
+    for key in ("text", "word", "surface"):
+        with pytest.raises(
+            ValueError, match=r"text is 'Albert Einstein', but its mentions are \['Marie Curie', 'She'"
+        ):
+            read_entities([{"mentions": [(0, 11), (32, 35)], key: "Albert Einstein"}], text)
+
+
+def test_errors_name_the_mention():
+    for mention, message in (
+        ((24, 99), r"`entities\[1\]\.mentions\[1\]` is \(24, 99\), outside"),
+        ("Paris", r"`entities\[1\]\.mentions\[1\]` is 'Paris', but the text does not hold"),
+        (5, r"`entities\[1\]\.mentions\[1\]` must be"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            read_entities([(0, 11), {"mentions": [(24, 30), mention]}], MARIE)
 
 
 @pytest.mark.parametrize(

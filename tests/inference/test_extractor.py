@@ -180,7 +180,7 @@ def test_constraints_that_admit_no_entity_are_warned_of_once_for_a_corpus(shared
     assert "'place of birth' admits 'person' as its head" in message
     assert "'CITY', 'PERSON'" in message
     extractor([GOOD] * 5, relation_types=types)
-    assert len(warnings_of()) == 1
+    assert len(warnings_of()) == 2  # a server warns in each call
     scores = extractor(GOOD, relation_types=types, return_scores=True)
     assert [(one.relation, one.side, one.asked, one.seen) for one in scores.unmet_constraints] == [
         ("place of birth", "head", ("person",), ("CITY", "PERSON"))
@@ -215,14 +215,43 @@ def test_entities_that_a_recogniser_finds_within_one_word_are_warned_of(shared_m
     scores = extractor("Take 5mg of it.", ner=lambda text: [(5, 6), (6, 8)], return_scores=True)
     assert "same words, '5mg'" in scores.collapse
     assert warnings_of() == []
-    for _ in range(2):
-        assert extractor("Take 5mg of it.", ner=lambda text: [(5, 6), (6, 8)]) is not None
-    (message,) = warnings_of()
+    for number in (1, 2):
+        assert extractor(["Take 5mg of it."] * 3, ner=lambda text: [(5, 6), (6, 8)]) is not None
+        assert len(warnings_of()) == number  # once for a call
+    message = warnings_of()[0]
     assert "'5'" in message
     assert "'mg'" in message
 
 
 # Entities of several mentions, and with themselves
+
+
+@pytest.mark.parametrize(
+    ("entities", "alignment", "message"),
+    [
+        (
+            [{"mentions": [(0, 11), (32, 35)]}, {"mentions": [(24, 30), (44, 47)]}],
+            "strict",
+            r"`entities\[1\]\.mentions\[1\]` is \(44, 47\), which does not start",
+        ),
+        ([(0, 11), {"mentions": [(24, 30), (0, 3)]}], "strict", r"`entities\[1\]\.mentions\[1\]` is \(0, 3\)"),
+        ([{"mentions": [(0, 11), (32, 35)]}, (25, 30)], "strict", r"`entities\[1\]` is \(25, 30\)"),
+        (
+            [(0, 11), {"mentions": [(24, 27), (27, 30)]}],
+            "expand",
+            r"`entities\[1\]\.mentions\[0\]` \('War'\) and `entities\[1\]\.mentions\[1\]` \('saw'\) are parts",
+        ),
+        (
+            [{"mentions": [(0, 11), (24, 27)]}, (27, 30)],
+            "expand",
+            r"`entities\[0\]\.mentions\[1\]` \('War'\) and `entities\[1\]` \('saw'\)",
+        ),
+    ],
+)
+def test_errors_name_the_mention_of_an_entity(shared_model, entities, alignment, message):
+    text = "Marie Curie was born in Warsaw. She died in Passy."
+    with pytest.raises(ValueError, match=message):
+        RelationExtractor(shared_model)(text, entities=entities, relation_types=TYPES, alignment=alignment)
 
 
 def test_entities_of_several_mentions_are_pairs_of_entities(extractor):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from glirel_transformers.jobs.records import read_request
+from glirel_transformers.jobs.records import in_options, read_request
 from glirel_transformers.jobs.sources import Item
-from glirel_transformers.requests_glirel import read_entities
+from glirel_transformers.requests_glirel import read_entities, read_relation_types
 
 
 def request_of(record, kind="jsonl"):
@@ -91,7 +91,7 @@ def test_words_beside_a_text_count_only_with_mentions_and_without_entities(other
     ("given", "read"),
     [
         (
-            ["spouse", "place of birth: PERSON -> CITY"],
+            "spouse\nplace of birth: PERSON -> CITY",
             {"spouse": {}, "place of birth": {"head": ["PERSON"], "tail": ["CITY"]}},
         ),
         ("spouse\nplace of birth", {"spouse": {}, "place of birth": {}}),
@@ -107,7 +107,10 @@ def test_relation_types_are_names_lines_or_settings(given, read):
     ("record", "message"),
     [
         (b"{'text': 1}", r"It is not JSON: Expecting property name .* at character 2"),
-        (b'{"text": "\xff"}', r"not UTF-8 text \(invalid start byte at byte 10\)"),
+        (b'{"text": "\xff"}', "^Byte 0xff is not UTF-8"),
+        (b'{"text": "a\0b"}', "^Byte 11 is NUL"),
+        ('{"text": "Ada"}'.encode("utf-16"), "^It is UTF-16 text"),
+        (b'{"text": "a", "entities": [], "n": 1e999}', "It has the number 1e999, which is too large"),
         (b"[" * 100_000, "nested too deeply"),
         ([1, 2], "must be a JSON object"),
         ({"entities": []}, r"'text' must be a string: got None. The record has \['entities'\]"),
@@ -123,7 +126,7 @@ def test_relation_types_are_names_lines_or_settings(given, read):
         ({"words": ["Ada"], "mentions": [], "text": 5}, "'text' must be a string: got 5"),
         ({"words": ["Ada"], "mentions": [], "text": "Bob"}, r"`words\[0\]` is 'Ada', where the text has 'Bob'"),
         ({"words": ["Ada"], "mentions": [], "text": "Ada met Bob"}, "continues after the last word: 'met Bob'"),
-        ({"text": "a b", "relation_types": ["x -> y"]}, "has an arrow"),
+        ({"text": "a b", "relation_types": "x -> y"}, "has an arrow"),
     ],
 )
 def test_what_cannot_be_understood_is_said(record, message):
@@ -155,3 +158,67 @@ def test_what_no_output_can_hold_is_refused_where_it_is(line, message):
 def test_names_of_a_list_that_begin_with_a_number_sign_are_names():
     line = '{"text": "A B", "entities": [], "relation_types": ["#1 hit", "y"]}'
     assert list(read_request(Item("jsonl", None, 1, 0, line.encode(), len(line))).relation_types) == ["#1 hit", "y"]
+
+
+def test_names_of_a_list_stand_as_they_are():
+    names = ["a:", " y ", ":heart:", "c -> d", "h: i", "j→k", "p: A -> B", "#x", "a: P --> C", "k\nl"]
+    assert request_of({"text": "A B", "entities": [], "relation_types": names}).relation_types == names
+    for given in (names, {name: {} for name in names}):
+        asked = request_of({"text": "A B", "entities": [], "relation_types": given}).relation_types
+        assert [relation.name for relation in read_relation_types(asked)] == names
+
+
+def test_mentions_of_one_entity_stay_together():
+    record = {
+        "words": ["Ada", "Lovelace", "met", "Bob", ".", "She", "left", "."],
+        "mentions": [
+            {"start": 0, "end": 2, "label": "PERSON", "entity": 7},
+            {"start": 3, "end": 4, "entity": 2},
+            {"start": 5, "end": 6, "label": None, "entity": 7},
+        ],
+        "relations": [],
+    }
+    ada, bob = record_of(request_of(record))["entities"]
+    assert (bob["text"], bob["label"], "mentions" in bob) == ("Bob", None, False)
+    assert (ada["text"], ada["label"]) == ("Ada Lovelace", "PERSON")
+    assert [mention["text"] for mention in ada["mentions"]] == ["Ada Lovelace", "She"]
+    record["mentions"][2]["label"] = "ORG"
+    with pytest.raises(ValueError, match=r"different types in its keys: .*'PERSON'.*'ORG'"):
+        record_of(request_of(record))
+    record["mentions"][2]["entity"] = "7"
+    with pytest.raises(TypeError, match=r"`mentions\[2\]\.entity` must be a whole number: got '7'"):
+        request_of(record)
+
+
+def test_records_say_that_entities_may_relate_to_themselves():
+    request = request_of({"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]]})
+    entities = read_entities(request.entities, request.text)
+    assert request.to_record(entities, [], self_pairs=True)["self_pairs"] is True
+    assert "self_pairs" not in request.to_record(entities, [])
+
+
+@pytest.mark.parametrize("line", ["{", "[", '{"text": "A B",', '  {"a": [', "[{", '{"text":'])
+def test_a_value_that_goes_on_in_the_next_line_is_told_the_cure(line):
+    with pytest.raises(ValueError, match=r"It is not JSON: Expecting .*on a line of its own: jq -c \. FILE, or for a"):
+        request_of(line.encode())
+
+
+@pytest.mark.parametrize("line", ["x", "{'text': 1}", '{"a": 1} {"b": 2}', '{"text": "A'])
+def test_other_lines_are_not_told_that_they_go_on(line):
+    with pytest.raises(ValueError, match="It is not JSON") as caught:
+        request_of(line.encode())
+    assert "jq" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Pass truncation='window' to the pipeline, or fewer.", "Pass --truncation window, or fewer."),
+        ("alignment='expand' takes it.", "--alignment expand takes it."),
+        ("Pass group_size=5.", "Pass --group-size 5."),
+        ("'threshold=5'", "'--threshold 5'"),
+        ("the text says a=b", "the text says a=b"),
+    ],
+)
+def test_errors_name_the_options_of_the_command_line(message, expected):
+    assert in_options(message) == expected

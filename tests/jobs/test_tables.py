@@ -95,6 +95,7 @@ def test_folders_are_searched_for_tables_and_standard_input_may_be_one(tmp_path,
         (b"", r"a\.csv: .* these are none\."),
         (b"text,text\n", "has the column 'text' twice"),
         ("text\n".encode("utf-16"), r"a\.csv: It is UTF-16 text\. Save it as UTF-8"),
+        ("text,n\n".encode("utf-16-le"), r"a\.csv: It is UTF-16 text\. Save it as UTF-8"),
         (b"text,n\xe9\n", r"a\.csv: Byte 0xe9 is not UTF-8"),
     ],
 )
@@ -110,7 +111,7 @@ def test_a_wrong_first_row_is_an_error_at_once(tmp_path, content, message):
         (b"1,Ada, who met Bob", "It has 3 cells, but the first row names 2 columns. Put cells that hold a comma in"),
         (b"1", "It has 1 cells, but"),
         (b'1,"Ada"s', "It is not a row of a table .* double the mark"),
-        (b"1,caf\xe9", r"It is not UTF-8 text \(unexpected end of data at byte 5\)"),
+        (b"1,caf\xe9", "Byte 0xe9 is not UTF-8"),
     ],
 )
 def test_a_malformed_row_is_an_error_of_its_own(tmp_path, row, message):
@@ -156,3 +157,69 @@ def test_the_digest_tells_another_first_row():
 
     assert digest(b"id,text\n1,Ada\n") == digest(b"id,text\n1,Ada\n")
     assert digest(b"id,text\n1,Ada\n") != digest(b"no,text\n1,Ada\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,text\n1,Marie Curie was born in Warsaw.\n2,Ada met Bob.\n",
+        "\ufeffid;text\r\n1;a, b\r\n",
+        "a|b\n\n1|2\n",
+        "1\tAda met Bob.\n2\tBob met Ada.\n",
+        '1,"Ada, who met Bob."\n2,"Bob."\n',
+        'id,text\n1,"two\nlines"\n',
+    ],
+)
+def test_a_table_that_nobody_called_one_is_not_read_as_one_text(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    with pytest.raises(ValueError, match=r"^standard input looks like a table.*--input-format text"):
+        next(read_items(find_sources(["-"])))
+    (tmp_path / "rows").write_text(text)
+    with pytest.raises(ValueError, match="rows looks like a table"):
+        next(read_items(find_sources([str(tmp_path / "rows")])))
+    (item,) = read_items(find_sources([str(tmp_path / "rows")], "text"))
+    assert "looks like" not in read_request(item).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Ada, Bob",
+        "Ada met Bob.\n\nBob met Ada.\n",
+        "Dear Anna,\nthank you, Bob\n",
+        "He paid 1,000 dollars.\nShe paid 2,000 dollars.\n",
+        "Roses are red, violets blue\nSugar is sweet, so are you\n",
+        'She said, "yes", and left.\nHe said, "no", and stayed.\n',
+        "\tAda met Bob.\n\tBob met Ada.\n",
+        'A "quote\nis, open',
+    ],
+)
+def test_a_text_with_commas_is_no_table(text, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert [item.raw.decode() for item in read_items(find_sources(["-"]))] == [text.rstrip("\n")]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.tab", "\t"), ("a.psv", "|"), ("a.PSV", "|"), ("a.tsv", "\t")])
+def test_tables_are_known_by_their_names(tmp_path, name, separator):
+    (tmp_path / name).write_text(f"id{separator}text\n1{separator}Ada met Bob.\n")
+    with pytest.raises(ValueError, match="is a table, whose rows and columns are not one text"):
+        find_sources([str(tmp_path / name)])
+    assert [read_request(item).text for item in items_of(tmp_path / name)] == ["Ada met Bob."]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n\r\n", b"\n\n\n"])
+def test_empty_rows_may_come_before_the_first(tmp_path, blank):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + blank + b"id,text\n7,Ada\n\n8,Bob\n")
+    first = blank.count(b"\n") + 2
+    items = items_of(path)
+    assert [(item.line, read_request(item).text) for item in items] == [(first, "Ada"), (first + 2, "Bob")]
+    assert path.read_bytes()[items[0].offset :].startswith(b"7,Ada")
+
+
+@pytest.mark.parametrize("content", [b"id,text\r7,Ada\r", b"text\rAda\r", b"\n\nid,text\r7,Ada\r8,Bob"])
+def test_lines_that_end_in_a_carriage_return_are_named(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.csv: Its lines end in a carriage return alone. Save it with line ends"):
+        items_of(tmp_path / "a.csv")

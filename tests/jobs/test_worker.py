@@ -131,7 +131,7 @@ def test_what_a_record_lacks_is_named_with_the_cure(build):
         items_of([{"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]]}])
     ).records
     assert "'relation_types'" in lacking.error
-    own = {"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]], "relation_types": ["spouse: <->"]}
+    own = {"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]], "relation_types": "spouse: <->"}
     (record,) = build(relation_types=None)(items_of([own])).records
     assert len(record["relations"]) == 1
 

@@ -118,6 +118,12 @@ def test_only_these_endpoints_are_named_and_all_their_parameters_explained(clien
         assert words in text
 
 
+@pytest.mark.parametrize("entities", [["Marie Curie", "Warsaw"], {"PERSON": ["Marie Curie"], "CITY": ["Warsaw"]}])
+def test_entities_by_name(client, entities):
+    found = client.predict(TEXT, entities, NAMES, 0.0, 1, api_name="/extract")
+    assert {relation["head"]["text"] for relation in found} == {"Marie Curie", "Warsaw"}
+
+
 BAD = [
     (("",), {}, "There is no text"),
     (("  \n",), {}, "There is no text"),

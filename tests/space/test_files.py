@@ -104,7 +104,7 @@ GOOD = "Ada met Bob,met,0,3,8,11\n"
         ("a.jsonl", "\ufeff5", r"a\.jsonl, line 1: A line must be a JSON object: got 5"),
         ("a.jsonl", '{"words": NaN}', r"a\.jsonl, line 1: It has the value NaN"),
         ("a.jsonl", f"[{'9' * 5000}]", r"a\.jsonl, line 1: .* limit"),
-        ("a.jsonl", "\x00\x01\x02", r"a\.jsonl, line 1: It is not JSON"),
+        ("a.jsonl", "\x00\x01\x02", r"a\.jsonl: Byte 0 is NUL"),
         ("a.jsonl", b"\x89PNG\r\n\x1a\n", r"a\.jsonl: Byte 0x89 is not UTF-8"),
         ("a.csv", "", r"a\.csv: The columns .* are missing"),
         ("a.csv", "a,b\n1,2\n", r"a\.csv: The columns .* are missing"),

@@ -242,6 +242,26 @@ def test_stand_ins_that_are_not_lists_are_refused(tokenizer, stand_ins):
         RelationCollator(tokenizer, ["spouse"], stand_ins=stand_ins)
 
 
+def test_stand_ins_of_types_that_are_not_there_are_refused(tokenizer):
+    with pytest.raises(ValueError, match=r"`stand_ins` has 'nosuch', which the relation types are not.*'spouse'"):
+        RelationCollator(tokenizer, ["spouse"], stand_ins={"spouse": ["r0"], "nosuch": ["r1"]})
+    RelationCollator(tokenizer, ["spouse"], stand_ins={"SELF": ["r0"]}, coreference_label="SELF")
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\ufeff\u00ad"])
+def test_names_of_which_the_model_reads_nothing_are_refused_before_any_is_drawn(tokenizer, name):
+    with pytest.raises(ValueError, match=r"relation_types\[1\] is "):
+        RelationCollator(tokenizer, ["spouse", name])
+    with pytest.raises(ValueError, match=r"`stand_ins\['spouse'\]` cannot be asked for: .* is "):
+        RelationCollator(tokenizer, ["spouse"], stand_ins={"spouse": [name]})
+    with pytest.raises(ValueError, match=r"relation_types\[1\] is "):
+        RelationCollator(tokenizer, ["spouse"], coreference_label=name)
+
+
+def test_a_wording_may_be_given_twice(tokenizer):
+    RelationCollator(tokenizer, ["spouse"], stand_ins={"spouse": ["r0", "r0", "r1"]})
+
+
 @pytest.mark.parametrize("weight", [float("inf"), float("nan"), 0, -1])
 def test_weights_must_be_finite(tokenizer, weight):
     with pytest.raises(ValueError, match="must be a finite number above 0"):

@@ -335,6 +335,43 @@ def test_documents_without_a_relation_are_refused(make_model, documents, tmp_pat
         train()
 
 
+def far_apart(num_words):
+    words = ["Ada", *["met"] * num_words, "Alan"]
+    mentions = [Mention(0, 1), Mention(num_words + 1, num_words + 2)]
+    return Document(words, mentions, [Relation(0, 1, "spouse")])
+
+
+@pytest.mark.parametrize("random_drop", [0.0, 0.5])
+def test_relations_that_no_window_holds_are_nothing_to_learn_from(make_model, tmp_path, random_drop):
+    model = make_model()
+    collator = RelationCollator(model.tokenizer, ["spouse", "r0"], random_drop=random_drop, too_long="window")
+    with pytest.raises(ValueError, match=r"none of the 3 relations is read: .* reads 128 tokens"):
+        GLiRELTrainer(model, arguments(tmp_path), collator, train_dataset=[far_apart(500)] * 3).train()
+    some = [far_apart(500), far_apart(100)]
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), collator, train_dataset=some).train()
+
+
+def test_what_leaves_room_for_a_relation_depends_on_the_types_next_to_it(make_model, tmp_path):
+    model = make_model()
+    names = ["spouse", *(f"r{i} " * 10 for i in range(8))]
+    documents = [far_apart(100)]
+    collator = RelationCollator(model.tokenizer, names, random_drop=0.0, too_long="window")
+    with pytest.raises(ValueError, match="none of the 1 relations is read"):
+        GLiRELTrainer(model, arguments(tmp_path), collator, train_dataset=documents).train()
+    collator = RelationCollator(model.tokenizer, names, random_drop=0.5, too_long="window")
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), collator, train_dataset=documents).train()
+
+
+def test_a_type_that_cannot_be_asked_for_is_refused_before_training(make_model, documents, tmp_path):
+    model = make_model()
+    empty = replace(documents[0], relations=[Relation(0, 1, "\u200b")])
+    with pytest.raises(ValueError, match="of which the tokenizer keeps nothing"):
+        GLiRELTrainer(model, arguments(tmp_path), train_dataset=[*documents, empty])
+    collator = RelationCollator(model.tokenizer, ["spouse"])
+    with pytest.raises(ValueError, match="of which the tokenizer keeps nothing"):
+        GLiRELTrainer(model, arguments(tmp_path), collator, train_dataset=[*documents, empty]).train()
+
+
 ONE_WAY = Document(["Ada", "met", "Alan"], [Mention(0, 1), Mention(2, 3)], [Relation(0, 1, "met")], exhaustive=False)
 
 

@@ -5,7 +5,8 @@
      "relations": [{"head": 0, "relation": "place of birth", "tail": 1}]}
 
 Entities are read in any form that `glirel extract` reads. The head and the tail of a relation are positions in
-`entities`, or entities as `glirel extract` writes them. `exhaustive`, `source`, `history` and `self_pairs` are those
+`entities`, or entities as they are written there, by name (`"Marie Curie"`) where one entity alone has it, or as
+`glirel extract` writes them. `exhaustive`, `source`, `history` and `self_pairs` are those
 of a [`Document`]; other fields are left alone.
 """
 
@@ -38,50 +39,57 @@ def read(record: Record, reading: Reading) -> Document:
     """
     check_own_fields("document", record, required=("text", "entities", "relations"), allowed=_KNOWN)
     check_types("", {name: record.get(name) for name in ("text", "relations", *_OPTIONAL)})
-    listed = list_entities(record["entities"])
+    listed: list[Any] = list_entities(record["entities"])
     entities = read_entities(listed, record["text"])
     relations: dict[Relation, None] = {}
     for index, given in enumerate(record["relations"]):
-        relation = _read_relation(given, entities, f"relations[{index}]")
+        relation = _read_relation(given, listed, entities, f"relations[{index}]")
         reading.twice["relations"] += relation in relations
         relations[relation] = None
     given = {name: record[name] for name in _OPTIONAL if record.get(name) is not None}
-    return Document.from_text(
-        record["text"], [_spans(e, raw) for e, raw in zip(entities, listed, strict=True)], list(relations), **given
-    )
+    return Document.from_text(record["text"], listed, list(relations), **given)
 
 
-def _spans(entity: Entity, given: object) -> dict[str, Any]:
-    """An entity as [`Document.from_text`] takes it: by its mentions, where it was given so."""
-    if isinstance(given, Mapping) and "mentions" in given:
-        return {"mentions": [mention[:2] for mention in entity.mentions], "label": entity.label}
-    return {"start": entity.start, "end": entity.end, "label": entity.label}
-
-
-def _read_relation(given: object, entities: list[Entity], where: str) -> Relation:
+def _read_relation(given: object, listed: list[Any], entities: list[Entity], where: str) -> Relation:
     name = next((given[key] for key in _NAMES if key in given), None) if isinstance(given, Mapping) else None
     if not isinstance(given, Mapping) or not isinstance(name, str) or not {"head", "tail"} <= set(given):
         raise TypeError(
             f"`{where}` must be an object with 'head', 'relation' and 'tail', where head and tail are positions in "
             f"`entities`: got {shortened(given)}."
         )
-    head, tail = (_position(given[side], entities, f"{where}.{side}") for side in ("head", "tail"))
+    head, tail = (_position(given[side], listed, entities, f"{where}.{side}") for side in ("head", "tail"))
     relation_id = given.get("relation_id")
     check_types(f"{where}.", {"relation_id": relation_id})
     return Relation(head, tail, name, relation_id)
 
 
-def _position(given: object, entities: list[Entity], where: str) -> int:
-    """The position of a head or tail, given as such, or as an entity with its position or its span."""
+def _position(given: object, listed: list[Any], entities: list[Entity], where: str) -> int:
+    """The position of a head or tail: given as such, or as an entity is written, with its span or by its name."""
     position = given.get("index") if isinstance(given, Mapping) else given
     if isinstance(position, int) and not isinstance(position, bool):
-        if 0 <= position < len(entities) and _agrees(given, entities[position]):
-            return position
-    elif isinstance(given, Mapping):
-        for entity in entities:
-            if "start" in given and _agrees(given, entity):
-                return entity.index
+        found = [position] if 0 <= position < len(entities) and _agrees(given, entities[position]) else []
+    else:
+        found = [at for at, written in enumerate(listed) if _is_same(given, written)]
+        if not found and isinstance(given, Mapping) and "start" in given:
+            found = [entity.index for entity in entities if _agrees(given, entity)][:1]
+        name = given.get("text") if isinstance(given, Mapping) and "start" not in given else given
+        if not found and isinstance(name, str):
+            found = [entity.index for entity in entities if name in [mention.text for mention in entity.mentions]]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(
+            f"`{where}` is {shortened(given)}, which is said of the entities {found}. Give the position of one in "
+            "`entities`."
+        )
     raise ValueError(f"`{where}` is {shortened(given)}, which is not one of the {len(entities)} `entities`.")
+
+
+def _is_same(given: object, written: object) -> bool:
+    """Whether an entity is written in the same way; a list of JSON may have become a tuple."""
+    if isinstance(written, (list, tuple)):
+        return isinstance(given, (list, tuple)) and list(given) == list(written)
+    return given == written
 
 
 def _agrees(given: object, entity: Entity) -> bool:
