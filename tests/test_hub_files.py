@@ -16,7 +16,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "glirel_transformers"
 HUB_FILES = sorted(PACKAGE.glob("*_glirel.py"))
 # What transformers itself requires is always there.
-REQUIRED_BY_TRANSFORMERS = {"huggingface_hub", "numpy", "tokenizers", "yaml"}
+REQUIRED_BY_TRANSFORMERS = {"huggingface_hub", "numpy", "safetensors", "tokenizers", "tqdm", "yaml"}
 ALLOWED_PACKAGES = sys.stdlib_module_names | REQUIRED_BY_TRANSFORMERS | {"torch", "transformers"}
 
 
