@@ -172,12 +172,12 @@ class RelationExtractor:
             group_size: asks for that many relation types at a time, in several passes, where all together leave too
                 little room for the text; `"auto"` asks for as many as take half of the tokens that the model reads.
                 Scores depend a little on which types are asked for together.
+            coreference: whether entities are mentions, of which those that the model finds to be one entity are
+                merged, see [`RelationScores.merge_coreferent`]. For models with a `coreference_label`.
             evidence: gives each relation its `evidence`, at most that many sentences, which its localized context
                 weighs most: `{"sentence": number, "start", "end", "text", "weight": share of 1}`, for models with
                 `pair_context="localized"`. Sentences are those that a text's dictionary has as `sentences`,
                 half-open character spans, or else end at their marks.
-            coreference: whether entities are mentions, of which those that the model finds to be one entity are
-                merged, see [`RelationScores.merge_coreferent`]. For models with a `coreference_label`.
             batch_size: how many windows the model reads at once, sorted by length; on a CPU, fewer of long ones. Above
                 1, 16 batches of texts are read together; with an accelerator the next 16 are tokenized meanwhile,
                 in a thread. The order of results is kept.
@@ -226,10 +226,10 @@ class RelationExtractor:
         check_batch_size(size)
         if on_error not in ("raise", "return"):
             raise ValueError(f"`on_error` must be 'raise' or 'return': got {shortened(on_error)}.")
-        if used.evidence is not None:
-            check_gives_evidence(self.model.config)
         if used.coreference:
             _ = self._coreference_label  # which checks that there is one
+        if used.evidence is not None:
+            check_gives_evidence(self.model.config)
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
         return self._results(iter(inputs), size, used, on_error == "return")

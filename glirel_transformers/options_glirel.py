@@ -30,8 +30,8 @@ class ExtractionOptions:
     self_pairs: bool = False
     readable_names: bool = False
     group_size: GroupSize = None
-    evidence: int | None = None
     coreference: bool = False
+    evidence: int | None = None
 
     def __post_init__(self) -> None:
         if self.truncation not in ("error", "window"):
@@ -47,6 +47,8 @@ class ExtractionOptions:
         for name in ("return_scores", "self_pairs", "readable_names", "coreference"):
             check_flag(getattr(self, name), name)
         check_group_size(self.group_size)
+        if self.evidence is not None and self.coreference:
+            raise ValueError("`evidence` is of pairs that the model reads, and `coreference` merges them. Choose one.")
         if self.evidence is not None and not is_count(self.evidence):
             raise ValueError(
                 f"`evidence` must be a number of sentences, at least 1, or None: got {shortened(self.evidence)}."

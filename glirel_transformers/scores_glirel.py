@@ -102,6 +102,7 @@ class RelationScores:
             entities=merge_entities(self.entities, whole),
             pair_index=pair_index,
             scores=scores,
+            context=None,  # which knows the entities that were read
             merged_from=self.entities if self.merged_from is None else self.merged_from,
         )
 

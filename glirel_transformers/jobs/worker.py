@@ -37,8 +37,8 @@ class ExtractionSettings:
         entities: the entities of the only text.
         ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
         ner_labels: the entity types that GLiNER is asked for.
-        threshold, top_k, truncation, self_pairs, readable_names, group_size, evidence, coreference,
-            batch_size: as the pipeline takes them.
+        threshold, top_k, truncation, self_pairs, readable_names, group_size, coreference, evidence, batch_size: as
+            the pipeline takes them.
         encoded_types: file of relation types that the model need not read again.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default that of the checkpoint.
@@ -60,9 +60,9 @@ class ExtractionSettings:
     self_pairs: bool = False
     readable_names: bool = False
     group_size: GroupSize = None
+    coreference: bool = False
     evidence: int | None = None
     encoded_types: str | None = None
-    coreference: bool = False
     batch_size: int = 32
     dtype: Precision | None = None
     device: str | None = None
@@ -93,8 +93,8 @@ class ExtractionSettings:
             self_pairs=self.self_pairs,
             readable_names=self.readable_names,
             group_size=self.group_size,
-            evidence=self.evidence,
             coreference=self.coreference,
+            evidence=self.evidence,
         )
 
     def shaping(self) -> dict[str, Json]:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from glirel_transformers.data.labels import has_negative
-from glirel_transformers.data.schema import Document
 from glirel_transformers.data.splits import count_relation_types
 from glirel_transformers.evaluation.facts import entity_document
 
 from .collator import RelationCollator
 from .dataset import RelationDataset
-
-
-def _as_paired(document: Document, collator: object) -> Document:
-    """The document whose mentions are what is paired."""
-    return entity_document(document) if getattr(collator, "by_entity", False) else document
 
 
 def check_signal(dataset: RelationDataset, collator: object = None) -> None:
@@ -43,7 +37,9 @@ def check_signal(dataset: RelationDataset, collator: object = None) -> None:
                 "documents whose relations are nearer, or a model that reads more."
             )
         types = list(dict.fromkeys([*types, *collator.relation_types]))
-    if not any(has_negative(_as_paired(example.document, collator), types) for example in dataset):
+    by_entity = isinstance(collator, RelationCollator) and collator.by_entity
+    documents = (entity_document(one.document) if by_entity else one.document for one in dataset)
+    if not any(has_negative(document, types) for document in documents):
         raise ValueError(
             f"There is nothing to learn: every pair whose relations are known has every relation type ({len(types)}, "
             f"such as {types[0]!r}), so that a model would learn to say yes to everything. Give documents with other "

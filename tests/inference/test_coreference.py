@@ -186,6 +186,11 @@ def test_a_model_without_the_label_cannot(extractor):
         extractor(TEXT, entities=[(0, 3), (8, 11)], relation_types=["spouse"], coreference="yes")
 
 
+def test_evidence_is_not_merged(finder):
+    with pytest.raises(ValueError, match=r"`evidence` is of pairs that the model reads"):
+        finder(TEXT, entities=[(0, 3), (8, 11)], relation_types=["spouse"], coreference=True, evidence=2)
+
+
 def test_what_the_command_line_writes_can_be_read_again(finder, tmp_path, monkeypatch):
     finder.model.save_pretrained(tmp_path / "model")
     line = {"text": TEXT, "entities": [list(place) for place in PLACES.values()], "relation_types": ["spouse"]}

@@ -170,20 +170,6 @@ def test_a_stopped_run_says_how_to_go_on_and_does(labelled, checkpoint, tmp_path
     assert f"({saved + 5:,} updates" in again.stdout
 
 
-@pytest.mark.parametrize("read", ["model", "data"])
-def test_what_is_read_is_not_written_over(read, labelled, checkpoint, tmp_path):
-    (tmp_path / "run").mkdir()
-    if read == "model":
-        checkpoint = checkpoint.rename(tmp_path / "run" / "model")
-    else:
-        labelled = labelled.rename(tmp_path / "run" / "run.json")
-    content = labelled.read_bytes()
-    result = run(labelled, "-m", checkpoint, "-o", tmp_path / "run", "--max-steps", "1")
-    assert result.exit_code == 1
-    assert "input" in result.stderr
-    assert labelled.read_bytes() == content
-
-
 DOCUMENTS = [
     {
         "title": f"document {place}",
@@ -231,3 +217,17 @@ def test_a_system_is_for_fresh_models(labelled, checkpoint, tmp_path):
     result = run(labelled, "--model", checkpoint, "-o", tmp_path / "run", "--system", "glidre")
     assert result.exit_code == 1
     assert "keeps its own settings; leave out system" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("read", ["model", "data"])
+def test_what_is_read_is_not_written_over(read, labelled, checkpoint, tmp_path):
+    (tmp_path / "run").mkdir()
+    if read == "model":
+        checkpoint = checkpoint.rename(tmp_path / "run" / "model")
+    else:
+        labelled = labelled.rename(tmp_path / "run" / "run.json")
+    content = labelled.read_bytes()
+    result = run(labelled, "-m", checkpoint, "-o", tmp_path / "run", "--max-steps", "1")
+    assert result.exit_code == 1
+    assert "input" in result.stderr
+    assert labelled.read_bytes() == content
