@@ -67,20 +67,23 @@ is needed.
 
 _EXPORT = """## Inputs and outputs
 
-All axes are dynamic. No threshold is in the graph. The tokenizer in this folder makes the inputs.
-
-| input | shape |
+All axes are dynamic. No threshold is in the graph. The tokenizer in this folder makes the inputs
+{%- if apart %}; `labels.onnx` reads relation types, once for any number of texts, and makes `type_states`, and
+`relation_index` says which of them each text is asked for{% endif %}. `mention_entity` is the entity of each mention.
+{% for file, (inputs, outputs) in graphs.items() %}
+| input of `{{ file }}` | shape |
 |---|---|
 {% for tensor, shape in inputs.items() -%}
 | `{{ tensor }}` | ({{ shape | join(", ") }}) |
 {% endfor %}
-| output | shape |
+| output of `{{ file }}` | shape |
 |---|---|
 {% for tensor, shape in outputs.items() -%}
 | `{{ tensor }}` | ({{ shape | join(", ") }}) |
 {% endfor %}
-Outputs are scores before the sigmoid, in float32. Where `pair_mask` or `relation_mask` is false, the probability of
-`logits` is 0.
+{%- endfor %}
+Outputs are in float32; logits are scores before the sigmoid. Where `pair_mask` or `relation_mask` is false, the
+probability of `logits` is 0.
 
 ## Usage
 
@@ -100,18 +103,29 @@ Neither this nor the following needs torch, which `pip install --no-deps` leaves
 Runtime alone:
 
 ```python
+import numpy as np
 import onnxruntime
 from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("{{ name }}", trust_remote_code=True)
-session = onnxruntime.InferenceSession("{{ name }}/{{ file }}")
-batch = tokenizer(
-    ["Marie Curie was born in Warsaw."],
-    entities=[[(0, 11), (24, 30)]],
-    relation_types=["place of birth", "spouse"],
-    return_tensors="np",
+session = onnxruntime.InferenceSession("{{ name }}/model.onnx")
+batch = dict(
+    tokenizer(
+        ["Marie Curie was born in Warsaw."],
+        entities=[[(0, 11), (24, 30)]],
+        relation_types=["place of birth", "spouse"],
+        return_tensors="np",
+    )
 )
-(logits,) = session.run(["logits"], dict(batch))
+# Each mention is an entity of its own, unless the tokenizer was given entities of several mentions.
+batch.setdefault("mention_entity", np.indices(batch["mention_mask"].shape)[1])
+batch.setdefault("entity_mask", batch["mention_mask"])
+{%- if apart %}
+labels = onnxruntime.InferenceSession("{{ name }}/labels.onnx")
+tokens = {name: batch.pop(name) for name in ("type_input_ids", "type_attention_mask")}
+(batch["type_states"],) = labels.run(["type_states"], tokens)
+{%- endif %}
+(logits,) = session.run(["logits"], batch)
 ```
 
 {{ compared }}
@@ -119,8 +133,8 @@ batch = tokenizer(
 ONNX Runtime on a CPU against eager mode in float32. The first column of differences is `|Δ| / max(1, |score|)`, of
 which at most {{ bound }} was allowed; the last is that of probabilities.
 
-| shape | batch | tokens | words | mentions | pairs | relations | difference | of probabilities |
-|---|---|---|---|---|---|---|---|---|
+| shape | {{ columns | join(" | ") }} | difference | of probabilities |
+|---|{% for _ in columns %}---|{% endfor %}---|---|
 {% for row in differences -%}
 | {{ row | join(" | ") }} |
 {% endfor -%}
@@ -166,9 +180,9 @@ def export_card(
     name: str,
     config: GLiRELConfig,
     *,
-    file: str,
     facts: Mapping[str, str],
-    shapes: tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]],
+    graphs: Mapping[str, tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]],
+    columns: Sequence[str],
     differences: Sequence[Sequence[str]],
     bound: float,
 ) -> ModelCard:
@@ -177,9 +191,9 @@ def export_card(
     Args:
         name: of the export.
         config: of the model that was exported.
-        file: with the graph.
-        facts: about the graph, such as its precision.
-        shapes: the axes of each input, and of each output.
+        facts: about the graphs, such as their precision.
+        graphs: for each file the axes of each input, and of each output.
+        columns: what was compared: the names of axes.
         differences: rows of the comparison with the model in PyTorch.
         bound: the largest difference that was allowed.
     """
@@ -190,11 +204,11 @@ def export_card(
         ModelCardData(library_name="onnxruntime", tags=[*_TAGS, "onnx"], license=licence, base_model=base_model),
         template_str=_HEAD + _EXPORT,
         name=name,
-        made=f" as an ONNX graph, exported from {origin}",
+        made=f" as {'two ONNX graphs' if len(graphs) > 1 else 'an ONNX graph'}, exported from {origin}",
         facts={**facts, **_facts(config), "decision threshold": f"{config.threshold:.4g}"},
-        file=file,
-        inputs=shapes[0],
-        outputs=shapes[1],
+        graphs=graphs,
+        apart=config.reads_labels_apart,
+        columns=columns,
         compared=_COMPARED,
         bound=f"{bound:g}",
         differences=differences,
@@ -231,12 +245,11 @@ def add_training(card: ModelCard, stock: ModelCard, name: str, hub_name: str | N
     return ModelCard(f"---\n{ModelCardData(**metadata).to_yaml()}\n---\n{text}\n\n{training}")
 
 
-def mark_quantized(folder: str | os.PathLike[str], file: str, method: str, before: str) -> None:
+def mark_quantized(folder: str | os.PathLike[str], method: str, before: str) -> None:
     """Writes the method and the folder's own name on the card of an export that was quantized, where it has one.
 
     Args:
         folder: of the quantized export, with the card of the one in float32.
-        file: with the graph.
         method: of quantizing.
         before: name of the export in float32.
     """
@@ -247,7 +260,7 @@ def mark_quantized(folder: str | os.PathLike[str], file: str, method: str, befor
     for old, new in (
         (f"\n# {before}\n", f"\n# {name}\n"),
         (f'"{before}"', f'"{name}"'),
-        (f'"{before}/{file}"', f'"{name}/{file}"'),
+        (f'"{before}/', f'"{name}/'),
         ("\n| precision | float32 |", f"\n| precision | {method} |"),
         (_COMPARED, f"{_COMPARED}\n\n**Before it was quantized to {method}**, which changes scores by more."),
     ):
@@ -270,11 +283,13 @@ def add_cost(folder: str | os.PathLike[str], dtype: str, figures: Mapping[str, o
 
 
 def _facts(config: GLiRELConfig) -> dict[str, str]:
-    encoder = config.encoder_config
-    return {
-        "encoder": f"{encoder.model_type}, {encoder.num_hidden_layers} layers of width {encoder.hidden_size}",
-        "scorer": config.scorer,
+    encoders = {"encoder": config.encoder_config, "encoder of relation types": config.label_encoder_config}
+    of_encoders = {
+        name: f"{encoder.model_type}, {encoder.num_hidden_layers} layers of width {encoder.hidden_size}"
+        for name, encoder in encoders.items()
+        if encoder is not None
     }
+    return {**of_encoders, "scorer": config.scorer}
 
 
 def _trained_on(names: Sequence[str]) -> str:

@@ -364,7 +364,7 @@ class GLiRELConfig(PreTrainedConfig):
 
     @property
     def type_width(self) -> int:
-        """Width of what a model keeps of a relation type that it reads apart: before the FFN of equation 1 or after it.
+        """Width of what a model keeps of a type that it reads apart, before the FFN of equation 1 or after it.
 
         Both, where pairs attend to what is before it and no fusion with the text comes between.
         """

@@ -353,7 +353,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             assert types.attention_mask is not None
             states = self.encode_types(types.input_ids, types.attention_mask)
         if types.relation_index is None:
-            of_texts = states.unsqueeze(0).expand(len(inputs.input_ids), -1, -1)
+            of_texts = states.unsqueeze(0).expand(inputs.input_ids.shape[0], -1, -1)
         else:
             of_texts = states[types.relation_index]
         if self.fusion is not None:
@@ -372,7 +372,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         entity_of = inputs.mention_entity
         if entity_of is None:
             entity_of = torch.arange(mention_states.shape[1], device=mention_states.device).expand(
-                len(mention_states), -1
+                mention_states.shape[0], -1
             )
         mentions_of = count_mentions(entity_of, inputs.mention_mask, inputs.entity_mask.shape[1])
         inside = inside_spans(inputs.mention_word_spans, encoded.word_states.shape[1]).to(encoded.word_states.dtype)
@@ -417,7 +417,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         states, index = entities.states, inputs.pair_index
         if entities.paired is not None:  # each pair has its own two
             states = entities.paired
-            index = torch.arange(states.shape[1], device=states.device).view(1, -1, 2).expand(len(states), -1, -1)
+            index = torch.arange(states.shape[1], device=states.device).view(1, -1, 2).expand(states.shape[0], -1, -1)
         context = None
         if self.pair_context is not None:
             context = self.pair_context(states, entities.attention, encoded.word_states)
@@ -599,9 +599,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         was_training = self.training
         self.train(False)
         try:
-            states = encode_in_batches(
-                self._encode_types, self.tokenizer, prompt.types or [], self.config, batch_size
-            )
+            states = encode_in_batches(self._encode_types, self.tokenizer, prompt.types or [], self.config, batch_size)
         finally:
             if was_training:
                 self.train()
