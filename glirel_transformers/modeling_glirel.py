@@ -335,6 +335,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
             `(types, width)`: vectors before the FFN of equation 1, after it, or both, as the model reads them.
         """
         assert self.label_encoder is not None  # the callers have one
+        if not torch.compiler.is_compiling() and not input_ids.shape[0]:  # some encoders do not read nothing
+            return torch.zeros(0, self.type_width, dtype=self.dtype, device=input_ids.device)
         label_states = self.dropout(self.label_encoder(input_ids, attention_mask, self.encoder, self.layer_fusion))
         if self.fusion is not None:  # what the FFN reads depends on the text
             return label_states

@@ -328,7 +328,7 @@ class RelationExtractor:
         if several is not None and not getattr(self.model, "takes_clusters", True):
             raise ValueError(
                 f"`entities[{several.index}]` has {len(several.mentions)} mentions, but in this export each mention "
-                "is an entity. Pass its mentions as entities of their own, or run the checkpoint itself."
+                "is an entity. Export the checkpoint again, or pass its mentions as entities of their own."
             )
 
     def _windows(self, text: _Text, words: Words, options: ExtractionOptions) -> list[Window]:

@@ -236,8 +236,8 @@ class ORTModelForRelationClassification:
             return given
         if STATES in given or any(part is None for part in tokens):
             raise ValueError(
-                "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or `type_states`, from "
-                "encode_relation_types."
+                "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or "
+                "`type_states`, from encode_relation_types."
             )
         arrays = [part if isinstance(part, np.ndarray) else np.asarray(_on_cpu(part)) for part in tokens]
         shapes = [array.shape for array in arrays]

@@ -26,6 +26,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "glirel_transformers"
 
 SCRIPT = """
 import json, sys
+import numpy as np
 import onnxruntime
 from transformers import AutoConfig, AutoTokenizer
 given = json.loads(sys.argv[1])
@@ -38,8 +39,11 @@ else:
 config = AutoConfig.from_pretrained(given["folder"], trust_remote_code=True)
 tokenizer = AutoTokenizer.from_pretrained(given["folder"], trust_remote_code=True)
 session = onnxruntime.InferenceSession(given["folder"] + "/model.onnx")
-batch = tokenizer(given["texts"], entities=given["entities"], relation_types=given["types"], padding=True)
-(logits,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in batch.items()})
+batch = tokenizer(
+    given["texts"], entities=given["entities"], relation_types=given["types"], padding=True, return_tensors="np"
+)
+batch = {**batch, "mention_entity": np.indices(batch["mention_mask"].shape)[1], "entity_mask": batch["mention_mask"]}
+(logits,) = session.run(["logits"], batch)
 print(json.dumps({"config": type(config).__name__, "scorer": config.scorer, "logits": logits.tolist()}))
 """
 
@@ -162,7 +166,7 @@ def test_a_checkpoints_card_is_read_as_far_as_it_can_be(tmp_path, shared_model, 
     (tmp_path / "README.md").write_bytes(readme)
     config = copy.deepcopy(shared_model.config)
     config.name_or_path = str(tmp_path)
-    card = export_card("x", config, file="model.onnx", facts={}, shapes=({}, {}), differences=[], bound=1e-4)
+    card = export_card("x", config, facts={}, graphs={}, columns=[], differences=[], bound=1e-4)
     assert (card.data.license, card.data.base_model) == expected
     assert f"exported from `{tmp_path.name}`" in card.text
 

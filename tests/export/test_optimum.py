@@ -11,6 +11,7 @@ from optimum.exporters.tasks import TasksManager
 from tiny import EXPORTED
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
+from glirel_transformers.batches_glirel import CLUSTER_TENSORS
 from glirel_transformers.export.config import GLiRELExporterConfig, exporter_config
 
 TASK = "relation-extraction"
@@ -51,12 +52,13 @@ def test_importing_exports_is_enough(interpreter):
 def test_all_axes_are_named(shared_model, encode):
     config = exporter_config(shared_model.config)
     batch = encode(shared_model)
-    assert set(config.inputs) == set(batch)
+    assert set(config.inputs) == {*batch, *CLUSTER_TENSORS}
+    batch |= {"mention_entity": batch["mention_mask"].long(), "entity_mask": batch["mention_mask"]}
     for name, axes in config.inputs.items():
         assert axes[0] == "batch"
         assert [size for place, size in enumerate(batch[name].shape) if place not in axes] in ([], [2])
     assert {axis for axes in config.inputs.values() for axis in axes.values()} == {
-        "batch", "tokens", "words", "mentions", "pairs", "relations",
+        "batch", "tokens", "words", "mentions", "entities", "pairs", "relations",
     }  # fmt: skip
     assert config.outputs == {"logits": {0: "batch", 1: "pairs", 2: "relations"}}
 
@@ -64,7 +66,7 @@ def test_all_axes_are_named(shared_model, encode):
 def test_inputs_and_outputs_follow_the_settings(build_model, encode):
     model = build_model("bert", shared_relation_positions=True, coreference_classifier=True)
     config = exporter_config(model.config)
-    assert set(config.inputs) == set(encode(model))
+    assert set(config.inputs) == {*encode(model), *CLUSTER_TENSORS}
     assert config.inputs["position_ids"] == {0: "batch", 1: "tokens"}
     assert config.outputs["coreference_logits"] == {0: "batch", 1: "pairs"}
 
@@ -98,6 +100,11 @@ def test_dummy_inputs_are_batches_that_the_model_takes(shared_model, padded):
         assert (spans[..., 1] <= limit)[real].all()
         assert not spans[~real].any()
     assert bool(batch["pair_mask"].all()) != padded
+    for entity, real, mention, count in zip(
+        batch["mention_entity"], batch["mention_mask"], batch["entity_mask"], batch["entity_mask"].sum(1), strict=True
+    ):
+        assert set(entity[real].tolist()) == set(range(int(count)))
+        assert mention[:count].all()
     assert (
         (batch["input_ids"] == shared_model.config.encoder_config.pad_token_id) == (batch["attention_mask"] == 0)
     ).all()

@@ -118,7 +118,12 @@ def test_changes_and_decisions_are_counted(exported, monkeypatch):
     model, _ = exported("bert", **EXPORTED["bert"])
     before, after = (RelationExtractor(model) for _ in range(2))
     score = after._score
-    monkeypatch.setattr(after, "_score", lambda features: 1 - score(features))
+
+    def opposite(features, prompts):
+        scored = score(features, prompts)
+        return scored._replace(probabilities=1 - scored.probabilities)
+
+    monkeypatch.setattr(after, "_score", opposite)
     found = calibrate(before, after, [MARIE])
     (kept,) = before(
         [MARIE.to_text()[0]],

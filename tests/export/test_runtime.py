@@ -268,15 +268,6 @@ def test_what_it_is_loaded_by_is_named(exported):
         RelationExtractor(5)
 
 
-def test_entities_of_several_mentions_are_refused_by_an_export(pair):
-    extract = RelationExtractor(pair[1], relation_types=RELATION_TYPES)
-    cluster = {"text": TEXTS[0], "entities": [{"mentions": [(0, 5), (6, 11)]}, (24, 30)]}
-    good = {"text": TEXTS[0], "entities": [(0, 11), (24, 30)]}
-    bad, result = extract.iterate([cluster, good], on_error="return", batch_size=2)
-    assert "`entities[0]` has 2 mentions, but in this export each mention is an entity" in bad.message
-    assert isinstance(result, list)
-
-
 def test_the_extractor_takes_every_model(exported):
     model, folder = exported("bert", **EXPORTED["bert"])
     expected = all_scores(RelationExtractionPipeline(model))

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
+from glirel_transformers.configuration_glirel import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(
@@ -36,6 +37,22 @@ from glirel_transformers.export import ORTModelForRelationClassification
 given = json.loads(sys.argv[1])
 extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained(given.pop("folder")), batch_size=2)
 print(json.dumps(extract(given.pop("texts"), **given)))
+"""
+
+APART = """
+import json, sys
+import numpy as np
+from glirel_transformers import RelationExtractor
+import glirel_transformers.loading
+given = json.loads(sys.argv[1])
+extract = RelationExtractor("apart-onnx")
+encoded = extract.model.encode_relation_types(given["relation_types"])
+encoded.save("types.safetensors")
+again = RelationExtractor("apart-onnx", encoded_types="types.safetensors")
+found = [one(given["text"], entities=given["entities"], relation_types=given["relation_types"], return_scores=True)
+         for one in (extract, again)]
+assert np.array_equal(found[0].scores, found[1].scores)
+print(json.dumps([encoded.model_digest, found[0].scores.tolist()]))
 """
 
 THREADS = """
@@ -127,6 +144,7 @@ def workplace(exported, tmp_path_factory) -> Path:
     here = tmp_path_factory.mktemp("served")
     shutil.copytree(folder, here / "mine-onnx")
     model.save_pretrained(here / "checkpoint")
+    shutil.copytree(exported("bert", **SYSTEMS["glidre"], threshold_head=True)[1], here / "apart-onnx")
     return here
 
 
@@ -171,6 +189,16 @@ def test_results_are_those_of_the_model(run, exported, workplace):
     for one, other in zip(found, expected, strict=True):
         assert [r["score"] for r in one] == pytest.approx([r["score"] for r in other], abs=1e-4)
         assert [{**r, "score": 0} for r in one] == [{**r, "score": 0} for r in other]
+
+
+def test_types_are_read_apart(run, exported):
+    model, _ = exported("bert", **SYSTEMS["glidre"], threshold_head=True)
+    given = {"text": TEXTS[0], "relation_types": RELATION_TYPES}
+    given["entities"] = [{"mentions": [(0, 5), (6, 11)]}, (24, 30)]
+    digest, scores = json.loads(run("-c", NO_TORCH + APART, json.dumps(given)))
+    assert digest == model.types_digest()
+    expected = RelationExtractionPipeline(model)(given.pop("text"), **given, return_scores=True).scores
+    assert scores == [pytest.approx(row, abs=1e-4) for row in expected.tolist()]
 
 
 def test_one_extractor_serves_several_threads(run):
