@@ -91,10 +91,34 @@ class PairContext:
     def ends(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Both entities of some pairs, h' and t', `(batch, some, size)` each."""
         context = self.weights(index) @ self.words
-        return tuple(  # type: ignore[return-value]  # there are two
-            torch.tanh(network.output(network.inner(gather_items(left, index[..., side]), network.right(context))))
-            for side, (network, left) in enumerate(((self.network.head, self.heads), (self.network.tail, self.tails)))
-        )
+        first, place = self._neighbours(index)
+        ends = []
+        for side, (network, left) in enumerate(((self.network.head, self.heads), (self.network.tail, self.tails))):
+            of_context = network.right(context if first is None else context.flatten(0, 1)[first])
+            if place is not None:
+                of_context = of_context.index_select(0, place).view(*index.shape[:2], -1)
+            ends.append(torch.tanh(network.output(network.inner(gather_items(left, index[..., side]), of_context))))
+        return ends[0], ends[1]
+
+    def sort(self, index: Tensor) -> Tensor:
+        """An order of pairs in which both directions of a pair are neighbours, `(batch, pairs)`."""
+        return self._unordered(index).argsort(dim=1, stable=True)
+
+    def _unordered(self, index: Tensor) -> Tensor:
+        """A number for each pair, the same for both directions, `(batch, pairs)`."""
+        return index.amin(-1) * self.heads.shape[1] + index.amax(-1)
+
+    def _neighbours(self, index: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The first of neighbours with the same context among all pairs of a batch, and for each pair which it is.
+
+        `None` in a graph, whose sizes may not depend on what is in it.
+        """
+        if torch.compiler.is_compiling() or not index.shape[1]:
+            return None, None
+        text = torch.arange(len(index), device=index.device).unsqueeze(1) * self.heads.shape[1] ** 2
+        key = (self._unordered(index) + text).flatten()
+        starts = torch.cat([key.new_ones(1, dtype=torch.bool), key[1:] != key[:-1]])
+        return starts.nonzero().flatten(), starts.cumsum(0) - 1
 
 
 @dataclass
@@ -113,6 +137,10 @@ class Pairs:
     def numbers_per_pair(self) -> int:
         """How many numbers a pair takes while it is formed."""
         raise NotImplementedError
+
+    def order(self) -> Tensor | None:
+        """The order in which pairs are best formed, `(batch, pairs)`; `None` where any is as good."""
+        return None
 
     @property
     def last_layer(self) -> nn.Module:
@@ -171,6 +199,9 @@ class ContextualPairs(Pairs):
     @property
     def numbers_per_pair(self) -> int:
         return 3 * self.context.heads.shape[-1] + 2 * self.context.words.shape[1]
+
+    def order(self) -> Tensor | None:
+        return self.context.sort(self.index)
 
     def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         head, tail = self.context.ends(index)

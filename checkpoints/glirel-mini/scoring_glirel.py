@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from .feed_forward_glirel import FeedForward
-from .memory_glirel import Scratch, normalized
+from .memory_glirel import Scratch, gather_items, normalized
 from .pairs_glirel import Pairs
 
 # How many numbers a chunk of pairs may hold at once: what stays in a processor's cache, or what keeps a GPU busy. When
@@ -239,7 +239,13 @@ class PairScorer:
             scores = score(rows)
         else:
             of_pair = pairs.shape[-1] if isinstance(pairs, Tensor) else pairs.numbers_per_pair
-            scores = self._in_chunks(score, rows, max(self.scorer.numbers_per_pair(relation_states.shape[1]), of_pair))
+            numbers_per_pair = max(self.scorer.numbers_per_pair(relation_states.shape[1]), of_pair)
+            order = None if isinstance(pairs, Tensor) else pairs.order()
+            if order is None:
+                scores = self._in_chunks(score, rows, numbers_per_pair)
+            else:
+                scores = self._in_chunks(score, rows.take_along_dim(order.unsqueeze(-1), dim=1), numbers_per_pair)
+                scores = gather_items(scores, order.argsort(dim=1))
         if not heads:
             return Scores(scores)
         of_heads = iter(scores[..., scores.shape[-1] - len(heads) :].unbind(-1))
