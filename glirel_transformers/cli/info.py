@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,6 +15,7 @@ from .console import console, errors_without_traceback, plain
 if TYPE_CHECKING:
     from glirel_transformers.inspection import Checkpoint
 
+_PARTS = {"label_encoder": "encoder of relation types"}
 _TYPES_SHOWN = 40  # how many of the relation types trained on are shown
 
 
@@ -50,17 +51,15 @@ def info(
 def _facts(found: Checkpoint) -> Table:
     from glirel_transformers.configuration_glirel import STAGES
 
-    encoder = found.encoder
-    rows = {
-        "encoder": f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}"
-        f", {encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
-    }
+    rows = {"encoder": _encoder(found.encoder)}
+    if found.label_encoder is not None:
+        rows["encoder of relation types"] = _encoder(found.label_encoder)
     for stage, names in STAGES.items():
         # As they would be set.
         rows[stage] = ", ".join(f"{name}={found.head[name]}" for name in names if found.head.get(name) is not None)
     rows |= {
-        "parameters": f"{sum(found.num_parameters.values()):,}: encoder {found.num_parameters['encoder']:,}, head "
-        f"{found.num_parameters['head']:,}",
+        "parameters": f"{sum(found.num_parameters.values()):,}: "
+        + ", ".join(f"{_PARTS.get(part, part)} {number:,}" for part, number in found.num_parameters.items()),
         "weights": f"{found.file_size / 1e6:,.1f} MB, stored as {', '.join(found.stored_types)}, computed in "
         f"{found.dtype}",
         "threshold": f"{found.threshold:.3f}",
@@ -74,8 +73,16 @@ def _facts(found: Checkpoint) -> Table:
     return table
 
 
+def _encoder(encoder: dict[str, Any]) -> str:
+    return (
+        f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}, "
+        f"{encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
+    )
+
+
 def _limits(found: Checkpoint) -> Iterator[str]:
-    yield "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens with the relation types"
+    with_types = "" if found.head["label_encoding"] == "separate" else " with the relation types"
+    yield "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens{with_types}"
     if found.max_words is not None:
         yield f"{found.max_words:,} words of a text"
     if found.max_pair_distance is not None:
@@ -96,8 +103,9 @@ def _capacity(found: Checkpoint) -> Table:
         title += "; each mention takes two more tokens"
     table = Table("words", title=title, title_justify="left", title_style="")
     table.add_column("relation types", justify="right")
+    too_long = "any number, in segments" if found.head["label_encoding"] == "separate" else "none: read in windows"
     for words, number in found.capacity.items():
-        shown = "any number" if number is None else f"{number:,}" if number else "none: read in windows"
+        shown = "any number" if number is None else f"{number:,}" if number else too_long
         table.add_row(f"{words:,}", shown)
     return table
 
