@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 from transformers.utils import can_return_tuple
 
 from .configuration_glirel import GLiRELConfig
-from .deberta_glirel import FastDebertaV2Model
 from .encoded_types_glirel import EncodedTypes, digest_of, encode_in_batches
+from .encoders_glirel import PretrainedEncoder, build_encoder, input_limit
 from .encoding_glirel import (
     RELATIONS,
     EncoderOutput,
@@ -104,7 +100,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
         size, inner_size, dropout = config.hidden_size, config.inner_size, config.dropout
-        self.encoder = _build_encoder(config.encoder_config, config._attn_implementation)
+        self.encoder = build_encoder(config.encoder_config, config._attn_implementation)
         self.layer_fusion = self._make_layer_fusion(config.encoder_config, self.encoder)
         self.label_encoder = self._make_label_encoder() if config.reads_labels_apart else None
         self.fusion = (
@@ -146,7 +142,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         config = self.config
         encoder, fusion = None, None
         if config.label_encoder_config is not None:
-            encoder = _build_encoder(config.label_encoder_config, config._attn_implementation)
+            encoder = build_encoder(config.label_encoder_config, config._attn_implementation)
             fusion = self._make_layer_fusion(config.label_encoder_config, encoder)
         fuses_padding = config.layer_fusion == "padded"
         return LabelEncoder(
@@ -723,8 +719,8 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
                 f"These are not settings of GLiRELConfig that from_encoder takes: {unknown}. See its fields."
             )
         options = {"trust_remote_code": trust_remote_code, "revision": revision}
-        text = _Pretrained.load(encoder, options)
-        label = None if label_encoder is None else _Pretrained.load(label_encoder, options)
+        text = PretrainedEncoder.load(encoder, options)
+        label = None if label_encoder is None else PretrainedEncoder.load(label_encoder, options)
         config = GLiRELConfig(
             encoder_config=text.config, label_encoder_config=None if label is None else label.config, **settings
         )
@@ -735,7 +731,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         model.tokenizer = GLiRELTokenizer.from_base(
             text.tokenizer,
             label_tokenizer=None if label is None else label.tokenizer,
-            model_max_length=model_max_length or _input_limit(text.config, text.tokenizer.model_max_length),
+            model_max_length=model_max_length or input_limit(text.config, text.tokenizer.model_max_length),
             **{name: getattr(config, name) for name in SHARED_SETTINGS},
         )
         if len(model.tokenizer) > text.config.vocab_size:
@@ -743,56 +739,9 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
         return model
 
 
-class _Pretrained(NamedTuple):
-    """A pre-trained encoder: its configuration without a name, its weights and its tokenizer."""
-
-    config: PreTrainedConfig
-    weights: dict[str, Tensor]
-    tokenizer: PreTrainedTokenizerBase
-
-    @classmethod
-    def load(cls, name: str | os.PathLike[str], options: dict[str, Any]) -> _Pretrained:
-        config = AutoConfig.from_pretrained(name, **options)
-        _check_encoder(name, config)
-        pretrained = AutoModel.from_pretrained(name, dtype=torch.float32, **options)
-        config.name_or_path = ""
-        config.dtype = torch.float32
-        weights = {key: w for key, w in pretrained.state_dict().items() if not key.startswith("pooler.")}
-        return cls(config, weights, AutoTokenizer.from_pretrained(name, **options))
-
-
 def _named_weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from module.named_parameters()
     yield from module.named_buffers()
-
-
-def _build_encoder(encoder_config: PreTrainedConfig, attn_implementation: str | None) -> PreTrainedModel:
-    """An encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
-    is_fast = encoder_config.model_type == "deberta-v2" and attn_implementation != "eager"
-    encoder = FastDebertaV2Model(encoder_config) if is_fast else AutoModel.from_config(encoder_config)
-    if hasattr(encoder, "pooler"):
-        encoder.pooler = None  # never used, and a parameter without gradient stops distributed training
-    return encoder
-
-
-def _check_encoder(name: str | os.PathLike[str], encoder_config: PreTrainedConfig) -> None:
-    if encoder_config.model_type == GLiRELConfig.model_type:
-        raise ValueError(
-            f"{os.fspath(name)!r} is a GLiREL model already, not an encoder: load it with from_pretrained."
-        )
-    if encoder_config.is_encoder_decoder:
-        raise ValueError(
-            f"{os.fspath(name)!r} is a {encoder_config.model_type} model, with an encoder and a decoder. GLiREL needs "
-            "a bidirectional encoder alone, such as DeBERTa, BERT, RoBERTa, ELECTRA or ModernBERT."
-        )
-
-
-def _input_limit(encoder_config: PreTrainedConfig, tokenizer_limit: int) -> int:
-    """Tokens that the encoder reads. Models of RoBERTa's kind keep their first positions for padding."""
-    limit = getattr(encoder_config, "max_position_embeddings", None) or tokenizer_limit
-    if "roberta" in encoder_config.model_type or encoder_config.model_type == "camembert":
-        limit -= (encoder_config.pad_token_id or 0) + 1
-    return min(limit, tokenizer_limit)
 
 
 GLiRELConfig.register_for_auto_class()

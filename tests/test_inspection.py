@@ -75,3 +75,16 @@ def test_what_is_no_checkpoint_is_told_what_it_is(build_model, encoder_folder, m
     (tmp_path / "broken" / "model.onnx").touch()
     with pytest.raises(ValueError, match="is an ONNX export"):
         describe_checkpoint(str(tmp_path / "broken"))
+
+
+def test_relation_types_that_are_read_apart_take_no_room(build_model, encoder_folder, tmp_path):
+    settings = {"label_encoding": "separate", "label_encoder": encoder_folder("bert")}
+    model = build_model("bert", **settings)
+    model.save_pretrained(tmp_path / "apart")
+    found = describe_checkpoint(str(tmp_path / "apart"))
+    assert found.label_encoder["model_type"] == "bert"
+    assert sum(found.num_parameters.values()) == model.num_parameters()
+    assert found.num_parameters["label_encoder"] > 0
+    assert found.tokens_per_name > 3  # with [CLS] and [SEP]
+    assert found.capacity[25] is None
+    assert found.capacity[1600] == 0

@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELModel, scoring_glirel
 from glirel_transformers.batches_glirel import AXES
+from glirel_transformers.configuration_glirel import SYSTEMS
 from glirel_transformers.export.graph import lstm_kept_whole
 from glirel_transformers.scoring_glirel import SCORERS
 
@@ -714,6 +715,29 @@ def test_the_compiled_graph_has_no_break(build_model, encode, settings):
     batch = encode(model)
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     torch.testing.assert_close(scores(compiled, batch), scores(model, batch))
+
+
+APART = {
+    "localized": SYSTEMS["glidre"],
+    "fused": {
+        **SYSTEMS["glidre"],
+        "layer_fusion": "masked",
+        "fusion_schema": "l2l-l2t-t2t-t2l",
+        "pair_label_attention": True,
+        "threshold_head": True,
+        "shared_words": "removed",
+    },
+}
+
+
+@pytest.mark.parametrize("family", ["bert", "deberta-v2", pytest.param("modernbert", marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("settings", APART)
+def test_the_compiled_graph_of_types_apart_has_no_break(build_model, encode, family, settings):
+    torch.compiler.reset()
+    model = build_model(family, **APART[settings])
+    batch = encode(model)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(scores(compiled, batch), scores(model, batch), rtol=1e-4, atol=1e-4)
 
 
 def dynamic_shapes(batch) -> dict[str, dict[int, object]]:

@@ -52,7 +52,7 @@ def _facts(found: Checkpoint) -> Table:
 
     rows = {"encoder": _encoder(found.encoder)}
     if found.label_encoder is not None:
-        rows["label encoder"] = _encoder(found.label_encoder)
+        rows["encoder of relation types"] = _encoder(found.label_encoder)
     for stage, names in STAGES.items():
         # As they would be set.
         rows[stage] = ", ".join(f"{name}={found.head[name]}" for name in names if found.head.get(name) is not None)

@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.conversion.checkpoints import find_optional
-from glirel_transformers.modeling_glirel import _input_limit
+from glirel_transformers.encoders_glirel import input_limit
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 _TOKENIZERS = ("tokenizer.json", "spm.model", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
@@ -25,7 +25,7 @@ def has_tokenizer(source: str) -> bool:
 def text_limit(tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig, any_length: bool) -> int:
     """How many tokens of a document are read: what the tokenizer says, as far as the encoder has positions."""
     limit = int(tokenizer.model_max_length)
-    return limit if any_length else min(limit, _input_limit(config, VERY_LARGE_INTEGER))
+    return limit if any_length else min(limit, input_limit(config, VERY_LARGE_INTEGER))
 
 
 def label_limit(tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig, any_length: bool) -> int:

@@ -35,8 +35,8 @@ from glirel_transformers.conversion.originals import (
     write_original,
     write_remainder,
 )
+from glirel_transformers.encoders_glirel import input_limit
 from glirel_transformers.files import check_not_an_input
-from glirel_transformers.modeling_glirel import _input_limit
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
 from .rules import ENCODER, RENAMING
@@ -86,7 +86,7 @@ def convert(
     state, unused = RENAMING.to_ours(original.state, shapes)
     model.load_state_dict(state, assign=True)
     any_length = reads_any_length(model.glirel.encoder)
-    tokenizer.model_max_length = VERY_LARGE_INTEGER if any_length else _input_limit(encoder_config, VERY_LARGE_INTEGER)
+    tokenizer.model_max_length = VERY_LARGE_INTEGER if any_length else input_limit(encoder_config, VERY_LARGE_INTEGER)
     model.tokenizer = tokenizer
     model.save_pretrained(target)
     write_remainder(target, original, unused)
