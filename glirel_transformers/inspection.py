@@ -14,7 +14,6 @@ from typing import Any
 
 from huggingface_hub import ModelCard, snapshot_download
 from safetensors import safe_open
-from transformers import PreTrainedConfig
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .checkpoints import check_checkpoint, model_name, naming_the_missing, weight_files
@@ -54,7 +53,7 @@ SAMPLE_TEXT = (
 )
 WORD_COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
-_ENCODER = "glirel.encoder."
+_ENCODERS = {"glirel.encoder.": "encoder", "glirel.label_encoder.encoder.": "label_encoder"}
 # Fields with a place of their own, or too long for one.
 _TOLD_ELSEWHERE = ("encoder_config", "label_encoder_config", "threshold", "trained_relation_types", "original_config")
 _HEAD = tuple(name for names in STAGES.values() for name in names if name not in _TOLD_ELSEWHERE)
@@ -67,9 +66,9 @@ class Checkpoint:
     Args:
         name: folder or Hub repository.
         encoder: family, layers, widths and vocabulary of the encoder.
-        label_encoder: the same of the one that reads relation types; `None` where there is none.
+        label_encoder: the same of one that reads relation types apart from the text, if there is one.
         head: the choices of [`GLiRELConfig`] for everything behind it.
-        num_parameters: of the `encoder` and of the `head`.
+        num_parameters: of the `encoder`, of the `label_encoder` where there is one, and of the `head`.
         stored_types: number of parameters by the type they are stored in, such as `"F16"`.
         dtype: the type that the model computes in.
         file_size: of the weights, in bytes.
@@ -127,11 +126,12 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     per_name = mean_name_tokens(tokenizer, config.trained_relation_types or TYPICAL_NAMES)
     (sample,) = tokenizer.read_words([SAMPLE_TEXT])
     per_word = len(sample.token_ids) / len(sample.char_spans)
-    label_encoder = config.label_encoder_config
+    encoder, of_labels = config.encoder_config, config.label_encoder_config
+    keys = ("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
     return Checkpoint(
         name=name,
-        encoder=_describe_encoder(config.encoder_config),
-        label_encoder=None if label_encoder is None else _describe_encoder(label_encoder),
+        encoder={key: getattr(encoder, key, None) for key in keys},
+        label_encoder=None if of_labels is None else {key: getattr(of_labels, key, None) for key in keys},
         head={key: getattr(config, key) for key in _HEAD},
         num_parameters=parameters,
         stored_types=stored,
@@ -153,13 +153,10 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
     )
 
 
-def _describe_encoder(config: PreTrainedConfig) -> dict[str, Any]:
-    keys = ("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
-    return {key: getattr(config, key, None) for key in keys}
-
-
 def mean_name_tokens(tokenizer: GLiRELTokenizer, names: Sequence[str]) -> float:
-    """Mean number of tokens that a relation type takes next to a text, with the `[REL]` before it; 0 if read apart."""
+    """Mean number of tokens that a relation type takes: with the `[REL]` before it, or read apart from the text."""
+    if (types := tokenizer.read_prompt(list(names)).types) is not None:  # with special tokens of their own
+        return sum(map(len, types)) / len(names)
     enclosing = len(tokenizer.read_prompt([]).token_ids)
     return (len(tokenizer.read_prompt(list(names)).token_ids) - enclosing) / len(names)
 
@@ -167,16 +164,18 @@ def mean_name_tokens(tokenizer: GLiRELTokenizer, names: Sequence[str]) -> float:
 def capacity(tokenizer: GLiRELTokenizer, num_words: int, per_name: float, per_word: float) -> int | None:
     """How many relation types fit next to a text, markers aside; `None` means no limit.
 
+    Where they are read apart from it, any number, or none where the text itself does not fit.
+
     Args:
         tokenizer: of the model.
         num_words: of the text.
-        per_name: tokens of a relation type; 0 where it takes none.
+        per_name: tokens of a relation type.
         per_word: tokens of a word.
     """
     if tokenizer.model_max_length >= LARGE_INTEGER:
         return None
     left = tokenizer.room(tokenizer.read_prompt([])).tokens - math.ceil(num_words * per_word)
-    if not per_name:
+    if tokenizer.label_encoding == "separate":
         return None if left >= 0 else 0
     return max(int(left / per_name), 0)
 
@@ -190,7 +189,7 @@ def _count_parameters(files: Sequence[Path]) -> tuple[dict[str, int], dict[str, 
             for name in tensors.keys():  # noqa: SIM118  (it is not a dictionary)
                 tensor = tensors.get_slice(name)
                 number = math.prod(tensor.get_shape())
-                parts["encoder" if name.startswith(_ENCODER) else "head"] += number
+                parts[next((part for start, part in _ENCODERS.items() if name.startswith(start)), "head")] += number
                 types[tensor.get_dtype()] += number
     return dict(parts), dict(types)
 

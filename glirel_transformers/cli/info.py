@@ -15,6 +15,7 @@ from .console import console, errors_without_traceback, plain
 if TYPE_CHECKING:
     from glirel_transformers.inspection import Checkpoint
 
+_PARTS = {"label_encoder": "encoder of relation types"}
 _TYPES_SHOWN = 40  # how many of the relation types trained on are shown
 
 
@@ -57,8 +58,8 @@ def _facts(found: Checkpoint) -> Table:
         # As they would be set.
         rows[stage] = ", ".join(f"{name}={found.head[name]}" for name in names if found.head.get(name) is not None)
     rows |= {
-        "parameters": f"{sum(found.num_parameters.values()):,}: encoder {found.num_parameters['encoder']:,}, head "
-        f"{found.num_parameters['head']:,}",
+        "parameters": f"{sum(found.num_parameters.values()):,}: "
+        + ", ".join(f"{_PARTS.get(part, part)} {number:,}" for part, number in found.num_parameters.items()),
         "weights": f"{found.file_size / 1e6:,.1f} MB, stored as {', '.join(found.stored_types)}, computed in "
         f"{found.dtype}",
         "threshold": f"{found.threshold:.3f}",
@@ -72,19 +73,20 @@ def _facts(found: Checkpoint) -> Table:
     return table
 
 
-def _limits(found: Checkpoint) -> Iterator[str]:
-    yield "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens with the relation types"
-    if found.max_words is not None:
-        yield f"{found.max_words:,} words of a text"
-    if found.max_pair_distance is not None:
-        yield f"{found.max_pair_distance:,} words between the starts of a pair's mentions"
-
-
 def _encoder(encoder: dict[str, Any]) -> str:
     return (
         f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}, "
         f"{encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
     )
+
+
+def _limits(found: Checkpoint) -> Iterator[str]:
+    with_types = "" if found.head["label_encoding"] == "separate" else " with the relation types"
+    yield "no limit on tokens" if found.max_tokens is None else f"{found.max_tokens:,} tokens{with_types}"
+    if found.max_words is not None:
+        yield f"{found.max_words:,} words of a text"
+    if found.max_pair_distance is not None:
+        yield f"{found.max_pair_distance:,} words between the starts of a pair's mentions"
 
 
 def _capacity(found: Checkpoint) -> Table:
@@ -97,17 +99,13 @@ def _capacity(found: Checkpoint) -> Table:
         f"How many relation types fit next to a text, at {found.tokens_per_name:.1f} tokens a name (measured on"
         f" {names}) and {found.tokens_per_word:.2f} a word (on a paragraph of English)"
     )
-    if not found.tokens_per_name:
-        title = (
-            "The model reads relation types apart from the text, which alone must fit, at "
-            f"{found.tokens_per_word:.2f} tokens a word (on a paragraph of English)"
-        )
     if found.head["entity_markers"]:
         title += "; each mention takes two more tokens"
     table = Table("words", title=title, title_justify="left", title_style="")
     table.add_column("relation types", justify="right")
+    too_long = "any number, in segments" if found.head["label_encoding"] == "separate" else "none: read in windows"
     for words, number in found.capacity.items():
-        shown = "any number" if number is None else f"{number:,}" if number else "none: read in windows"
+        shown = "any number" if number is None else f"{number:,}" if number else too_long
         table.add_row(f"{words:,}", shown)
     return table
 
