@@ -114,7 +114,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
             if config.fusion_schema
             else None
         )
-        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size)
+        # Where an entity is the mean of its words, a word without a token must not count as the projection's bias.
+        pools_words = config.mention_representation == "words"
+        self.pooling = SpanPooling(config.subtoken_pooling, config.encoder_config.hidden_size, size, pools_words)
         self.dropout = nn.Dropout(dropout)
         self.lstm = WordLSTM(size) if config.use_lstm else None
         self.mention_representation = MENTIONS[config.mention_representation](
@@ -385,20 +387,28 @@ class GLiRELModel(GLiRELPreTrainedModel):
             states = self.entity_pooling(mention_states, mentions_of)
         if self.config.shared_words != "kept":
             return self._without_shared_words(
-                Entities(mention_states, states, None, None), encoded, inputs, mentions_of, words_of
+                Entities(mention_states, states, None, None), encoded, inputs, entity_of, mentions_of, words_of
             )
         attention = None if encoded.word_attention is None else normalized(words_of) @ encoded.word_attention
         return Entities(mention_states, states, attention, None)
 
     def _without_shared_words(
-        self, entities: Entities, encoded: Encoded, inputs: Inputs, mentions_of: Tensor, words_of: Tensor
+        self,
+        entities: Entities,
+        encoded: Encoded,
+        inputs: Inputs,
+        mention_entity: Tensor,
+        mentions_of: Tensor,
+        words_of: Tensor,
     ) -> Entities:
         """Entities as each pair sees them: without the words that both share, of the same weight each."""
         if self.config.shared_words == "removed":
             shared = shared_as_sets(words_of)
         else:
             num_words = words_of.shape[-1]
-            shared = shared_by_position(inputs.mention_word_spans, mentions_of, num_words, words_of.dtype)
+            shared = shared_by_position(
+                inputs.mention_word_spans, mention_entity, mentions_of, num_words, words_of.dtype
+            )
         # Two ends of each pair, one after the other: (batch, 2 · pairs), and what stands at the other end.
         ends, others = inputs.pair_index.flatten(1), inputs.pair_index.flip(-1).flatten(1)
         num_entities = words_of.shape[1]

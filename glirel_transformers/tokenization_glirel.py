@@ -105,6 +105,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         label_tokenizer: PreTrainedTokenizerFast | None = None,
         prefix_space: bool = True,
         new_tokens: Sequence[str] | None = None,
+        reads_format_characters: bool = False,
     ) -> GLiRELTokenizer:
         """Adds what GLiREL needs to the fast tokenizer of an encoder, which is left as it was.
 
@@ -121,6 +122,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             prefix_space: whether every word is tokenized as after a space; else `tokenizer` decides.
             new_tokens: what is added to the vocabulary, in this order, unless it is there. By default `[REL]` and
                 `[SEP]`, unless relation types are read apart, and the markers with `entity_markers`.
+            reads_format_characters: whether soft hyphens, zero-width spaces and marks of direction are tokenized too,
+                for checkpoints that were trained that way; else they are left out.
 
         Raises:
             TypeError: when `tokenizer` is not a fast tokenizer.
@@ -142,6 +145,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             max_words=max_words,
             shared_relation_positions=shared_relation_positions,
             label_encoding=label_encoding,
+            **({"reads_format_characters": True} if reads_format_characters else {}),
             **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name, None) is not None},
         )
         if label_tokenizer is not None:
@@ -309,12 +313,16 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             for text, spans in zip(texts, char_spans, strict=True)
         ]
         encodings = self._encode_plain(
-            [list(map(without_ignored, of_text)) for of_text in words], is_pretokenized=True
+            [list(map(self._read_part_of, of_text)) for of_text in words], is_pretokenized=True
         )
         return [
             Words(spans, encoding.ids, count_tokens([w for w in encoding.word_ids if w is not None], len(text_words)))
             for spans, text_words, encoding in zip(char_spans, words, encodings, strict=True)
         ]
+
+    def _read_part_of(self, word: str) -> str:
+        """What is tokenized of a word, or of a relation type."""
+        return word if self.init_kwargs.get("reads_format_characters") else without_ignored(word)
 
     def read_prompt(self, relation_types: Sequence[str]) -> Prompt:
         """Tokenizes relation types into the prompt that precedes a text.
@@ -332,7 +340,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         control_ids = self._control_token_ids
         names = []
         for position, (name, encoding) in enumerate(
-            zip(relation_types, self._encode_plain(list(map(without_ignored, relation_types))), strict=True)
+            zip(relation_types, self._encode_plain(list(map(self._read_part_of, relation_types))), strict=True)
         ):
             if not encoding.ids:
                 raise ValueError(
@@ -354,7 +362,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             backend = self._whole_backend if self._label_tokenizer is None else self._label_tokenizer
             before, backend.encode_special_tokens = backend.encode_special_tokens, True
             try:
-                encodings = backend.encode_batch(list(map(without_ignored, relation_types)))
+                encodings = backend.encode_batch(list(map(self._read_part_of, relation_types)))
             finally:
                 backend.encode_special_tokens = before
         for position, (name, encoding) in enumerate(zip(relation_types, encodings, strict=True)):

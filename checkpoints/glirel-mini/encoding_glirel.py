@@ -43,23 +43,27 @@ POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 class SpanPooling(nn.Module):
     """Pools the sub-tokens of each word, or of each relation type, to one vector (Section 3.1).
 
-    `(batch, tokens, input_size)` and half-open token spans `(batch, items, 2)` to `(batch, items, size)`. A span
-    without a sub-token gives a zero vector before the projection.
+    `(batch, tokens, input_size)` and half-open token spans `(batch, items, 2)` to `(batch, items, size)`.
 
     Args:
         pooling: a name in `POOLINGS`.
         input_size: width of the encoder.
         size: width of what comes out; where it differs, a linear projection follows.
+        keeps_zeros: whether a span without a sub-token gives a zero vector; else it is zero before the projection.
     """
 
-    def __init__(self, pooling: str, input_size: int, size: int):
+    def __init__(self, pooling: str, input_size: int, size: int, keeps_zeros: bool = False):
         super().__init__()
         self.pooling = pooling
+        self.keeps_zeros = keeps_zeros and input_size != size
         width = input_size * (2 if pooling == "first_last" else 1)
         self.projection = nn.Linear(width, size) if width != size else nn.Identity()
 
     def forward(self, token_states: Tensor, token_spans: Tensor) -> Tensor:
-        return self.projection(POOLINGS[self.pooling](token_states, token_spans))
+        states: Tensor = self.projection(POOLINGS[self.pooling](token_states, token_spans))
+        if self.keeps_zeros:
+            states = states * (token_spans[..., 1:] > token_spans[..., :1])
+        return states
 
 
 class WordLSTM(nn.Module):

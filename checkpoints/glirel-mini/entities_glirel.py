@@ -120,14 +120,18 @@ ENTITIES: dict[str, type[MeanEntities] | type[LogSumExpEntities]] = {
 }
 
 
-def shared_by_position(mention_word_spans: Tensor, mentions_of: Tensor, num_words: int, dtype: torch.dtype) -> Tensor:
+def shared_by_position(
+    mention_word_spans: Tensor, mention_entity: Tensor, mentions_of: Tensor, num_words: int, dtype: torch.dtype
+) -> Tensor:
     """How often the original GLiDRE takes a word out of an entity that is paired with another: `self_rel: false`.
 
     The k-th mentions of both are compared word by word from their starts, so that words count as shared only where two
-    such mentions start alike; and one that starts at word 0 loses that word against an entity with fewer mentions.
+    such mentions start alike; and one that starts at word 0 loses that word against an entity without a k-th mention.
+    A mention that is masked keeps its place among those of its entity.
 
     Args:
         mention_word_spans: `(batch, mentions, 2)`.
+        mention_entity: the entity of each mention, `(batch, mentions)`.
         mentions_of: from [`count_mentions`], `(batch, entities, mentions)`.
         num_words: the size of the axis `words`.
         dtype: of what comes out.
@@ -137,18 +141,17 @@ def shared_by_position(mention_word_spans: Tensor, mentions_of: Tensor, num_word
     """
     starts, ends = mention_word_spans.unbind(-1)
     belongs = mentions_of.to(dtype)
-    same_entity = (belongs.transpose(1, 2) @ belongs).bool()
-    rank = same_entity.tril(-1).sum(-1)
+    rank = (mention_entity.unsqueeze(2) == mention_entity.unsqueeze(1)).tril(-1).sum(-1)
     is_real = mentions_of.any(1)
-    both = (rank.unsqueeze(2) == rank.unsqueeze(1)) & (starts.unsqueeze(2) == starts.unsqueeze(1))
-    both = both & is_real.unsqueeze(2) & is_real.unsqueeze(1)
+    same_rank = (rank.unsqueeze(2) == rank.unsqueeze(1)) & is_real.unsqueeze(2) & is_real.unsqueeze(1)
+    both = same_rank & (starts.unsqueeze(2) == starts.unsqueeze(1))
     lengths = torch.minimum((ends - starts).unsqueeze(2), (ends - starts).unsqueeze(1)) * both
     word = torch.arange(num_words, device=starts.device)
     offset = (word - starts.unsqueeze(-1)).unsqueeze(2)
     shared = (offset >= 0) & (offset < lengths.unsqueeze(-1))
     of_mentions = torch.einsum("bej,bijw->biew", belongs, shared.to(dtype))
-    missing = (rank.unsqueeze(2) >= mentions_of.sum(-1).unsqueeze(1)) & (starts == 0).unsqueeze(2)
-    of_padding = missing.to(dtype).unsqueeze(-1) * (word == 0).to(dtype)
+    is_missing = (same_rank.to(dtype) @ belongs.transpose(1, 2) == 0) & (starts == 0).unsqueeze(2)
+    of_padding = is_missing.to(dtype).unsqueeze(-1) * (word == 0).to(dtype)
     return torch.einsum("bhi,biew->bhew", belongs, of_mentions + of_padding)
 
 

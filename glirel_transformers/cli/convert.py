@@ -17,13 +17,22 @@ def convert_checkpoint(
         str | None,
         typer.Option(help="Folder or Hub repository of the encoder. [default: what the checkpoint names]"),
     ] = None,
+    label_encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or Hub repository of the encoder of relation types, which GLiDRE has. [default: what the "
+            "checkpoint names]"
+        ),
+    ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
 ) -> None:
-    """Convert a checkpoint of the original glirel package, or write one.
+    """Convert a checkpoint of the original glirel or glidre package, or write one.
 
     For example:
 
         glirel convert jackboyla/glirel-large-v0 glirel-large
+
+        glirel convert cea-list-ia/glidre_large glidre-large
 
         glirel convert glirel-large glirel-original --reverse
     """
@@ -33,5 +42,5 @@ def convert_checkpoint(
         logging.disable_progress_bar()
         from glirel_transformers.conversion import convert, revert
 
-        (revert if reverse else convert)(source, target, encoder=encoder)
+        (revert if reverse else convert)(source, target, encoder=encoder, label_encoder=label_encoder)
     console.print(plain(f"Wrote {target}."))

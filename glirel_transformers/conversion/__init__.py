@@ -1,4 +1,4 @@
-"""Checkpoints of the original package `glirel`, to this package's format and back.
+"""Checkpoints of the original packages `glirel` and `glidre`, to this package's format and back.
 
 ```python
 from glirel_transformers.conversion import convert, revert
@@ -8,6 +8,6 @@ revert("glirel-large", "glirel-large-original")
 ```
 """
 
-from .glirel import convert, revert
+from .conversion import convert, revert
 
 __all__ = ["convert", "revert"]

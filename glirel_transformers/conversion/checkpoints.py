@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers.utils import cached_file
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 # What `torch.load` raises on files that are truncated or something else.
@@ -124,6 +125,28 @@ def load_pickled(file: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
+    """The model that `config` describes, of which only names and shapes are there."""
+    with torch.device("meta"):
+        return GLiRELForRelationClassification(config)
+
+
+def complete_state(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, in the model's order.
+
+    Raises:
+        ValueError: when some are missing or left over.
+    """
+    state, expected = checkpoint.state, without_weights(checkpoint.config).state_dict()
+    missing, unexpected = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    if missing or unexpected:
+        raise ValueError(
+            f"The checkpoint's weights are not those of its configuration. Missing: {missing}. Unexpected: "
+            f"{unexpected}."
+        )
+    return {name: state[name] for name in expected}
+
+
 def keep_widest_type(target: Path, state: Mapping[str, Tensor]) -> None:
     """Notes in `config.json` a type that holds every weight exactly; transformers notes that of the first one."""
     types = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
@@ -134,7 +157,8 @@ def keep_widest_type(target: Path, state: Mapping[str, Tensor]) -> None:
         widest = torch.promote_types(widest, dtype)
     file = target / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
-    config["dtype"] = config["encoder_config"]["dtype"] = str(widest).removeprefix("torch.")
+    for part in (config, config["encoder_config"], config.get("label_encoder_config") or {}):
+        part["dtype"] = str(widest).removeprefix("torch.")
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import AddedToken, processors
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+
+from glirel_transformers.configuration_glirel import GLiRELConfig
 
 from .checkpoints import find_optional
 from .sentencepiece import deberta_backend
@@ -21,16 +24,32 @@ _TOKEN_FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "sp
 _OF_DEBERTA = {"bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}  # fmt: skip  # noqa: E501
 
 
-def find_encoder(model_name: object, given: str | None, checkpoint: str) -> str:
-    """The folder or Hub repository of the encoder.
-
-    A relative `model_name` is looked for in the working directory, in the checkpoint's folder and next to that, and
-    is otherwise a Hub repository.
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where a checkpoint names an encoder, for errors.
 
     Args:
-        model_name: what `glirel_config.json` says.
+        config_name: the configuration file.
+        setting: its key there.
+        option: the option of `glirel convert` that names another one.
+    """
+
+    config_name: str
+    setting: str
+    option: str
+
+
+def find_encoder(name: object, given: str | None, checkpoint: str, place: EncoderSource) -> str:
+    """The folder or Hub repository of the encoder.
+
+    A relative `name` is looked for in the working directory, in the checkpoint's folder and next to that, and is
+    otherwise a Hub repository.
+
+    Args:
+        name: what the checkpoint says.
         given: what the user says, which takes precedence.
         checkpoint: the folder of the checkpoint, or its Hub repository.
+        place: where the checkpoint says it.
 
     Raises:
         ValueError: when neither names an encoder.
@@ -39,15 +58,15 @@ def find_encoder(model_name: object, given: str | None, checkpoint: str) -> str:
         if not Path(given).is_dir() and (Path(given).is_absolute() or given.startswith((".", "~"))):
             raise ValueError(f"There is no folder {given!r}. Name the encoder's folder or its Hub repository.")
         return given
-    if not isinstance(model_name, str) or not model_name:
+    if not isinstance(name, str) or not name:
         raise ValueError(
-            f"glirel_config.json does not name the encoder: its `model_name` is {model_name!r}. Name it with "
-            "`--encoder`, a folder or a Hub repository."
+            f"{place.config_name} does not name the encoder: its `{place.setting}` is {name!r}. Name it with "
+            f"`{place.option}`, a folder or a Hub repository."
         )
     for folder in (Path(), Path(checkpoint), Path(checkpoint).resolve().parent):
-        if (folder / model_name).is_dir():
-            return str(folder / model_name)
-    return model_name
+        if (folder / name).is_dir():
+            return str(folder / name)
+    return name
 
 
 def read_encoder_config(encoder: str) -> PreTrainedConfig:
@@ -67,6 +86,37 @@ def read_encoder_config(encoder: str) -> PreTrainedConfig:
         )
     config.name_or_path = ""
     return config
+
+
+# What transformers 4 wrote into the configuration of every model, and no encoder reads.
+_OF_EVERY_MODEL = frozenset(
+    """
+    _attn_implementation_autoset _name_or_path add_cross_attention architectures bad_words_ids begin_suppress_tokens
+    chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id diversity_penalty do_sample dtype
+    early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task forced_bos_token_id
+    forced_eos_token_id id2label is_decoder is_encoder_decoder label2id length_penalty max_length min_length
+    no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states
+    output_scores prefix problem_type pruned_heads remove_invalid_values repetition_penalty return_dict
+    return_dict_in_generate suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder
+    tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p use_bfloat16
+    """.split()  # noqa: SIM905
+)
+
+
+def encoder_config_from(content: Mapping[str, Any], place: EncoderSource) -> PreTrainedConfig:
+    """The configuration of an encoder that a checkpoint holds as a dictionary.
+
+    Raises:
+        ValueError: when transformers does not know the type of the encoder.
+    """
+    settings = {name: value for name, value in content.items() if name not in _OF_EVERY_MODEL}
+    model_type = settings.pop("model_type", None)
+    if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING or model_type == GLiRELConfig.model_type:
+        raise ValueError(
+            f"`{place.setting}` in {place.config_name} is of the type {model_type!r}, which is not an encoder of "
+            "transformers. Encoders with code of their own cannot be converted."
+        )
+    return AutoConfig.for_model(model_type, **settings)
 
 
 def read_tokenizer(encoder: str) -> PreTrainedTokenizerFast:

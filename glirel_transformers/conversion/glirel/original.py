@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.conversion.checkpoints import check_different, keep_widest_type, read_ours
+from glirel_transformers.conversion.checkpoints import (
+    check_different,
+    complete_state,
+    keep_widest_type,
+    read_ours,
+    without_weights,
+)
 from glirel_transformers.conversion.encoders import (
+    EncoderSource,
     find_encoder,
     read_encoder_config,
     read_tokenizer,
     reads_any_length,
 )
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification, _input_limit
-from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
-
-from .files import (
-    CONFIG,
+from glirel_transformers.conversion.originals import (
     OriginalCheckpoint,
     Remainder,
-    is_original,
+    check_is_ours,
+    config_text,
+    in_order,
     read_original,
     read_remainder,
     write_original,
     write_remainder,
 )
-from .rules import ENCODER, RENAMING
-from .settings import NEW_TOKENS, original_from, settings_from
+from glirel_transformers.modeling_glirel import _input_limit
+from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
+from .rules import ENCODER, RENAMING
+from .settings import CONFIG, NEW_TOKENS, original_from, settings_from
+
+_ENCODER_SOURCE = EncoderSource(CONFIG, "model_name", "--encoder")
 _WORD_LIMIT = 100_000  # where the model here has none: the original needs one
 
 
@@ -61,9 +68,10 @@ def convert(
     """
     source, target = os.fspath(source), Path(target)
     check_different(source, target)
-    original = read_original(source)
+    original = read_original(source, CONFIG)
     settings = settings_from(original.config)
-    encoder = find_encoder(original.config.get("model_name"), None if encoder is None else os.fspath(encoder), source)
+    given = None if encoder is None else os.fspath(encoder)
+    encoder = find_encoder(original.config.get("model_name"), given, source, _ENCODER_SOURCE)
     encoder_config = read_encoder_config(encoder)
     tokenizer = GLiRELTokenizer.from_base(
         read_tokenizer(encoder),
@@ -73,7 +81,7 @@ def convert(
     )
     encoder_config.vocab_size = len(tokenizer)
     config = GLiRELConfig(encoder_config=encoder_config, original_config=original.config, **settings)
-    model = _without_weights(config)
+    model = without_weights(config)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     state, unused = RENAMING.to_ours(original.state, shapes)
     model.load_state_dict(state, assign=True)
@@ -109,20 +117,16 @@ def revert(
     """
     source, target = os.fspath(source), Path(target)
     check_different(source, target)
-    if is_original(source):
-        raise ValueError(
-            f"{source!r} is in the original package's format already: it holds a {CONFIG}. Leave out `--reverse` to "
-            "convert it."
-        )
+    check_is_ours(source, CONFIG)
     checkpoint = read_ours(source)
     config = checkpoint.config
     encoder = None if encoder is None else os.fspath(encoder)
     settings = original_from(config, encoder)
-    state = _complete_and_ordered(checkpoint.state, config)
+    state = RENAMING.to_original(complete_state(checkpoint))
     remainder = Remainder()
     if config.original_config is not None:
         remainder = read_remainder(source)
-        state = _in_order(state | remainder.unused, remainder.names)
+        state = in_order(state | remainder.unused, remainder.names)
     else:
         if encoder is None:
             raise ValueError(
@@ -131,49 +135,19 @@ def revert(
             )
         settings["max_len"] = settings["max_len"] or _WORD_LIMIT
         name = f"{ENCODER}{_embedding_name(config)}"
-        state[name] = _embeddings_in_order(state[name], checkpoint.tokenizer, encoder)
-    text = _config_text(settings, remainder.config_text)
-    write_original(target, OriginalCheckpoint(settings, text, state, remainder.versions))
+        state[name] = _embeddingsin_order(state[name], checkpoint.tokenizer, encoder)
+    text = config_text(settings, remainder.config_text)
+    write_original(target, OriginalCheckpoint(settings, text, state, remainder.versions), CONFIG)
     return target
 
 
-def _in_order(state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
-    """The tensors in the order of `names`, where these are all of them."""
-    return {name: state[name] for name in names} if set(names) == set(state) else state
-
-
-def _config_text(settings: dict[str, Any], before: str) -> str:
-    """`glirel_config.json`: as it was, verbatim, where it says the same, otherwise in the same order."""
-    old = json.loads(before)
-    if old == settings:
-        return before
-    return json.dumps({name: settings[name] for name in old if name in settings} | settings, indent=2)
-
-
-def _without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
-    with torch.device("meta"):
-        return GLiRELForRelationClassification(config)
-
-
-def _complete_and_ordered(state: Mapping[str, Tensor], config: GLiRELConfig) -> dict[str, Tensor]:
-    """The original's state dictionary, after a check that nothing is missing or left over."""
-    expected = _without_weights(config).state_dict()
-    missing, unexpected = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
-    if missing or unexpected:
-        raise ValueError(
-            f"The checkpoint's weights are not those of its configuration. Missing: {missing}. Unexpected: "
-            f"{unexpected}."
-        )
-    return RENAMING.to_original({name: state[name] for name in expected})
-
-
 def _embedding_name(config: GLiRELConfig) -> str:
-    encoder = _without_weights(config).glirel.encoder
+    encoder = without_weights(config).glirel.encoder
     embedding = encoder.get_input_embeddings()
     return next(f"{name}.weight" for name, module in encoder.named_modules() if module is embedding)
 
 
-def _embeddings_in_order(weight: Tensor, tokenizer: GLiRELTokenizer, encoder: str) -> Tensor:
+def _embeddingsin_order(weight: Tensor, tokenizer: GLiRELTokenizer, encoder: str) -> Tensor:
     """Rows of the word embeddings in the order in which the original numbers the tokens.
 
     Raises:

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from transformers.utils import logging
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.conversion.settings import REQUIRED, Setting, check_counterparts
 
 logger = logging.get_logger(__name__)
 
-_REQUIRED = object()
-Value: TypeAlias = "str | bool | int | float | None"  # of a setting, there and here
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of the original and the field of [`GLiRELConfig`] that it becomes.
-
-    Args:
-        original: its key in `glirel_config.json`.
-        ours: the field here.
-        values: each value there with its value here; `None` where they are the same.
-        default: what the original takes when the key is absent.
-    """
-
-    original: str
-    ours: str
-    values: Mapping[str | bool, Value] | None = None
-    default: object = None
-
+CONFIG = "glirel_config.json"
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("hidden_size", "hidden_size", default=_REQUIRED),
+    Setting("hidden_size", "hidden_size", default=REQUIRED),
     Setting(
         "subtoken_pooling",
         "subtoken_pooling",
         {"first": "first", "last": "last", "mean": "sum", "first_last": "first_last"},
-        default=_REQUIRED,
+        default=REQUIRED,
     ),
     Setting(
         "label_embed_strategy",
         "relation_representation",
         {"label": "label", "ent_token": "rel_token", "both": "both"},
-        default=_REQUIRED,
+        default=REQUIRED,
     ),
     Setting(
-        "span_marker_mode", "mention_representation", {"markerv1": "endpoints", "markerv2": "mean"}, default=_REQUIRED
+        "span_marker_mode", "mention_representation", {"markerv1": "endpoints", "markerv2": "mean"}, default=REQUIRED
     ),
     Setting("refine_relation", "num_pair_refinement_layers", {False: 0, True: 1}, default=False),
     Setting("refine_prompt", "num_relation_refinement_layers", {False: 0, True: 2}, default=False),
@@ -57,9 +38,9 @@ SETTINGS: tuple[Setting, ...] = (
         "scorer",
         "scorer",
         {name: name for name in ("dot", "dot_thresh", "dot_norm", "concat_proj")},
-        default=_REQUIRED,
+        default=REQUIRED,
     ),
-    Setting("dropout", "dropout", default=_REQUIRED),
+    Setting("dropout", "dropout", default=REQUIRED),
     Setting("coref_classifier", "coreference_classifier", {False: False, True: True}, default=False),
     Setting("coreference_label", "coreference_label"),
     Setting(
@@ -103,9 +84,7 @@ def settings_from(original: Mapping[str, Any]) -> dict[str, Any]:
     _check_complete(original)
     unread = _unread(original)
     settings = {
-        setting.ours: _translate(setting, original.get(setting.original, setting.default))
-        for setting in SETTINGS
-        if setting.original not in unread
+        setting.ours: setting.translate(original, CONFIG) for setting in SETTINGS if setting.original not in unread
     }
     if "ffn_mul" not in unread and settings["refinement_feed_forward_multiplier"] is None:
         raise ValueError("glirel_config.json lacks `ffn_mul`, the inner width of the refinement layers.")
@@ -114,7 +93,7 @@ def settings_from(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_complete(original: Mapping[str, Any]) -> None:
-    absent = [s.original for s in SETTINGS if s.default is _REQUIRED and original.get(s.original) is None]
+    absent = [s.original for s in SETTINGS if s.default is REQUIRED and original.get(s.original) is None]
     if absent:
         raise ValueError(
             f"glirel_config.json lacks {', '.join(absent)}: it has {sorted(original)}. It is not a configuration of "
@@ -127,19 +106,6 @@ def _unread(original: Mapping[str, Any]) -> set[str]:
     unread = set() if original.get("loss_func") == "focal_loss" else {"alpha", "gamma"}
     refines = original.get("refine_relation") or original.get("refine_prompt")
     return unread if refines else unread | {"ffn_mul"}
-
-
-def _translate(setting: Setting, value: object) -> object:
-    if setting.values is None:
-        return value
-    if value is None and setting.default is not _REQUIRED:
-        value = setting.default
-    if not isinstance(value, (str, bool)) or value not in setting.values:
-        raise ValueError(
-            f"`{setting.original}` in glirel_config.json must be one of {', '.join(map(repr, setting.values))}: got "
-            f"{value!r}."
-        )
-    return setting.values[value]
 
 
 def _one_label(labels: object) -> str | None:
@@ -164,6 +130,9 @@ def _compatibility(settings: Mapping[str, Any]) -> dict[str, Any]:
         "use_lstm": True,
         "endpoint_projection": settings["mention_representation"] == "endpoints",
         "shared_relation_positions": False,
+        "label_encoding": "joint",
+        "entity_pooling": "mean",
+        "pair_context": "none",
     }
     if settings["num_pair_refinement_layers"] or settings["num_relation_refinement_layers"]:
         fields |= {"num_refinement_heads": settings["hidden_size"] // 64, "refinement_self_attention": False}
@@ -194,28 +163,12 @@ def original_from(config: GLiRELConfig, model_name: str | None) -> dict[str, Any
             continue
         if setting.original == "ffn_mul" and value is None:
             value = config.feed_forward_multiplier
-        if setting.values is not None:
-            value = {ours: there for there, ours in setting.values.items()}[value]
-        original[setting.original] = value
+        original[setting.original] = setting.translate_back(value)
     if model_name is not None:
         original["model_name"] = model_name
     return original
 
 
 def _check_compatible(config: GLiRELConfig) -> None:
-    problems = []
-    for setting in SETTINGS:
-        if setting.values is not None and (value := getattr(config, setting.ours)) not in setting.values.values():
-            known = ", ".join(map(repr, setting.values.values()))
-            problems.append(f"{setting.ours}={value!r} (it has counterparts of {known})")
     fields = _compatibility({setting.ours: getattr(config, setting.ours) for setting in SETTINGS})
-    problems += [
-        f"{name}={getattr(config, name)!r} (with these settings always {value!r})"
-        for name, value in fields.items()
-        if getattr(config, name) != value
-    ]
-    if problems:
-        raise ValueError(
-            f"The original package has no counterpart of {'; '.join(problems)}. Only models with the original's "
-            "settings can be written in its format."
-        )
+    check_counterparts(config, SETTINGS, fields)
