@@ -53,7 +53,7 @@ class WorkerProcess:
 
     def __init__(self, side: Side, device: str, allocator: str):
         self.side = side
-        environment = clean_environment() if side.module == "workers.original" else our_environment()
+        environment = clean_environment() if side.module.startswith("workers.original") else our_environment()
         logs = CACHE / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"{side.name.replace(' ', '-')}.txt"

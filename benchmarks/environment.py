@@ -110,10 +110,7 @@ def as_requests(texts: list[Text]) -> list[dict[str, Any]]:
 
 
 def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
-    """The same random weights in the original's format, made by the original, and in ours, converted from it.
-
-    The first is kept between runs; the conversion is repeated, so that it is always this version's.
-    """
+    """The same random weights in the original's format, made by the original, and in ours, converted from it."""
     encoder = TINY_ENCODER if tiny else ENCODER
     settings = {
         "seed": 0,
@@ -124,16 +121,33 @@ def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
         "texts": as_requests(texts_of(Workload(**{**asdict(WORKLOADS["sentence-m10-b32"]), "num_texts": 16}))),
         "relation_types": relation_names(10),
     }
+    return make_and_convert(settings, original_python, "workers.original", ["--encoder", "encoder"])
+
+
+def make_and_convert(
+    settings: dict[str, Any], original_python: Path, module: str, options: list[str]
+) -> tuple[Path, Path]:
+    """A checkpoint that a worker of the original makes as `settings` say, and what `glirel convert` makes of it.
+
+    The first is kept between runs; the conversion is repeated, so that it is always this version's.
+
+    Args:
+        settings: written to `settings.json` in a folder of their own.
+        original_python: the interpreter that has the original.
+        module: `python -m module make FOLDER` makes `FOLDER/checkpoint`.
+        options: of `glirel convert`; paths are relative to the folder.
+    """
     content = json.dumps(settings, indent=1)
     folder = CACHE / hashlib.sha256(content.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(content)
     if not (folder / "made").exists():
-        run_checked([str(original_python), "-m", "workers.original", "make", str(folder)], clean_environment())
+        run_checked([str(original_python), "-m", module, "make", str(folder)], clean_environment())
         (folder / "made").touch()
     converted = folder / "converted"
     shutil.rmtree(converted, ignore_errors=True)
-    arguments = ["convert", str(folder / "checkpoint"), str(converted), "--encoder", str(folder / "encoder")]
+    resolved = [option if option.startswith("--") else str(folder / option) for option in options]
+    arguments = ["convert", str(folder / "checkpoint"), str(converted), *resolved]
     run_checked([sys.executable, "-m", "glirel_transformers.cli", *arguments], our_environment())
     return folder / "checkpoint", converted
 
@@ -231,6 +245,7 @@ def code_fingerprint() -> str:
     files = [
         *sorted((ROOT / "glirel_transformers").glob("*_glirel.py")),
         *sorted((BENCHMARKS / "workers").glob("*.py")),
+        BENCHMARKS / "documents.py",
         BENCHMARKS / "measuring.py",
         BENCHMARKS / "workloads.py",
     ]

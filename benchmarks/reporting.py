@@ -72,17 +72,27 @@ def number(value: float) -> str:
 
 def tables_against_original(results: dict[str, Any]) -> str:
     """All tables of the comparison, as Markdown."""
+    return lay_out(results, _tables_of(results))
+
+
+def lay_out(results: dict[str, Any], tables: Iterable[tuple[str, list[Row], list[str], Cell]]) -> str:
+    """The machine, and tables as Markdown: the title of each, its rows, its sides, and what a cell says."""
     parts = [machine_line(results)]
-    for title, rows, sides, cell in _tables_of(results):
+    for title, rows, sides, cell in tables:
         if rows:
             lines = ([name, allocator, *(cell(entry, side) for side in sides)] for name, allocator, entry in rows)
             parts += ["", title, "", markdown_table(["workload", "allocator", *sides], lines)]
     return "\n".join(parts)
 
 
+def rows_of(results: dict[str, Any]) -> list[Row]:
+    """Everything that was measured."""
+    return [(name, key, entry) for name, entries in results["workloads"].items() for key, entry in entries.items()]
+
+
 def _tables_of(results: dict[str, Any]) -> list[tuple[str, list[Row], list[str], Cell]]:
     """The tables of the comparison: title, rows, sides, and what a cell says."""
-    every = [(name, key, entry) for name, entries in results["workloads"].items() for key, entry in entries.items()]
+    every = rows_of(results)
     training = [row for row in every if "training" in row[0]]
     rows = [row for row in every if row not in training]
     single = [row for row in rows if row[2]["batch_size"] == 1 and row[2]["num_texts"] > 1]
@@ -93,11 +103,11 @@ def _tables_of(results: dict[str, Any]) -> list[tuple[str, list[Row], list[str],
     rate = "Share of the rate that a large matrix product reaches in the same precision:"
     return [
         ("Texts per second, and in brackets how many times the original's:", rows, sides, _speed),
-        ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, _memory),
+        ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, memory_cell),
         ("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency),
         ("Share of the time outside the encoder:", rows, ours, _share_outside),
         (rate, on_gpu, sides, _share_of_bound),
-        ("Largest difference of a score from the original's:", rows, ours, _difference),
+        ("Largest difference of a score from the original's:", rows, ours, difference_cell),
         ("Training steps per second, and in brackets how many times the original's:", training, trained, _speed),
     ]
 
@@ -110,7 +120,7 @@ def _speed(entry: dict[str, Any], side: str) -> str:
     return f"{speed} ({ratio['ratio']:.1f} ×)" if ratio else speed
 
 
-def _memory(entry: dict[str, Any], side: str) -> str:
+def memory_cell(entry: dict[str, Any], side: str) -> str:
     memory = entry["sides"][side]["memory"]
     mark = "†" if memory["since_start"] else ""
     return f"{number(memory['peak'] - memory['loaded'])} ({number(memory['peak'])}){mark}"
@@ -129,12 +139,17 @@ def _share_of_bound(entry: dict[str, Any], side: str) -> str:
     return f"{100 * entry['sides'][side]['share_of_matrix_product_rate']:.1f} %"
 
 
-def _difference(entry: dict[str, Any], side: str) -> str:
+def difference_cell(entry: dict[str, Any], side: str) -> str:
     return f"{entry['sides'][side]['largest_difference']:.1e}"
 
 
-def plot_against_original(results: dict[str, Any], path: Path) -> None:
-    """Bars of the speed ratios by workload, a panel for each allocator."""
+def plot_against_original(
+    results: dict[str, Any],
+    path: Path,
+    title: str = "Speed against the original package, same weights, end to end",
+    readable: Callable[[str], str] | None = None,
+) -> None:
+    """Bars of the speed ratios by workload, a panel for each allocator; `readable` names a workload."""
     pyplot = _pyplot()
     workloads = results["workloads"]
     ours = [name for name, side in results["sides"].items() if side["baseline"]]
@@ -161,10 +176,10 @@ def plot_against_original(results: dict[str, Any], path: Path) -> None:
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.minorticks_off()
         _show_grid(panel)
-    panels[0][0].set_yticks(range(len(workloads)), [_readable(name) for name in workloads], fontsize=9)
+    panels[0][0].set_yticks(range(len(workloads)), [(readable or _readable)(name) for name in workloads], fontsize=9)
     panels[0][0].set_ylim(len(workloads) - 0.5, -0.5)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.suptitle("Speed against the original package, same weights, end to end", fontsize=13, y=0.995)
+    figure.suptitle(title, fontsize=13, y=0.995)
     figure.legend(handles, labels, loc="upper center", ncols=len(ours), bbox_to_anchor=(0.5, 0.965), frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 0.935))
     figure.savefig(path, dpi=130)

@@ -13,13 +13,49 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 _CALIBRATION_SIZE = {"cpu": 1024, "cuda": 8192}
 _CALIBRATION_ROUNDS = 5
+
+
+LOGIT_SPREAD = 3.0  # standard deviation of the logits that random weights are scaled to
+
+
+class Watch:
+    """Seconds that are spent in functions while they are watched, by the names that they are given.
+
+    Args:
+        now: tells the time.
+    """
+
+    def __init__(self, now: Callable[[], float]):
+        self.now = now
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._undo: list[Callable[[], None]] = []
+
+    def over(self, owner: object, attribute: str, name: str, then: Callable[[Any], None] | None = None) -> None:
+        """Watches a method, or the function of a module, until [`end`]; `then` is given what it returns."""
+        function, was_own = getattr(owner, attribute), attribute in vars(owner)
+
+        def timed(*args: object, **kwargs: object) -> object:
+            start = self.now()
+            result = function(*args, **kwargs)
+            self.seconds[name] += self.now() - start
+            if then is not None:
+                then(result)
+            return result
+
+        setattr(owner, attribute, timed)
+        self._undo.append(lambda: setattr(owner, attribute, function) if was_own else delattr(owner, attribute))
+
+    def end(self) -> None:
+        while self._undo:
+            self._undo.pop()()
 
 
 class Worker:
@@ -76,6 +112,23 @@ class Worker:
             calls.append(self.now() - start)
             count += sum(map(len, predictions))
         return {"seconds": sum(calls), "calls": calls, "before": before, "after": self.calibrate(), "relations": count}
+
+    def watch(self, watch: Watch) -> None:
+        """Watches the functions whose share of the time [`parts`] tells."""
+        raise NotImplementedError
+
+    def parts(self, threshold: float) -> dict[str, Any]:
+        """Seconds of a pass that are spent in what is watched, and in `all`: means of some passes."""
+        watch = Watch(self.now)
+        self.watch(watch)
+        total, passes = 0.0, 0
+        try:
+            while passes < 5 and (not passes or total < 5):
+                total += self.run(threshold)["seconds"]
+                passes += 1
+        finally:
+            watch.end()
+        return {"seconds": {name: own / passes for name, own in {**watch.seconds, "all": total}.items()}}
 
     def train(self, labels: list[int], steps: int) -> dict[str, Any]:
         """Takes training steps on the workload's texts as one batch, between two calibrations."""
@@ -138,6 +191,18 @@ class Worker:
             "transformers": transformers.__version__,
             "threads": torch.get_num_threads(),
         }
+
+
+def mentions_of(entity: list[Any]) -> list[list[int]]:
+    """The spans of an entity's mentions; an entity that is one span has one mention."""
+    return [entity] if isinstance(entity[0], int) else entity
+
+
+def threshold_above(scores: Sequence[torch.Tensor], quantile: float) -> dict[str, Any]:
+    """A threshold above which `1 - quantile` of all scores lie, midway between two neighbouring ones."""
+    ordered = torch.cat([own.flatten() for own in scores]).sort().values
+    above = min(max(1, round(quantile * len(ordered))), len(ordered) - 1)
+    return {"threshold": ((ordered[above - 1] + ordered[above]) / 2).item(), "cells": len(ordered)}
 
 
 def serve(make_worker: Callable[[dict[str, Any]], Worker]) -> None:

@@ -17,9 +17,7 @@ import torch
 from glirel import GLiREL
 from loguru import logger
 from transformers import AutoModel, DebertaV2Config, PreTrainedTokenizerFast
-from workers.common import Worker, serve
-
-_LOGIT_SPREAD = 3.0  # standard deviation of the logits that the random weights are scaled to
+from workers.common import LOGIT_SPREAD, Worker, serve, threshold_above
 
 
 class OriginalWorker(Worker):
@@ -58,10 +56,8 @@ class OriginalWorker(Worker):
             with torch.no_grad():
                 logits = self.model.compute_score(batch)[0]
             is_real = (batch["relations_idx"] != -1).all(-1).all(-1)
-            scores.append(logits[is_real].float().sigmoid().flatten().cpu())
-        ordered = torch.cat(scores).sort().values
-        above = min(max(1, round(quantile * len(ordered))), len(ordered) - 1)
-        return {"threshold": ((ordered[above - 1] + ordered[above]) / 2).item(), "cells": len(ordered)}
+            scores.append(logits[is_real].float().sigmoid().cpu())
+        return threshold_above(scores, quantile)
 
     def train_step(self, labels: list[int]) -> None:
         self.model.train()
@@ -149,7 +145,7 @@ def scale(model: GLiREL, settings: dict[str, Any]) -> None:
     model.eval()
     with torch.no_grad():
         logits = model.compute_score(batch)[0]
-        factor = _LOGIT_SPREAD / logits.std()
+        factor = LOGIT_SPREAD / logits.std()
         for parameter in model.prompt_rep_layer[-1].parameters():
             parameter.mul_(factor)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 from transformers import pipeline
 from transformers.utils import logging
-from workers.common import Worker, serve
+from workers.common import Watch, Worker, serve
 
 import glirel_transformers  # noqa: F401 - registers the task
 from glirel_transformers import GLiRELForRelationClassification
@@ -57,31 +56,18 @@ class OurWorker(Worker):
             for text, relations in zip(self.texts, predictions, strict=True)
         ]
 
+    def watch(self, watch: Watch) -> None:
+        watch.over(self.model.glirel.encoder, "forward", "encoder")
+
     def share_outside_encoder(self, threshold: float) -> dict[str, Any]:
-        """Share of the time that is not spent in the encoder's forward: the median of some passes."""
-        starts: list[float] = []
-        inside: list[float] = []
-        shares = []
-        encoder = self.model.glirel.encoder
-        hooks = [
-            encoder.register_forward_pre_hook(lambda *_: starts.append(self.now())),
-            encoder.register_forward_hook(lambda *_: inside.append(self.now() - starts[-1])),
-        ]
-        begin = self.now()
-        try:
-            while len(shares) < 5 and (not shares or self.now() - begin < 5):
-                inside.clear()
-                seconds = self.run(threshold)["seconds"]
-                shares.append(1 - sum(inside) / seconds)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not inside:
+        """Share of the time that is not spent in the encoder's forward, over some passes."""
+        seconds = self.parts(threshold)["seconds"]
+        if "encoder" not in seconds:
             raise RuntimeError(
                 "`model.glirel.encoder` was never called, so its share of the time cannot be told. Adapt the "
                 "benchmark to where the encoder is."
             )
-        return {"share": statistics.median(shares)}
+        return {"share": 1 - seconds["encoder"] / seconds["all"]}
 
     def operations(self, threshold: float) -> dict[str, Any]:
         """Floating-point operations of the workload's matrix products, and the device's best rate of them."""
