@@ -173,7 +173,7 @@ def _comparison(report: Validation) -> Table:
         title_style="",
     )
     table.add_column("shape", no_wrap=True)
-    table.add_column("sizes", no_wrap=True)
+    table.add_column("sizes")
     table.add_column("scores", justify="right", no_wrap=True)
     table.add_column("sigmoid", justify="right", no_wrap=True)
     for shape in report.shapes:
