@@ -62,7 +62,7 @@ def compare_scores(
     workloads: Sequence[Workload | DocumentWorkload],
     sides: Sequence[Side],
     device: str,
-    request_of: RequestOf,
+    request_of: Callable[[AnyWorkload], dict[str, Any]],
     most_cells: int,
 ) -> dict[str, dict[str, Any]]:
     """The threshold of each workload and each side's largest difference from the original; an error if it is large.

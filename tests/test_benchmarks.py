@@ -153,7 +153,7 @@ def test_tables_go_between_their_markers(tmp_path):
 
 def test_the_page_has_the_markers_of_all_tables():
     page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    for name in ("against_original", "against_original_cuda", "scaling", "runtimes"):
+    for name in ("against_original", "against_original_cuda", "against_original_glidre", "scaling", "runtimes"):
         assert len(re.findall(f"<!-- {name}: (?:begin|end) -->", page)) == 2
 
 
