@@ -218,7 +218,7 @@ def test_settings_mean_what_the_original_does(original, expected, line, said):
             r"Unexpected \(1\): alien\.",
         ),
         (lambda folder: (folder / "pytorch_model.bin").unlink(), r"has no pytorch_model\.bin"),
-        (lambda folder: (folder / "glidre_config.json").write_text("[]"), r"must hold an object"),
+        (lambda folder: (folder / "glidre_config.json").write_text("[]"), r"must hold a JSON object"),
     ],
 )
 def test_a_damaged_checkpoint(damage, message, make_glidre, tmp_path):

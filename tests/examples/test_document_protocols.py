@@ -51,7 +51,7 @@ def options(data):
     return [*files, *start, "--max-steps", 2, "--eval-steps", 1, "--batch-size", 2, "--accumulate", 1, "--no-bf16"]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_few_documents_continue_where_they_stopped_and_give_a_table(run, options, tmp_path):
     script = "documents/few_shot.py"
     first = run(script, *options, "-o", tmp_path / "run", "--numbers", 0, 1, "--seeds", 0)
