@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from glirel_transformers.data import Document, Mention, write_documents
 from glirel_transformers.text_glirel import WORD
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import measuring  # noqa: E402 - found through the line above
+import documents  # noqa: E402 - found through the line above
+import measuring  # noqa: E402
 import reporting  # noqa: E402
+import reporting_glidre  # noqa: E402
 import workloads  # noqa: E402
 from measuring import Measurement  # noqa: E402
+from workers.common import Watch  # noqa: E402
 
 KINDS = {workload.kind: replace(workload, num_texts=64) for workload in workloads.WORKLOADS.values()}
 
@@ -210,3 +215,133 @@ def test_every_runtime_has_a_worker_with_its_threads(tmp_path):
     assert loaded["eager fp32"] == loaded["compiled fp32"] == "checkpoint"
     assert (loaded["ORT fp32"], loaded["ORT int8"]) == ("float32", "int8")
     assert [side.baseline for side in sides].count("") == 1
+
+
+def test_documents_have_the_usual_sizes_and_are_always_the_same():
+    texts = documents.make_documents(40)
+    assert texts == documents.make_documents(40)
+    about = documents.describe_documents(texts, "made by rule")
+    assert 200 <= about["words"] <= 240
+    assert 17 <= about["entities"] <= 20
+    assert about["mentions"] > 1.2 * about["entities"]
+    for text in texts:
+        spans = sorted(span for mentions in text.entities for span in mentions)
+        assert all(start < end for start, end in spans)
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+        assert spans[-1][1] <= len(text.words)
+
+
+def test_requests_name_the_same_words_by_characters():
+    for request in documents.as_requests(documents.make_documents(5)):
+        assert WORD.findall(request["text"]) == request["words"]
+        for of_words, of_chars in zip(request["word_spans"], request["char_spans"], strict=True):
+            for (first, last), (start, end) in zip(of_words, of_chars, strict=True):
+                assert request["text"][start:end] == " ".join(request["words"][first:last])
+
+
+def test_documents_of_a_file_are_split_as_the_text_path_splits_them(tmp_path):
+    file = tmp_path / "documents.jsonl"
+    mentions = (Mention(0, 1, entity=0), Mention(3, 4, entity=1), Mention(2, 4, entity=0), Mention(1, 2))
+    read = [Document(["U.S.", "and", "Bob", "co-op"], mentions, ()) for _ in range(5)]
+    write_documents(file, read)
+    texts = documents.read_texts(file, every=2, count=2)
+    assert len(texts) == 2
+    assert texts[0].words == WORD.findall("U.S. and Bob co-op")
+    assert texts[0].entities == [[(0, 4), (5, 9)], [(6, 9)], [(4, 5)]]
+    write_documents(file, [Document(["No", "entity"], (), ())])
+    with pytest.raises(ValueError, match="no document with entities"):
+        documents.read_texts(file, every=1, count=2)
+
+
+def test_names_of_document_workloads_are_readable():
+    assert reporting_glidre.readable("m95-stream") == "95 types,\na stream"
+    assert reporting_glidre.readable("m10-alone-no-context").startswith("10 types, no context")
+    assert all(reporting_glidre.readable(name) for name in documents.WORKLOADS)
+    with pytest.raises(ValueError, match="named like"):
+        reporting_glidre.readable("sentence-m10-b1")
+
+
+def glidre_results() -> dict:
+    """Results as `against_original_glidre.py` saves them."""
+
+    def side(seconds: float, peak: float, ratio: float | None) -> dict:
+        parts = dict.fromkeys(reporting_glidre.PARTS, 0.1) | {"encoder": 0.8, "equations 5 and 6": 0.04, "all": 2.0}
+        own = {
+            "summary": {"seconds": seconds, "noisy": False},
+            "memory": {"loaded": 500.0, "peak": peak, "since_start": False},
+            "parts": parts,
+        }
+        return own if ratio is None else {**own, "compared": {"ratio": ratio}, "largest_difference": 2e-6}
+
+    sides = {"original": side(8.0, 1500.0, None), "eager fp32": side(2.0, 600.0, 4.0)}
+    workload = asdict(documents.WORKLOADS["m10-stream"])
+    version = {"torch": "2", "transformers": "5", "python": "3"}
+    return {
+        "date": "2026-01-02",
+        "machine": {"processor": "a processor", "cores": 2, "device": "cpu"},
+        "versions": {"this package": version},
+        "sides": {"original": {"baseline": ""}, "eager fp32": {"baseline": "original"}},
+        "documents": documents.describe_documents(documents.make_documents(2), "made by rule"),
+        "workloads": {"m10-stream": {"default": {**workload, "sides": sides}}},
+    }
+
+
+def test_tables_of_documents_have_seconds_memory_and_what_the_context_costs():
+    tables = reporting_glidre.tables_against_glidre(glidre_results())
+    assert "| m10-stream | default | 0.800 | 0.200 (4.0 ×) |" in tables
+    assert "| m10-stream | default | 10 % |" in tables
+    assert "| m10-stream | default | 40.0 % | 40.0 % |" in tables
+    assert "| 5.0 % | 17.5 % |" in tables
+    assert "2 documents (made by rule)" in tables
+
+
+def test_documents_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    reporting_glidre.plot_against_glidre(glidre_results(), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_a_watch_counts_and_leaves_everything_as_it_was():
+    ticks = itertools.count()
+
+    class Owner:
+        def double(self, number: int) -> int:
+            return 2 * number
+
+    owner, seen = Owner(), []
+    watch = Watch(lambda: next(ticks))
+    watch.over(owner, "double", "doubling", seen.append)
+    assert [owner.double(2), owner.double(5)] == seen == [4, 10]
+    watch.end()
+    assert watch.seconds == {"doubling": 2}
+    assert not vars(owner)
+    assert owner.double(1) == 2
+    assert watch.seconds == {"doubling": 2}
+
+
+@pytest.mark.slow
+def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_parts(
+    tmp_path, build_model, encoder_folder
+):
+    from workers.documents import DocumentWorker
+
+    settings = {"mention_representation": "words", "pair_context": "localized", "hidden_size": 24}
+    label_encoder = encoder_folder("bert")
+    model = build_model("deberta-v2", label_encoder=label_encoder, label_encoding="separate", **settings)
+    model.tokenizer.model_max_length = 4096
+    model.save_pretrained(tmp_path)
+    worker = DocumentWorker({"checkpoint": str(tmp_path), "device": "cpu", "variant": "eager fp32"})
+    worker.warm_up()
+    texts, types = documents.as_requests(documents.make_documents(3)), workloads.relation_names(4)
+    found = []
+    for batch_size, keeps_types in ((1, False), (1, True), (8, True)):
+        worker.prepare(texts, types, batch_size, keeps_types)
+        found.append(worker.compare(0.0)["predictions"])
+        seconds = worker.parts(0.5)["seconds"]
+        assert set(seconds) == {*reporting_glidre.PARTS, "all"}
+        assert seconds["all"] == pytest.approx(sum(seconds[part] for part in reporting_glidre.PARTS))
+        assert all(own >= 0 for own in seconds.values())
+        assert (seconds["types"] > 0) == (not keeps_types)
+    for other in found[1:]:
+        assert measuring.compare_predictions(found[0], other, 0.0)[0] < 1e-4
+    assert [len(cells) for cells in found[0]] == [len(text["word_spans"]) ** 2 * 4 for text in texts]
