@@ -489,6 +489,7 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
 
     # The loss is a mean over each batch's own cells, so gradient accumulation must average it.
     accepts_loss_kwargs = False
+    _digest: tuple[object, str] | None = None  # of relation types, and the version of the weights that it is of
 
     def __init__(self, config: GLiRELConfig):
         super().__init__(config)
@@ -624,6 +625,18 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
 
     def types_digest(self) -> str:
         """The digest of everything that [`encode_relation_types`] depends on but the names."""
+        if self.is_optimized and self._digest is not None:  # whose weights cannot be read, nor change, any more
+            return self._digest[1]
+        version = self.types_version()
+        if self._digest is None or self._digest[0] != version:  # reading all weights takes a while
+            self._digest = version, self._compute_digest()
+        return self._digest[1]
+
+    def _keep_before_packing(self) -> None:
+        if self.config.reads_labels_apart:
+            self.types_digest()
+
+    def _compute_digest(self) -> str:
         config, glirel = self.config, self.glirel
         parts: list[nn.Module | None] = [glirel.label_encoder, glirel.relation_feed_forward]
         if config.label_encoder_config is None:  # the text's encoder reads them
@@ -639,7 +652,8 @@ class GLiRELForRelationClassification(GLiRELPreTrainedModel):
 
     def types_version(self) -> object:
         """What changes, at little cost, when weights do that [`encode_relation_types`] depends on."""
-        return [(id(weight), weight._version, weight.data_ptr(), weight.dtype) for weight in self.parameters()]
+        weights = [(id(weight), weight._version, weight.data_ptr(), weight.dtype) for weight in self.parameters()]
+        return id(self.tokenizer), weights
 
     @property
     def pair_scorer(self) -> PairScorer:

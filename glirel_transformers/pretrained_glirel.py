@@ -125,6 +125,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         self.eval().requires_grad_(False)
         if dtype is not None:
             self.to(dtype)
+        self._keep_before_packing()
         with torch.no_grad():
             is_packed = prepare_for_inference(self, kept=self._folded_layers)
         if not is_packed:
@@ -140,6 +141,9 @@ class GLiRELPreTrainedModel(PreTrainedModel):
     def is_optimized(self) -> bool:
         """Whether this model, or a model in it, was optimized for inference."""
         return any(getattr(module, "_was_optimized", False) for module in self.modules())
+
+    def _keep_before_packing(self) -> None:
+        """Keeps what packed weights no longer tell."""
 
     @property
     def _folded_layers(self) -> set[nn.Module]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import FAMILIES, RELATION_TYPES
 
-from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
+from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, RelationExtractor
 from glirel_transformers.choices_glirel import read_schema
 from glirel_transformers.encoding_glirel import attention_of_words
 from glirel_transformers.entities_glirel import LogSumExpEntities, count_mentions, shared_as_sets, shared_by_position
@@ -145,6 +145,21 @@ def test_relation_types_encoded_before_score_the_same(build):
         torch.testing.assert_close(logits(model, given, type_states=states), logits(model, batch))
         del given["relation_index"], given["relation_mask"]
         torch.testing.assert_close(logits(model, given, type_states=states), logits(model, batch))
+
+
+def test_the_digest_tells_weights_apart_and_survives_packing(build):
+    model, other = build("bert", "glidre"), build("bert", "glidre")
+    digest = model.types_digest()
+    assert other.types_digest() == digest
+    with torch.no_grad():
+        other.glirel.label_encoder.projection.weight.add_(1.0)
+    assert other.types_digest() != digest
+    encoded = model.encode_relation_types(RELATION_TYPES)
+    model.optimize_for_inference()
+    assert model.types_digest() == digest
+    RelationExtractor(model, encoded_types=encoded)
+    with pytest.raises(ValueError, match="come from another model"):
+        RelationExtractor(other.optimize_for_inference(), encoded_types=encoded)
 
 
 def test_a_type_alone_scores_as_among_others(build):
