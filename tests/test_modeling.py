@@ -246,6 +246,7 @@ def test_every_weight_learns(build_model, encode, family, settings):
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_a_few_examples_are_learned_by_heart(build_model, encode, settings):
     model = build_model("bert", dropout=0.0, **SETTINGS[settings])
@@ -730,6 +731,7 @@ APART = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "deberta-v2", pytest.param("modernbert", marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("settings", APART)
 def test_the_compiled_graph_of_types_apart_has_no_break(build_model, encode, family, settings):

@@ -234,6 +234,7 @@ def test_the_download_is_extracted_from(desk, shared_model, tmp_path):
     assert of_words["input_relations"] == plain().to_dict()["relations"]
 
 
+@pytest.mark.slow
 def test_the_download_trains_a_model(desk, build_model, tmp_path):
     """Label, download, train."""
     desk.run(desk.accept_all)

@@ -206,6 +206,7 @@ def test_joining_mentions_and_pairing_entities_exclude_each_other(tokenizer):
         RelationCollator(tokenizer, NAMES, by_entity=True, coreference_label="SELF")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_entity", [None, False])
 def test_documents_are_overfitted_and_measured_as_facts(glidre, whole, tmp_path, by_entity):
     args = GLiRELTrainingArguments(
