@@ -224,6 +224,8 @@ def read_json_object(path: StrPath) -> dict[str, Json]:
 def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[TextIO]:
     r"""Opens a text file to write it in UTF-8, compressed where its suffix says so.
 
+    An ordinary file takes its place once it is whole, so that it may be written from what it held.
+
     Args:
         path: the file.
         newline: `"\n"` writes line ends as they are on every system; `""` is what `csv` asks for.
@@ -231,11 +233,23 @@ def open_to_write(path: StrPath, newline: Literal["", "\n"] = "\n") -> Iterator[
     Raises:
         OSError: when it cannot be written.
     """
-    with (
-        _open_local(path, "wb") as file,
-        io.TextIOWrapper(file, encoding="utf-8", newline=newline) as text,
-    ):
-        yield text
+    path = Path(path)
+    is_ordinary = path.is_file() or not path.exists()
+    target = (
+        path.with_name(f"new-{path.name}") if is_ordinary else path
+    )  # with the suffix, which says how it is packed
+    try:
+        with (
+            _open_local(target, "wb") as file,
+            io.TextIOWrapper(file, encoding="utf-8", newline=newline) as text,
+        ):
+            yield text
+        if is_ordinary:
+            target.replace(path)
+    except BaseException:
+        if is_ordinary:
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _refuse_constant(name: str) -> float:

@@ -46,6 +46,8 @@ def evaluate(given: EvaluateOptions) -> None:
     """
     with errors_without_traceback():
         # Before anything is computed, or torch imported.
+        if given.output is not None and given.plot is not None and given.output.resolve() == given.plot.resolve():
+            raise ValueError(f"--output and --plot are the same file, {str(given.plot)!r}. Name two.")
         given.check()
         for option, file in (("--output", given.output), ("--plot", given.plot)):
             if file is not None:

@@ -224,3 +224,11 @@ def test_options_of_documents_that_do_not_fit(run, docred, options, message):
     result = run(*(docred / part if part.endswith(".json") else part for part in options), file=docred / "test.json")
     assert result.exit_code == 1, result.output
     assert message in " ".join(result.stderr.split())
+
+
+def test_scores_and_the_picture_are_two_files(tmp_path):
+    (tmp_path / "data.jsonl").write_text("{}\n")
+    arguments = ["model", str(tmp_path / "data.jsonl"), "-o", str(tmp_path / "x"), "--plot", str(tmp_path / "." / "x")]
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert result.exit_code == 1
+    assert "are the same file" in result.stderr

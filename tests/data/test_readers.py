@@ -193,3 +193,15 @@ def test_clusters_become_entities_and_titles_and_names_are_kept():
 def test_clusters_of_other_mentions_are_refused(clusters):
     with pytest.raises(ValueError, match=r"`clusters\[[01]\]` has -?\d, which is not a mention, or one of another"):
         from_glirel(record(clusters=clusters))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.xz"])
+def test_documents_may_be_written_over_what_they_are_read_from(tmp_path, name):
+    documents = [Document(["Ada", "met", "Bob"], [Mention(0, 1), Mention(2, 3)], [Relation(0, 1, "met")])] * 3
+    write_documents(tmp_path / name, documents)
+    assert write_documents(tmp_path / name, read_documents(tmp_path / name)) == 3
+    assert list(read_documents(tmp_path / name)) == documents
+    with pytest.raises(AttributeError, match="to_dict"):
+        write_documents(tmp_path / name, [documents[0], None])
+    assert list(read_documents(tmp_path / name)) == documents
+    assert [file.name for file in tmp_path.iterdir()] == [name]
