@@ -51,8 +51,8 @@ logger = logging.get_logger(__name__)
 
 # How many batches of texts are read together, to batch texts of similar length: more would delay the first result.
 BATCHES_SORTED_TOGETHER = 16
-# How many tokens a CPU reads at once: more are not faster, and need more padding.
-_TOKENS_ON_CPU = 4096
+# How many tokens a CPU reads at once: more are not faster, leave its caches, and need more padding.
+_TOKENS_ON_CPU = 1024
 # For callers that alternate between a few lists of relation types.
 _PROMPTS_KEPT = 16
 
