@@ -49,6 +49,7 @@ WITHOUT_BATCH = ("type_input_ids", "type_attention_mask", "type_states")
 # Which of these there are only where types are read on their own, only where entities are found, and only where texts
 # are long.
 TYPE_TENSORS = (*WITHOUT_BATCH, "relation_index", "entity_type_index")
+LABEL_TENSORS = ("labels", "entity_labels")
 ENTITY_TYPE_TENSORS = ("entity_type_token_spans", "entity_type_index", "entity_type_mask")
 SEGMENT_TENSORS = ("segment_token_spans", "segment_mask")
 # Which of these there are only where an entity of the batch has several mentions.

@@ -16,7 +16,9 @@ from relex_reference import Reference, candidates, half_open
 
 ROOT = Path(os.environ.get("RELEX_REFERENCE", ""))
 CHECKPOINTS = (
-    sorted(file.parent for file in ROOT.glob("*/expected.safetensors") if (file.parent / "gliner_config.json").is_file())
+    sorted(
+        file.parent for file in ROOT.glob("*/expected.safetensors") if (file.parent / "gliner_config.json").is_file()
+    )
     if "RELEX_REFERENCE" in os.environ
     else []
 )
@@ -68,7 +70,9 @@ def _compare_entity_logits(reference, name, ours, theirs, place, num_words, num_
         return
     for width in range(min(ours.shape[2], num_words)):
         cells = (place, slice(num_words - width), width, slice(num_types))
-        reference.compare("entity logits", f"{name}[{place}] entities of {width + 1} words", ours[cells], theirs[cells])
+        reference.compare(
+            "entity logits", f"{name}[{place}] entities of {width + 1} words", ours[cells], theirs[cells]
+        )
 
 
 def _compare_relations(reference, name, batch, tensors, compared):

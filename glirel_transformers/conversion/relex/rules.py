@@ -14,7 +14,7 @@ _TRIPLES = "triples_score_layer.interaction"
 
 OFFSET = "scorer.offset"  # of a distance, which the original does not have
 
-# What the original stores and never reads: poolers, buffers of positions, a fusion and a network that are never applied.
+# What the original stores and never reads: poolers, buffers of positions, a fusion and a network that nothing applies.
 UNUSED = {
     "of poolers": re.compile(rf"{re.escape(_TEXT)}model\.pooler\..+"),
     "of positions": re.compile(rf"{re.escape(_TEXT)}model\.(.+\.)?(position_ids|token_type_ids)"),

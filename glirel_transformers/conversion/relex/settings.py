@@ -73,13 +73,13 @@ _NEVER: dict[str, Value] = {
 # Settings that name or describe encoders, or have no effect on scores; they are kept for the way back.
 _WITHOUT_EFFECT = frozenset(
     """
-    model_name name model_type encoder_config span_encoder_config labels_encoder labels_encoder_config labels_decoder
-    vocab_size transformers_version dtype torch_dtype architectures class_token_index rel_token_index ent_token
-    sep_token rel_token fine_tune max_types max_neg_type_ratio neg_spans_ratio represent_spans token_loss_coef id_to_classes
-    rel_id_to_classes precomputed_prompts_mode post_fusion_schema num_post_fusion_layers augment_data_prob
-    augment_ent_drop_prob augment_rel_drop_prob augment_add_other_prob words_splitter_type span_mode max_width
-    num_rnn_layers triples_layer _attn_implementation _name_or_path decoder_mode full_decoder_context blank_entity_prob
-    decoder_loss_coef has_rnn context_encoder_config
+    model_name name model_type encoder_config span_encoder_config labels_encoder labels_encoder_config
+    labels_decoder vocab_size transformers_version dtype torch_dtype architectures class_token_index
+    rel_token_index ent_token sep_token rel_token fine_tune max_types max_neg_type_ratio neg_spans_ratio
+    represent_spans token_loss_coef id_to_classes rel_id_to_classes precomputed_prompts_mode post_fusion_schema
+    num_post_fusion_layers augment_data_prob augment_ent_drop_prob augment_rel_drop_prob augment_add_other_prob
+    words_splitter_type span_mode max_width num_rnn_layers triples_layer _attn_implementation _name_or_path
+    decoder_mode full_decoder_context blank_entity_prob decoder_loss_coef has_rnn context_encoder_config
     """.split()  # noqa: SIM905
 )
 
