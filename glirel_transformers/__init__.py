@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from .export.runtime import ORTModelForRelationClassification as ORTModelForRelationClassification
     from .loading import RelationExtractor as RelationExtractor
     from .loading import load_pipeline as load_pipeline
+    from .modeling_glirel import GLiRELForJointExtraction as GLiRELForJointExtraction
     from .modeling_glirel import GLiRELForRelationClassification as GLiRELForRelationClassification
     from .modeling_glirel import GLiRELModel as GLiRELModel
     from .ner import load_entity_recognizer as load_entity_recognizer
+    from .outputs_glirel import GLiRELJointExtractionOutput as GLiRELJointExtractionOutput
     from .outputs_glirel import GLiRELModelOutput as GLiRELModelOutput
     from .outputs_glirel import GLiRELRelationClassificationOutput as GLiRELRelationClassificationOutput
     from .pipeline_glirel import RelationExtractionPipeline as RelationExtractionPipeline
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 # Where each public name is defined.
 _HOMES = {
     "GLiRELConfig": "configuration_glirel",
+    "GLiRELForJointExtraction": "modeling_glirel",
     "GLiRELForRelationClassification": "modeling_glirel",
+    "GLiRELJointExtractionOutput": "outputs_glirel",
     "GLiRELModel": "modeling_glirel",
     "GLiRELModelOutput": "outputs_glirel",
     "GLiRELRelationClassificationOutput": "outputs_glirel",

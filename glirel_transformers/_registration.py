@@ -40,10 +40,11 @@ def register() -> None:
     from transformers import AutoModel
     from transformers.pipelines import PIPELINE_REGISTRY
 
-    from .modeling_glirel import GLiRELForRelationClassification
+    from .modeling_glirel import GLiRELForJointExtraction, GLiRELForRelationClassification
     from .pipeline_glirel import TASK, RelationExtractionPipeline
 
-    AutoModel.register(GLiRELConfig, GLiRELForRelationClassification, exist_ok=True)
+    # Of several, it takes the one that the configuration names in `architectures`, or else the first.
+    AutoModel.register(GLiRELConfig, (GLiRELForRelationClassification, GLiRELForJointExtraction), exist_ok=True)
     if TASK not in PIPELINE_REGISTRY.supported_tasks:  # it warns of a second time
         PIPELINE_REGISTRY.register_pipeline(
             TASK, pipeline_class=RelationExtractionPipeline, pt_model=AutoModel, type="text"

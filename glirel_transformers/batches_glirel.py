@@ -32,6 +32,9 @@ AXES: dict[str, tuple[str, ...]] = {
     "relation_index": ("relations",),
     "relation_token_spans": ("relations", "span"),
     "relation_mask": ("relations",),
+    "entity_type_index": ("entity types",),
+    "entity_type_token_spans": ("entity types", "span"),
+    "entity_type_mask": ("entity types",),
     "mention_word_spans": ("mentions", "span"),
     "mention_mask": ("mentions",),
     "mention_entity": ("mentions",),
@@ -39,11 +42,15 @@ AXES: dict[str, tuple[str, ...]] = {
     "pair_index": ("pairs", "pair"),
     "pair_mask": ("pairs",),
     "labels": ("pairs", "relations"),
+    "entity_labels": ("mentions", "entity types"),
 }
 # Which of these are those of the whole batch, and so have no axis `batch`: relation types that are read on their own.
 WITHOUT_BATCH = ("type_input_ids", "type_attention_mask", "type_states")
-# Which of these there are only where relation types are read on their own, and only where texts are long.
-TYPE_TENSORS = (*WITHOUT_BATCH, "relation_index")
+# Which of these there are only where types are read on their own, only where entities are found, and only where texts
+# are long.
+TYPE_TENSORS = (*WITHOUT_BATCH, "relation_index", "entity_type_index")
+LABEL_TENSORS = ("labels", "entity_labels")
+ENTITY_TYPE_TENSORS = ("entity_type_token_spans", "entity_type_index", "entity_type_mask")
 SEGMENT_TENSORS = ("segment_token_spans", "segment_mask")
 # Which of these there are only where an entity of the batch has several mentions.
 CLUSTER_TENSORS = ("mention_entity", "entity_mask")
@@ -53,6 +60,8 @@ MASK_OF = {
     "segment_token_spans": "segment_mask",
     "relation_index": "relation_mask",
     "relation_token_spans": "relation_mask",
+    "entity_type_index": "entity_type_mask",
+    "entity_type_token_spans": "entity_type_mask",
     "mention_word_spans": "mention_mask",
     "mention_entity": "mention_mask",
     "pair_index": "pair_mask",
@@ -63,6 +72,8 @@ ADDRESSES = {
     "segment_token_spans": "tokens",
     "relation_index": "types",
     "relation_token_spans": "tokens",
+    "entity_type_index": "types",
+    "entity_type_token_spans": "tokens",
     "mention_word_spans": "words",
     "mention_entity": "entities",
     "pair_index": "entities",
@@ -211,6 +222,17 @@ def _one_segment(features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     words = features["word_token_spans"]
     span = [[words[0, 0], words[-1, 1]]] if len(words) else []
     return segment_tensors(np.array(span, dtype=np.int64).reshape(-1, 2))
+
+
+def skip_empty(spans: np.ndarray) -> np.ndarray:
+    """Token spans of words `(words, 2)` of which those without a token are taken for the next ones.
+
+    As many at the end have none. For converted GLiNER-Relex checkpoints, see `empty_words` of [`GLiRELConfig`].
+    """
+    real = spans[spans[:, 1] > spans[:, 0]]
+    shifted = np.zeros_like(spans)
+    shifted[: len(real)] = real
+    return shifted
 
 
 def segment_tensors(spans: np.ndarray) -> dict[str, np.ndarray]:

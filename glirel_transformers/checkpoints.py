@@ -47,7 +47,7 @@ def naming_the_missing(name: str) -> Iterator[None]:
 
 
 # The configuration files of the original packages' checkpoints.
-ORIGINAL_CONFIGS = {"glirel": "glirel_config.json", "glidre": "glidre_config.json"}
+ORIGINAL_CONFIGS = {"glirel": "glirel_config.json", "glidre": "glidre_config.json", "relex": "gliner_config.json"}
 
 
 def check_checkpoint(folder: str | os.PathLike[str], name: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Configuration of the family: GLiREL (arXiv 2501.03172), GLiDRE (2508.00757)."""
+"""Configuration of the family: GLiREL (arXiv 2501.03172), GLiDRE (2508.00757), GLiNER-Relex (2605.10108)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from .choices_glirel import (
     CHOICES,
+    TRIPLE_SCORERS,
+    WIDTH_MENTIONS,
+    EmptyWords,
+    EntityFinder,
     EntityPooling,
+    EntityTypeRepresentation,
     LabelEncoding,
     LabelPooling,
     LayerFusion,
@@ -19,11 +24,14 @@ from .choices_glirel import (
     MentionRepresentation,
     PairContext,
     PairRepresentation,
+    PairSelection,
+    PromptSeparators,
     Refinement,
     RelationRepresentation,
     Scorer,
     SharedWords,
     SubtokenPooling,
+    WordSplitting,
     read_schema,
 )
 
@@ -59,7 +67,13 @@ STAGES: dict[str, tuple[str, ...]] = {
         "dropout",
         "subtoken_pooling",
         "relation_representation",
+        "relation_projection",
+        "entity_type_representation",
         "use_lstm",
+        "num_lstm_layers",
+        "prompt_separators",
+        "word_splitting",
+        "empty_words",
         "entity_markers",
         "marker_placement",
         "max_words",
@@ -68,8 +82,23 @@ STAGES: dict[str, tuple[str, ...]] = {
         "fusion_schema",
         "num_fusion_layers",
     ),
-    "entities": ("mention_representation", "endpoint_projection", "entity_pooling", "shared_words"),
-    "pairs": ("pair_representation", "pair_context", "max_pair_distance"),
+    "entities": (
+        "entity_finder",
+        "max_entity_width",
+        "max_candidates",
+        "entity_threshold",
+        "mention_representation",
+        "endpoint_projection",
+        "entity_pooling",
+        "shared_words",
+    ),
+    "pairs": (
+        "pair_representation",
+        "pair_context",
+        "pair_selection",
+        "adjacency_threshold",
+        "max_pair_distance",
+    ),
     "refine": (
         "refinement",
         "num_pair_refinement_layers",
@@ -80,7 +109,14 @@ STAGES: dict[str, tuple[str, ...]] = {
         "relation_refinement_sees_pairs",
         "pair_label_attention",
     ),
-    "score": ("scorer", "threshold", "threshold_head", "coreference_label", "coreference_classifier"),
+    "score": (
+        "scorer",
+        "distance_limit",
+        "threshold",
+        "threshold_head",
+        "coreference_label",
+        "coreference_classifier",
+    ),
     "loss": (
         "loss_function",
         "loss_reduction",
@@ -88,6 +124,9 @@ STAGES: dict[str, tuple[str, ...]] = {
         "focal_gamma",
         "positive_weight",
         "negative_weight",
+        "entity_loss_weight",
+        "adjacency_loss_weight",
+        "relation_loss_weight",
     ),
     "origin": ("trained_relation_types", "original_config"),
 }
@@ -119,6 +158,25 @@ SYSTEMS: dict[str, dict[str, object]] = {
         "focal_gamma": 0.8,  # what its training script sets, whatever it is asked for
         "loss_reduction": "sum",
         "dropout": 0.4,
+    },
+    "relex": {
+        "subtoken_pooling": "first",
+        "relation_representation": "rel_token",  # Section 3.2
+        "relation_projection": False,
+        "entity_type_representation": "rel_token",
+        "use_lstm": True,
+        "entity_finder": "span",  # Section 3.4, equations 4 to 6
+        "max_entity_width": 12,
+        "mention_representation": "endpoints",
+        "endpoint_projection": True,
+        "pair_selection": "all",  # Section 3.5: "gcn", … choose pairs first
+        "pair_representation": "concat",
+        "scorer": "dot",  # Section 3.6: "distmult", … are scorers of triples
+        "loss_function": "focal",  # Section 3.7, equations 9 and 10
+        "focal_alpha": 0.75,
+        "focal_gamma": 0.0,
+        "loss_reduction": "sum",
+        "dropout": 0.3,
     },
 }
 """The choices of each published system, stage by stage: `GLiRELConfig(**SYSTEMS["glirel"])`."""
@@ -175,15 +233,44 @@ class GLiRELConfig(PreTrainedConfig):
         relation_representation (`str`, defaults to `"label"`):
             Where a relation type's vector is read (Section 3.2): at its `"label"` (pooled as a word is), at the
             `"rel_token"` before it, or `"both"`, their mean.
-        use_lstm (`bool`, defaults to `False`):
+        relation_projection (`bool`, defaults to `True`):
+            Whether relation types pass the FFN of equation 1. GLiNER-Relex reads them as they are.
+        entity_type_representation (`str`, defaults to `"label"`):
+            Where an entity type's vector is read, with an `entity_finder`: as `relation_representation`. An FFN
+            follows.
+        use_lstm (`bool`, defaults to `False`), num_lstm_layers (`int`, defaults to 1):
             Whether a bidirectional LSTM runs over the words. Not in the paper; the published checkpoints have it.
+            With several layers, each reads what the one before it gives.
+        prompt_separators (`str`, defaults to `"last"`):
+            Where the separator stands in `[ENT] e… [REL] r… [SEP] text`: after the `"last"` part of the prompt, or
+            after `"each"`, as in the published GLiNER-Relex checkpoints. The tokenizer must agree.
+        word_splitting (`str`, defaults to `"unicode"`):
+            What a word of a string is: `"unicode"` goes by the categories of characters, `"ascii_hyphens"` is for
+            converted GLiNER-Relex checkpoints, whose words contain hyphens and underscores. The tokenizer must agree.
+        empty_words (`str`, defaults to `"kept"`):
+            What becomes of words of which the encoder's tokenizer keeps nothing, such as a soft hyphen: `"kept"`, with
+            a zero vector at their own place, or `"skipped"`, as the original GLiNER-Relex does: all later words then
+            take the vector of the next one. The tokenizer must agree.
+        entity_finder (`str`, defaults to `"none"`):
+            Whether entities are found as well, of any types, for [`GLiRELForJointExtraction`] (GLiNER-Relex): by
+            `"span"`, every span of at most `max_entity_width` words against every type (equations 4 to 6), or by
+            `"token"`, whether a word starts, ends or is within an entity. With `"none"` they are given.
+        max_entity_width (`int`, *optional*, defaults to 12):
+            How many words an entity that is found has at most; `None` means any number, for `"token"`.
+        max_candidates (`int`, defaults to 200):
+            How many entities of a text are related at most, the likeliest ones. Pairs grow with its square.
+        entity_threshold (`float`, defaults to 0.5):
+            Probability above which a span is an entity.
         mention_representation (`str`, defaults to `"endpoints"`):
             `"endpoints"` is equation 2, an FFN over the first and the last word; `"mean"` an FFN over the mean of the
             mention's words; `"words"` has no network, and an entity is pooled from all words of its mentions at once
-            (GLiDRE).
+            (GLiDRE). The others are for converted GLiNER-Relex checkpoints: end points with the mean
+            (`"endpoints_and_mean"`) or the last word of the text (`"endpoints_and_last"`), `"marker"` with one linear
+            layer behind them, and those with weights for each width up to `max_entity_width`: `"query"`, `"mlp"`,
+            `"cat"`, `"conv_conv"`, `"conv_max"`, `"conv_mean"`, `"conv_sum"`, `"conv_share"`.
         endpoint_projection (`bool`, defaults to `False`):
             Whether either end point passes an FFN of its own before equation 2. Not in the paper; the published
-            checkpoints have it. Only for `mention_representation="endpoints"`.
+            checkpoints have it. Only for end points.
         entity_pooling (`str`, defaults to `"mean"`):
             How the mentions of an entity, or their words with `mention_representation="words"`, become one vector:
             `"mean"` or `"logsumexp"` (GLiDRE, Table 4). A word counts once for each mention that it is in.
@@ -192,10 +279,15 @@ class GLiRELConfig(PreTrainedConfig):
             `"removed"` from both for this pair, or `"removed_by_position"`, for converted checkpoints: only from
             mentions of the same rank that start at the same word, as the original GLiDRE does.
         pair_representation (`str`, defaults to `"concat"`):
-            `"concat"` is equation 3, an FFN over head and tail.
+            `"concat"` is equation 3, an FFN over head and tail. `"ends"` leaves them as they are, for scorers of
+            triples.
         pair_context (`str`, defaults to `"none"`):
             `"localized"` changes both entities of a pair by what both attend to in the text (GLiDRE, Section 2.4,
             equations 5 to 8). Needs an encoder that gives its attention.
+        pair_selection (`str`, defaults to `"all"`), adjacency_threshold (`float`, defaults to 0.5):
+            Which pairs are scored: `"all"`, or those whose number in a matrix over the entities is above the threshold
+            (GLiNER-Relex, Section 3.5): of `"dot"` or `"bilinear"` products, an `"mlp"`, the weights of an
+            `"attention"`, a graph convolution (`"gcn"`) or graph attention (`"gat"`).
         refinement (`str`, defaults to `"attention"`):
             What a refinement layer is: `"attention"` is equations 4–6.
         num_pair_refinement_layers (`int`, defaults to 0):
@@ -218,7 +310,11 @@ class GLiRELConfig(PreTrainedConfig):
         scorer (`str`, defaults to `"dot"`):
             `"dot"` is equation 8 before the sigmoid. `"dot_thresh"` adds a scale and an offset for each relation
             type, `"dot_norm"` an offset for each type and each pair, `"concat_proj"` scores
-            `[pair · type, pair − type, pair, type]` with an FFN.
+            `[pair · type, pair − type, pair, type]` with an FFN. The others score triples of head, relation and tail
+            (GLiNER-Relex, Section 3.6), with `pair_representation="ends"`.
+        distance_limit (`float`, *optional*):
+            What a distance counts at most, for scorers by distance (`"transe"`, …); the original has 10, beyond which
+            there is no gradient. `None` means as it is.
         loss_function (`str`, defaults to `"bce"`):
             `"bce"` (Section 3.5), `"focal"` (arXiv 1708.02002) or `"atloss"`, adaptive thresholding (arXiv
             2010.11304), which needs `threshold_head`.
@@ -229,6 +325,8 @@ class GLiRELConfig(PreTrainedConfig):
         positive_weight (`float`, defaults to 1.0), negative_weight (`float`, defaults to 1.0):
             Factors on the loss of positive and of negative (pair, relation type) cells. The loss is the mean over
             all real cells, so that it does not scale with pairs × relation types.
+        entity_loss_weight, adjacency_loss_weight, relation_loss_weight (`float`, default to 1.0):
+            Factors on the three losses of [`GLiRELForJointExtraction`].
         entity_markers (`bool`, defaults to `False`):
             Whether `[E]` and `[/E]` enclose every mention in the encoder's input. The tokenizer must agree.
         marker_placement (`str`, defaults to `"nested"`):
@@ -288,7 +386,17 @@ class GLiRELConfig(PreTrainedConfig):
     dropout: float = 0.1
     subtoken_pooling: SubtokenPooling = "first"
     relation_representation: RelationRepresentation = "label"
+    relation_projection: bool = True
+    entity_type_representation: EntityTypeRepresentation = "label"
     use_lstm: bool = False
+    num_lstm_layers: int = 1
+    prompt_separators: PromptSeparators = "last"
+    word_splitting: WordSplitting = "unicode"
+    empty_words: EmptyWords = "kept"
+    entity_finder: EntityFinder = "none"
+    max_entity_width: int | None = 12
+    max_candidates: int = 200
+    entity_threshold: float = 0.5
     mention_representation: MentionRepresentation = "endpoints"
     endpoint_projection: bool = False
     layer_fusion: LayerFusion = "none"
@@ -298,6 +406,8 @@ class GLiRELConfig(PreTrainedConfig):
     shared_words: SharedWords = "kept"
     pair_representation: PairRepresentation = "concat"
     pair_context: PairContext = "none"
+    pair_selection: PairSelection = "all"
+    adjacency_threshold: float = 0.5
     refinement: Refinement = "attention"
     num_pair_refinement_layers: int = 0
     num_relation_refinement_layers: int = 0
@@ -307,6 +417,7 @@ class GLiRELConfig(PreTrainedConfig):
     relation_refinement_sees_pairs: bool = True
     pair_label_attention: bool = False
     scorer: Scorer = "dot"
+    distance_limit: float | None = None
     threshold_head: bool = False
     loss_function: LossFunction = "bce"
     loss_reduction: LossReduction = "mean"
@@ -314,6 +425,9 @@ class GLiRELConfig(PreTrainedConfig):
     focal_gamma: float = 3.0
     positive_weight: float = 1.0
     negative_weight: float = 1.0
+    entity_loss_weight: float = 1.0
+    adjacency_loss_weight: float = 1.0
+    relation_loss_weight: float = 1.0
     entity_markers: bool = False
     marker_placement: MarkerPlacement = "nested"
     max_pair_distance: int | None = None
@@ -353,6 +467,11 @@ class GLiRELConfig(PreTrainedConfig):
         return self.num_pair_refinement_layers > 0 or relations_read_pairs or self.pair_label_attention
 
     @property
+    def finds_entities(self) -> bool:
+        """Whether entities are found, so that the head is [`GLiRELForJointExtraction`]."""
+        return self.entity_finder != "none"
+
+    @property
     def reads_labels_apart(self) -> bool:
         """Whether relation types are read apart from the text, so that they can be encoded once for all texts."""
         return self.label_encoding == "separate"
@@ -369,7 +488,8 @@ class GLiRELConfig(PreTrainedConfig):
 
         Both, where pairs attend to what is before it and no fusion with the text comes between.
         """
-        return self.hidden_size * (2 if self.pair_label_attention and self.fusion_schema is None else 1)
+        reads_both = self.pair_label_attention and self.fusion_schema is None and not self.finds_entities
+        return self.hidden_size * (2 if reads_both else 1)
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:
         """The encoder's configuration, which owns the vocabulary: what `resize_token_embeddings` updates."""
@@ -413,12 +533,13 @@ class GLiRELConfig(PreTrainedConfig):
                 f"a token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
                 "attention only, or leave it False."
             )
-        if self.endpoint_projection and self.mention_representation != "endpoints":
+        if self.endpoint_projection and not self.mention_representation.startswith("endpoints"):
             raise ValueError(
                 "`endpoint_projection` needs mention_representation='endpoints': got "
                 f"{self.mention_representation!r}. Change one of the two."
             )
-
+        self._check_triples()
+        self._check_finder()
         if self.shared_words != "kept" and self.mention_representation != "words":
             raise ValueError(
                 f"`shared_words` {self.shared_words!r} needs mention_representation='words': got "
@@ -427,6 +548,54 @@ class GLiRELConfig(PreTrainedConfig):
         if self.loss_function == "atloss" and not self.threshold_head:
             raise ValueError("loss_function='atloss' trains the thresholds of a `threshold_head`: set it to True.")
         self._check_labels_fit()
+
+    def _check_triples(self) -> None:
+        """Checks that pairs are what the scorer reads."""
+        needed = "ends" if self.scorer in TRIPLE_SCORERS else "concat"
+        if self.pair_representation != needed:
+            raise ValueError(
+                f"scorer={self.scorer!r} needs pair_representation={needed!r}: got {self.pair_representation!r}. "
+                "Change one of the two."
+            )
+        if needed == "concat":
+            return
+        read_pairs = {
+            "refinement": self.refines_pairs,
+            "threshold_head": self.threshold_head,
+            "coreference_classifier": self.coreference_classifier,
+        }
+        if found := [name for name, reads in read_pairs.items() if reads]:
+            raise ValueError(
+                f"pair_representation='ends' has no vector of a pair, which `{found[0]}` reads. Leave it out, or use "
+                "another scorer."
+            )
+
+    def _check_finder(self) -> None:
+        """Checks what finds entities, and what only such a model has."""
+        if self.mention_representation in WIDTH_MENTIONS and self.max_entity_width is None:
+            raise ValueError(
+                f"mention_representation={self.mention_representation!r} has weights for each width: give "
+                "`max_entity_width`."
+            )
+        if not self.finds_entities:
+            if self.pair_selection != "all":
+                raise ValueError(
+                    f"`pair_selection` {self.pair_selection!r} is for models that find entities: set `entity_finder` "
+                    "to 'span' or 'token', or leave it 'all'."
+                )
+            return
+        if self.entity_finder == "span" and self.max_entity_width is None:
+            raise ValueError("entity_finder='span' scores every span up to a width: give `max_entity_width`.")
+        if self.entity_markers or self.shared_words != "kept" or self.fusion_schema is not None:
+            raise ValueError(
+                "`entity_markers`, `shared_words` and `fusion_schema` need to know the entities before the text is "
+                "read, or while types are: with an `entity_finder` they are found in it. Leave them out."
+            )
+        if self.pair_selection in ("attention", "gat") and self.hidden_size % 8:
+            raise ValueError(
+                f"pair_selection={self.pair_selection!r} has 8 attention heads, which must divide `hidden_size`: got "
+                f"{self.hidden_size}."
+            )
 
     def _check_labels_fit(self) -> None:
         """Checks that what reads relation types apart is asked for where they are read apart."""
@@ -478,6 +647,15 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "hidden_size": (1, math.inf, True),
     "feed_forward_multiplier": (1, math.inf, True),
     "dropout": (0, 1, False),
+    "num_lstm_layers": (1, math.inf, True),
+    "max_entity_width": (1, math.inf, True),
+    "max_candidates": (1, math.inf, True),
+    "entity_threshold": (0, 1, False),
+    "adjacency_threshold": (0, 1, False),
+    "distance_limit": (0, math.inf, False),
+    "entity_loss_weight": (0, math.inf, False),
+    "adjacency_loss_weight": (0, math.inf, False),
+    "relation_loss_weight": (0, math.inf, False),
     "num_fusion_layers": (1, math.inf, True),
     "num_pair_refinement_layers": (0, 2, True),
     "num_relation_refinement_layers": (0, 2, True),
@@ -491,7 +669,13 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "max_words": (1, math.inf, True),
     "threshold": (0, 1, False),
 }
-_OPTIONAL = ("refinement_feed_forward_multiplier", "max_pair_distance", "max_words")
+_OPTIONAL = (
+    "refinement_feed_forward_multiplier",
+    "max_pair_distance",
+    "max_words",
+    "max_entity_width",
+    "distance_limit",
+)
 
 
 def _as_config(name: str, value: object) -> PreTrainedConfig:

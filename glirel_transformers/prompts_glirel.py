@@ -1,7 +1,8 @@
 """Prompts: the types that precede a text, and how much room they leave next to it.
 
-`[CLS] [REL] r1 [REL] r2 … [SEP]` has one part, the relation types. A part is a list of names, each after a marker of
-the part's own. Relation types that are read on their own precede no text: their prompt is `[CLS]`.
+`[CLS] [REL] r1 [REL] r2 … [SEP]` has one part, the relation types, and `[CLS] [ENT] e1 … [REL] r1 … [SEP]` another
+before it, the entity types that are to be found. A part is a list of names, each after a marker of the part's own.
+Types that are read on their own precede no text: their prompt is `[CLS]`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 from .mentions_glirel import shortened
 from .text_glirel import Span, Words
+
+RELATION_TYPES, ENTITY_TYPES = "relations", "entity_types"  # the parts
 
 
 def check_limit(limit: object, where: str) -> None:
@@ -38,6 +41,8 @@ class Prompt(NamedTuple):
     token_spans: dict[str, list[Span]]  # of each part, the tokens of each name
     names: tuple[str, ...]  # of the relation types
     types: list[tuple[int, ...]] | None = None  # tokens of relation types that are read on their own
+    entity_types: tuple[str, ...] = ()  # that are to be found
+    entity_type_tokens: list[tuple[int, ...]] | None = None  # of those that are read on their own
 
     @property
     def num_relations(self) -> int:
@@ -47,37 +52,53 @@ class Prompt(NamedTuple):
     @property
     def relation_token_spans(self) -> list[Span]:
         """Token spans of the relation types, where they precede the text."""
-        return self.token_spans["relations"]
+        return self.token_spans[RELATION_TYPES]
+
+    @property
+    def entity_type_token_spans(self) -> list[Span]:
+        """Token spans of the entity types, likewise."""
+        return self.token_spans.get(ENTITY_TYPES, [])
 
 
 def build_prompt(
-    names_of_relations: Sequence[str],
+    names: Mapping[str, Sequence[str]],
     opening: Sequence[int],
     parts: Mapping[str, Part],
     sep_id: int,
     shared_positions: bool,
+    separates_parts: bool = False,
 ) -> Prompt:
     """Puts the parts of a prompt one after the other.
 
     Args:
-        names_of_relations: the relation types.
+        names: of the types in each part.
         opening: what the encoder's template puts before any input, such as `[CLS]`.
         parts: by name.
         sep_id: what ends the prompt.
         shared_positions: whether all names stand at the same positions.
+        separates_parts: whether `sep_id` also ends every other part.
     """
     token_ids, positions = list(opening), list(range(len(opening)))
     token_spans: dict[str, list[Span]] = {}
-    for part, (marker_id, names) in parts.items():
+    last_part = len(parts) - 1
+    for place, (part, (marker_id, of_part)) in enumerate(parts.items()):
         spans = token_spans[part] = []
-        for name in names:
+        for name in of_part:
             token_ids.append(marker_id)
             spans.append((len(token_ids), len(token_ids) + len(name)))
             token_ids += name
             first = len(opening) if shared_positions else len(positions)
             positions += range(first, first + 1 + len(name))
-    after = max(positions, default=-1) + 1
-    return Prompt([*token_ids, sep_id], [*positions, after], token_spans, tuple(names_of_relations))
+        if separates_parts or place == last_part:
+            token_ids.append(sep_id)
+            positions.append(max(positions, default=-1) + 1)
+    return Prompt(
+        token_ids,
+        positions,
+        token_spans,
+        tuple(names[RELATION_TYPES]),
+        entity_types=tuple(names.get(ENTITY_TYPES, ())),
+    )
 
 
 class Room(NamedTuple):

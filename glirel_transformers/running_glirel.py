@@ -91,10 +91,12 @@ class _Scores:
         """Everything that the model takes, as numpy arrays."""
         if self.types is None:
             return dict(self.tokenizer.pad(features, return_tensors="np"))
-        states, index = of_batch(self.types, prompts)
-        known = [{name: value for name, value in one.items() if name != "types"} for one in features]
-        if index is not None:
-            known = [{**one, "relation_index": of_text} for one, of_text in zip(known, index, strict=True)]
+        states, of_texts = of_batch(self.types, prompts)
+        read_again = ("types", "entity_types")
+        known = [
+            {**{name: value for name, value in one.items() if name not in read_again}, **of_text}
+            for one, of_text in zip(features, of_texts, strict=True)
+        ]
         return {**self.tokenizer.pad(known, return_tensors="np"), "type_states": states}
 
 

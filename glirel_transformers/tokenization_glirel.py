@@ -26,10 +26,11 @@ from .batches_glirel import (
     cluster_tensors,
     flatten_entities,
     segment_tensors,
+    skip_empty,
     stack_features,
     stack_types,
 )
-from .prompts_glirel import Part, Prompt, Room, build_prompt
+from .prompts_glirel import ENTITY_TYPES, RELATION_TYPES, Part, Prompt, Room, build_prompt
 from .text_glirel import (
     MARKERS,
     Span,
@@ -53,8 +54,10 @@ if is_torch_available():
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-REL_TOKEN, SEP_TOKEN = "[REL]", "[SEP]"
+REL_TOKEN, SEP_TOKEN, ENT_TOKEN = "[REL]", "[SEP]", "[ENT]"
 MARKER_TOKENS = ("[E]", "[/E]")
+# What stands before each type in a prompt, by its part, and what ends the prompt.
+PROMPT_TOKENS = {ENTITY_TYPES: ENT_TOKEN, RELATION_TYPES: REL_TOKEN, "end": SEP_TOKEN}
 # Reads relation types for an encoder of their own.
 LABEL_TOKENIZER_FILE = "label_tokenizer.json"
 
@@ -66,6 +69,10 @@ SHARED_SETTINGS = (
     "max_pair_distance",
     "max_words",
     "shared_relation_positions",
+    "entity_finder",
+    "prompt_separators",
+    "word_splitting",
+    "empty_words",
 )
 
 # How a backend encodes is a setting of it, so that only one thread at a time may set it and encode.
@@ -76,7 +83,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
     r"""Builds `[CLS] [REL] r1 [REL] r2 … [SEP] text [SEP]` and maps words, mentions and pairs onto it.
 
     Wraps any fast tokenizer (Section 3.1 and Appendix A.2 of arXiv 2501.03172); make one with [`from_base`]. Called
-    without `entities` and `relation_types` it does what the tokenizer that it wraps does.
+    without `entities` and `relation_types` it does what the tokenizer that it wraps does. For a model that finds
+    entities, their types stand first: `[CLS] [ENT] e1 … [REL] r1 … [SEP] text [SEP]`.
 
     `[REL]`, `[SEP]` and the markers have a meaning only where this class puts them. Where they occur in a text or in
     a relation type they are read as ordinary characters, or refused where the vocabulary holds them as pieces.
@@ -103,6 +111,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         shared_relation_positions: bool = False,
         label_encoding: str = "joint",
         label_tokenizer: PreTrainedTokenizerFast | None = None,
+        entity_finder: str = "none",
+        prompt_separators: str = "last",
+        word_splitting: str = "unicode",
+        empty_words: str = "kept",
+        prompt_tokens: Mapping[str, str] | None = None,
         prefix_space: bool = True,
         new_tokens: Sequence[str] | None = None,
         reads_format_characters: bool = False,
@@ -119,9 +132,12 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             shared_relation_positions: whether all relation types stand at the same positions, see [`GLiRELConfig`].
             label_encoding: `"separate"` reads relation types apart from the text, see [`GLiRELConfig`].
             label_tokenizer: the fast tokenizer of the encoder that reads them; by default `tokenizer`.
+            entity_finder, prompt_separators, word_splitting, empty_words: see [`GLiRELConfig`].
+            prompt_tokens: what stands before each of the `"entity_types"` and `"relations"` of a prompt, and what is
+                at its `"end"`. By default `[ENT]`, `[REL]` and `[SEP]`.
             prefix_space: whether every word is tokenized as after a space; else `tokenizer` decides.
-            new_tokens: what is added to the vocabulary, in this order, unless it is there. By default `[REL]` and
-                `[SEP]`, unless relation types are read apart, and the markers with `entity_markers`.
+            new_tokens: what is added to the vocabulary, in this order, unless it is there. By default the prompt's,
+                unless types are read apart, and the markers with `entity_markers`.
             reads_format_characters: whether soft hyphens, zero-width spaces and marks of direction are tokenized too,
                 for checkpoints that were trained that way; else they are left out.
 
@@ -146,11 +162,17 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             shared_relation_positions=shared_relation_positions,
             label_encoding=label_encoding,
             **({"reads_format_characters": True} if reads_format_characters else {}),
+            **({"prompt_tokens": dict(prompt_tokens)} if prompt_tokens is not None else {}),
+            entity_finder=entity_finder,
+            prompt_separators=prompt_separators,
+            word_splitting=word_splitting,
+            empty_words=empty_words,
             **{name: getattr(tokenizer, name) for name in names if getattr(tokenizer, name, None) is not None},
         )
         if label_tokenizer is not None:
             wrapped._read_types_with(label_tokenizer)
-        of_prompt = (REL_TOKEN, SEP_TOKEN) if label_encoding == "joint" else ()
+        of_parts = [RELATION_TYPES, "end", *([ENTITY_TYPES] if wrapped.finds_entities else [])]
+        of_prompt = [wrapped.prompt_tokens[part] for part in of_parts] if label_encoding == "joint" else []
         tokens = [*of_prompt, *(MARKER_TOKENS if entity_markers else ())] if new_tokens is None else new_tokens
         missing = [token for token in tokens if token not in wrapped.get_vocab()]
         wrapped.add_special_tokens({"extra_special_tokens": missing})
@@ -211,6 +233,36 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         return self.init_kwargs.get("max_words")
 
     @property
+    def entity_finder(self) -> str:
+        """How the model finds entities, see [`GLiRELConfig`]; `"none"` where it does not."""
+        return str(self.init_kwargs.get("entity_finder", "none"))
+
+    @property
+    def finds_entities(self) -> bool:
+        """Whether entity types can be asked for."""
+        return self.entity_finder != "none"
+
+    @property
+    def prompt_separators(self) -> str:
+        """Where separators stand in a prompt: `"last"` or `"each"`, see [`GLiRELConfig`]."""
+        return str(self.init_kwargs.get("prompt_separators", "last"))
+
+    @property
+    def prompt_tokens(self) -> dict[str, str]:
+        """What stands before each type in a prompt, by its part, and at the prompt's end."""
+        return dict(self.init_kwargs.get("prompt_tokens", PROMPT_TOKENS))
+
+    @property
+    def word_splitting(self) -> str:
+        """What a word of a string is: `"unicode"` or `"ascii_hyphens"`, see [`GLiRELConfig`]."""
+        return str(self.init_kwargs.get("word_splitting", "unicode"))
+
+    @property
+    def empty_words(self) -> str:
+        """What becomes of words without a token: `"kept"` or `"skipped"`, see [`GLiRELConfig`]."""
+        return str(self.init_kwargs.get("empty_words", "kept"))
+
+    @property
     def shared_relation_positions(self) -> bool:
         """Whether all relation types stand at the same positions, so that their order cannot matter."""
         return bool(self.init_kwargs.get("shared_relation_positions", False))
@@ -221,6 +273,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         *args: object,
         entities: Sequence[Any] | None = None,
         relation_types: Sequence[Any] | None = None,
+        entity_types: Sequence[str] | None = None,
         is_split_into_words: bool = False,
         alignment: str = "strict",
         self_pairs: bool = False,
@@ -237,6 +290,8 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 characters for strings, in words with `is_split_into_words`. An entity of several mentions is a list
                 of such spans.
             relation_types: names of any number of words: one list for all texts, or one list for each.
+            entity_types: names of the entity types that the model is to find, for all texts. Then `entities` may be
+                left out, and so may `relation_types`.
             alignment: `"strict"` refuses a character span that cuts a word; `"expand"` widens it to whole words.
             self_pairs: whether each entity is also paired with itself.
             padding: `True` pads every axis of a batch to its longest member.
@@ -254,6 +309,9 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
               **type_input_ids**, **type_attention_mask** (`torch.LongTensor` of shape `(types, tokens)`), the distinct
               relation types of the batch, and **relation_index** (`torch.LongTensor` of shape `(batch, relations)`),
               which of them each text is asked for
+            - **entity_type_token_spans** (`torch.LongTensor` of shape `(batch, entity types, 2)`), or
+              **entity_type_index** `(batch, entity types)`, likewise, and **entity_type_mask**; with `entity_types`
+              only
             - **mention_word_spans** (`torch.LongTensor` of shape `(batch, mentions, 2)`): words of each mention, in
               the given order (with `entity_markers`, the markers count as words and belong to the mention)
             - **mention_entity** (`torch.LongTensor` of shape `(batch, mentions)`), **entity_mask** (`torch.BoolTensor`
@@ -269,7 +327,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 than `model_max_length`, or a text longer than `max_words`.
             TypeError: for values of the wrong type.
         """
-        if entities is None and relation_types is None:
+        if entities is None and relation_types is None and entity_types is None:
             with _BACKEND_IN_USE:
                 return super().__call__(
                     text,
@@ -288,12 +346,16 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             raise ValueError(f"`padding` must be True, 'longest' or False: got {padding!r}.")
         _check_return_tensors(return_tensors)
         check_alignment(alignment)
+        finds = entity_types is not None and entities is None
+        if entity_types is not None:
+            relation_types = [] if relation_types is None else relation_types
+            entities = _no_entities(text, is_split_into_words) if entities is None else entities
         if entities is None or relation_types is None:
             name = "entities" if entities is None else "relation_types"
             raise ValueError(f"`{name}` is missing: pass both `entities` and `relation_types` (either may be empty).")
 
         texts, of_texts, types = as_batch(text, entities, relation_types, is_split_into_words)
-        prompts = {names: self.read_prompt(names) for names in dict.fromkeys(map(tuple, types))}
+        prompts = {names: self.read_prompt(names, entity_types) for names in dict.fromkeys(map(tuple, types))}
         features = []
         for one_text, words, given, names in zip(texts, self.read_words(texts), of_texts, types, strict=True):
             spans, mention_entity, places = flatten_entities(given)
@@ -304,11 +366,16 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
                 spans = [check_span(span, place, len(one_text), "word") for span, place in placed]
             prompt = prompts[tuple(names)]
             features.append(self.build(prompt, words, spans, mention_entity=mention_entity, self_pairs=self_pairs))
-        return self.pad(features, padding=padding, return_tensors=return_tensors)
+        batch = self.pad(features, padding=padding, return_tensors=return_tensors)
+        if finds:  # by the model
+            for name in ("mention_word_spans", "mention_mask", "pair_index", "pair_mask"):
+                del batch[name]
+        return batch
 
     def read_words(self, texts: Sequence[str | Sequence[str]]) -> list[Words]:
         """Splits strings into words (lists of words stay as they are) and tokenizes each word on its own."""
-        char_spans = [split_words(text) if isinstance(text, str) else [] for text in texts]
+        splitting = self.word_splitting
+        char_spans = [split_words(text, splitting) if isinstance(text, str) else [] for text in texts]
         words = [
             [text[start:end] for start, end in spans] if isinstance(text, str) else list(text)
             for text, spans in zip(texts, char_spans, strict=True)
@@ -325,57 +392,91 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         """What is tokenized of a word, or of a relation type."""
         return word if self.init_kwargs.get("reads_format_characters") else without_ignored(word)
 
-    def read_prompt(self, relation_types: Sequence[str]) -> Prompt:
-        """Tokenizes relation types into the prompt that precedes a text.
+    def read_prompt(self, relation_types: Sequence[str], entity_types: Sequence[str] | None = None) -> Prompt:
+        """Tokenizes types into the prompt that precedes a text.
+
+        Args:
+            relation_types: that are asked for.
+            entity_types: that are to be found, where the model does; `None` where entities are given.
 
         Raises:
-            TypeError: when `relation_types` is not a list of strings.
-            ValueError: when a type is empty or repeated.
+            TypeError: when types are not lists of strings.
+            ValueError: when a type is empty or repeated; when the model does not find entities.
         """
         check_relation_types(relation_types)
+        if entity_types is not None:
+            if not self.finds_entities:
+                raise ValueError(
+                    "`entity_types` are for models that find entities, and this one does not (entity_finder='none'). "
+                    "Pass `entities`."
+                )
+            check_relation_types(entity_types, "entity_types")
         opening, _ = self._enclosing_token_ids
         if self.label_encoding == "separate":
-            types = self._read_types_apart(relation_types)
-            return Prompt(opening, list(range(len(opening))), {}, tuple(relation_types), types)
-        rel_token_id, sep_token_id = self.convert_tokens_to_ids([REL_TOKEN, SEP_TOKEN])
+            return Prompt(
+                opening,
+                list(range(len(opening))),
+                {},
+                tuple(relation_types),
+                self._read_types_apart(relation_types, "relation_types"),
+                tuple(entity_types or ()),
+                None if entity_types is None else self._read_types_apart(entity_types, "entity_types"),
+            )
+        names = {RELATION_TYPES: relation_types}
+        if self.finds_entities:
+            names = {ENTITY_TYPES: entity_types or (), **names}
+        marker_ids = dict(
+            zip(self.prompt_tokens, self.convert_tokens_to_ids([*self.prompt_tokens.values()]), strict=True)
+        )
+        calls = {RELATION_TYPES: "relation_types", ENTITY_TYPES: "entity_types"}
+        parts = {part: Part(marker_ids[part], self._read_names(names[part], calls[part])) for part in names}
+        return build_prompt(
+            names,
+            opening,
+            parts,
+            marker_ids["end"],
+            self.shared_relation_positions,
+            self.prompt_separators == "each",
+        )
+
+    def _read_names(self, names: Sequence[str], where: str) -> list[list[int]]:
+        """The tokens of each type in a prompt; `where` is what errors call the list."""
         control_ids = self._control_token_ids
-        names = []
-        for position, (name, encoding) in enumerate(
-            zip(relation_types, self._encode_plain(list(map(self._read_part_of, relation_types))), strict=True)
-        ):
+        read = []
+        encodings = self._encode_plain(list(map(self._read_part_of, names)))
+        for position, (name, encoding) in enumerate(zip(names, encodings, strict=True)):
             if not encoding.ids:
                 raise ValueError(
-                    f"relation_types[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with "
-                    "letters or digits."
+                    f"{where}[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with letters "
+                    "or digits."
                 )
             if control := control_ids.intersection(encoding.ids):
                 raise ValueError(
-                    f"relation_types[{position}] is {name!r}, in which this vocabulary reads the control tokens "
+                    f"{where}[{position}] is {name!r}, in which this vocabulary reads the control tokens "
                     f"{self.convert_ids_to_tokens(sorted(control))}. Write the name without them."
                 )
-            names.append(encoding.ids)
-        parts = {"relations": Part(rel_token_id, names)}
-        return build_prompt(relation_types, opening, parts, sep_token_id, self.shared_relation_positions)
+            read.append(encoding.ids)
+        return read
 
-    def _read_types_apart(self, relation_types: Sequence[str]) -> list[tuple[int, ...]]:
-        """The tokens of each relation type, read on its own with the special tokens of the encoder that reads it."""
+    def _read_types_apart(self, types: Sequence[str], where: str) -> list[tuple[int, ...]]:
+        """The tokens of each type, read on its own with the special tokens of the encoder that reads it."""
         with _BACKEND_IN_USE:
             backend = self._whole_backend if self._label_tokenizer is None else self._label_tokenizer
             before, backend.encode_special_tokens = backend.encode_special_tokens, True
             try:
-                encodings = backend.encode_batch(list(map(self._read_part_of, relation_types)))
+                encodings = backend.encode_batch(list(map(self._read_part_of, types)))
             finally:
                 backend.encode_special_tokens = before
-        for position, (name, encoding) in enumerate(zip(relation_types, encodings, strict=True)):
+        for position, (name, encoding) in enumerate(zip(types, encodings, strict=True)):
             if all(encoding.special_tokens_mask):
                 raise ValueError(
-                    f"relation_types[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with "
-                    "letters or digits."
+                    f"{where}[{position}] is {name!r}, of which the tokenizer keeps nothing. Use a name with letters "
+                    "or digits."
                 )
             limit = self.init_kwargs.get("label_max_length")
             if limit is not None and len(encoding.ids) > limit:
                 raise ValueError(
-                    f"relation_types[{position}] needs {len(encoding.ids)} tokens but what reads relation types reads "
+                    f"{where}[{position}] needs {len(encoding.ids)} tokens but what reads relation types reads "
                     f"{limit}: {name[:60]!r}… Use a shorter name."
                 )
         return [tuple(encoding.ids) for encoding in encodings]
@@ -490,15 +591,19 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             self._check_length(prompt, len(input_ids))
         entities = list(range(len(spans))) if mention_entity is None else list(mention_entity)
         boundaries = np.array(token_starts, dtype=np.int64) + len(prompt.token_ids)
+        word_token_spans = np.stack((boundaries[:-1], boundaries[1:]), axis=-1)
+        if self.empty_words == "skipped":
+            word_token_spans = skip_empty(word_token_spans)
         pair_index = ordered_pairs(by_entity(entities, starts), self.max_pair_distance, self_pairs)
         return {
             "input_ids": np.array(input_ids, dtype=np.int64),
             "attention_mask": np.ones(len(input_ids), dtype=np.int64),
             **self._positions(prompt, len(input_ids)),
-            "word_token_spans": np.stack((boundaries[:-1], boundaries[1:]), axis=-1),
+            "word_token_spans": word_token_spans,
             "word_mask": np.ones(len(token_starts) - 1, dtype=np.bool_),
             **self._relations(prompt),
             "relation_mask": np.ones(prompt.num_relations, dtype=np.bool_),
+            **self._entity_types(prompt),
             "mention_word_spans": np.array(spans, dtype=np.int64).reshape(-1, 2),
             "mention_mask": np.ones(len(spans), dtype=np.bool_),
             **({} if entities == list(range(len(spans))) else cluster_tensors(entities)),
@@ -512,6 +617,16 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         if prompt.types is not None:
             return {"types": prompt.types}
         return {"relation_token_spans": np.array(prompt.relation_token_spans, dtype=np.int64).reshape(-1, 2)}
+
+    def _entity_types(self, prompt: Prompt) -> dict[str, Any]:
+        """Where the entity types are, of a model that finds entities; see [`_relations`]."""
+        if not self.finds_entities:
+            return {}
+        mask = {"entity_type_mask": np.ones(len(prompt.entity_types), dtype=np.bool_)}
+        if prompt.types is not None:
+            return {"entity_types": prompt.entity_type_tokens or [], **mask}
+        spans = np.array(prompt.entity_type_token_spans, dtype=np.int64).reshape(-1, 2)
+        return {"entity_type_token_spans": spans, **mask}
 
     def _read_window(
         self, words: Words, begin: int, end: int, may_be_long: bool = False
@@ -587,11 +702,15 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             return super().pad(encoded_inputs, padding=padding, return_tensors=return_tensors, **kwargs)
         _check_return_tensors(return_tensors)
         may_pad = padding in (True, "longest")
-        arrays = [{name: value for name, value in one.items() if name != "types"} for one in encoded_inputs]
+        read_apart = {"types": "relation_index", "entity_types": "entity_type_index"}
+        arrays = [{name: value for name, value in one.items() if name not in read_apart} for one in encoded_inputs]
         types: dict[str, np.ndarray] = {}
-        if "types" in encoded_inputs[0]:
-            types, index = stack_types([one["types"] for one in encoded_inputs], self._label_pad_token_id)
-            arrays = [{**one, "relation_index": of_text} for one, of_text in zip(arrays, index, strict=True)]
+        if kinds := [kind for kind in read_apart if kind in encoded_inputs[0]]:
+            asked = [one[kind] for kind in kinds for one in encoded_inputs]
+            types, index = stack_types(asked, self._label_pad_token_id)
+            places = iter(index)
+            for kind in kinds:
+                arrays = [{**one, read_apart[kind]: next(places)} for one in arrays]
         batch = {**stack_features(arrays, self.pad_token_id or 0, may_pad), **types}
         if return_tensors == "np":
             return BatchEncoding(batch)
@@ -636,6 +755,14 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 def _token_spans(boundaries: np.ndarray, word_spans: Sequence[Span]) -> np.ndarray:
     """Half-open token spans `(spans, 2)` of half-open word spans; `boundaries` are the starts of words, and an end."""
     return boundaries[np.array(word_spans, dtype=np.int64).reshape(-1, 2)]
+
+
+def _no_entities(text: object, split: bool) -> list[Any]:
+    """Entities of a text, or of each text of a batch, where there are none."""
+    is_single = isinstance(text, str) or (
+        split and isinstance(text, Sequence) and bool(text) and all(isinstance(word, str) for word in text)
+    )
+    return [] if is_single or not isinstance(text, Sequence) else [[] for _ in text]
 
 
 def _check_return_tensors(return_tensors: object) -> None:

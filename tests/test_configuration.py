@@ -13,14 +13,19 @@ from tiny import FAMILIES, make_encoder_config
 from transformers import AutoConfig, BertConfig, PreTrainedConfig
 
 from glirel_transformers import GLiRELConfig
+from glirel_transformers.adjacency_glirel import ADJACENCY
 from glirel_transformers.choices_glirel import CHOICES
 from glirel_transformers.configuration_glirel import STAGES, SYSTEMS, choices_of
 from glirel_transformers.encoding_glirel import LABEL_POOLINGS, POOLINGS, RELATIONS
-from glirel_transformers.entities_glirel import ENTITIES, MENTIONS
+from glirel_transformers.entities_glirel import ENTITIES
+from glirel_transformers.finder_glirel import FINDERS
 from glirel_transformers.losses_glirel import LOSSES
 from glirel_transformers.pairs_glirel import CONTEXTS, PAIRS
 from glirel_transformers.refinement_glirel import REFINEMENTS
 from glirel_transformers.scoring_glirel import SCORERS
+from glirel_transformers.text_glirel import WORDS
+from glirel_transformers.triples_glirel import TRIPLE_SCORERS
+from glirel_transformers.widths_glirel import MENTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -140,8 +145,8 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
     ("settings", "message"),
     [
         (
-            {"subtoken_pooling": "max"},
-            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'sum', 'first_last'.*'max'",
+            {"subtoken_pooling": "least"},
+            "`subtoken_pooling` must be one of 'first', 'last', 'mean', 'sum', 'max', 'first_last'.*'least'",
         ),
         ({"relation_representation": "cls"}, "`relation_representation` must be one of .*got 'cls'"),
         ({"mention_representation": "span"}, "`mention_representation` must be one of .*got 'span'"),
@@ -231,16 +236,21 @@ def test_every_choice_has_an_entry_in_its_registry():
         "label_pooling": LABEL_POOLINGS,
         "subtoken_pooling": POOLINGS,
         "relation_representation": RELATIONS,
+        "entity_type_representation": RELATIONS,
+        "word_splitting": WORDS,
+        "entity_finder": FINDERS,
+        "pair_selection": ADJACENCY,
         "mention_representation": MENTIONS,
         "entity_pooling": ENTITIES,
         "pair_representation": PAIRS,
         "pair_context": CONTEXTS,
         "refinement": REFINEMENTS,
-        "scorer": SCORERS,
+        "scorer": {**SCORERS, **TRIPLE_SCORERS},
         "loss_function": LOSSES,
     }
     assert {name: choices_of(name) for name in registries} == {name: tuple(r) for name, r in registries.items()}
     without = {"marker_placement", "label_encoding", "layer_fusion", "shared_words", "loss_reduction"}
+    without |= {"prompt_separators", "empty_words"}
     assert set(CHOICES) - set(registries) == without
 
 

@@ -71,7 +71,7 @@ def test_pairs_are_the_feed_forward_of_head_and_tail():
 def test_mentions_from_end_points(projected):
     layer = EndpointMentions(*SIZES, project_endpoints=projected)
     words = torch.randn(1, 6, HIDDEN)
-    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
+    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]), torch.ones(1, 6, dtype=torch.bool))
     for mention, (first, last) in zip(mentions[0], [(0, 2), (4, 4)], strict=True):
         start, end = words[0, first], words[0, last]
         if projected:
@@ -83,7 +83,7 @@ def test_mentions_from_end_points(projected):
 def test_mentions_from_the_mean_of_their_words():
     layer = MeanMentions(*SIZES)
     words = torch.randn(1, 6, HIDDEN)
-    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]))
+    mentions = layer(words, torch.tensor([[(0, 3), (4, 5)]]), torch.ones(1, 6, dtype=torch.bool))
     torch.testing.assert_close(mentions[0, 0], layer.feed_forward(words[0, :3].mean(dim=0)))
     torch.testing.assert_close(mentions[0, 1], layer.feed_forward(words[0, 4]))
 
@@ -113,7 +113,7 @@ def test_mean_of_an_empty_span_is_zero():
 def test_pooling_of_sub_tokens(pooling, width):
     layer = SpanPooling(pooling, HIDDEN, width)
     tokens = torch.randn(2, 7, HIDDEN)
-    spans = torch.tensor([[(0, 3), (3, 4), (4, 4)], [(2, 7), (0, 0), (6, 7)]])
+    spans = torch.tensor([[(0, 3), (3, 4), (4, 4)], [(2, 6), (0, 0), (6, 7)]])
     pooled = layer(tokens, spans)
     assert pooled.shape == (2, 3, width)
     has_projection = isinstance(layer.projection, nn.Linear)
@@ -126,9 +126,13 @@ def test_pooling_of_sub_tokens(pooling, width):
                 "last": inside[-1],
                 "mean": inside.mean(dim=0),
                 "sum": inside.sum(dim=0),
+                "max": inside.amax(dim=0),
                 "first_last": torch.cat([inside[0], inside[-1]]),
             }[pooling]
             expected = layer.projection(by_hand) if has_projection else by_hand
+            if pooling == "max" and has_projection:  # which does not commute with a projection
+                rows = layer.projection(inside).amax(dim=0)
+                expected = rows if end > start else torch.zeros(width)
             torch.testing.assert_close(pooled[member, item], expected)
 
 
@@ -141,7 +145,12 @@ def test_relation_types_are_read_where_they_say(where):
     tokens = torch.randn(1, 7, HIDDEN)
     read = RELATIONS[where](pool, tokens, torch.tensor([[(2, 5), (6, 7), (0, 0)]]))
     label, rel_token = tokens[0, 2:5].mean(0), tokens[0, 1]
-    expected = {"label": label, "rel_token": rel_token, "both": (label + rel_token) / 2}[where]
+    expected = {
+        "label": label,
+        "label_start": tokens[0, 2],
+        "rel_token": rel_token,
+        "both": (label + rel_token) / 2,
+    }[where]
     torch.testing.assert_close(read[0, 0], expected)
     assert read.shape == (1, 3, HIDDEN)
 

@@ -5,22 +5,65 @@ Imports nothing but `typing`, so that the command line can list the names withou
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-System = Literal["glirel", "glidre"]
+System = Literal["glirel", "glidre", "relex"]
 LabelEncoding = Literal["joint", "separate"]
 LabelPooling = Literal["mean", "cls"]
 LayerFusion = Literal["none", "masked", "padded"]
-SubtokenPooling = Literal["first", "last", "mean", "sum", "first_last"]
-RelationRepresentation = Literal["label", "rel_token", "both"]
+SubtokenPooling = Literal["first", "last", "mean", "sum", "max", "first_last"]
+RelationRepresentation = Literal["label", "label_start", "rel_token", "both"]
+EntityTypeRepresentation = RelationRepresentation
+PromptSeparators = Literal["last", "each"]
+WordSplitting = Literal["unicode", "ascii_hyphens"]
+EmptyWords = Literal["kept", "skipped"]
 MarkerPlacement = Literal["nested", "sequential"]
-MentionRepresentation = Literal["endpoints", "mean", "words"]
+EntityFinder = Literal["none", "span", "token"]
+MentionRepresentation = Literal[
+    "endpoints",
+    "endpoints_and_mean",
+    "endpoints_and_last",
+    "marker",
+    "mean",
+    "words",
+    "query",
+    "mlp",
+    "cat",
+    "conv_conv",
+    "conv_max",
+    "conv_mean",
+    "conv_sum",
+    "conv_share",
+]
 EntityPooling = Literal["mean", "logsumexp"]
 SharedWords = Literal["kept", "removed", "removed_by_position"]
-PairRepresentation = Literal["concat"]
+PairRepresentation = Literal["concat", "ends"]
 PairContext = Literal["none", "localized"]
+PairSelection = Literal["all", "dot", "bilinear", "mlp", "attention", "gcn", "gat"]
 Refinement = Literal["attention"]
-Scorer = Literal["dot", "dot_thresh", "dot_norm", "concat_proj"]
+Scorer = Literal[
+    "dot",
+    "dot_thresh",
+    "dot_norm",
+    "concat_proj",
+    "distmult",
+    "simple",
+    "complex",
+    "quate",
+    "hole",
+    "distma",
+    "um",
+    "se",
+    "transe",
+    "transh",
+    "transf",
+    "pairre",
+    "triplere",
+    "ermlp",
+    "convkb",
+    "conve",
+    "tucker",
+]
 LossFunction = Literal["bce", "focal", "atloss"]
 LossReduction = Literal["mean", "sum"]
 
@@ -30,18 +73,30 @@ CHOICES: dict[str, object] = {
     "layer_fusion": LayerFusion,
     "subtoken_pooling": SubtokenPooling,
     "relation_representation": RelationRepresentation,
+    "entity_type_representation": EntityTypeRepresentation,
+    "prompt_separators": PromptSeparators,
+    "word_splitting": WordSplitting,
+    "empty_words": EmptyWords,
+    "entity_finder": EntityFinder,
     "marker_placement": MarkerPlacement,
     "mention_representation": MentionRepresentation,
     "entity_pooling": EntityPooling,
     "shared_words": SharedWords,
     "pair_representation": PairRepresentation,
     "pair_context": PairContext,
+    "pair_selection": PairSelection,
     "refinement": Refinement,
     "scorer": Scorer,
     "loss_function": LossFunction,
     "loss_reduction": LossReduction,
 }
 """The fields of [`GLiRELConfig`] that choose between names."""
+
+TRIPLE_SCORERS = get_args(Scorer)[4:]
+"""Those that read both ends of a pair as they are."""
+
+WIDTH_MENTIONS = get_args(MentionRepresentation)[6:]
+"""Those with weights for each width of a span."""
 
 _FUSION_STEPS = ("l2l", "l2t", "t2t", "t2l")
 

@@ -180,24 +180,36 @@ class TypeCache:
             self._states, self._given, self._of_version = {}, {}, version
 
 
-def of_batch(cache: TypeCache, prompts: Sequence[Prompt]) -> tuple[np.ndarray, list[np.ndarray] | None]:
-    """The relation types of a batch, and which of them each text is asked for; `None` where each asks for all.
+def of_batch(cache: TypeCache, prompts: Sequence[Prompt]) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
+    """The types of a batch, and which of them each text is asked for.
 
     Args:
         cache: of the model.
         prompts: of the texts.
 
     Returns:
-        `type_states` `(types, width)`, and a `relation_index` `(relations,)` for each text.
+        `type_states` `(types, width)`; and for each text its `relation_index` `(relations,)`, unless every text asks
+        for all of them, and its `entity_type_index` `(entity types,)` where there are any.
     """
+    finds = any(prompt.entity_type_tokens is not None for prompt in prompts)
+    first = prompts[0].names
+    if not finds and all(prompt.names is first or prompt.names == first for prompt in prompts):
+        return cache.states_of(first), [{} for _ in prompts]
     asked = [prompt.names for prompt in prompts]
-    first = asked[0]
-    if all(names is first or names == first for names in asked):
-        return cache.states_of(first), None
-    lists = list(dict.fromkeys(asked))
+    lists = list(dict.fromkeys([*asked, *(prompt.entity_types for prompt in prompts if finds)]))
     start = dict(zip(lists, np.cumsum([0, *map(len, lists)]).tolist(), strict=False))
     states = np.concatenate([cache.states_of(names) for names in lists])
-    return states, [start[names] + np.arange(len(names)) for names in asked]
+
+    def index(names: tuple[str, ...]) -> np.ndarray:
+        return start[names] + np.arange(len(names))
+
+    return states, [
+        {
+            "relation_index": index(prompt.names),
+            **({"entity_type_index": index(prompt.entity_types)} if finds else {}),
+        }
+        for prompt in prompts
+    ]
 
 
 def digest_of(parts: Iterable[tuple[str, Any]], settings: object) -> str:

@@ -21,7 +21,7 @@ from transformers.utils import output_capturing
 
 from .deberta_glirel import FastDebertaV2Model
 from .fusion_glirel import LayerFusion
-from .memory_glirel import gather_items, mean_of_spans
+from .memory_glirel import gather_items, inside_spans, mean_of_spans
 
 
 def _ends(states: Tensor, spans: Tensor, *ends: str) -> Tensor:
@@ -31,14 +31,28 @@ def _ends(states: Tensor, spans: Tensor, *ends: str) -> Tensor:
     return torch.cat([gather_items(states, index[end]) for end in ends], dim=-1) * is_real
 
 
+def _max(states: Tensor, spans: Tensor) -> Tensor:
+    """The largest number of each span in each dimension, of spans that do not overlap; zero for an empty span."""
+    inside = inside_spans(spans, states.shape[1])
+    num_spans = spans.shape[1]
+    # One more item, for tokens that are in no span.
+    owner = torch.where(inside.any(1), inside.long().argmax(1), num_spans).unsqueeze(-1).expand_as(states)
+    lowest = states.new_full((states.shape[0], num_spans + 1, states.shape[2]), torch.finfo(states.dtype).min)
+    highest = lowest.scatter_reduce(1, owner, states, "amax")[:, :-1]
+    return highest.masked_fill(~inside.any(-1, keepdim=True), 0.0)
+
+
 # From `(batch, tokens, width)` and token spans `(batch, items, 2)` to `(batch, items, width)`, or twice that width.
 POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "first": lambda states, spans: _ends(states, spans, "first"),
     "last": lambda states, spans: _ends(states, spans, "last"),
     "mean": mean_of_spans,
     "sum": lambda states, spans: mean_of_spans(states, spans) * (spans[..., 1:] - spans[..., :1]),
+    "max": _max,
     "first_last": lambda states, spans: _ends(states, spans, "first", "last"),
 }
+# Those that a projection must come before: it does not commute with them.
+_AFTER_PROJECTION = ("max",)
 
 
 class SpanPooling(nn.Module):
@@ -61,7 +75,11 @@ class SpanPooling(nn.Module):
         self.projection = nn.Linear(width, size) if width != size else nn.Identity()
 
     def forward(self, token_states: Tensor, token_spans: Tensor) -> Tensor:
-        states: Tensor = self.projection(POOLINGS[self.pooling](token_states, token_spans))
+        pool = POOLINGS[self.pooling]
+        states: Tensor
+        if self.pooling in _AFTER_PROJECTION:
+            return pool(self.projection(token_states), token_spans)
+        states = self.projection(pool(token_states, token_spans))
         if self.keeps_zeros:
             states = states * (token_spans[..., 1:] > token_spans[..., :1])
         return states
@@ -76,12 +94,14 @@ class WordLSTM(nn.Module):
 
     Args:
         size: width of a word; even.
+        num_layers: how many LSTMs read one what the other gives.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, num_layers: int = 1):
         super().__init__()
         self.forward_lstm = nn.LSTM(size, size // 2, batch_first=True)
         self.backward_lstm = nn.LSTM(size, size // 2, batch_first=True)
+        self.deeper = nn.ModuleList(WordLSTM(size) for _ in range(num_layers - 1))
 
     def forward(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
         num_words = word_mask.sum(dim=1, keepdim=True)
@@ -90,7 +110,10 @@ class WordLSTM(nn.Module):
         reversed_states = gather_items(word_states, reversal)
         forward_states, _ = self.forward_lstm(functional.pad(word_states, (0, 0, 0, 1)))
         backward_states, _ = self.backward_lstm(functional.pad(reversed_states, (0, 0, 0, 1)))
-        return torch.cat([forward_states[:, :-1], gather_items(backward_states[:, :-1], reversal)], dim=-1)
+        states = torch.cat([forward_states[:, :-1], gather_items(backward_states[:, :-1], reversal)], dim=-1)
+        for layer in self.deeper:
+            states = layer(states, word_mask)
+        return states
 
 
 def _at_rel_token(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
@@ -103,6 +126,11 @@ def _at_label(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
     return pool(token_states, spans)
 
 
+def _at_label_start(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
+    start = spans[..., :1]
+    return pool(token_states, torch.cat([start, torch.minimum(start + 1, spans[..., 1:])], dim=-1))
+
+
 def _at_both(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
     return (_at_label(pool, token_states, spans) + _at_rel_token(pool, token_states, spans)) / 2
 
@@ -111,6 +139,7 @@ def _at_both(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
 # token spans `(batch, relations, 2)` to `(batch, relations, hidden)`.
 RELATIONS: dict[str, Callable[[SpanPooling, Tensor, Tensor], Tensor]] = {
     "label": _at_label,
+    "label_start": _at_label_start,
     "rel_token": _at_rel_token,
     "both": _at_both,
 }

@@ -11,23 +11,61 @@ from torch.nn import functional
 
 from .feed_forward_glirel import ConcatFeedForward, FeedForward
 from .memory_glirel import gather_items, mean_of_spans, normalized
+from .pairs_glirel import EntityPairs, Pairs
 
 
-class EndpointMentions(nn.Module):
+class Mentions(nn.Module):
+    """Vectors of spans: `(batch, words, size)` and word spans `(batch, mentions, 2)` to `(batch, mentions, size)`.
+
+    Every one takes the same arguments.
+
+    Args:
+        size, inner_size: widths of a word and of the FFNs.
+        dropout: probability of dropout in them.
+        project_endpoints: whether either end point passes an FFN of its own first.
+        max_width: how many words the longest span has, for those that have weights for each width.
+    """
+
+    limits_width = False  # whether spans of more than `max_width` words have no vector
+
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__()
+        self.max_width = max_width
+
+    def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
+        """Vectors of the spans. `word_mask` `(batch, words)` is True where a word is real."""
+        raise NotImplementedError
+
+    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> Pairs | Tensor:
+        """Vectors of every span of 1 to `num_widths` words, `(batch, words · widths, size)`, or what forms them.
+
+        They go by first word, then by width. Those that reach beyond the text have no meaning.
+        """
+        num_batch, num_words = word_states.shape[:2]
+        spans = spans_of(num_words, num_widths, word_states.device)
+        return self(word_states, spans.expand(num_batch, -1, -1), word_mask)
+
+
+def spans_of(num_words: int, num_widths: int, device: torch.device) -> Tensor:
+    """Every half-open span of 1 to `num_widths` words, `(1, words · widths, 2)`, cut at the end of the text."""
+    start = torch.arange(num_words, device=device).unsqueeze(1)
+    end = start + 1 + torch.arange(num_widths, device=device)
+    return torch.stack([start.expand_as(end), end.clamp(max=num_words)], dim=-1).flatten(0, 1).unsqueeze(0)
+
+
+class EndpointMentions(Mentions):
     """Equation 2, `e_ij = FFN(h_i ⊗ h_j)` of the first and the last word of each mention.
 
     With `project_endpoints`, `FFN(ReLU(FFN_start(h_i)) ⊗ ReLU(FFN_end(h_j)))`. The networks are applied at the
-    mentions only, never to every word. `(batch, words, size)` and word spans `(batch, mentions, 2)` to
-    `(batch, mentions, size)`.
-
-    Args:
-        size, inner_size: widths of a word and of the FFN.
-        dropout: probability of dropout in the FFN.
-        project_endpoints: whether either end point passes an FFN of its own first.
+    mentions only, never to every word; and of all spans, the first layer is applied once to each word.
     """
 
-    def __init__(self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False):
-        super().__init__()
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__(size, inner_size, dropout, project_endpoints, max_width)
         self.feed_forward = ConcatFeedForward(size, inner_size, dropout)
         self.start_projection, self.end_projection = (
             nn.Sequential(FeedForward(size, inner_size, size, dropout), nn.ReLU())
@@ -36,41 +74,102 @@ class EndpointMentions(nn.Module):
             for _ in range(2)
         )
 
-    def forward(self, word_states: Tensor, mention_word_spans: Tensor) -> Tensor:
+    def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
         first = gather_items(word_states, mention_word_spans[..., 0])
         last = gather_items(word_states, (mention_word_spans[..., 1] - 1).clamp(min=0))
-        return self.feed_forward(self.start_projection(first), self.end_projection(last))
+        return self.feed_forward.output(self.feed_forward.inner(*self._sides(first, last, word_states, word_mask)))
+
+    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> Pairs | Tensor:
+        num_batch, num_words = word_states.shape[:2]
+        spans = spans_of(num_words, num_widths, word_states.device).expand(num_batch, -1, -1)
+        ends = torch.stack([spans[..., 0], spans[..., 1] - 1], dim=-1)
+        return EntityPairs(ends, self.feed_forward, *self._sides(word_states, word_states, word_states, word_mask))
+
+    def _sides(self, first: Tensor, last: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sides in the first layer, from first and last words `(batch, n, size)`."""
+        left, right = self.feed_forward.left, self.feed_forward.right
+        return left(self.start_projection(first)), right(self.end_projection(last))
 
 
-class MeanMentions(nn.Module):
-    """FFN of the mean of a mention's words: the shapes and arguments of [`EndpointMentions`]."""
+class _EndpointsInText(EndpointMentions):
+    """[`EndpointMentions`] that also see a vector of the whole text."""
 
-    def __init__(self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False):
-        super().__init__()
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__(size, inner_size, dropout, project_endpoints, max_width)
+        self.text = nn.Linear(size, inner_size, bias=False)
+
+    def _sides(self, first: Tensor, last: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = super()._sides(first, last, words, word_mask)
+        return left + self.text(functional.relu(self.text_states(words, word_mask))).unsqueeze(1), right
+
+    def text_states(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
+        """A vector of each text, `(batch, size)`."""
+        raise NotImplementedError
+
+
+class EndpointsAndMean(_EndpointsInText):
+    """`FFN(h_i ⊗ h_j ⊗ ReLU(mean of the text's words))`, over real words, where the original counts padding."""
+
+    def text_states(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
+        return (normalized(word_mask.to(word_states.dtype)).unsqueeze(1) @ word_states).squeeze(1)
+
+
+class EndpointsAndLast(_EndpointsInText):
+    """`FFN(h_i ⊗ h_j ⊗ ReLU(FFN_text(the text's last word)))`."""
+
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__(size, inner_size, dropout, project_endpoints, max_width)
+        self.text_projection = FeedForward(size, inner_size, size, dropout)
+
+    def text_states(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
+        last = (word_mask.sum(1, keepdim=True) - 1).clamp(min=0)
+        return self.text_projection(gather_items(word_states, last).squeeze(1))
+
+
+class MarkerMentions(Mentions):
+    """`W [ReLU(FFN_start(h_i)) ; ReLU(FFN_end(h_j))]`, with FFNs of inner width 2 · size."""
+
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__(size, inner_size, dropout, project_endpoints, max_width)
+        self.start_projection, self.end_projection = (
+            nn.Sequential(FeedForward(size, 2 * size, size, dropout), nn.ReLU()) for _ in range(2)
+        )
+        self.start, self.end = nn.Linear(size, size), nn.Linear(size, size, bias=False)
+
+    def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
+        # Once for each word: every word starts some span.
+        starts, ends = self.start(self.start_projection(word_states)), self.end(self.end_projection(word_states))
+        first, last = mention_word_spans[..., 0], (mention_word_spans[..., 1] - 1).clamp(min=0)
+        return gather_items(starts, first) + gather_items(ends, last)
+
+
+class MeanMentions(Mentions):
+    """FFN of the mean of a mention's words."""
+
+    def __init__(
+        self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False, max_width: int = 12
+    ):
+        super().__init__(size, inner_size, dropout, project_endpoints, max_width)
         self.feed_forward = FeedForward(size, inner_size, size, dropout)
 
-    def forward(self, word_states: Tensor, mention_word_spans: Tensor) -> Tensor:
+    def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
         return self.feed_forward(mean_of_spans(word_states, mention_word_spans))
 
 
-class WordsOfMentions(nn.Module):
-    """No network: an entity is pooled from all words of its mentions at once (GLiDRE). The shapes are the same.
+class WordsOfMentions(Mentions):
+    """No network: an entity is pooled from all words of its mentions at once (GLiDRE).
 
     What comes out, the mean of a mention's words, is for whoever looks at mentions.
     """
 
-    def __init__(self, size: int, inner_size: int, dropout: float, project_endpoints: bool = False):
-        super().__init__()
-
-    def forward(self, word_states: Tensor, mention_word_spans: Tensor) -> Tensor:
+    def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
         return mean_of_spans(word_states, mention_word_spans)
-
-
-MENTIONS: dict[str, type[EndpointMentions] | type[MeanMentions] | type[WordsOfMentions]] = {
-    "endpoints": EndpointMentions,
-    "mean": MeanMentions,
-    "words": WordsOfMentions,
-}
 
 
 def count_mentions(mention_entity: Tensor, mention_mask: Tensor, num_entities: int) -> Tensor:

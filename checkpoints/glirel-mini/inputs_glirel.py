@@ -20,6 +20,7 @@ INDICES_OF = {
     "mention": "mention_word_spans",
     "pair": "pair_index",
     "segment": "segment_token_spans",
+    "entity_type": "entity_type_token_spans",
 }
 
 
@@ -42,6 +43,8 @@ class Inputs(NamedTuple):
     types: Types
     segment_token_spans: Tensor | None
     segment_mask: Tensor | None
+    entity_type_token_spans: Tensor | None
+    entity_type_mask: Tensor
 
 
 class Types(NamedTuple):
@@ -51,6 +54,7 @@ class Types(NamedTuple):
     attention_mask: Tensor | None = None
     states: Tensor | None = None
     relation_index: Tensor | None = None
+    entity_type_index: Tensor | None = None
 
     @property
     def number(self) -> int | None:
@@ -73,8 +77,8 @@ def check_inputs(
 
     Args:
         input_ids, attention_mask, position_ids, mention_entity, entity_mask: as [`GLiRELModel.forward`] takes them.
-        spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention`, `pair` and
-            `segment`; those of relations and segments may be absent.
+        spans: spans or indices `(batch, n, 2)` and the mask `(batch, n)` of `word`, `relation`, `mention`, `pair`,
+            `segment` and `entity_type`; those of relations, segments and entity types may be absent.
         types: what is read apart from the text.
 
     Raises:
@@ -94,6 +98,7 @@ def check_inputs(
             "mention_entity": mention_entity,
             "type_input_ids": types.input_ids,
             "relation_index": types.relation_index,
+            "entity_type_index": types.entity_type_index,
         }
     )
     given = {name: (items, mask) for name, (items, mask) in spans.items() if items is not None}
@@ -103,8 +108,12 @@ def check_inputs(
     masks = {name: _mask_for(name, items, mask, num_batch) for name, (items, mask) in given.items()}
     if "relation" not in given:
         masks["relation"] = _relation_mask(types, spans["relation"][1], num_batch, input_ids.device)
+    if "entity_type" not in given:
+        masks["entity_type"] = _entity_type_mask(types, spans["entity_type"][1], num_batch, input_ids.device)
     words, mentions, pairs = (given[name][0] for name in ("word", "mention", "pair"))
-    relations, segments = (given[name][0] if name in given else None for name in ("relation", "segment"))
+    relations, segments, entity_types = (
+        given[name][0] if name in given else None for name in ("relation", "segment", "entity_type")
+    )
     entity_mask = _entity_mask(masks["mention"], mention_entity, entity_mask)
     if not torch.compiler.is_compiling():
         num_words, num_entities = words.shape[1], entity_mask.shape[1]
@@ -113,8 +122,12 @@ def check_inputs(
             _check_range("relation_token_spans", relations, masks["relation"], num_tokens)
         if segments is not None:
             _check_range("segment_token_spans", segments, masks["segment"], num_tokens)
+        if entity_types is not None:
+            _check_range("entity_type_token_spans", entity_types, masks["entity_type"], num_tokens)
         if types.relation_index is not None:
             _check_range("relation_index", types.relation_index, masks["relation"], types.number or 0)
+        if types.entity_type_index is not None:
+            _check_range("entity_type_index", types.entity_type_index, masks["entity_type"], types.number or 0)
         _check_range("mention_word_spans", mentions, masks["mention"], num_words)
         _check_range("pair_index", pairs, masks["pair"], num_entities)
         if mention_entity is not None:
@@ -138,6 +151,8 @@ def check_inputs(
         types=types,
         segment_token_spans=segments,
         segment_mask=masks.get("segment"),
+        entity_type_token_spans=entity_types,
+        entity_type_mask=masks["entity_type"],
     )
 
 
@@ -155,14 +170,25 @@ def _relation_mask(types: Types, mask: Tensor | None, num_batch: int, device: to
             f"`type_attention_mask` must have the shape of `type_input_ids`, {tuple(types.input_ids.shape)}."
         )
     shape = (num_batch, types.number) if types.relation_index is None else tuple(types.relation_index.shape)
+    return _mask_of_index("relation", shape, mask, num_batch, device)
+
+
+def _entity_type_mask(types: Types, mask: Tensor | None, num_batch: int, device: torch.device) -> Tensor:
+    """The mask `(batch, entity types)` where they are read apart from the text, or where there are none."""
+    shape = (num_batch, 0) if types.entity_type_index is None else tuple(types.entity_type_index.shape)
+    return _mask_of_index("entity_type", shape, mask, num_batch, device)
+
+
+def _mask_of_index(
+    name: str, shape: tuple[int | None, ...], mask: Tensor | None, num_batch: int, device: torch.device
+) -> Tensor:
+    """Checks the shape of an index into types that are read apart, and returns its mask, of the same shape."""
     if len(shape) != 2 or shape[0] != num_batch:
-        raise ValueError(
-            f"`relation_index` must have the shape (batch, relations) with batch = {num_batch}: got {shape}."
-        )
+        raise ValueError(f"`{name}_index` must have the shape (batch, {name}s) with batch = {num_batch}: got {shape}.")
     if mask is None:
         return torch.ones(shape, dtype=torch.bool, device=device)  # type: ignore[arg-type]  # the number is known
     if tuple(mask.shape) != shape:
-        raise ValueError(f"`relation_mask` must have the shape (batch, relations) = {shape}: got {tuple(mask.shape)}.")
+        raise ValueError(f"`{name}_mask` must have the shape (batch, {name}s) = {shape}: got {tuple(mask.shape)}.")
     return mask.bool()
 
 

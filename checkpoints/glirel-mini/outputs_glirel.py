@@ -29,6 +29,12 @@ class GLiRELModelOutput(ModelOutput):
             What the states hold elsewhere has no meaning.
         entity_attention (`torch.FloatTensor` of shape `(batch, entities, words)`): with `pair_context`, what the words
             of each entity attend to, on average.
+        entity_logits (`torch.FloatTensor`), entity_type_states (`torch.FloatTensor` of shape `(batch, entity types,
+            hidden)`): where the model finds entities, see [`GLiRELJointExtractionOutput`].
+        entity_type_mask (`torch.BoolTensor` of shape `(batch, entity types)`): True means real.
+        adjacency (`torch.FloatTensor` of shape `(batch, entities, entities)`): with `pair_selection`.
+        mention_word_spans (`torch.LongTensor` of shape `(batch, mentions, 2)`), mention_mask, pair_index
+            (`torch.LongTensor` of shape `(batch, pairs, 2)`): those that were given, or found and selected.
         hidden_states, attentions: the encoder's, when asked for.
     """
 
@@ -46,6 +52,13 @@ class GLiRELModelOutput(ModelOutput):
     pair_mask: Tensor = None  # type: ignore[assignment]  # always there
     relation_mask: Tensor = None  # type: ignore[assignment]  # always there
     entity_attention: Tensor | None = None
+    entity_logits: Tensor | None = None
+    entity_type_states: Tensor | None = None
+    entity_type_mask: Tensor | None = None
+    adjacency: Tensor | None = None
+    mention_word_spans: Tensor | None = None
+    mention_mask: Tensor | None = None
+    pair_index: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -87,3 +100,39 @@ class GLiRELRelationClassificationOutput(ModelOutput):
         """What a probability is the sigmoid of, `(batch, pairs, relations)`: `logits` above the pair's threshold."""
         assert self.logits is not None  # a head has them
         return self.logits if self.threshold_logits is None else self.logits - self.threshold_logits[..., None]
+
+
+@dataclass
+class GLiRELJointExtractionOutput(GLiRELRelationClassificationOutput):
+    """What [`GLiRELForJointExtraction`] returns: what [`GLiRELRelationClassificationOutput`] has, of entities found.
+
+    Args:
+        loss: the sum of the three losses, each times its weight, when `labels` or `entity_labels` were given.
+        entity_loss, relation_loss, adjacency_loss (`torch.FloatTensor` of shape `()`): each of them, where there is
+            one, before its weight.
+        entity_logits (`torch.FloatTensor`): of shape `(batch, words, widths, entity types)` with `entity_finder`
+            `"span"`, for the span of a first word and one word more than its width; `(batch, words, entity types, 3)`
+            with `"token"`, for a word that starts, ends or is within an entity. `None` without entity types. Padding
+            has no meaning.
+        entity_type_mask (`torch.BoolTensor` of shape `(batch, entity types)`), word_mask (`torch.BoolTensor` of shape
+            `(batch, words)`): True means real.
+        mention_word_spans (`torch.LongTensor` of shape `(batch, mentions, 2)`): half-open word spans of the
+            candidates, or of the entities that were given; with `mention_mask` (`torch.BoolTensor` of shape `(batch,
+            mentions)`).
+        num_candidates (`torch.LongTensor` of shape `(batch,)`): how many there were before the likeliest
+            `max_candidates` were taken; `None` where entities were given.
+        pair_index (`torch.LongTensor` of shape `(batch, pairs, 2)`): head and tail of each row of `logits`.
+        adjacency (`torch.FloatTensor` of shape `(batch, entities, entities)`): with `pair_selection`.
+    """
+
+    entity_loss: Tensor | None = None
+    relation_loss: Tensor | None = None
+    adjacency_loss: Tensor | None = None
+    entity_logits: Tensor | None = None
+    entity_type_mask: Tensor | None = None
+    word_mask: Tensor | None = None
+    mention_word_spans: Tensor | None = None
+    mention_mask: Tensor | None = None
+    num_candidates: Tensor | None = None
+    pair_index: Tensor | None = None
+    adjacency: Tensor | None = None

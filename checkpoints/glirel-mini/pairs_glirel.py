@@ -31,9 +31,9 @@ class PairRepresentation(nn.Module):
     def forward(self, entity_states: Tensor, pair_index: Tensor, context: PairContext | None = None) -> Pairs:
         """Pairs of `entity_states`; with a `context`, of what it makes of them for each pair."""
         if context is not None:
-            return ContextualPairs(self.feed_forward, pair_index, context)
+            return ContextualPairs(pair_index, self.feed_forward, context)
         heads, tails = self.feed_forward.left(entity_states), self.feed_forward.right(entity_states)
-        return EntityPairs(self.feed_forward, pair_index, heads, tails)
+        return EntityPairs(pair_index, self.feed_forward, heads, tails)
 
 
 class LocalizedContext(nn.Module):
@@ -126,11 +126,9 @@ class Pairs:
     """Pairs that are not formed yet: what they are made of. Their states would grow with the square of the entities.
 
     Args:
-        feed_forward: the FFN of equation 3.
         index: head and tail of each pair on the `entities` axis, `(batch, pairs, 2)`.
     """
 
-    feed_forward: ConcatFeedForward
     index: Tensor
 
     @property
@@ -145,7 +143,7 @@ class Pairs:
     @property
     def last_layer(self) -> nn.Module:
         """What turns [`inner`] into the states of the pairs."""
-        return self.feed_forward.output
+        raise NotImplementedError
 
     def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         """What the last layer reads, for some rows of `index`: `(batch, some, inner)`, in `scratch` if given."""
@@ -162,16 +160,22 @@ class EntityPairs(Pairs):
     """Pairs of entities that are the same in every pair.
 
     Args:
+        feed_forward: the FFN of equation 3.
         heads, tails: the first layer of the FFN, once for each entity: as head and as tail, `(batch, entities, inner)`
             each.
     """
 
+    feed_forward: ConcatFeedForward
     heads: Tensor
     tails: Tensor
 
     @property
     def numbers_per_pair(self) -> int:
         return int(self.heads.shape[-1])
+
+    @property
+    def last_layer(self) -> nn.Module:
+        return self.feed_forward.output
 
     def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
         shape = (*index.shape[:2], self.numbers_per_pair)
@@ -191,10 +195,16 @@ class ContextualPairs(Pairs):
     """Pairs of entities that depend on the pair.
 
     Args:
+        feed_forward: the FFN of equation 3.
         context: what makes the entities of a pair.
     """
 
+    feed_forward: ConcatFeedForward
     context: PairContext
+
+    @property
+    def last_layer(self) -> nn.Module:
+        return self.feed_forward.output
 
     @property
     def numbers_per_pair(self) -> int:
@@ -208,5 +218,41 @@ class ContextualPairs(Pairs):
         return self.feed_forward.inner(self.feed_forward.left(head), self.feed_forward.right(tail))
 
 
-PAIRS: dict[str, type[PairRepresentation]] = {"concat": PairRepresentation}
+@dataclass
+class EndPairs(Pairs):
+    """Pairs that are their two ends, side by side: `(batch, pairs, 2 · hidden)`, what scorers of triples read.
+
+    Args:
+        entities: `(batch, entities, hidden)`.
+        context: what makes the ends of a pair, in place of the entities.
+    """
+
+    entities: Tensor
+    context: PairContext | None
+
+    @property
+    def numbers_per_pair(self) -> int:
+        return 2 * int(self.entities.shape[-1])
+
+    @property
+    def last_layer(self) -> nn.Module:
+        return nn.Identity()
+
+    def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
+        if self.context is not None:
+            return torch.cat(self.context.ends(index), dim=-1)
+        return gather_items(self.entities, index.flatten(1)).view(*index.shape[:2], self.numbers_per_pair)
+
+
+class PairEnds(nn.Module):
+    """Ordered pairs as [`EndPairs`], without a network; arguments and shapes as of [`PairRepresentation`]."""
+
+    def __init__(self, size: int, inner_size: int, dropout: float):
+        super().__init__()
+
+    def forward(self, entity_states: Tensor, pair_index: Tensor, context: PairContext | None = None) -> Pairs:
+        return EndPairs(pair_index, entity_states, context)
+
+
+PAIRS: dict[str, type[PairRepresentation] | type[PairEnds]] = {"concat": PairRepresentation, "ends": PairEnds}
 CONTEXTS: dict[str, type[LocalizedContext] | None] = {"none": None, "localized": LocalizedContext}

@@ -64,9 +64,18 @@ WORD = re.compile(rf"[{_LETTER}][{_MARK}]*|{_RUN}(?:[{_FORMAT}]+{_RUN})*|{_SIGN}
 _IGNORED = dict.fromkeys([173, 1564, 6158, 8203, 8206, 8207, *range(8234, 8239), *range(8288, 8304), 65279])
 
 
-def split_words(text: str) -> list[Span]:
-    """Half-open character spans of a text's words: what mentions are made of. Only white space is in no word."""
-    return [match.span() for match in WORD.finditer(text)]
+# What a word is, by name; the second is what converted GLiNER-Relex checkpoints were trained with.
+WORDS = {"unicode": WORD, "ascii_hyphens": re.compile(r"\w+(?:[-_]\w+)*|\S")}
+
+
+def split_words(text: str, splitting: str = "unicode") -> list[Span]:
+    """Half-open character spans of a text's words: what mentions are made of. Only white space is in no word.
+
+    Args:
+        text: any text.
+        splitting: what a word is, in `WORDS`.
+    """
+    return [match.span() for match in WORDS[splitting].finditer(text)]
 
 
 def without_ignored(word: str) -> str:
@@ -224,19 +233,24 @@ def with_tokens(span: Span, words: Words) -> Span:
     return inside[0], inside[-1] + 1
 
 
-def check_relation_types(relation_types: object) -> None:
-    """Raises a `TypeError` or `ValueError` unless `relation_types` is a list of different, non-empty strings."""
+def check_relation_types(relation_types: object, where: str = "relation_types") -> None:
+    """Raises a `TypeError` or `ValueError` unless `relation_types` is a list of different, non-empty strings.
+
+    Args:
+        relation_types: what should be such a list, of entity types as well.
+        where: what errors call it.
+    """
     if isinstance(relation_types, (str, bytes)) or not isinstance(relation_types, Sequence):
-        raise TypeError(f"`relation_types` must be a list of strings: got {relation_types!r}.")
+        raise TypeError(f"`{where}` must be a list of strings: got {relation_types!r}.")
     seen: dict[str, int] = {}
     for position, name in enumerate(relation_types):
         if not isinstance(name, str):
-            raise TypeError(f"relation_types[{position}] must be a string: got {name!r}, a {type(name).__name__}.")
+            raise TypeError(f"{where}[{position}] must be a string: got {name!r}, a {type(name).__name__}.")
         if not name.strip():
-            raise ValueError(f"relation_types[{position}] is {name!r}, an empty name. Remove it or name the relation.")
+            raise ValueError(f"{where}[{position}] is {name!r}, an empty name. Remove it or write one.")
         if name in seen:
             raise ValueError(
-                f"relation_types repeats {name!r} (positions {seen[name]} and {position}). Each type needs its own "
+                f"{where} repeats {name!r} (positions {seen[name]} and {position}). Each type needs its own "
                 "column; remove the duplicate."
             )
         seen[name] = position

@@ -17,7 +17,8 @@ from transformers.utils import cached_file
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.files import read_json_object
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.modeling_glirel import head_for
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 # What `torch.load` raises on files that are truncated or something else.
@@ -75,6 +76,19 @@ def _read_safetensors(source: str) -> dict[str, Tensor]:
     return state
 
 
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of one file.
+
+    Raises:
+        ValueError: when it is damaged, or something else.
+    """
+    try:
+        with safe_open(file, "pt") as tensors:
+            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{str(file)!r} cannot be read: {error}. Copy the checkpoint again.") from error
+
+
 def find_file(source: str, name: str) -> Path:
     """A file of another package's checkpoint.
 
@@ -127,10 +141,10 @@ def load_pickled(file: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def without_weights(config: GLiRELConfig) -> GLiRELForRelationClassification:
+def without_weights(config: GLiRELConfig) -> GLiRELHead:
     """The model that `config` describes, of which only names and shapes are there."""
     with torch.device("meta"):
-        return GLiRELForRelationClassification(config)
+        return head_for(config)(config)
 
 
 def complete_state(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -17,9 +17,9 @@ from torch import Tensor
 from glirel_transformers.files import read_json_object, read_text
 from glirel_transformers.hub_glirel import ORIGINAL_FILE
 
-from .checkpoints import find_file, find_optional, load_pickled
+from .checkpoints import find_file, find_optional, load_pickled, read_safetensors
 
-WEIGHTS = "pytorch_model.bin"
+WEIGHTS, SAFE_WEIGHTS = "pytorch_model.bin", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class OriginalCheckpoint:
         config_text: the same, verbatim.
         state: its tensors, in order.
         versions: what a PyTorch state dictionary notes of its modules; `None` for an ordinary dictionary.
+        is_safe: whether its weights are in a safetensors file, in place of a pickled one.
     """
 
     config: dict[str, Any]
     config_text: str
     state: dict[str, Tensor]
     versions: dict[str, Any] | None = field(default_factory=dict)
+    is_safe: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class Remainder:
         unused: tensors without a counterpart here.
         names: of all the original's tensors, in order.
         versions: as in [`OriginalCheckpoint`].
-        config_text: as in [`OriginalCheckpoint`].
+        config_text, is_safe: as in [`OriginalCheckpoint`].
     """
 
     unused: dict[str, Tensor] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     versions: dict[str, Any] | None = field(default_factory=dict)
     config_text: str = "{}"
+    is_safe: bool = False
 
 
 def read_original(source: str, config_name: str) -> OriginalCheckpoint:
@@ -71,9 +74,11 @@ def read_original(source: str, config_name: str) -> OriginalCheckpoint:
             f"{source!r} holds a config.json and no {config_name}: it is not in the original package's format. A "
             "checkpoint of this package needs no conversion; `--reverse` writes the original's format."
         )
-    config_file, weights_file = (find_file(source, name) for name in (config_name, WEIGHTS))
+    config_file = find_file(source, config_name)
     text, config = read_text(config_file), read_json_object(config_file)
-    state = load_pickled(weights_file)
+    if (safe := find_optional(source, SAFE_WEIGHTS)) is not None:
+        return OriginalCheckpoint(dict(config), text, read_safetensors(safe), None, is_safe=True)
+    state = load_pickled(find_file(source, WEIGHTS))
     versions = dict(getattr(state, "_metadata", {})) if isinstance(state, OrderedDict) else None
     return OriginalCheckpoint(dict(config), text, dict(state), versions)
 
@@ -95,12 +100,15 @@ def write_original(target: Path, checkpoint: OriginalCheckpoint, config_name: st
     """Writes an original's two files."""
     target.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
+    (target / config_name).write_text(checkpoint.config_text, encoding="utf-8")
+    if checkpoint.is_safe:
+        save_file(state, target / SAFE_WEIGHTS, {"format": "pt"})
+        return
     if checkpoint.versions is not None:
         state = OrderedDict(state)
         if checkpoint.versions:
             state._metadata = OrderedDict(checkpoint.versions)  # type: ignore[attr-defined]
     torch.save(state, target / WEIGHTS)
-    (target / config_name).write_text(checkpoint.config_text, encoding="utf-8")
 
 
 def write_remainder(target: Path, checkpoint: OriginalCheckpoint, unused: Mapping[str, Tensor]) -> None:
@@ -109,6 +117,7 @@ def write_remainder(target: Path, checkpoint: OriginalCheckpoint, unused: Mappin
         "names": json.dumps(list(checkpoint.state)),
         "versions": json.dumps(checkpoint.versions),
         "config": checkpoint.config_text,
+        "is_safe": json.dumps(checkpoint.is_safe),
     }
     save_file({name: tensor.contiguous() for name, tensor in unused.items()}, target / ORIGINAL_FILE, metadata)
 
@@ -121,7 +130,8 @@ def read_remainder(source: str) -> Remainder:
     with safe_open(file, "pt") as tensors:
         notes = tensors.metadata()
         unused = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-    return Remainder(unused, json.loads(notes["names"]), json.loads(notes["versions"]), notes["config"])
+    is_safe = json.loads(notes.get("is_safe", "false"))
+    return Remainder(unused, json.loads(notes["names"]), json.loads(notes["versions"]), notes["config"], is_safe)
 
 
 def in_order(state: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:

@@ -49,6 +49,21 @@ def same(original: str, ours: str) -> Rule:
     return Rule(original, (ours,))
 
 
+def concat_feed_forward(original: str, ours: str) -> list[Rule]:
+    """A network over two concatenated vectors: the columns of its first layer belong to the one or to the other."""
+    return [
+        Rule(f"{original}.0.weight", (f"{ours}.left.weight", f"{ours}.right.weight"), axis=1),
+        same(f"{original}.0.bias", f"{ours}.left.bias"),
+        same(f"{original}.3.{{kind}}", f"{ours}.output.{{kind}}"),
+    ]
+
+
+def layer_fusion(original: str, ours: str) -> list[Rule]:
+    """What mixes the layers of an encoder, in GLiDRE and in GLiNER."""
+    names = {"squeeze": "squeeze", "W1": "inner", "W2": "weights", "output_projection": "output"}
+    return [same(f"{original}.{there}.{{kind}}", f"{ours}.{here}.{{kind}}") for there, here in names.items()]
+
+
 @dataclass(frozen=True)
 class Renaming:
     """All tensors of a package.

@@ -17,6 +17,8 @@ from torch import Tensor
 from glirel_transformers.batches_glirel import (
     ADDRESSES,
     AXES,
+    ENTITY_TYPE_TENSORS,
+    LABEL_TENSORS,
     MASK_OF,
     SEGMENT_TENSORS,
     TYPE_TENSORS,
@@ -49,7 +51,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         seed: of what is drawn.
     """
 
-    SUPPORTED_INPUT_NAMES = tuple(name for name in AXES if name not in ("labels", *SEGMENT_TENSORS))
+    SUPPORTED_INPUT_NAMES = tuple(name for name in AXES if name not in (*LABEL_TENSORS, *SEGMENT_TENSORS))
 
     def __init__(
         self,
@@ -110,7 +112,8 @@ class GLiRELDummyInputs(DummyInputGenerator):
         masks = {axis: torch.arange(size) < real[axis] for axis, size in self.sizes.items()}
         first = min(real["tokens"], 4)  # tokens at positions that others have as well
         positions = (torch.arange(self.sizes["tokens"]) - first).clamp(min=0)
-        spans = [name for name in MASK_OF if name.endswith("_spans") and name not in SEGMENT_TENSORS]
+        left_out = (*SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS)
+        spans = [name for name in MASK_OF if name.endswith("_spans") and name not in left_out]
         tensors = {
             "input_ids": self._token_ids((self.sizes["tokens"],), masks["tokens"], self.config.encoder_config),
             "attention_mask": masks["tokens"].long(),
@@ -204,7 +207,7 @@ class GLiRELExporterConfig(_Part):
     @property
     def inputs(self) -> dict[str, dict[int, str]]:
         """The tokenizer's tensors; what was made of relation types that are read apart stands for these."""
-        left_out = {"labels", *SEGMENT_TENSORS, *_TYPE_TOKENS}
+        left_out = {*LABEL_TENSORS, *SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS, *_TYPE_TOKENS}
         left_out |= {"relation_token_spans"} if self._config.reads_labels_apart else set(TYPE_TENSORS)
         if not self._config.shared_relation_positions:
             left_out.add("position_ids")

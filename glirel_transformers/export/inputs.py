@@ -12,6 +12,8 @@ from glirel_transformers.batches_glirel import (
     ADDRESSES,
     AXES,
     CLUSTER_TENSORS,
+    ENTITY_TYPE_TENSORS,
+    LABEL_TENSORS,
     MASK_OF,
     SEGMENT_TENSORS,
     TYPE_TENSORS,
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
 _Array = TypeVar("_Array", np.ndarray, "Tensor")
 
 TYPE_TOKENS, STATES = WITHOUT_BATCH[:2], WITHOUT_BATCH[2]
-_SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS)
+_SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS)
 _MASKS = {*MASK_OF.values(), "entity_mask"}
 # What addresses an axis, or rows of a table.
 _INTEGERS = (*ADDRESSES, TYPE_TOKENS[0], "input_ids", "position_ids")
 # The order in which the model takes them: what it must have, then what it may have.
 _POSITIONAL = (
-    *(name for name in AXES if name not in (*_MASKS, *_SPECIAL, "position_ids", "labels")),
+    *(name for name in AXES if name not in (*_MASKS, *_SPECIAL, "position_ids", *LABEL_TENSORS)),
     *(mask for items, mask in MASK_OF.items() if items not in _SPECIAL),
     "position_ids",
 )

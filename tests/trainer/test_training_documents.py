@@ -319,8 +319,8 @@ def test_a_system_is_built_on_two_encoders(encoder_folder):
     assert apart.config.mention_representation == "endpoints"
     with pytest.raises(ValueError, match=r"leave out label_encoder, system, or give an encoder"):
         starting_model(None, "somewhere", label_encoder="x", system="glidre")
-    with pytest.raises(ValueError, match=r"`system` must be one of 'glirel', 'glidre': got 'relex'"):
-        starting_model(str(encoder_folder), None, system="relex")
+    with pytest.raises(ValueError, match=r"`system` must be one of 'glirel', 'glidre', 'relex': got 'other'"):
+        starting_model(str(encoder_folder), None, system="other")
 
 
 def test_labels_at_mention_level_are_as_they_were(whole):

@@ -6,7 +6,7 @@ import re
 
 from glirel_transformers.choices_glirel import read_schema
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.conversion.tensors import Renaming, Rule, same
+from glirel_transformers.conversion.tensors import Renaming, Rule, concat_feed_forward, layer_fusion, same
 
 _TEXT, _LABELS = "token_rep_layer.bert_layer.", "token_rep_layer.labels_encoder."
 
@@ -19,20 +19,6 @@ UNUSED = {
         rf"({re.escape(_TEXT)}|{re.escape(_LABELS)})model\.(.+\.)?(position_ids|token_type_ids)"
     ),
 }
-
-
-def _layer_fusion(original: str, ours: str) -> list[Rule]:
-    names = {"squeeze": "squeeze", "W1": "inner", "W2": "weights", "output_projection": "output"}
-    return [same(f"{original}.{there}.{{kind}}", f"{ours}.{here}.{{kind}}") for there, here in names.items()]
-
-
-def _concat_feed_forward(original: str, ours: str) -> list[Rule]:
-    """A network over two concatenated vectors: the columns of its first layer belong to the one or to the other."""
-    return [
-        Rule(f"{original}.0.weight", (f"{ours}.left.weight", f"{ours}.right.weight"), axis=1),
-        same(f"{original}.0.bias", f"{ours}.left.bias"),
-        same(f"{original}.3.{{kind}}", f"{ours}.output.{{kind}}"),
-    ]
 
 
 def _attention(original: str, ours: str, kind_of_attention: str) -> list[Rule]:
@@ -60,15 +46,15 @@ def renaming_for(config: GLiRELConfig) -> Renaming:
     """All tensors of a checkpoint; their number depends on its fusion schema."""
     rules = (
         same(f"{_TEXT}model.{{rest}}", "glirel.encoder.{rest}"),
-        *_layer_fusion(f"{_TEXT}layers_fuser", "glirel.layer_fusion"),
+        *layer_fusion(f"{_TEXT}layers_fuser", "glirel.layer_fusion"),
         same("token_rep_layer.projection.{kind}", "glirel.pooling.projection.{kind}"),
         same(f"{_LABELS}model.{{rest}}", "glirel.label_encoder.encoder.{rest}"),
-        *_layer_fusion(f"{_LABELS}layers_fuser", "glirel.label_encoder.fusion"),
+        *layer_fusion(f"{_LABELS}layers_fuser", "glirel.label_encoder.fusion"),
         same("token_rep_layer.labels_projection.{kind}", "glirel.label_encoder.projection.{kind}"),
         *_fusion(config.fusion_schema, config.num_fusion_layers),
-        *_concat_feed_forward("span_rep_layer.head_extractor", "glirel.pair_context.head"),
-        *_concat_feed_forward("span_rep_layer.tail_extractor", "glirel.pair_context.tail"),
-        *_concat_feed_forward("span_rep_layer.projection", "glirel.pair_representation.feed_forward"),
+        *concat_feed_forward("span_rep_layer.head_extractor", "glirel.pair_context.head"),
+        *concat_feed_forward("span_rep_layer.tail_extractor", "glirel.pair_context.tail"),
+        *concat_feed_forward("span_rep_layer.projection", "glirel.pair_representation.feed_forward"),
         same("prompt_rep_layer.{layer}.{kind}", "glirel.relation_feed_forward.{layer}.{kind}"),
         *_attention("cross_attention_layer_rel", "glirel.label_attention", "cross_attn"),
         Rule("threshold_layer.0.weight", ("threshold.relations.weight", "threshold.pair.weight"), axis=1),

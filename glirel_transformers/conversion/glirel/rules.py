@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import re
 
-from glirel_transformers.conversion.tensors import Renaming, Rule, same
+from glirel_transformers.conversion.tensors import Renaming, Rule, concat_feed_forward, same
 
 ENCODER = "token_rep_layer.bert_layer.model."
 
 # Of the encoder, but without a counterpart here: a pooler, which neither package reads, and buffers of positions,
 # which older versions of transformers saved.
 _UNUSED = re.compile(rf"{re.escape(ENCODER)}(pooler\..+|(.+\.)?(position_ids|token_type_ids))")
-
-
-def _concat_feed_forward(original: str, ours: str) -> list[Rule]:
-    """A network over two concatenated vectors: the columns of its first layer belong to the one or to the other."""
-    return [
-        Rule(f"{original}.0.weight", (f"{ours}.left.weight", f"{ours}.right.weight"), axis=1),
-        same(f"{original}.0.bias", f"{ours}.left.bias"),
-        same(f"{original}.3.{{kind}}", f"{ours}.output.{{kind}}"),
-    ]
 
 
 def _refinement(original: str, ours: str, num_layers: int) -> list[Rule]:
@@ -53,10 +44,10 @@ _RULES: tuple[Rule, ...] = (
         )
         for end in ("start", "end")
     ),
-    *_concat_feed_forward(f"{_SPANS}.span_marker.out_project", f"{_MENTIONS}.feed_forward"),
+    *concat_feed_forward(f"{_SPANS}.span_marker.out_project", f"{_MENTIONS}.feed_forward"),
     # span_marker_mode="markerv2"
     same(f"{_SPANS}.span_marker.projection.{{layer}}.{{kind}}", f"{_MENTIONS}.feed_forward.{{layer}}.{{kind}}"),
-    *_concat_feed_forward(f"{_SPANS}.out_project", "glirel.pair_representation.feed_forward"),
+    *concat_feed_forward(f"{_SPANS}.out_project", "glirel.pair_representation.feed_forward"),
     same("prompt_rep_layer.{layer}.{kind}", "glirel.relation_feed_forward.{layer}.{kind}"),
     *_refinement("refine_relation", "glirel.pair_refinement", num_layers=1),
     *_refinement("refine_prompt", "glirel.relation_refinement", num_layers=2),
