@@ -154,8 +154,8 @@ class CandidateSelection:
         place = chosen.masked_fill(~is_likely.gather(1, chosen), scores.shape[1]).sort(dim=1).values
         mask = place < scores.shape[1]
         place = place.clamp(max=max(scores.shape[1] - 1, 0))
-        mentions = gather_items(spans.expand(len(scores), -1, -1), place) * mask.unsqueeze(-1)
-        pair_index = all_pairs(count, scores.device).expand(len(scores), -1, -1)
+        mentions = gather_items(spans.expand(scores.shape[0], -1, -1), place) * mask.unsqueeze(-1)
+        pair_index = all_pairs(count, scores.device).expand(scores.shape[0], -1, -1)
         pair_mask = mask.gather(1, pair_index[..., 0]) & mask.gather(1, pair_index[..., 1])
         return inputs._replace(
             mention_word_spans=mentions,

@@ -289,7 +289,7 @@ def read_request(
         entities = _find_entities(text, ner)
     request = Request(
         text,
-        [] if entities is None else read_entities(entities, text),
+        read_entities(entities, text) if are_found or entities is not None else [],
         [] if asked is None else read_types(asked),
         are_found=are_found,
         sentences=given.get("sentences"),

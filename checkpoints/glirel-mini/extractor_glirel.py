@@ -263,6 +263,8 @@ class RelationExtractor:
         for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
             readable = [text for text in texts if isinstance(text, _Text)]
             self._run(readable, batch_size, options)
+            for one in readable:
+                one.place_found()
             constraints.add(readable)
             for text in texts:
                 if isinstance(text, TextError) and not returns_errors:
@@ -291,8 +293,6 @@ class RelationExtractor:
             attention = [None] * len(batch) if scored.entity_attention is None else scored.entity_attention
             for window, probabilities, attended in zip(batch, scored.probabilities, attention, strict=True):
                 window.take_scores(probabilities, attended)
-        for text in texts:
-            text.place_found()
 
     def _find(self, batch: list[Window], findings: list[Findings], options: ExtractionOptions) -> None:
         """Finds and scores the entities of a batch, in one pass."""
