@@ -35,10 +35,16 @@ _HEAD = """---
 {% if sign %}
 {{ sign }}
 {% endif %}
+{% if finds_entities -%}
+A [GLiNER-Relex](https://arxiv.org/abs/2605.10108) model{{ made }}: given a text, names of entity types and names of
+relations, one forward pass finds the entities and scores their pairs against every relation.
+{%- else -%}
 A [GLiREL](https://arxiv.org/abs/2501.03172) model{{ made }}: given a text, its entities and any relation names, one
 forward pass scores every ordered entity pair against every relation.
+{%- endif %}
 {% if converted %}
-Converted from a checkpoint of the original `glirel` package, with the same scores and under that checkpoint's licence.
+Converted from a checkpoint of the original `{{ converted }}` package, with the same scores and under that checkpoint's
+licence.
 `glirel convert --reverse` writes the original format again.
 {% endif %}
 | | |
@@ -56,8 +62,14 @@ from transformers import pipeline
 extract = pipeline("relation-extraction", model="{{ name }}", trust_remote_code=True)
 extract(
     "Marie Curie was born in Warsaw.",
+    {%- if finds_entities %}
+    entity_types=["person", "city"],
+    relation_types=["place of birth", "spouse"],
+    return_entities=True,
+    {%- else %}
     entities=[{"start": 0, "end": 11, "label": "PERSON"}, {"start": 24, "end": 30, "label": "CITY"}],
     relation_types=["place of birth", "spouse"],
+    {%- endif %}
 )
 ```
 
@@ -163,6 +175,8 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
         config: of the model.
     """
     facts = _facts(config) | {"decision threshold": str(config.threshold)}
+    if config.finds_entities:
+        facts["threshold of entities"] = str(config.entity_threshold)
     if config.trained_relation_types:
         facts["trained on"] = _trained_on(config.trained_relation_types)
     return ModelCard.from_template(
@@ -171,7 +185,8 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
         name=name,
         sign=_SIGN,
         made="",
-        converted=bool(config.original_config),
+        converted=_original_package(config),
+        finds_entities=config.finds_entities,
         facts=facts,
     )
 
@@ -282,6 +297,15 @@ def add_cost(folder: str | os.PathLike[str], dtype: str, figures: Mapping[str, o
     card.save(path)
 
 
+def _original_package(config: GLiRELConfig) -> str | None:
+    """The package whose checkpoint a model was converted from, if it was."""
+    if not config.original_config:
+        return None
+    if config.finds_entities:
+        return "gliner"
+    return "glidre" if config.reads_labels_apart else "glirel"
+
+
 def _facts(config: GLiRELConfig) -> dict[str, str]:
     encoders = {"encoder": config.encoder_config, "encoder of relation types": config.label_encoder_config}
     of_encoders = {
@@ -289,7 +313,8 @@ def _facts(config: GLiRELConfig) -> dict[str, str]:
         for name, encoder in encoders.items()
         if encoder is not None
     }
-    return {**of_encoders, "scorer": config.scorer}
+    finder = {"finds entities by": config.entity_finder} if config.finds_entities else {}
+    return {**of_encoders, **finder, "scorer": config.scorer}
 
 
 def _trained_on(names: Sequence[str]) -> str:
