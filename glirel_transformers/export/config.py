@@ -206,7 +206,8 @@ class _Part(ExporterConfig):
 
     def _scores(self) -> dict[str, tuple[str, ...]]:
         """The axes of everything that is said of pairs and entities."""
-        config, outputs = self._config, {"logits": ("batch", "pairs", "relations")}
+        config = self._config
+        outputs: dict[str, tuple[str, ...]] = {"logits": ("batch", "pairs", "relations")}
         if config.coreference_classifier:
             outputs["coreference_logits"] = ("batch", "pairs")
         if config.threshold_head:
@@ -305,10 +306,8 @@ class GLiRELExporterConfig(_Part):
 def register_with_optimum() -> None:
     """Makes Optimum find [`GLiRELExporterConfig`] for the model type "glirel" and the task "relation-extraction"."""
     # Tasks that Optimum does not know become known with a class for them; there is no function for that.
-    TasksManager._CUSTOM_CLASSES[("pt", GLiRELConfig.model_type, TASK)] = (
-        "glirel_transformers",
-        "GLiRELForRelationClassification",
-    )
+    # AutoModel takes the head that a checkpoint names.
+    TasksManager._CUSTOM_CLASSES[("pt", GLiRELConfig.model_type, TASK)] = ("transformers", "AutoModel")
     loaders = TasksManager._LIBRARY_TO_TASKS_TO_MODEL_LOADER_MAP["transformers"]
     loaders.setdefault(TASK, "AutoModel")
     register = TasksManager.create_register("onnx", overwrite_existing=True)

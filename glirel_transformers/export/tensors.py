@@ -1,4 +1,4 @@
-"""The names and axes of what graphs take and give: those of the tokenizer's tensors, and of what passes between graphs.
+"""Names and axes of what graphs take and give: those of the tokenizer's tensors, and of what passes between graphs.
 
 A model that finds entities is two graphs: `model.onnx` encodes a text and finds entities, and `relations.onnx` scores
 the pairs of those that were chosen in between.

@@ -130,7 +130,9 @@ class FoundEntities(nn.Module):
 class PairScores(nn.Module):
     """Represent entities, form pairs, refine, score: the second part of a model that finds entities.
 
-    All pairs are scored, and the matrix over the entities goes out with them: no threshold is in the graph.
+    All pairs are scored, and the matrix over the entities goes out with them: no threshold is in the graph. There is
+    always one more mention, entity, pair and relation type, of padding, which is dropped: the sums and norms of ONNX
+    Runtime keep the axis that they are over where there is nothing else.
 
     Args:
         model: the model.
@@ -159,6 +161,10 @@ class PairScores(nn.Module):
     ) -> dict[str, Tensor]:
         glirel, dtype = self.model.glirel, self.model.dtype
         words = word_states.to(dtype)
+        relation_states, relation_mask = _one_more(relation_states), _one_more(relation_mask)
+        mention_word_spans, mention_mask = _one_more(mention_word_spans), _one_more(mention_mask)
+        mention_entity, entity_mask = _one_more(mention_entity), _one_more(entity_mask)
+        pair_index, pair_mask = _one_more(pair_index), _one_more(pair_mask)
         # A pair of an entity that is not real is not real either.
         heads, tails = pair_index.unbind(-1)
         pair_mask = pair_mask & entity_mask.gather(1, heads) & entity_mask.gather(1, tails)
@@ -176,7 +182,7 @@ class PairScores(nn.Module):
             token_states=words,  # which nothing reads after the first stage
             word_states=words,
             relation_states=relation_states.to(dtype),
-            label_states=None if label_states is None else label_states.to(dtype),
+            label_states=None if label_states is None else _one_more(label_states).to(dtype),
             word_attention=None if word_attention is None else word_attention.to(dtype),
             entity_type_states=None,
             hidden_states=None,
@@ -190,16 +196,22 @@ class PairScores(nn.Module):
         assert scores.relations is not None  # it always scores
         cells = pair_mask.unsqueeze(2) & relation_mask.unsqueeze(1)
         given = {
-            "logits": scores.relations.masked_fill(~cells, torch.finfo(dtype).min),
+            "logits": scores.relations.masked_fill(~cells, torch.finfo(dtype).min)[..., :-1],
             "coreference_logits": scores.coreference,
             "threshold_logits": scores.thresholds,
             "entity_attention": entities.attention,
-            "adjacency": adjacency,
+            "adjacency": None if adjacency is None else adjacency[..., :-1],
         }
-        return {name: given[name].float() for name in self.names}  # type: ignore[union-attr]  # the names say which
+        # Of what there is for each pair, or for each entity; the names say which.
+        return {name: given[name][:, :-1].float() for name in self.names}  # type: ignore[index]
 
 
-def _inputs(**given: Tensor | Types) -> Inputs:
+def _one_more(items: Tensor) -> Tensor:
+    """With one more item of zeros, which stands for padding, behind the others on the axis after `batch`."""
+    return torch.cat([items, items.new_zeros(items.shape[0], 1, *items.shape[2:])], dim=1)
+
+
+def _inputs(**given: Tensor | Types | None) -> Inputs:
     """What some stages of a model read; the others are not run."""
     return Inputs(**{**dict.fromkeys(Inputs._fields), **given})  # type: ignore[arg-type]
 
