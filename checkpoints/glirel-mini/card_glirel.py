@@ -82,9 +82,9 @@ _EXPORT = """## Inputs and outputs
 
 All axes are dynamic. No threshold is in the graph. The tokenizer in this folder makes the inputs
 {%- if apart %}; `labels.onnx` reads relation types, once for any number of texts, and makes `type_states`, and
-`relation_index`{% if finds_entities %} and `entity_type_index` say{% else %} says{% endif %} which of them each text is asked
+`relation_index`{% if finder %} and `entity_type_index` say{% else %} says{% endif %} which of them each text is asked
 for{% endif %}. `mention_entity` is the entity of each mention.
-{%- if finds_entities %}
+{%- if finder %}
 `model.onnx` reads a text and gives `entity_logits`, of which you choose entities and pairs; `relations.onnx` scores
 them, and takes everything else that `model.onnx` gives.
 {%- endif %}
@@ -112,7 +112,7 @@ from glirel_transformers import RelationExtractor
 from glirel_transformers.export import ORTModelForRelationClassification
 
 extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained("{{ name }}"))
-{%- if finds_entities %}
+{%- if finder %}
 extract(
     "Marie Curie was born in Warsaw.", entity_types=["person", "city"], relation_types=["place of birth", "spouse"]
 )
@@ -136,12 +136,12 @@ session = onnxruntime.InferenceSession("{{ name }}/model.onnx")
 batch = dict(
     tokenizer(
         ["Marie Curie was born in Warsaw."],
-        {% if finds_entities %}entity_types=["person", "city"]{% else %}entities=[[(0, 11), (24, 30)]]{% endif %},
+        {% if finder %}entity_types=["person", "city"]{% else %}entities=[[(0, 11), (24, 30)]]{% endif %},
         relation_types=["place of birth", "spouse"],
         return_tensors="np",
     )
 )
-{%- if not finds %}
+{%- if not finder %}
 # Each mention is an entity of its own, unless the tokenizer was given entities of several mentions.
 batch.setdefault("mention_entity", np.indices(batch["mention_mask"].shape)[1])
 batch.setdefault("entity_mask", batch["mention_mask"])
@@ -151,10 +151,10 @@ labels = onnxruntime.InferenceSession("{{ name }}/labels.onnx")
 tokens = {name: batch.pop(name) for name in ("type_input_ids", "type_attention_mask")}
 (batch["type_states"],) = labels.run(["type_states"], tokens)
 {%- endif %}
-{%- if finds_entities %}
+{%- if finder %}
 found = dict(zip([output.name for output in session.get_outputs()], session.run(None, batch)))
 scores = 1 / (1 + np.exp(-found.pop("entity_logits")[0]))
-{%- if finds_entities == "span" %}
+{%- if finder == "span" %}
 spans = [
     (first, first + width + 1)  # half-open, in words
     for first, width in np.argwhere(scores.max(-1, initial=0) > {{ entity_threshold }})
@@ -276,7 +276,8 @@ def export_card(
         facts={**facts, **_facts(config), "decision threshold": f"{config.threshold:.4g}"},
         graphs=graphs,
         apart=config.reads_labels_apart,
-        finds_entities=config.entity_finder if config.finds_entities else "",
+        finds_entities=config.finds_entities,
+        finder=config.entity_finder if config.finds_entities else "",
         entity_threshold=config.entity_threshold,
         last_word="len(scores)" if widest is None else f"min(first + {widest}, len(scores))",
         columns=columns,
