@@ -309,7 +309,7 @@ class ConvE(TripleScorer):
         relation_images = relations.view(num_batch, 1, num_relations, self.height, self.width).expand(shape)
         images = torch.cat([head_images, relation_images], dim=-2).flatten(0, 2).unsqueeze(1)
         filtered = functional.relu(self.convolution(images)).flatten(1)
-        expected = functional.relu(self.output(self.dropout(filtered))).view(*shape[:3], -1)
+        expected = functional.relu(self.output(self.dropout(filtered))).view(*shape[:3], self.size)
         return (expected * tails.unsqueeze(2)).sum(-1)
 
 
@@ -331,11 +331,20 @@ class TuckER(TripleScorer):
 
     def score(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         heads, tails = (
-            self.dropout(norm(x.flatten(0, 1)).view_as(x))
-            for norm, x in ((self.head_norm, heads), (self.tail_norm, tails))
+            self.dropout(_normalize(norm, x)) for norm, x in ((self.head_norm, heads), (self.tail_norm, tails))
         )
         matrices = self.dropout((relations @ self.core.flatten(1)).unflatten(-1, (self.size, self.size)))
         return torch.einsum("bpi,brij,bpj->bpr", heads, matrices, tails)
+
+
+def _normalize(norm: nn.BatchNorm1d, states: Tensor) -> Tensor:
+    """What a norm makes of states `(batch, pairs, size)`; of a single one, which has no variance, as in evaluation."""
+    rows = states.flatten(0, 1)
+    if norm.training and rows.shape[0] < 2:
+        normalized = functional.batch_norm(rows, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    else:
+        normalized = norm(rows)
+    return normalized.view_as(states)
 
 
 TRIPLE_SCORERS: dict[str, type[TripleScorer]] = {
