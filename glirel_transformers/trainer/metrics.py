@@ -157,9 +157,9 @@ def _score(
         labels = mask_labels(batch)
         outputs = model(**batch.to(model.device))
         logits = outputs.decision_logits.float().cpu()
-        finder = model.glirel.entity_finder
-        if entities is not None and finder is not None and "entity_labels" in batch:
-            entities.add(finder, outputs.entity_logits, batch)
+        if entities is not None and "entity_labels" in batch:
+            assert model.glirel.entity_finder is not None  # what is found has labels
+            entities.add(model.glirel.entity_finder, outputs.entity_logits, batch)
         known = labels != IGNORED_LABEL
         yield logits[known].sigmoid(), labels[known], keys.unsqueeze(1).expand_as(labels)[known]
 

@@ -123,13 +123,10 @@ def test_an_error_names_the_line(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (
-            '{"tokenized_text": ["A", "B"], "ner": [[0, 0, "x"], [1, 1, "y"]], "relations": [[0, 1, "founded"]]}',
-            "GLiNER",
-        ),
         ('[{"words": ["A"]}]', r"got a list\. Where one list holds all records"),
         ('{"words": ["A"], "mentions": []}', "relations"),
-        ('{"tokenized_text": ["A"], "ner": []}', "The field 'relations' is missing"),
+        ('{"tokenized_text": ["A"], "ner": [], "clusters": []}', "The field 'relations' is missing"),
+        ('{"tokenized_text": ["A"], "relations": []}', "The field 'ner' is missing"),
         ('{"words": NaN}', "the value NaN, which JSON does not have"),
         ("[" * 100_000, "nested too deeply"),
         ('{"words": "A B", "mentions": [], "relations": []}', "`words` must be a list: got 'A B'"),
