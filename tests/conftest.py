@@ -125,9 +125,10 @@ def build_joint(encoder_folder: Callable[[str], Path]) -> Callable[..., GLiRELFo
     """`build_joint("bert", entity_finder="token")`: a model that finds entities, with the choices of GLiNER-Relex."""
 
     def build(family: str = "bert", **settings: Any) -> GLiRELForJointExtraction:
+        folder = encoder_folder(family)
         torch.manual_seed(17)
         chosen = {**SYSTEMS["relex"], "max_entity_width": 4, **settings}
-        model = GLiRELForJointExtraction.from_encoder(encoder_folder(family), **chosen).eval()
+        model = GLiRELForJointExtraction.from_encoder(folder, **chosen).eval()
         spread_scores(model)
         return model
 

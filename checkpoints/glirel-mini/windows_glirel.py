@@ -136,10 +136,11 @@ def split_windows(words: Words, mention_starts: Sequence[int], prompt: Prompt, r
     while True:
         end = min(bisect_right(costs, costs[begin] + room.tokens) - 1, begin + max_words)
         if end <= begin:
+            fewer = "types" if prompt.entity_types else "relation types"
             raise ValueError(
                 f"{prompt.asked} take {len(prompt.token_ids)} of the "
                 f"{len(prompt.token_ids) + room.tokens} tokens that the model reads, and leave no room for the word "
-                f"at {words.char_spans[begin]}. Pass fewer types, or ask for relation types in groups: group_size=…"
+                f"at {words.char_spans[begin]}. Pass fewer {fewer}, or ask for them in groups: group_size=…"
             )
         windows.append((begin, end))
         if end == len(costs) - 1:

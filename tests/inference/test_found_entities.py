@@ -194,7 +194,7 @@ def test_a_batch_equals_single_texts(extractors, name):
     options = {"entity_types": TYPES, "relation_types": RELATIONS, "return_entities": True, **LOW}
     options |= {"adjacency_threshold": 0.1}
     together = extract(items, batch_size=len(items), **options)
-    assert sum(len(one["relations"]) for one in together) > 20
+    assert sum(len(one["relations"]) for one in together) > 5
     assert together[3] == together[6] == {"entities": [], "relations": []}
     for alone, of_batch in zip((extract(item, **options) for item in items), together, strict=True):
         assert_same(alone, of_batch)
@@ -301,7 +301,7 @@ def test_models_that_find_none_say_so(shared_model):
     extract = RelationExtractor(shared_model)
     with pytest.raises(ValueError, match="`entity_types` are for models that find entities"):
         extract(ADA, entity_types=TYPES, relation_types=RELATIONS)
-    with pytest.raises(TextError, match="^Text 1: `entity_types` are for models that find entities"):
+    with pytest.raises(TextError, match=r"^Text 1: `entity_types` are for models that find entities"):
         extract([{"text": ADA, "entities": []}, {"text": ADA, "entity_types": TYPES}], relation_types=RELATIONS)
     result = extract(ADA, entities=["Ada Lovelace", "London"], relation_types=RELATIONS, return_entities=True)
     assert [entity["text"] for entity in result["entities"]] == ["Ada Lovelace", "London"]
@@ -590,7 +590,7 @@ def test_windows_find_what_a_window_alone_finds(extract):
         for one in alone["entities"]:
             key = (one["start"] + start, one["end"] + start, one["label"])
             best_entities[key] = max(one["score"], best_entities.get(key, 0))
-        for (a, b, x, relation, c, d, y), score in cells(alone).items():
+        for (a, b, _, relation, c, d, _), score in cells(alone).items():
             key = (a + start, b + start, relation, c + start, d + start)
             best[key] = max(score, best.get(key, 0))
     kept = []
