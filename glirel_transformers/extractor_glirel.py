@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -283,7 +283,10 @@ class RelationExtractor:
 
     def _run(self, texts: list[_Text], batch_size: int, options: ExtractionOptions) -> None:
         """Scores the windows of all texts, and finds their entities."""
-        for batch in self._batches([window for text in texts for window in text.windows], batch_size):
+        windows = [window for text in texts for window in text.windows]
+        first = [one for one in windows if one.findings is None or one.findings.follows is None]
+        following = [one for one in windows if one.findings is not None and one.findings.follows is not None]
+        for batch in chain(self._batches(first, batch_size), self._batches(following, batch_size)):
             features, prompts = [window.features for window in batch], [window.prompt for window in batch]
             findings = [window.findings for window in batch if window.findings is not None]
             if findings:
@@ -451,6 +454,7 @@ class RelationExtractor:
             return
         number = {entity: position for position, entity in enumerate(entities)}
         first = 0
+        follows: Findings | None = None
         for prompt in prompts:
             entity_numbers = [number[entity] for entity in entity_of]
             features = self.tokenizer.build(prompt, words, spans, window, entity_numbers, self_pairs, segments)
@@ -460,7 +464,8 @@ class RelationExtractor:
             if search is not None:
                 given = [(start - window[0], end - window[0]) for start, end in spans]
                 labels = [request.entities[entity].labels for entity in entities]
-                found.findings = Findings(search, given, entity_numbers, labels)
+                found.findings = Findings(search, given, entity_numbers, labels, follows=follows)
+                follows = follows or found.findings
             if finds or len(pairs):
                 yield found
             first = columns[1]
@@ -487,7 +492,7 @@ class RelationExtractor:
         key = (names, group_size, entity_types)
         prompts = self._prompts.get(key)
         if prompts is None:
-            groups = group_relation_types(self.tokenizer, names, group_size) or [[]]
+            groups = group_relation_types(self.tokenizer, names, group_size, entity_types) or [[]]
             prompts = [
                 self.tokenizer.read_prompt(group)
                 if entity_types is None
@@ -572,6 +577,8 @@ class RelationExtractor:
                 scores.num_pairs,
                 self.tokenizer.limits,
             )
+        if options.return_entities and scores.merged_from is not None:  # `index` is the place in the list returned
+            scores = replace(scores, entities=[replace(one, index=i) for i, one in enumerate(scores.entities)])
         entities = [entity.to_dict() for entity in scores.entities]
         if not request.asks_for_relations and not options.return_entities:
             return entities

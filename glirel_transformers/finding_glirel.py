@@ -84,6 +84,7 @@ class Findings:
         given_labels: of each of these entities.
         found: entities that were found, once it was scored; they follow those that are known.
         num_left_out: how many were found beyond the limit.
+        follows: what was found in the same words next to the first group of relation types: the same for all groups.
     """
 
     search: Search
@@ -92,6 +93,7 @@ class Findings:
     given_labels: list[frozenset[str]] = field(default_factory=list)
     found: list[FoundEntity] = field(default_factory=list)
     num_left_out: int = 0
+    follows: Findings | None = None
 
     def decode(self, candidates: Sequence[Candidate], config: GLiRELConfig) -> dict[str, np.ndarray]:
         """Finds entities among candidates, and says what the model is to relate: mentions and pairs, without a batch.
@@ -101,12 +103,7 @@ class Findings:
             config: of the model.
         """
         search = self.search
-        found = decode_greedily(candidates, search.overlap, search.multi_label, self.given)
-        self.num_left_out = max(0, len(found) - search.limit)
-        if self.num_left_out:
-            least = sorted((entity.score for entity in found), reverse=True)[search.limit - 1]
-            found = [entity for entity in found if entity.score >= least][: search.limit]
-        self.found = found
+        found = self.found = self._find(candidates) if self.follows is None else self.follows.found
         spans = [*self.given, *(entity.span for entity in found)]
         num_given = len(self.given_labels)
         entity_of = [*self.given_entity, *range(num_given, num_given + len(found))]
@@ -124,6 +121,16 @@ class Findings:
             "pair_index": pairs,
             "pair_mask": np.ones(len(pairs), dtype=np.bool_),
         }
+
+    def _find(self, candidates: Sequence[Candidate]) -> list[FoundEntity]:
+        """The entities among candidates, by first word: the likeliest, if there are more than the limit."""
+        search = self.search
+        found = decode_greedily(candidates, search.overlap, search.multi_label, self.given)
+        self.num_left_out = max(0, len(found) - search.limit)
+        if not self.num_left_out:
+            return found
+        likeliest = sorted(range(len(found)), key=lambda place: -found[place].score)[: search.limit]
+        return [found[place] for place in sorted(likeliest)]
 
     @staticmethod
     def _others(candidates: Sequence[Candidate], spans: set[Span], number: int) -> list[Span]:

@@ -50,6 +50,12 @@ class Prompt(NamedTuple):
         return len(self.names)
 
     @property
+    def asked(self) -> str:
+        """What it asks for, in messages: `3 entity types and 5 relation types`."""
+        of_entities = f"{len(self.entity_types)} entity types and " if self.entity_types else ""
+        return f"{of_entities}{self.num_relations} relation types"
+
+    @property
     def relation_token_spans(self) -> list[Span]:
         """Token spans of the relation types, where they precede the text."""
         return self.token_spans[RELATION_TYPES]

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 import torch
 from interpreters import ROOT, Interpreter
-from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer, make_encoder_config
+from tiny import ENTITIES, FAMILIES, RELATION_TYPES, TEXTS, make_base_tokenizer, make_encoder_config, spread_scores
 from transformers import AutoModel
 
-from glirel_transformers import GLiRELForRelationClassification, GLiRELTokenizer
+from glirel_transformers import GLiRELForJointExtraction, GLiRELForRelationClassification, GLiRELTokenizer
+from glirel_transformers.configuration_glirel import SYSTEMS
 from glirel_transformers.conversion import revert
 
 torch.set_num_threads(1)
@@ -117,6 +118,27 @@ def build_model(encoder_folder: Callable[[str], Path]) -> BuildModel:
         return GLiRELForRelationClassification.from_encoder(folder, **settings).eval()
 
     return build
+
+
+@pytest.fixture(scope="session")
+def build_joint(encoder_folder: Callable[[str], Path]) -> Callable[..., GLiRELForJointExtraction]:
+    """`build_joint("bert", entity_finder="token")`: a model that finds entities, with the choices of GLiNER-Relex."""
+
+    def build(family: str = "bert", **settings: Any) -> GLiRELForJointExtraction:
+        folder = encoder_folder(family)
+        torch.manual_seed(17)
+        chosen = {**SYSTEMS["relex"], "max_entity_width": 4, **settings}
+        model = GLiRELForJointExtraction.from_encoder(folder, **chosen).eval()
+        spread_scores(model)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def joint_model(build_joint: Callable[..., GLiRELForJointExtraction]) -> GLiRELForJointExtraction:
+    """One such BERT model for tests that only read it."""
+    return build_joint("bert")
 
 
 @pytest.fixture(scope="session")

@@ -213,3 +213,25 @@ def fill_with_noise(model: torch.nn.Module) -> None:
             elif "norm" in name.lower() and name.endswith("weight"):
                 noise = 1 + 0.2 * noise
             parameter.copy_(noise)
+
+
+def spread_scores(model: Any) -> None:
+    """Weights behind the encoder with which the scores of a model that finds entities lie on both sides of 0.5."""
+    draw = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            if parameter.ndim > 1 and not name.startswith("glirel.encoder."):
+                parameter.copy_(torch.randn(parameter.shape, generator=draw) * 1.4 / math.sqrt(parameter.shape[1]))
+        batch = model.tokenizer(
+            TEXTS, entities=ENTITIES, entity_types=["person", "city"], relation_types=RELATION_TYPES, padding=True
+        )
+        base = model.glirel
+        if (mentions := getattr(base.mention_representation, "feed_forward", None)) is not None:
+            output = base(**batch)
+            mentions.output.bias -= output.mention_states[output.mention_mask].mean(0)
+        output = base(**batch)
+        if (pairs := getattr(base.pair_representation, "feed_forward", None)) is not None:
+            pairs.output.bias -= output.pair_states[output.pair_mask].mean(0)
+        if model.config.entity_finder == "token":
+            of_words = output.entity_logits[output.word_mask]
+            base.entity_finder.output.bias -= of_words.flatten(0, 1).median(0).values

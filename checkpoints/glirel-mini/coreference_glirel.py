@@ -78,7 +78,8 @@ def aggregate(
 def merge_entities(entities: Sequence[Entity], clusters: Sequence[Sequence[int]]) -> list[Entity]:
     """One entity of each cluster, with all mentions of its members, in their order.
 
-    Its `index` is that of its first member, and its label the most frequent of theirs.
+    Its `index` is that of its first member, and its label the most frequent of theirs; of members that were found, it
+    has the best score of each type, that of its label first.
     """
     merged = []
     for cluster in clusters:
@@ -86,5 +87,9 @@ def merge_entities(entities: Sequence[Entity], clusters: Sequence[Sequence[int]]
         mentions = list(dict.fromkeys(mention for member in members for mention in member.mentions))
         labels = Counter(member.label for member in members if member.label is not None)
         label = labels.most_common(1)[0][0] if labels else None
-        merged.append(Entity(*mentions[0], label, members[0].index, tuple(mentions)))
+        best: dict[str, float] = {}
+        for name, score in (typed for member in members for typed in member.scores):
+            best[name] = max(score, best.get(name, 0.0))
+        scores = sorted(best.items(), key=lambda typed: (typed[0] != label, -typed[1]))
+        merged.append(Entity(*mentions[0], label, members[0].index, tuple(mentions), tuple(scores)))
     return merged

@@ -659,21 +659,23 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         """Raises a `ValueError` that names the cure when an input is longer than the model reads."""
         if num_tokens <= self.model_max_length:
             return
-        num_types, of_prompt = prompt.num_relations, len(prompt.token_ids)
+        of_prompt = len(prompt.token_ids)
         if prompt.types is not None:
             raise ValueError(
                 f"The text needs {num_tokens} tokens but the model reads {self.model_max_length}. Pass "
                 "truncation='window' to the pipeline, or a shorter text."
             )
         if self.room(prompt).tokens < 1:
+            num_types = prompt.num_relations + len(prompt.entity_types)
             raise ValueError(
-                f"{num_types} relation types alone need {of_prompt} tokens but the model reads "
+                f"{prompt.asked} alone need {of_prompt} tokens but the model reads "
                 f"{self.model_max_length}, which holds about {num_types * self.model_max_length // (of_prompt + 1)} "
                 "of them without a text. Pass fewer, or let the pipeline ask for them in groups: group_size=…"
             )
+        fewer = "fewer types" if prompt.entity_types else "fewer relation types"
         raise ValueError(
-            f"The text and {num_types} relation types need {num_tokens} tokens but the model reads "
-            f"{self.model_max_length}. Pass truncation='window' to the pipeline, or fewer relation types "
+            f"The text and {prompt.asked} need {num_tokens} tokens but the model reads "
+            f"{self.model_max_length}. Pass truncation='window' to the pipeline, or {fewer} "
             f"(they take {of_prompt} of these tokens)."
         )
 

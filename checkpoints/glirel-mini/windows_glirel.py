@@ -72,10 +72,12 @@ class Window:
         self.entities = places[is_kept].tolist()
         if self.attention is not None:  # and without candidates that are no entities
             self.attention = self.attention[: len(places)][is_kept]
-        rows = is_kept[self.pair_index].all(-1) if len(self.pair_index) else np.zeros(0, dtype=np.bool_)
-        self.pair_index = places[self.pair_index[rows]] if rows.any() else self.pair_index[:0]
+        rows = np.flatnonzero(is_kept[self.pair_index].all(-1)) if len(self.pair_index) else np.zeros(0, np.int64)
+        self.pair_index = places[self.pair_index[rows]] if len(rows) else self.pair_index[:0]
+        order = np.lexsort(self.pair_index.T[::-1])  # entities that start alike may have changed places
+        self.pair_index = self.pair_index[order]
         if self.scores is not None:
-            self.scores = self.scores[rows]
+            self.scores = self.scores[rows[order]]
 
     def take_scores(self, scores: np.ndarray, attention: np.ndarray | None) -> None:
         """Keeps its scores, cut from those of a padded batch, and drops what they were made from."""
@@ -88,7 +90,10 @@ class Window:
 
 
 def group_relation_types(
-    tokenizer: GLiRELTokenizer, relation_types: Sequence[str], group_size: int | Literal["auto"] | None = None
+    tokenizer: GLiRELTokenizer,
+    relation_types: Sequence[str],
+    group_size: int | Literal["auto"] | None = None,
+    entity_types: Sequence[str] | None = None,
 ) -> list[list[str]]:
     """Divides relation types, in their order, into groups that are asked for one after the other.
 
@@ -98,12 +103,14 @@ def group_relation_types(
         group_size: how many a group has at most. `"auto"` is as many as take half of the tokens that the model reads,
             so that the other half is left for the text, and all where they are read apart; `None` is one group of
             all.
+        entity_types: that are to be found, and stand next to every group.
     """
     if group_size is None or (group_size == "auto" and tokenizer.label_encoding == "separate"):
         return [list(relation_types)]
     if group_size != "auto":
         return [list(relation_types[i : i + group_size]) for i in range(0, len(relation_types), group_size)]
-    budget = tokenizer.model_max_length // 2
+    taken = 0 if entity_types is None else len(tokenizer.read_prompt([], entity_types).token_ids)
+    budget = (tokenizer.model_max_length - taken) // 2
     groups: list[list[str]] = []
     tokens = 0
     for name in relation_types:
@@ -129,10 +136,11 @@ def split_windows(words: Words, mention_starts: Sequence[int], prompt: Prompt, r
     while True:
         end = min(bisect_right(costs, costs[begin] + room.tokens) - 1, begin + max_words)
         if end <= begin:
+            fewer = "types" if prompt.entity_types else "relation types"
             raise ValueError(
-                f"{prompt.num_relations} relation types take {len(prompt.token_ids)} of the "
+                f"{prompt.asked} take {len(prompt.token_ids)} of the "
                 f"{len(prompt.token_ids) + room.tokens} tokens that the model reads, and leave no room for the word "
-                f"at {words.char_spans[begin]}. Pass fewer relation types, or ask for them in groups: group_size=…"
+                f"at {words.char_spans[begin]}. Pass fewer {fewer}, or ask for them in groups: group_size=…"
             )
         windows.append((begin, end))
         if end == len(costs) - 1:
