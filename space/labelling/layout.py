@@ -28,10 +28,10 @@ MARKING = (
     "Drag over words to mark them; click a mark to change its type, to make it the same entity as another mark, or to "
     "delete it. Marks may lie inside each other."
 )
-GIVEN = "This model does not find entities: it relates those that are marked. "
+GIVEN = "This model does not find entities: it relates those that are marked."
 FOUND = (
     "This model finds entities: name their types, one a line or with commas between. What it finds is underlined with "
-    "dashes and has its score. Marks by hand are kept, and so is what you change or judge a relation of. "
+    "dashes and has its score. Marks by hand are kept, and so is what you change or judge a relation of."
 )
 OVERLAPS = [("side by side only", "flat"), ("also inside each other", "nested")]
 
@@ -72,10 +72,8 @@ class Layout:
         self.text = gr.Textbox(
             label="Text", lines=4, max_lines=14, placeholder="Paste a text, or pick an example.", elem_id="text"
         )
-        gr.HTML(
-            f'<h2><b>2</b> Entities</h2><p class="gl-hint" id="about-entities">'
-            f"{FOUND if self.finds_entities else GIVEN}{MARKING}</p>"
-        )
+        about = FOUND if self.finds_entities else f"{GIVEN} {MARKING}"
+        gr.HTML(f'<h2><b>2</b> Entities</h2><p class="gl-hint" id="about-entities">{about}</p>')
         self.entity_types = gr.Textbox(
             label="Entity types",
             lines=2,
@@ -84,6 +82,8 @@ class Layout:
             placeholder="PERSON, CITY\nORGANIZATION",
             visible=self.finds_entities,
         )
+        if self.finds_entities:
+            gr.HTML(f'<p class="gl-hint">{MARKING}</p>')
         self.annotator = gr.HTML(
             html.annotator(Session(), html.palette([])),
             js_on_load=(HERE / "annotator.js").read_text(encoding="utf-8"),
@@ -135,6 +135,7 @@ class Layout:
 
     def _results(self) -> None:
         gr.HTML("<h2>Results</h2>")
+        width = 240 if self.finds_entities else 180  # two of three sliders in a row, or two of two
         with gr.Row(elem_classes="gl-tight"):
             self.threshold = gr.Slider(
                 0,
@@ -142,7 +143,7 @@ class Layout:
                 value=0.5,
                 step=0.01,
                 label="Threshold: lowest score",
-                min_width=180,
+                min_width=width,
                 elem_id="threshold",
                 buttons=["reset"],
             )
@@ -152,7 +153,7 @@ class Layout:
                 value=0.5,
                 step=0.01,
                 label="Entities: lowest score",
-                min_width=180,
+                min_width=width,
                 elem_id="entity-threshold",
                 visible=self.finds_entities,
                 buttons=["reset"],
@@ -163,7 +164,7 @@ class Layout:
                 value=1,
                 step=1,
                 label="At most, for each pair",
-                min_width=180,
+                min_width=width,
                 elem_id="top-k",
                 buttons=["reset"],
             )
