@@ -239,13 +239,17 @@ class RelationScores:
         return fits
 
     def _loses_direction(self, scores: np.ndarray) -> np.ndarray:
-        """The lower-scoring direction of symmetric relation types; among equals, the later entity's."""
+        """The lower-scoring direction of symmetric relation types; among equals, the later entity's.
+
+        A direction that was not scored, as where entities are found and their types do not fit, never wins.
+        """
         symmetric = np.array([relation.symmetric for relation in self.relation_types], dtype=np.bool_)
         if not symmetric.any() or not len(self.pair_index):
             return np.zeros(scores.shape, dtype=np.bool_)
         heads, tails = self.pair_index.T
-        keys = heads * len(self.entities) + tails
-        reverse = scores[np.searchsorted(keys, tails * len(self.entities) + heads)]
+        keys, wanted = heads * len(self.entities) + tails, tails * len(self.entities) + heads
+        rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        reverse = np.where((keys[rows] == wanted)[:, None], scores[rows], np.float32(-1))
         is_earlier = (heads <= tails)[:, None]  # an entity with itself has one direction
         loses: np.ndarray = ((scores < reverse) | ((scores == reverse) & ~is_earlier)) & symmetric
         return loses

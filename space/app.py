@@ -32,7 +32,7 @@ THEME = gr.themes.Base(
 def launch(**options: Any) -> gr.Blocks:
     """Starts the page; `options` are those of `gr.Blocks.launch`."""
     model.pipeline()
-    page = Page()
+    page = Page(model.finds_entities())
     page.blocks.queue(max_size=64, default_concurrency_limit=4)
     page.blocks.launch(
         server_name=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"),

@@ -40,6 +40,25 @@ function closeForm() {
   element.querySelector(".gl-form")?.remove();
 }
 
+// Fills the menu with the other entities, each by the words of all its marks; gives what is chosen: the mark's own.
+function listEntities(menu, mark) {
+  const entities = new Map();
+  for (const other of element.querySelectorAll("mark")) {
+    const key = other.dataset.group ? `group ${other.dataset.group}` : other.dataset.span;
+    if (!entities.has(key)) entities.set(key, []);
+    if (other !== mark) entities.get(key).push(other);
+  }
+  menu.add(new Option(mark.dataset.group ? "no other: take it apart" : "no other mark", ""));
+  for (const [key, marks] of entities) {
+    if (!marks.length) continue;
+    const words = [...new Set(marks.map((other) => other.textContent))].join(", ");
+    const isOwn = Boolean(mark.dataset.group) && marks[0].dataset.group === mark.dataset.group;
+    const number = key.startsWith("group ") ? `${marks[0].dataset.group}: ` : "";
+    menu.add(new Option(number + (words.length > 60 ? `${words.slice(0, 59)}…` : words), marks[0].dataset.span, isOwn, isOwn));
+  }
+  return menu.value;
+}
+
 function openForm(mark) {
   closeForm();
   const known = JSON.parse(field().dataset.labels);
@@ -52,6 +71,7 @@ function openForm(mark) {
     '<label>Type <input name="label" autocomplete="off" spellcheck="false" maxlength="60"></label>' +
     '<div class="gl-choices"></div>' +
     '<label class="gl-everywhere"><input type="checkbox" name="everywhere"> <span></span></label>' +
+    '<label class="gl-same">Same entity as <select name="same"></select></label>' +
     '<div class="gl-buttons"><button type="submit" class="gl-primary">Done</button>' +
     '<button type="button" class="gl-delete">Delete</button></div>';
   const input = form.elements.label;
@@ -60,10 +80,14 @@ function openForm(mark) {
   const same = element.querySelectorAll(`mark[data-label="${CSS.escape(current)}"]`).length;
   form.querySelector(".gl-everywhere span").textContent = `change all ${same} marked ${current}`;
   form.querySelector(".gl-everywhere").hidden = !current || same < 2;
+  const menu = form.elements.same;
+  const before = listEntities(menu, mark);
+  form.querySelector(".gl-same").hidden = menu.options.length < 2;
   const send = (label) => {
     closeForm();
     back = span;
-    trigger("relabel", { span, label, everywhere: form.elements.everywhere.checked });
+    const changes = menu.value === before ? {} : { same: menu.value };
+    trigger("relabel", { span, label, everywhere: form.elements.everywhere.checked, ...changes });
   };
   for (const label of known) {
     const button = document.createElement("button");
@@ -96,6 +120,17 @@ function openForm(mark) {
   input.focus({ preventScroll: true });
   input.select();
 }
+
+// The marks of one entity are shown together.
+function showEntity(mark) {
+  for (const other of element.querySelectorAll("mark.gl-same")) other.classList.remove("gl-same");
+  if (!mark?.dataset.group) return;
+  for (const other of element.querySelectorAll(`mark[data-group="${mark.dataset.group}"]`)) other.classList.add("gl-same");
+}
+for (const event of ["mouseover", "focusin"]) {
+  element.addEventListener(event, ({ target }) => showEntity(target.closest("mark")));
+}
+element.addEventListener("mouseleave", () => showEntity(null));
 
 // A double click marks a word. On a mark it counts as a click; words within a mark are marked by dragging.
 element.addEventListener("mouseup", (event) => {

@@ -25,34 +25,52 @@ def extract(
     relation_types: list[str] | dict[str, Any] | str = "",
     threshold: float | None = None,
     top_k: int | None = None,
-) -> list[dict[str, Any]]:
-    """Extracts relations of any types between the entities of a text.
+    entity_types: list[str] | dict[str, Any] | str | None = None,
+    entity_threshold: float | None = None,
+    overlap: str | None = None,
+    multi_label: bool | None = None,
+    return_entities: bool | None = None,
+) -> list[dict[str, Any]] | dict[str, Any]:
+    """Extracts relations of any types between the entities of a text, which are given or found.
 
     It is an error if every relation asks for entity types that no entity has. If some do, a log message says so.
 
     Args:
         text: the text; the server's limit is 10,000 characters unless it was started with another.
         entities: a list of {"start", "end", "label"}, half-open in characters, or of names as the text has them; or
-            names by type, {"PERSON": ["Marie Curie"]}; null lets simple rules find capitalised spans, dates and
-            numbers.
+            names by type, {"PERSON": ["Marie Curie"]}; an entity of several mentions is {"mentions": [[0, 11], [32,
+            35]], "label": "PERSON"}; null lets the model find those of entity_types, and without these lets simple
+            rules find capitalised spans, dates and numbers.
         relation_types: a list of names, or lines such as "place of birth: PERSON -> CITY", or an object of names with
             settings: {"place of birth": {"head": ["PERSON"], "tail": ["CITY"], "threshold": 0.4}}. At most 50.
         threshold: least probability, from 0 to 1; null takes the model's own.
         top_k: at most that many relations for each ordered pair; null for all.
+        entity_types: for a model that finds entities, the types to find: a list of names, or lines, or an object of
+            names with settings: {"person": {"threshold": 0.4, "description": "name of a human being"}}. Entities that
+            are given as well are kept. Without relation_types the answer is the list of entities.
+        entity_threshold: probability above which a span is an entity, from 0 to 1; null takes the model's own.
+        overlap: "flat" (or null) finds no two entities that overlap, "nested" none that cross.
+        multi_label: whether an entity may have several types; it then has "scores" of all of them.
+        return_entities: answers {"entities": [...], "relations": [...]}.
 
     Returns:
         A list of {"head", "relation", "tail", "score"} by falling score, where head and tail have "start", "end",
-        "text", "label" and "index".
+        "text", "label" and "index", with several of them "mentions", and if they were found a "score".
     """
     with _errors_for_programs():
         if threshold is not None:
             check_probability(threshold, "`threshold`")
         check_top_k(top_k)
         model.check_text(text)
-        found = model.find_entities(text) if entities is None else entities
-        scores = model.score(text, found, relation_types)
-        _report_unmet_constraints(scores)
-        return scores.select(threshold, top_k)
+        given = model.find_entities(text) if entities is None and model.is_nothing(entity_types) else entities
+        finding = {"entity_threshold": entity_threshold, "overlap": overlap, "multi_label": multi_label}
+        scores = model.score(text, given, relation_types, entity_types, finding)
+        _report_unmet_constraints(scores, are_found=not model.is_nothing(entity_types))
+        found = [entity.to_dict() for entity in scores.entities]
+        relations = scores.select(threshold, top_k)
+        if return_entities:
+            return {"entities": found, "relations": relations}
+        return relations if scores.relation_types else found
 
 
 def find_entities(text: str, recognizer: str = HEURISTIC) -> list[dict[str, Any]]:
@@ -97,9 +115,14 @@ def _read_docstring(function: Callable[..., object]) -> tuple[str, dict[str, str
     return summary, dict(re.findall(r"^    (\w+): (.+)$", arguments, re.MULTILINE)), " ".join(returns.split())
 
 
-def _report_unmet_constraints(scores: RelationScores) -> None:
+def _report_unmet_constraints(scores: RelationScores, are_found: bool) -> None:
+    """Where entities are found, a text without those of some type is no mistake."""
     unmet = scores.unmet_constraints
-    if unmet and {constraint.relation for constraint in unmet} == {asked.name for asked in scores.relation_types}:
+    if (
+        unmet
+        and not are_found
+        and {constraint.relation for constraint in unmet} == {asked.name for asked in scores.relation_types}
+    ):
         raise ValueError(f"No relation that is asked for can be found. {unmet[0]}")
     for constraint in unmet:
         gr.Warning(str(constraint), title="No entity of that type")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 from typing import Any
 
 from glirel_transformers.data import Document
+from glirel_transformers.mentions_glirel import Entity as FoundEntity
 from glirel_transformers.mentions_glirel import check_text
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.requests_glirel import read_relation_types
 
-from . import files, memory, model, review
+from . import files, groups, memory, model, review
 from .examples import Example
 from .session import Session
+from .values import Entity
 from .view import predicted
 from .workspace import Workspace
 
@@ -94,9 +96,19 @@ class Desk:
         self.put(replace(self.session, relation_lines=lines), "relations")
         self._constrain()
 
+    def type_entity_types(self, lines: str) -> None:
+        """Takes over the names of the entity types to find."""
+        check_text(lines, "The list of entity types")
+        self.put(replace(self.session, entity_lines=lines), "entity types")
+
     def take_relations(self, lines: str) -> None:
-        """Replaces the relations by a ready-made set."""
-        self.put(replace(self.session, relation_lines=lines))
+        """Replaces the relations by a ready-made set, and the entity types to find by those that it names."""
+        session = replace(self.session, relation_lines=lines)
+        if model.finds_entities():
+            settings = read_relation_lines(lines).values()
+            named = [name for of in settings for side in ("head", "tail") for name in of.get(side, ())]
+            session = replace(session, entity_lines="\n".join(dict.fromkeys(named)))
+        self.put(session)
         self._constrain()
 
     def _constrain(self) -> None:
@@ -116,24 +128,55 @@ class Desk:
         session = replace(self.session, threshold=float(threshold), top_k=int(top_k))
         self.workspace = replace(self.workspace, session=session)
 
+    def find_again(self, revision: float, threshold: float, overlap: str, multi_label: bool) -> None:
+        """Moves the slider and the settings of entities that are found; the model runs again where it did before."""
+        with self.lock:
+            session = replace(
+                self.session, entity_threshold=float(threshold), overlap=str(overlap), multi_label=bool(multi_label)
+            )
+            if revision != self.revision or session == self.session:
+                return
+            self.workspace = replace(self.workspace, session=session)
+        self.extract_again()
+
     def mark(self, start: int, end: int) -> None:
         """Marks a part of the text and opens its form."""
         session, self.open_at, self.note = self.session.mark(start, end, None)
         self.put(session)
 
-    def relabel(self, span: str, label: str, everywhere: bool) -> None:
-        """Gives an entity its type; `span` identifies it, such as `"0-11"`."""
+    def relabel(self, span: str, label: str, everywhere: bool, same: str | None = None) -> None:
+        """Gives an entity its type, and says what it is the same as.
+
+        Args:
+            span: identifies the mark, such as `"0-11"`.
+            label: the type; a new one is that of all its entity's marks.
+            everywhere: whether all marks of the type that it had get it too.
+            same: another mark of the entity that this one is; `""` where it is an entity of its own, `None` where
+                that stays as it is.
+        """
         check_text(label, "The type")
-        if (position := self._position(span)) is not None:
-            self.put(self.session.relabel(position, label.strip() or None, everywhere))
+        if (position := self._position(span)) is None:
+            return
+        session, kind, before = self.session, label.strip() or None, self.session.entities[position].label
+        if same is not None:
+            session, self.note = self._same(session, position, same)
+        if same is None or kind != before:
+            session = session.relabel(position, kind, everywhere)
+        self.put(session)
+
+    def _same(self, session: Session, position: int, same: str) -> tuple[Session, str]:
+        if not same:
+            return session.split(position), ""
+        other = self._position(same)
+        return (session, "") if other is None else session.join(position, other)
 
     def unmark(self, span: str) -> None:
-        """Deletes an entity."""
+        """Deletes a mark."""
         if (position := self._position(span)) is not None:
             self.put(self.session.unmark(position))
 
     def _position(self, span: str) -> int | None:
-        """Position of an entity: marks may have come and gone since the page was drawn."""
+        """Position of a mark: marks may have come and gone since the page was drawn."""
         spans = [f"{entity.start}-{entity.end}" for entity in self.session.entities]
         return spans.index(span) if span in spans else None
 
@@ -149,30 +192,38 @@ class Desk:
                 session, self.note = self.session.with_entities(found)
                 self.put(session)
 
-    def extract(self, revision: float, text: str, relation_lines: str) -> None:
-        """Runs the model, with the lock open meanwhile; text and relations count if they are of this `revision`."""
+    def extract(self, revision: float, text: str, relation_lines: str, entity_lines: str = "") -> None:
+        """Runs the model, with the lock open meanwhile; what is in the boxes counts if it is of this `revision`."""
         with self.lock:
             if revision == self.revision:
                 self.type_text(text)
                 self.type_relations(relation_lines)
+                self.type_entity_types(entity_lines)
             session = self.session
         model.check_text(session.text)
-        entities = [{"start": e.start, "end": e.end, "label": e.label} for e in session.entities]
-        if len(entities) < 2:
+        types = model.read_entity_lines(session.entity_lines) if model.finds_entities() else []
+        known = groups.listed(session.known if types else session.entities)
+        if not types and len(known) < 2:
             raise ValueError(
                 "Relations hold between two entities: mark at least two in the text, or let them be found."
             )
-        scores = model.score(session.text, entities, session.relation_lines)
+        # Constraints act on the scores, so that they can be changed later, also where the model finds the entities.
+        asked = list(read_relation_lines(session.relation_lines)) if types else session.relation_lines
+        finding = {name: getattr(session, name) for name in ("entity_threshold", "overlap", "multi_label")}
+        scores = model.score(session.text, list(map(_given, known)), asked, types, finding)
         with self.lock:
             if self.session.text == session.text:
+                if types:
+                    self.put(self.session.with_found(map(_found, scores.entities[len(known) :])), "found")
                 now = replace(self.session, has_results=True)
-                self.workspace = replace(self.workspace, session=now, scores=scores)
+                self.workspace = replace(self.workspace, session=now, scores=scores, asked_entity_types=tuple(types))
                 self._constrain()
 
     def extract_again(self) -> None:
         """Computes the results that the browser does not remember."""
-        if self.session.has_results:
-            self.extract(self.revision, self.session.text, self.session.relation_lines)
+        session = self.session
+        if session.has_results:
+            self.extract(self.revision, session.text, session.relation_lines, session.entity_lines)
 
     def decide(self, key: str, action: str, relation: str | None = None) -> None:
         """Accepts, rejects, renames or reverses a relation of the list."""
@@ -192,7 +243,7 @@ class Desk:
         self.put(self.session.save(self.session.to_document(predicted(self.workspace), exhaustive)))
 
     def take_example(self, example: Example) -> None:
-        """Puts one of the ready-made texts on the desk."""
+        """Puts one of the ready-made texts on the desk; a model that finds entities gets their types alone."""
         session = replace(
             self.session,
             text=example.text,
@@ -201,7 +252,11 @@ class Desk:
             decisions=(),
             history=(),
             has_results=False,
+            removed=(),
         )
+        if model.finds_entities():
+            types = dict.fromkeys(mark.label for mark in example.entities if mark.label)
+            session = replace(session, entities=(), entity_lines="\n".join(types))
         self.put(session, scores=None)
 
     def open_example(self, number: float) -> None:
@@ -239,12 +294,13 @@ class Desk:
 
     def restore(self, remembered: object, examples: object = None) -> None:
         """Restores what the browser remembers; [`extract_again`] computes its results."""
-        threshold = round(model.pipeline().model.config.threshold, 2)
-        self.workspace = Workspace(Session(threshold=threshold))
+        config = model.pipeline().model.config
+        own = {"threshold": round(config.threshold, 2), "entity_threshold": round(config.entity_threshold, 2)}
+        self.workspace = Workspace(Session(threshold=own["threshold"], entity_threshold=own["entity_threshold"]))
         known = dict(remembered) if isinstance(remembered, dict) else {}
         if examples is not None:
             known["examples"] = examples
-        session, problems = memory.from_dict({"threshold": threshold, **known})
+        session, problems = memory.from_dict({**own, **known})
         self.workspace = Workspace(session)
         if problems:
             raise ValueError(
@@ -261,6 +317,18 @@ class Desk:
         with self.working():
             self.problem = None
         self.problem = _attempt(action, *arguments)
+
+
+def _given(marks: Sequence[Entity]) -> dict[str, Any]:
+    """An entity as the pipeline takes it."""
+    first, *others = marks
+    places = {"mentions": [mark.span for mark in marks]} if others else {"start": first.start, "end": first.end}
+    return {**places, "label": first.label}
+
+
+def _found(entity: FoundEntity) -> Entity:
+    """A mark of what the pipeline found."""
+    return Entity(entity.start, entity.end, entity.label, scores=entity.scores)
 
 
 def _attempt(action: Callable[..., None], *arguments: Any) -> str | None:

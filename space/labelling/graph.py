@@ -15,7 +15,7 @@ from itertools import combinations, product
 import networkx as nx
 
 from .html import Hues, escape
-from .view import Row
+from .view import Row, full_name
 
 NODE_HEIGHT, LETTER, MAX_LETTERS = 38, 7.6, 26
 LABEL_LETTER, LABEL_HEIGHT, KIND_LETTER = 6.4, 16, 7.0
@@ -56,12 +56,17 @@ def draw(rows: Sequence[Row], hues: Hues) -> str:
     if len(rows) > MAX_EDGES:
         note = f'<p class="gl-hint">The {MAX_EDGES} strongest of {len(rows)} relations.</p>'
     labels = {label for (_, head), (_, tail), *_ in edges for label in (head, tail)}
-    return _draw(edges, tuple((label, hues.get(label, 220)) for label in sorted(labels, key=str))) + note
+    also = {(row.head_text, row.head_label): row.head_also for row in chosen if row.head_also}
+    also |= {(row.tail_text, row.tail_label): row.tail_also for row in chosen if row.tail_also}
+    shades = tuple((label, hues.get(label, 220)) for label in sorted(labels, key=str))
+    return _draw(edges, shades, tuple(also.items())) + note
 
 
 @lru_cache(maxsize=32)  # most actions of visitors do not change it
 def _draw(
-    relations: tuple[tuple[Node, Node, str, float | None], ...], hues: tuple[tuple[str | None, int], ...]
+    relations: tuple[tuple[Node, Node, str, float | None], ...],
+    hues: tuple[tuple[str | None, int], ...],
+    also: tuple[tuple[Node, tuple[str, ...]], ...],
 ) -> str:
     edges = [Edge(*relation) for relation in relations]
     _bend(edges)
@@ -70,7 +75,8 @@ def _draw(
     taken = list(boxes.values())
     passed: list[Point] = []
     arrows = "".join(_arrow(edge, places, boxes, taken, passed) for edge in edges)
-    nodes = "".join(_node(node, places[node], dict(hues)) for node in places)
+    others = dict(also)
+    nodes = "".join(_node(node, places[node], dict(hues), others.get(node, ())) for node in places)
     left, top = (min(box[side] for box in (*taken, *passed)) - MARGIN for side in (0, 1))
     right, bottom = (max(box[side - 2] for box in (*(t[2:] for t in taken), *passed)) + MARGIN for side in (2, 3))
     width, height = max(right - left, 320.0), bottom - top
@@ -273,12 +279,13 @@ def _overlap(one: Box, other: Box) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
-def _node(node: Node, place: Point, hues: Hues) -> str:
+def _node(node: Node, place: Point, hues: Hues, also: Sequence[str]) -> str:
     surface, label = node
     shown = surface if len(surface) <= MAX_LETTERS else f"{surface[: MAX_LETTERS - 1]}…"
     left, top, right, _ = _box(node, place)
     kind = f'<text class="gl-kind" x="{place[0]:.1f}" y="{place[1] + 13:.1f}">{escape(label)}</text>' if label else ""
-    title = escape(f"{surface} ({label})" if label else surface)
+    called = full_name(surface, also)
+    title = escape(f"{called} ({label})" if label else called)
     return (
         f'<g class="gl-node" style="--hue:{hues.get(label, 220)}"><title>{title}</title>'
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{NODE_HEIGHT}" rx="9"/>'

@@ -14,10 +14,10 @@ from glirel_transformers.data import Document
 from glirel_transformers.mentions_glirel import listed
 from glirel_transformers.scores_glirel import UnmetConstraint
 
-from . import memory
+from . import groups, memory, model
 from .session import Session
 from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Entity
-from .view import REASONS, Row
+from .view import REASONS, Row, read_full_name
 
 Hues = Mapping[str | None, int]
 COMMON_LABELS = ("PERSON", "ORGANIZATION", "CITY", "COUNTRY", "LOCATION", "DATE", "WORK")
@@ -56,7 +56,7 @@ def palette(labels: Iterable[str | None]) -> dict[str | None, int]:
 def annotator(session: Session, hues: Hues, open_at: int | None = None, note: str = "", turn: int = 0) -> str:
     """The text with its marks; `open_at` is the entity whose form opens, again at each `turn`."""
     labels = [entity.label for entity in session.entities if entity.label]
-    labels += [label for label in COMMON_LABELS if label not in labels]
+    labels += [*(label for label in model.read_entity_lines(session.entity_lines)), *COMMON_LABELS]
     if not session.text.strip():
         body = '<p class="gl-empty">Your text appears here, for marking.</p>'
     else:
@@ -83,20 +83,33 @@ def _marked(text: str, entities: Sequence[Entity], hues: Hues) -> str:
         parts.append(escape(text[last:place]))
         parts.append("</mark>" * closes.get(place, 0))
         for position, entity in sorted(opens.get(place, ()), key=lambda item: -item[1].end):
-            label = escape(entity.label or "")
-            parts.append(
-                f'<mark tabindex="0" data-position="{position}" data-span="{entity.start}-{entity.end}" '
-                f'data-label="{label}" style="--hue:{hues.get(entity.label, 220)}" '
-                f'title="{label or "no type"}: click to change">'
-            )
+            parts.append(_opening(position, entity, groups.marks_of(entities, entity), hues))
         last = place
     return "".join([*parts, escape(text[last:])])
 
 
-def entity_chip(text: str, label: str | None, hues: Hues) -> str:
-    """An entity in running text."""
+def _opening(position: int, entity: Entity, own: Sequence[Entity], hues: Hues) -> str:
+    """The tag that opens a mark; `own` are all marks of its entity."""
+    shown = entity.label or "no type"
+    if entity.is_found:
+        shown = " · ".join(f"{label} {score:.2f}" for label, score in entity.scores)
+    known = [shown]
+    known += ["found by the model"] if entity.is_found else []
+    known += [f"{len(own)} mentions of one entity"] if len(own) > 1 else []
+    group = f' data-group="{entity.group}"' if len(own) > 1 else ""
+    found = ' class="gl-found"' if entity.is_found else ""
+    return (
+        f'<mark tabindex="0"{found} data-position="{position}" data-span="{entity.start}-{entity.end}"{group} '
+        f'data-label="{escape(entity.label or "")}" data-shown="{escape(shown)}" '
+        f'style="--hue:{hues.get(entity.label, 220)}" title="{escape(", ".join(known))}: click to change">'
+    )
+
+
+def entity_chip(text: str, label: str | None, hues: Hues, also: Sequence[str] = ()) -> str:
+    """An entity in running text; `also` is what else the text calls it."""
     shown = f"<small>{escape(label)}</small>" if label else ""
-    return f'<span class="gl-entity" style="--hue:{hues.get(label, 220)}">{escape(text)}{shown}</span>'
+    others = f' <i class="gl-also">also {escape(", ".join(also))}</i>' if also else ""
+    return f'<span class="gl-entity" style="--hue:{hues.get(label, 220)}">{escape(text)}{others}{shown}</span>'
 
 
 def review(rows: Sequence[Row], names: Sequence[str], hues: Hues) -> str:
@@ -130,9 +143,9 @@ def _review_row(row: Row, names: Sequence[str], hues: Hues) -> str:
     reject = button("reject", "✗", "Remove" if verdict == ADDED else "Reject", verdict == REJECTED)
     return (
         f'<li class="gl-row gl-{verdict or "open"}"><div class="gl-triple">'
-        f"{entity_chip(row.head_text, row.head_label, hues)}"
+        f"{entity_chip(row.head_text, row.head_label, hues, row.head_also)}"
         f'<span class="gl-arrow">→</span><select data-row="{key}" aria-label="Relation: {words}">{options}</select>'
-        f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label, hues)}'
+        f'<span class="gl-arrow">→</span>{entity_chip(row.tail_text, row.tail_label, hues, row.tail_also)}'
         f'<span class="gl-score">{score}</span>{was}</div>'
         f'<div class="gl-actions">{accept}{reject}{button("swap", "⇄", "Swap")}</div></li>'
     )
@@ -146,7 +159,7 @@ def heat_map(scores: RelationScores | None, reasons: Sequence[Sequence[str | Non
     head = "".join(f'<th scope="col"><span>{escape(r.name)}</span></th>' for r in scores.relation_types)
     body = []
     for row in best[:MAX_HEAT_MAP_PAIRS]:
-        pair = [scores.entities[int(i)].text for i in scores.pair_index[row]]
+        pair = [read_full_name(scores.entities[int(i)]) for i in scores.pair_index[row]]
         cells = "".join(
             _cell(float(score), reason, f"{pair[0]} → {relation.name} → {pair[1]}")
             for score, reason, relation in zip(scores.scores[row], reasons[row], scores.relation_types, strict=True)
@@ -183,12 +196,18 @@ def examples_list(session: Session) -> str:
             f"{escape(_words(document, r.tail))}</li>"
             for r in document.relations
         )
+        several = "".join(
+            f"<li>{escape(' = '.join(_words(document, mention) for mention in entity))}</li>"
+            for entity in document.entities
+            if len(entity) > 1
+        )
         history = "".join(f"<li>{escape(line)}</li>" for line in document.history)
         items.append(
             f"<details><summary><b>{number + 1}</b> {escape(text[:90])}{'…' if len(text) > 90 else ''} "
-            f"<small>{_count(len(document.mentions), 'entity', 'entities')}, "
+            f"<small>{_count(len(document.entities), 'entity', 'entities')}, "
             f"{_count(len(document.relations), 'relation')}</small></summary><div><h4>Relations</h4><ul>{relations}"
-            f"</ul>{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"
+            f"</ul>{'<h4>One entity</h4><ul>' + several + '</ul>' if several else ''}"
+            f"{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"
         )
     hidden = len(session.examples) - len(items)
     note = f'<p class="gl-hint">The newest {len(items)}; {hidden} more are in the data set.</p>' if hidden else ""

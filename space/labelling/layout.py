@@ -22,19 +22,38 @@ TABLE = ["Head", "Relation", "Tail", "Score", "Decision"]
 LEFT_OUT = ["Head", "Relation", "Tail", "Score", "Why"]
 
 
-class Layout:
-    """The components."""
+ABOUT = "Mark entities, name <b>any</b> relations, and see which of them hold."
+ABOUT_FINDING = "Name <b>any</b> entity types and <b>any</b> relations, and see what the text says of them."
+MARKING = (
+    "Drag over words to mark them; click a mark to change its type, to make it the same entity as another mark, or to "
+    "delete it. Marks may lie inside each other."
+)
+GIVEN = "This model does not find entities: it relates those that are marked."
+FOUND = (
+    "This model finds entities: name their types, one a line or with commas between. What it finds is underlined with "
+    "dashes and has its score. Marks by hand are kept, and so is what you change or judge a relation of."
+)
+OVERLAPS = [("side by side only", "flat"), ("also inside each other", "nested")]
 
-    def __init__(self) -> None:
+
+class Layout:
+    """The components.
+
+    Args:
+        finds_entities: whether the model finds entities; else what is for such models is not shown.
+    """
+
+    def __init__(self, finds_entities: bool = False) -> None:
+        self.finds_entities = finds_entities
         with gr.Blocks(title="Relations in your text", delete_cache=(3600, 3600)) as self.blocks:
             self.desk = gr.State(Desk())
             # Two of them, so that the data set, which may be large, is written only when it changes.
             self.memory = gr.BrowserState(None, storage_key="glirel-labelling", secret="glirel-labelling")
             self.data_set = gr.BrowserState(None, storage_key="glirel-labelling-examples", secret="glirel-labelling")
             gr.HTML(
-                '<header class="gl-header"><h1>Relations in your text</h1><p>Mark entities, name <b>any</b> '
-                "relations, and see which of them hold. Correct the result, and download the data for training.</p>"
-                "</header>",
+                '<header class="gl-header"><h1>Relations in your text</h1><p>'
+                f"{ABOUT_FINDING if finds_entities else ABOUT} Correct the result, and download the data for "
+                "training.</p></header>",
                 js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
             )
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
@@ -53,25 +72,30 @@ class Layout:
         self.text = gr.Textbox(
             label="Text", lines=4, max_lines=14, placeholder="Paste a text, or pick an example.", elem_id="text"
         )
-        gr.HTML(
-            '<h2><b>2</b> Entities</h2><p class="gl-hint">Drag over words to mark them; click a mark to change '
-            "its type or to delete it. Marks may lie inside each other.</p>"
+        about = FOUND if self.finds_entities else f"{GIVEN} {MARKING}"
+        gr.HTML(f'<h2><b>2</b> Entities</h2><p class="gl-hint" id="about-entities">{about}</p>')
+        self.entity_types = gr.Textbox(
+            label="Entity types",
+            lines=2,
+            max_lines=8,
+            elem_id="entity-types",
+            placeholder="PERSON, CITY\nORGANIZATION",
+            visible=self.finds_entities,
         )
+        if self.finds_entities:
+            gr.HTML(f'<p class="gl-hint">{MARKING}</p>')
         self.annotator = gr.HTML(
             html.annotator(Session(), html.palette([])),
             js_on_load=(HERE / "annotator.js").read_text(encoding="utf-8"),
             elem_id="annotator",
         )
-        names = list(model.recognizers())
-        with gr.Row(elem_classes="gl-tight"):
-            self.recognizer = gr.Dropdown(
-                names, value=names[0], label="Find them with", scale=4, min_width=180, elem_id="recognizer"
-            )
-            self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
-        gr.HTML(
-            '<p class="gl-hint">Simple rules take capitalised words for names, and recognise dates and numbers. They '
-            "are not a model: set the types yourself.</p>"
-        )
+        if self.finds_entities:
+            with gr.Accordion("How entities are found", open=False, elem_id="finding"):
+                self._finding()
+                self._recognizers()
+        else:
+            self._finding()
+            self._recognizers()
         gr.HTML("<h2><b>3</b> Relations</h2>")
         self.relation_set = gr.Radio(
             list(RELATION_SETS), label="Ready-made sets", elem_id="sets", elem_classes="gl-chips"
@@ -85,10 +109,33 @@ class Layout:
         )
         gr.Markdown(SYNTAX, elem_classes="gl-hint")
         self.constraints = gr.HTML(visible=False, elem_id="constraints")
-        self.extract = gr.Button("Extract relations", variant="primary", size="lg", elem_id="extract")
+        words = "Find entities and relations" if self.finds_entities else "Extract relations"
+        self.extract = gr.Button(words, variant="primary", size="lg", elem_id="extract")
+
+    def _finding(self) -> None:
+        shown = self.finds_entities
+        self.overlap = gr.Radio(
+            OVERLAPS, value="flat", label="Entities that are found lie", elem_id="overlap", visible=shown
+        )
+        self.multi_label = gr.Checkbox(
+            False, label="An entity may have several types", elem_id="multi-label", visible=shown
+        )
+
+    def _recognizers(self) -> None:
+        names = list(model.recognizers())
+        with gr.Row(elem_classes="gl-tight"):
+            self.recognizer = gr.Dropdown(
+                names, value=names[0], label="Find them with", scale=4, min_width=180, elem_id="recognizer"
+            )
+            self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
+        gr.HTML(
+            '<p class="gl-hint">Simple rules take capitalised words for names, and recognise dates and numbers. They '
+            "are not a model: set the types yourself.</p>"
+        )
 
     def _results(self) -> None:
         gr.HTML("<h2>Results</h2>")
+        width = 240 if self.finds_entities else 180  # two of three sliders in a row, or two of two
         with gr.Row(elem_classes="gl-tight"):
             self.threshold = gr.Slider(
                 0,
@@ -96,8 +143,19 @@ class Layout:
                 value=0.5,
                 step=0.01,
                 label="Threshold: lowest score",
-                min_width=180,
+                min_width=width,
                 elem_id="threshold",
+                buttons=["reset"],
+            )
+            self.entity_threshold = gr.Slider(
+                0,
+                1,
+                value=0.5,
+                step=0.01,
+                label="Entities: lowest score",
+                min_width=width,
+                elem_id="entity-threshold",
+                visible=self.finds_entities,
                 buttons=["reset"],
             )
             self.top_k = gr.Slider(
@@ -106,7 +164,7 @@ class Layout:
                 value=1,
                 step=1,
                 label="At most, for each pair",
-                min_width=180,
+                min_width=width,
                 elem_id="top-k",
                 buttons=["reset"],
             )

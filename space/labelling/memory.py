@@ -11,6 +11,7 @@ from glirel_transformers.data import Document
 from glirel_transformers.files import check_strings
 from glirel_transformers.mentions_glirel import check_text, shortened
 
+from . import groups
 from .session import Session
 from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Span, Triple
 
@@ -65,14 +66,20 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
     no_entities: tuple[Entity, ...] = ()
     no_decisions: tuple[Decision, ...] = ()
     no_lines: tuple[str, ...] = ()
+    no_spans: tuple[Span, ...] = ()
     entities = read("entities", lambda items: _entities(items, text), no_entities)
     spans = {entity.span for entity in entities}
     session = Session(
         text=text,
         entities=entities,
         relation_lines=read("relation_lines", _string, ""),
-        threshold=read("threshold", lambda value: min(1.0, max(0.0, float(value))), Session.threshold),
+        threshold=read("threshold", _probability, Session.threshold),
         top_k=read("top_k", lambda value: max(1, int(value)), Session.top_k),
+        entity_lines=read("entity_lines", _string, ""),
+        entity_threshold=read("entity_threshold", _probability, Session.entity_threshold),
+        overlap=read("overlap", lambda value: "nested" if value == "nested" else "flat", Session.overlap),
+        multi_label=read("multi_label", bool, False),
+        removed=read("removed", lambda items: tuple(Span(int(start), int(end)) for start, end in items), no_spans),
         has_results=read("has_results", bool, False),
         decisions=read("decisions", lambda items: tuple(_decision(item, spans) for item in items), no_decisions),
         history=read("history", lambda items: tuple(map(_string, items)), no_lines),
@@ -88,6 +95,10 @@ def _string(value: object) -> str:
     return value
 
 
+def _probability(value: str | float) -> float:
+    return min(1.0, max(0.0, float(value)))
+
+
 def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     names = {field.name for field in fields(cls)}
     return {name: value for name, value in values.items() if name in names}
@@ -95,13 +106,19 @@ def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _entities(items: Iterable[Any], text: str) -> tuple[Entity, ...]:
     session = Session(text=text)
+    known: dict[Span, Entity] = {}
     for item in items:
         entity = Entity(**_known(Entity, item))
         label = None if entity.label is None else _string(entity.label)
         session, position, problem = session.mark(entity.start, entity.end, label)
         if position is None:
             raise ValueError(problem)
-    return session.entities
+        group = None if entity.group is None else max(1, int(entity.group))
+        scores = tuple((_string(name), _probability(score)) for name, score in entity.scores)
+        known[session.entities[position].span] = replace(entity, group=group, scores=scores)
+    return groups.ordered(
+        replace(known[mark.span], start=mark.start, end=mark.end, label=mark.label) for mark in session.entities
+    )
 
 
 def _decision(item: Mapping[str, Any], spans: set[Span]) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -25,6 +26,17 @@ _ONE_AT_A_TIME = Lock()
 def pipeline() -> RelationExtractor:
     """The extractor of `$GLIREL_MODEL`, else of the model in this repository; loaded once."""
     return load_pipeline(device=os.environ.get("GLIREL_DEVICE"), dtype=os.environ.get("GLIREL_DTYPE"))
+
+
+def finds_entities() -> bool:
+    """Whether the model finds entities; others score relations of entities that are marked."""
+    return bool(getattr(pipeline().model.config, "entity_finder", "none") != "none")
+
+
+def read_entity_lines(lines: str) -> list[str]:
+    """Names of entity types, one a line or with commas between; lines that begin with `#` are skipped."""
+    kept = [line for line in lines.splitlines() if not line.lstrip().startswith("#")]
+    return [name.strip() for line in kept for name in line.split(",") if name.strip()]
 
 
 def recognizers() -> dict[str, str]:
@@ -62,31 +74,51 @@ def find_entities(text: object, recognizer: object = HEURISTIC) -> list[dict[str
         return _recognizer(name)(text)
 
 
-def score(text: object, entities: object, relation_types: object) -> RelationScores:
+def score(
+    text: object,
+    entities: object,
+    relation_types: object,
+    entity_types: object = None,
+    finding: Mapping[str, object] | None = None,
+) -> RelationScores:
     """All scores of a text.
 
     Args:
         text: the text.
-        entities: as the pipeline takes them, in a list or a dictionary of names by type.
+        entities: as the pipeline takes them, in a list or a dictionary of names by type; `None` where all are found.
         relation_types: as the pipeline takes them, or lines such as `place of birth: PERSON -> CITY`.
+        entity_types: for a model that finds entities, those to find, as the pipeline takes them, or lines. Then there
+            may be no relation types.
+        finding: how they are found: options of the pipeline.
 
     Raises:
         ValueError, TypeError: for input that cannot be read or is beyond the limits.
     """
     text = check_text(text)
-    check_strings({"entities": entities, "relation_types": relation_types})
+    check_strings({"entities": entities, "relation_types": relation_types, "entity_types": entity_types})
     if isinstance(relation_types, str):
         relation_types = read_relation_lines(relation_types)
-    _check_relation_types(relation_types)
-    _check_entities(entities)
+    if isinstance(entity_types, str):
+        entity_types = read_entity_lines(entity_types)
+    options: dict[str, Any] = {}
+    if not is_nothing(entity_types):
+        _check_types(entity_types, "entity types")
+        options = {"entity_types": entity_types, **(finding or {})}
+    if not options and is_nothing(relation_types):
+        raise ValueError("Name at least one relation, such as 'place of birth'.")
+    if not is_nothing(relation_types):
+        _check_types(relation_types, "relations")
+    if entities is not None or not options:
+        _check_entities(entities)
     with _ONE_AT_A_TIME:
         scores: RelationScores = pipeline()(
             text,
             entities=entities,
-            relation_types=relation_types,
+            relation_types=None if options and is_nothing(relation_types) else relation_types,
             truncation="window",
             alignment="expand",
             return_scores=True,
+            **options,
         )
     return scores
 
@@ -107,20 +139,23 @@ def check_text(text: object) -> str:
     return text
 
 
-def _check_relation_types(relation_types: object) -> None:
-    if relation_types is None or relation_types in ({}, []):
-        raise ValueError("Name at least one relation, such as 'place of birth'.")
-    if not isinstance(relation_types, (list, dict)):
+def is_nothing(types: object) -> bool:
+    """Whether no type is asked for."""
+    return types is None or types in ({}, [], "")
+
+
+def _check_types(types: object, kind: str) -> None:
+    if not isinstance(types, (list, dict)):
         raise TypeError(
-            "The relations must be names in a list, lines in a string, or an object of names with settings: got "
-            f"{shortened(relation_types)}."
+            f"The {kind} must be names in a list, lines in a string, or an object of names with settings: got "
+            f"{shortened(types)}."
         )
-    if len(relation_types) > MAX_RELATION_TYPES:
-        raise ValueError(f"At most {MAX_RELATION_TYPES} relations at once: got {len(relation_types)}. Ask for fewer.")
-    length = sum(len(name) for name in relation_types if isinstance(name, str))
+    if len(types) > MAX_RELATION_TYPES:
+        raise ValueError(f"At most {MAX_RELATION_TYPES} {kind} at once: got {len(types)}. Ask for fewer.")
+    length = sum(len(name) for name in types if isinstance(name, str))
     if length > MAX_CHARACTERS:
         raise ValueError(
-            f"The relations' names have {length:,} characters; at most {MAX_CHARACTERS:,} are read. Shorten them."
+            f"The {kind}' names have {length:,} characters; at most {MAX_CHARACTERS:,} are read. Shorten them."
         )
 
 

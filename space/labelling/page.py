@@ -33,13 +33,17 @@ class Page(Layout):
 
     Attributes:
         shown: what most events bring up to date: what each component shows of a [`State`].
-        everything: these, and the boxes that a visitor fills in.
+        search: the settings of entities that are found.
+        boxes: what a visitor fills in.
+        everything: all of these.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, finds_entities: bool = False) -> None:
+        super().__init__(finds_entities)
         self.shown = self._what_is_shown()
-        self.everything = [self.revision, self.text, self.relations, self.threshold, self.top_k, *self.shown]
+        self.search = [self.entity_threshold, self.overlap, self.multi_label]
+        self.boxes = [self.text, self.relations, self.threshold, self.top_k, self.entity_types, *self.search]
+        self.everything = [self.revision, *self.boxes, *self.shown]
         with self.blocks:
             self._connect()
             api.register(self.blocks)
@@ -79,6 +83,7 @@ class Page(Layout):
         for typed, action, known in (
             ([self.text], Desk.type_text, lambda session: (session.text,)),
             ([self.relations], Desk.type_relations, lambda session: (session.relation_lines,)),
+            ([self.entity_types], Desk.type_entity_types, lambda session: (session.entity_lines,)),
             ([self.threshold, self.top_k], Desk.choose, lambda session: (session.threshold, session.top_k)),
         ):
             for component in typed:
@@ -98,7 +103,12 @@ class Page(Layout):
         bind(self.remove.click, does(Desk.remove_example), [self.number])
         bind(self.remove_all.click, does(Desk.remove_all))
         bind(self.upload.upload, resets(Desk.upload), [self.upload], everything)
-        self._bind_model(self.extract.click, Desk.extract, [self.revision, self.text, self.relations])
+        asked = [self.revision, self.text, self.relations, self.entity_types]
+        self._bind_model(self.extract.click, Desk.extract, asked)
+        for component in self.search:
+            self._bind_model(
+                component.change, Desk.find_again, [self.revision, *self.search], trigger_mode="always_last"
+            )
         self._bind_model(self.find.click, Desk.find_entities, [self.revision, self.text, self.recognizer])
         for kind, button in self.downloads.items():
             bind(button.click, self._writes(kind), outputs=[self.file]).then(
@@ -126,7 +136,11 @@ class Page(Layout):
         )
 
     def _bind_model(
-        self, event: Callable[..., Dependency], work: Callable[..., None], inputs: Sequence[Component] = ()
+        self,
+        event: Callable[..., Dependency],
+        work: Callable[..., None],
+        inputs: Sequence[Component] = (),
+        **options: Any,
     ) -> Dependency:
         """As [`_bind`], for what runs a model: it leaves the desk free meanwhile, and then shows what is new."""
         asked = event(
@@ -138,6 +152,7 @@ class Page(Layout):
             show_progress_on=[self.status],
             concurrency_id="model",
             concurrency_limit=1,
+            **options,
         )
         return self._bind(asked.then, lambda desk: self._after(desk, desk.problem))
 
@@ -180,9 +195,9 @@ class Page(Layout):
         return self._after(desk, desk.run(desk.mark, int(event.start), int(event.end)))
 
     def _on_relabel(self, desk: Desk, event: gr.EventData) -> list[object]:
-        return self._after(
-            desk, desk.run(desk.relabel, str(event.span), str(event.label)[:60], bool(event.everywhere))
-        )
+        same = event._data.get("same")
+        chosen = str(event.span), str(event.label)[:60], bool(event.everywhere), None if same is None else str(same)
+        return self._after(desk, desk.run(desk.relabel, *chosen))
 
     def _on_unmark(self, desk: Desk, event: gr.EventData) -> list[object]:
         return self._after(desk, desk.run(desk.unmark, str(event.span)))
@@ -207,8 +222,9 @@ class Page(Layout):
         shown = self._after(desk, problem)
         with desk.lock:
             desk.revision += 1
-            session = desk.session
-            return [desk.revision, session.text, session.relation_lines, session.threshold, session.top_k, *shown]
+            now = desk.session
+            boxes = [now.text, now.relation_lines, now.threshold, now.top_k, now.entity_lines]
+            return [desk.revision, *boxes, now.entity_threshold, now.overlap, now.multi_label, *shown]
 
     def _show(self, desk: Desk, problem: str | None = None) -> list[object]:
         """A value for each of `self.shown`. What the page shows already is not sent again: it would undo a choice."""

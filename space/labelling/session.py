@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from glirel_transformers.data import Document, Relation
 from glirel_transformers.text_glirel import split_words
 
+from . import groups
+from .documents import opened, spans_of, with_groups, with_identifiers
 from .edits import follow, move_decision
-from .values import ACCEPTED, ADDED, CHANGED, REJECTED, Decision, Entity, Span, Triple
+from .values import ADDED, CHANGED, REJECTED, Decision, Entity, Span, Triple
 
 _words = lru_cache(maxsize=8)(split_words)
 
 
 @dataclass(frozen=True)
 class Session:
-    """Everything of one visitor that a reload of the page must not lose."""
+    """Everything of one visitor that a reload of the page must not lose.
+
+    `entities` are the marks, in the order of the text. From `entity_lines` to `removed` it is for models that find
+    entities: the names of their types, how they are found, and where a person deleted one that was found.
+    """
 
     text: str = ""
     entities: tuple[Entity, ...] = ()
     relation_lines: str = ""
     threshold: float = 0.5
     top_k: int = 1
+    entity_lines: str = ""
+    entity_threshold: float = 0.5
+    overlap: str = "flat"
+    multi_label: bool = False
+    removed: tuple[Span, ...] = ()
     has_results: bool = False
     decisions: tuple[Decision, ...] = ()
     history: tuple[str, ...] = ()
@@ -38,6 +49,7 @@ class Session:
             return self, ""
         session = replace(self, text=text, entities=(), decisions=(), has_results=False)
         moved: dict[Span, Span] = {}
+        kept: dict[Span, Entity] = {}
         move, lost = follow(self.text, text), []
         for entity in self.entities:
             span = move(entity.start, entity.end)
@@ -45,9 +57,18 @@ class Session:
             if span is not None:  # letters typed at its end make it grow to the whole word
                 session, position, _ = session.mark(*span, entity.label)
                 if len(session.entities) > size and position is not None:
-                    moved[entity.span] = session.entities[position].span
+                    place = moved[entity.span] = session.entities[position].span
+                    kept[place] = replace(entity, start=place.start, end=place.end)
             if len(session.entities) == size:
                 lost.append(self.surface(entity))
+        session = replace(
+            session,
+            entities=groups.ordered(kept[mark.span] for mark in session.entities),
+            removed=tuple(place for place in (move(*span) for span in self.removed) if place is not None),
+        )
+        for marks in groups.listed(self.entities):  # an entity goes on at what is left of it
+            if left := [moved[mark.span] for mark in marks if mark.span in moved]:
+                moved.update({mark.span: left[0] for mark in marks if mark.span not in moved})
         decisions = tuple(d for d in (move_decision(decision, moved) for decision in self.decisions) if d is not None)
         session = replace(session, decisions=decisions, history=self.history if moved else ())
         note = f"No longer in the text, so no longer marked: {', '.join(lost)}." if lost and moved else ""
@@ -73,30 +94,76 @@ class Session:
                     f"“{self.surface(new)}” and “{self.surface(old)}” overlap in part. One may lie inside the other, "
                     "but not across its end: mark less, or more.",
                 )
-        entities = tuple(sorted([*self.entities, new], key=lambda entity: (entity.start, -entity.end)))
+        entities = groups.ordered([*self.entities, new])
         return replace(self, entities=entities), entities.index(new), ""
 
     def relabel(self, position: int, label: str | None, everywhere: bool = False) -> Session:
-        """Gives an entity another type, or all that have the same type."""
+        """Gives an entity another type, or all that have the same type; what a model found is then confirmed."""
         chosen = self.entities[position]
+        own = groups.marks_of(self.entities, chosen)
         return replace(
             self,
             entities=tuple(
-                replace(entity, label=label)
-                if at == position or (everywhere and entity.label == chosen.label)
+                replace(entity, label=label, scores=())
+                if entity in own or (everywhere and entity.label == chosen.label)
                 else entity
-                for at, entity in enumerate(self.entities)
+                for entity in self.entities
             ),
         )
 
     def unmark(self, position: int) -> Session:
-        """Deletes an entity, and the decisions on its relations."""
-        gone = self.entities[position].span
-        return replace(
-            self,
-            entities=self.entities[:position] + self.entities[position + 1 :],
-            decisions=tuple(d for d in self.decisions if gone not in (d.triple.head, d.triple.tail)),
-        )
+        """Deletes a mark, and if its entity has no other, the decisions on its relations."""
+        gone = self.entities[position]
+        session = self._marked(groups.ordered(self.entities[:position] + self.entities[position + 1 :]))
+        return replace(session, removed=(*self.removed, gone.span)) if gone.is_found else session
+
+    def join(self, position: int, other: int) -> tuple[Session, str]:
+        """Makes two entities one, with the marks of both; and a message for the visitor."""
+        one, into = self.entities[position], self.entities[other]
+        if one == into or (one.group is not None and one.group == into.group):
+            return self, "They are one entity already."
+        session = self._marked(groups.joined(self.entities, one, into))
+        marks = groups.marks_of(session.entities, session.entities[position])
+        line = f"one entity: {', '.join(map(self.surface, marks))}"
+        return replace(session, history=(*self.history, line)), ""
+
+    def split(self, position: int) -> Session:
+        """Makes a mark an entity of its own."""
+        chosen = self.entities[position]
+        if chosen.group is None:
+            return self
+        entities = [replace(mark, group=None) if mark == chosen else mark for mark in self.entities]
+        line = f"an entity of its own: {self.surface(chosen)}"
+        return replace(self._marked(groups.ordered(entities)), history=(*self.history, line))
+
+    def _marked(self, entities: tuple[Entity, ...]) -> Session:
+        """With other marks; decisions follow their entities."""
+        decisions = groups.move_decisions(self.decisions, self.entities, entities)
+        return replace(self, entities=entities, decisions=decisions)
+
+    @property
+    def known(self) -> tuple[Entity, ...]:
+        """Marks that a person made, confirmed, or judged a relation of: no model changes these."""
+        places = groups.first_marks(self.entities)
+        judged = {place for d in self.decisions for place in (d.triple.head, d.triple.tail)}
+        return tuple(mark for mark in self.entities if not mark.is_found or places[mark.span] in judged)
+
+    def with_found(self, found: Iterable[Entity]) -> Session:
+        """With what a model found, in place of what it found before; marks that are known stay as they are.
+
+        What a person has deleted does not come back.
+        """
+        session = replace(self, entities=groups.ordered(self.known))
+        for mark in found:
+            taken = [old.start < mark.end and mark.start < old.end for old in session.entities]
+            if mark.span in self.removed or (self.overlap == "flat" and any(taken)):
+                continue
+            size = len(session.entities)
+            session, _, _ = session.mark(mark.start, mark.end, mark.label)
+            if len(session.entities) > size:
+                entities = (mark if other.span == mark.span else other for other in session.entities)
+                session = replace(session, entities=tuple(entities))
+        return session
 
     def with_entities(self, entities: Iterable[Mapping[str, Any]]) -> tuple[Session, str]:
         """Adds entities that a recogniser found, except where one is marked already."""
@@ -114,6 +181,16 @@ class Session:
     def surface(self, item: Entity | Span) -> str:
         """The text of an entity or a span."""
         return self.text[item.start : item.end]
+
+    @property
+    def other_names(self) -> dict[Span, tuple[str, ...]]:
+        """What else the text calls each entity of several marks, by its place."""
+        names: dict[Span, tuple[str, ...]] = {}
+        for first, *others in groups.listed(self.entities):
+            if others:
+                called = dict.fromkeys(map(self.surface, others))
+                names[first.span] = tuple(name for name in called if name != self.surface(first))
+        return names
 
     # Verdicts on relations
 
@@ -156,7 +233,7 @@ class Session:
         """
         if len(self.entities) < 2:
             raise ValueError("An example needs at least two entities. Mark them in the text.")
-        position = {entity.span: index for index, entity in enumerate(self.entities)}
+        position = {mark.span: index for index, mark in enumerate(self.entities)}
         unreviewed = self._unreviewed(predicted)
         held = [*(d.triple for d in self.decisions if d.verdict != REJECTED), *(d.triple for d in unreviewed)]
         triples = [triple for triple in held if {triple.head, triple.tail} <= position.keys()]
@@ -166,15 +243,22 @@ class Session:
                 "teaches that nothing holds."
             )
         relations = [Relation(position[t.head], position[t.tail], t.relation) for t in dict.fromkeys(triples)]
-        history = (*self.history, *(f"{d.verdict}: {self.describe(d)}" for d in unreviewed))
-        return Document.from_text(
+        known = set(self.known)
+        found = [mark for mark in self.entities if mark not in known]
+        history = (
+            *self.history,
+            *(f"found, unreviewed: {self.surface(m)} {m.label} ({m.scores[0][1]:.2f})" for m in found),
+            *(f"{d.verdict}: {self.describe(d)}" for d in unreviewed),
+        )
+        document = Document.from_text(
             self.text,
-            [asdict(entity) for entity in self.entities],
+            [{"start": mark.start, "end": mark.end, "label": mark.label} for mark in self.entities],
             relations,
             exhaustive=exhaustive,
             source="labelled",
             history=history,
         )
+        return with_groups(document, self.entities)
 
     def _unreviewed(self, predicted: Iterable[tuple[Triple, float]]) -> list[Decision]:
         """Predictions on which there is no decision, as decisions to keep them."""
@@ -201,45 +285,8 @@ class Session:
 
     def open(self, number: int) -> Session:
         """Opens an example of the data set, to look at or to continue; its relations count as accepted."""
-        document = self.examples[number]
-        if document.text is not None:  # text boxes have one kind of line end
-            lines = document.text.replace("\r\n", "\n").replace("\r", "\n")
-            document = replace(document, text=lines)
-        text, entities = document.to_text()
-        spans = [Span(entity["start"], entity["end"]) for entity in entities]
-        decisions = tuple(
-            Decision(Triple(spans[r.head], r.relation_type, spans[r.tail]), ACCEPTED) for r in document.relations
-        )
-        marked = tuple(sorted((Entity(**entity) for entity in entities), key=lambda e: (e.start, -e.end)))
+        text, entities, decisions = opened(self.examples[number])
+        history = tuple(self.examples[number].history)
         return replace(
-            self, text=text, entities=marked, decisions=decisions, history=tuple(document.history), has_results=False
+            self, text=text, entities=entities, decisions=decisions, history=history, has_results=False, removed=()
         )
-
-
-def spans_of(document: Document) -> list[tuple[int, int]]:
-    """Where an example's entities are, in words."""
-    return [(mention.start, mention.end) for mention in document.mentions]
-
-
-def with_identifiers(document: Document, old: Document) -> Document:
-    """`document` with what the page does not show of its older version, of the same words.
-
-    That is coreference, names, identifiers, evidence, sentences, the title and the source.
-    """
-    known = {(m.start, m.end): (m.entity, m.names) for m in old.mentions}
-    spans, old_spans = spans_of(document), spans_of(old)
-    identifiers = {
-        (old_spans[r.head], old_spans[r.tail], r.relation_type): (r.relation_id, r.evidence) for r in old.relations
-    }
-    mentions = [(m, *known.get((m.start, m.end), (None, ()))) for m in document.mentions]
-    relations = [
-        (r, *identifiers.get((spans[r.head], spans[r.tail], r.relation_type), (None, ()))) for r in document.relations
-    ]
-    return replace(
-        document,
-        mentions=[replace(m, entity=entity, names=names) for m, entity, names in mentions],
-        relations=[replace(r, relation_id=identifier, evidence=evidence) for r, identifier, evidence in relations],
-        source=old.source,
-        title=old.title,
-        sentences=old.sentences,
-    )

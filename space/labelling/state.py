@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from glirel_transformers.scores_glirel import UnmetConstraint
 
-from . import html, memory, view
+from . import groups, html, memory, view
 from .desk import Desk
 from .session import Session
 from .workspace import Workspace
@@ -49,7 +49,10 @@ class State:
             rows=view.rows(workspace),
             left_out=view.left_out(workspace),
             hues=html.palette(entity.label for entity in session.entities),
-            entities=[(view.entity_name(session, entity), i) for i, entity in enumerate(session.entities)],
+            entities=[
+                (view.entity_name(session, marks[0]), session.entities.index(marks[0]))
+                for marks in groups.listed(session.entities)
+            ],
             collected=_collected(desk),
         )
 

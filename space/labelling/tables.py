@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,12 @@ from glirel_transformers.files import StrPath, open_text
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import split_words
 
-from .values import Span, Triple
+from . import groups
+from .documents import with_groups
+from .values import Entity, Span
 
 _SIDES = ("head", "tail")
+Places = tuple[Span, ...]  # all mentions of an entity, in the order of the text
 _COLUMNS = {"text", "relation", *(f"{side}_{end}" for side in _SIDES for end in ("start", "end"))}
 
 
@@ -63,28 +67,42 @@ class _LabelledText:
     """A text, and what the rows say of it."""
 
     text: str
-    labels: dict[Span, str | None] = field(default_factory=dict)
-    relations: list[Triple] = field(default_factory=list)
+    labels: dict[Places, str | None] = field(default_factory=dict)
+    relations: list[tuple[Places, Places, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         words = split_words(self.text)
         self._starts, self._ends = {start for start, _ in words}, {end for _, end in words}
 
     def add(self, row: Mapping[str, str]) -> None:
-        head, tail = (self._read_span(row, side) for side in _SIDES)
+        head, tail = (self._read_places(row, side) for side in _SIDES)
         if head == tail:
-            raise ValueError(f"Head and tail are both at {tuple(head)}. A relation holds between two entities.")
+            raise ValueError(f"Head and tail are both at {tuple(head[0])}. A relation holds between two entities.")
         self.labels.update({head: row.get("head_label") or None, tail: row.get("tail_label") or None})
-        self.relations.append(Triple(head, row["relation"], tail))
+        self.relations.append((head, tail, row["relation"]))
 
-    def _read_span(self, row: Mapping[str, str], side: str) -> Span:
-        fields = row[f"{side}_start"], row[f"{side}_end"]
-        if not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", field) for field in fields):
+    def _read_places(self, row: Mapping[str, str], side: str) -> Places:
+        """All mentions of an entity."""
+        first = self._read_span((row[f"{side}_start"], row[f"{side}_end"]), side)
+        listed = (row.get(f"{side}_mentions") or "").strip()
+        places = {first, *(self._read_span(span, side) for span in _read_mentions(listed, side))}
+        read = tuple(sorted(places, key=lambda span: (span.start, -span.end)))
+        for other in self.labels:
+            if other != read and places & set(other):
+                raise ValueError(
+                    f"The {side} has the mentions {shortened(list(map(tuple, read)))}, and an entity of another row "
+                    f"has {shortened(list(map(tuple, other)))}. A mention is of one entity: list all of them in "
+                    f"`{side}_mentions` wherever it stands."
+                )
+        return read
+
+    def _read_span(self, fields: tuple[object, object], side: str) -> Span:
+        if not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", str(field)) for field in fields):
             raise ValueError(
                 f"The {side} is at {shortened(fields)}. `{side}_start` and `{side}_end` are whole numbers: the first "
                 "character and the one after the last."
             )
-        start, end = map(int, fields)
+        start, end = (int(str(field)) for field in fields)
         if not start < end <= len(self.text):
             raise ValueError(
                 f"The {side} is at ({start}, {end}), in a text of {len(self.text)} characters. Spans are half-open "
@@ -98,14 +116,37 @@ class _LabelledText:
         return Span(start, end)
 
     def to_document(self) -> Document:
-        spans = sorted(self.labels, key=lambda span: (span.start, -span.end))
-        position = {span: index for index, span in enumerate(spans)}
-        return Document.from_text(
+        several = [places for places in self.labels if len(places) > 1]
+        marks = groups.ordered(
+            Entity(*span, label, several.index(places) + 1 if len(places) > 1 else None)
+            for places, label in self.labels.items()
+            for span in places
+        )
+        position = {mark.span: index for index, mark in enumerate(marks)}
+        document = Document.from_text(
             self.text,
-            [{"start": span.start, "end": span.end, "label": self.labels[span]} for span in spans],
-            [Relation(position[r.head], position[r.tail], r.relation) for r in dict.fromkeys(self.relations)],
+            [{"start": mark.start, "end": mark.end, "label": mark.label} for mark in marks],
+            [
+                Relation(position[head[0]], position[tail[0]], name)
+                for head, tail, name in dict.fromkeys(self.relations)
+            ],
             source="labelled",
         )
+        return with_groups(document, marks)
+
+
+def _read_mentions(listed: str, side: str) -> list[tuple[object, object]]:
+    """Starts and ends of the mentions in a cell, a JSON list of `{"start": 0, "end": 11}`."""
+    if not listed:
+        return []
+    try:
+        read = json.loads(listed)
+        return [(mention["start"], mention["end"]) for mention in read]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"`{side}_mentions` is {shortened(listed)}. It is empty, or a JSON list such as "
+            '[{"start": 0, "end": 11}, {"start": 30, "end": 33}].'
+        ) from error
 
 
 def _check_fields(row: Mapping[str, str]) -> None:

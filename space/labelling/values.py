@@ -1,7 +1,8 @@
 """What people mark and decide, as values that never change.
 
 A relation is identified by the character spans of its head and tail and by its name, so that a decision survives
-another run of the model, other thresholds, and entities that are added.
+another run of the model, other thresholds, and entities that are added. The span of an entity is that of its first
+mark.
 """
 
 from __future__ import annotations
@@ -21,15 +22,30 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Entity:
-    """A marked entity."""
+    """A mark in the text.
+
+    Args:
+        start, end: half-open, in characters.
+        label: its type.
+        group: number of the entity, where several marks are one; `None` where this is its only mark.
+        scores: its types with their probabilities, the likeliest first, where a model found it and nobody has
+            confirmed it.
+    """
 
     start: int
     end: int
     label: str | None = None
+    group: int | None = None
+    scores: tuple[tuple[str, float], ...] = ()
 
     @property
     def span(self) -> Span:
         return Span(self.start, self.end)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a model found it, and nobody has confirmed it."""
+        return bool(self.scores)
 
 
 class Triple(NamedTuple):

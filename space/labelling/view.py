@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from glirel_transformers.mentions_glirel import Entity as ReadEntity
 from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.scores_glirel import UnmetConstraint
 
+from . import groups, model
 from .session import Session
-from .values import Decision, Entity, Triple
+from .values import Decision, Entity, Span, Triple
 from .workspace import Workspace
 
 REASONS = {
@@ -27,7 +31,7 @@ MAX_LEFT_OUT = 300
 
 @dataclass(frozen=True)
 class Row:
-    """A relation in the review list."""
+    """A relation in the review list; `head_also` and `tail_also` are what else the text calls its entities."""
 
     triple: Triple
     score: float | None
@@ -37,6 +41,8 @@ class Row:
     head_label: str | None
     tail_text: str
     tail_label: str | None
+    head_also: tuple[str, ...] = ()
+    tail_also: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -53,17 +59,21 @@ class Row:
 def predicted(workspace: Workspace) -> list[tuple[Triple, float]]:
     """What the model predicts at the chosen threshold, best first: at most as many as a person can look through.
 
-    The scores are kept, so that the model does not run again.
+    The scores are kept, so that the model does not run again. Those of marks that were made one entity since are its
+    own, the best of each relation.
     """
-    spans = {entity.span for entity in workspace.session.entities}
-    standing = (item for item in workspace.selected if item[0].head in spans and item[0].tail in spans)
-    return list(islice(standing, MAX_LISTED))
+    place = groups.first_marks(workspace.session.entities)
+    standing: dict[Triple, float] = {}
+    for (head, relation, tail), score in workspace.selected:
+        if head in place and tail in place and place[head] != place[tail]:
+            standing.setdefault(Triple(place[head], relation, place[tail]), score)
+    return list(islice(standing.items(), MAX_LISTED))
 
 
 def rows(workspace: Workspace) -> list[Row]:
     """The review list: what the model predicts, in its order, then what only a person says."""
     session = workspace.session
-    labels = {entity.span: entity.label for entity in session.entities}
+    labels, also = {entity.span: entity.label for entity in session.entities}, session.other_names
     by_triple = {decision.triple: decision for decision in session.decisions}
     replaced = {decision.was: decision for decision in session.decisions if decision.was}
 
@@ -78,6 +88,8 @@ def rows(workspace: Workspace) -> list[Row]:
             labels.get(triple.head),
             session.surface(triple.tail),
             labels.get(triple.tail),
+            also.get(triple.head, ()),
+            also.get(triple.tail, ()),
         )
 
     listed: dict[Triple, Row] = {}
@@ -123,7 +135,7 @@ def left_out(workspace: Workspace) -> LeftOut:
     strongest = []
     for cell in order[: min(number, MAX_LEFT_OUT)].tolist():
         row, column = divmod(cell, scores.scores.shape[1])
-        head, tail = (scores.entities[position].text for position in scores.pair_index[row].tolist())
+        head, tail = (read_full_name(scores.entities[position]) for position in scores.pair_index[row].tolist())
         score = round(scores.scores[row, column].item(), 3)
         strongest.append([head, scores.relation_types[column].name, tail, score, REASONS[reasons[row][column] or ""]])
     return LeftOut(reasons, number, strongest)
@@ -140,46 +152,83 @@ def relation_names(workspace: Workspace) -> list[str]:
     return list(dict.fromkeys([*asked, *scored, *used]))
 
 
+def full_name(surface: str, also: Sequence[str]) -> str:
+    """An entity in words, with what else the text calls it."""
+    return f"{surface} (also {', '.join(also)})" if also else surface
+
+
+def read_full_name(entity: ReadEntity) -> str:
+    """As [`full_name`], of an entity that a model has read."""
+    return full_name(
+        entity.text, [text for text in dict.fromkeys(m.text for m in entity.mentions) if text != entity.text]
+    )
+
+
 def entity_name(session: Session, entity: Entity) -> str:
-    """An entity in a menu; numbered where the text has the same words twice."""
+    """An entity, by its first mark, in a menu; numbered where the text has the same words twice."""
     surface = session.surface(entity)
-    same = [other for other in session.entities if session.surface(other) == surface]
+    firsts = [marks[0] for marks in groups.listed(session.entities)]
+    same = [other for other in firsts if session.surface(other) == surface]
     place = f" #{same.index(entity) + 1}" if len(same) > 1 else ""
-    return f"{surface}{place}" + (f" ({entity.label})" if entity.label else "")
+    label = f" ({entity.label})" if entity.label else ""
+    return full_name(f"{surface}{place}", session.other_names.get(entity.span, ())) + label
 
 
 def facts(workspace: Workspace, num_left_out: int) -> list[str]:
     """The line above the results."""
     session, scores = workspace.session, workspace.scores
     if scores is None:
-        return ["No results yet: mark entities, name relations, then extract."]
+        todo = "name entity types and relations" if model.finds_entities() else "mark entities, name relations"
+        return [f"No results yet: {todo}, then extract."]
     found = len(predicted(workspace))
     parts = [f"{found} relation{'' if found == 1 else 's'}", f"{num_left_out} left out"]
+    if workspace.asked_entity_types:
+        number = sum(entity.is_found for entity in session.entities)
+        parts.append(f"{number} {'entity' if number == 1 else 'entities'} found")
     if decided := len(session.decisions):
         parts.append(f"{decided} decided by you")
     if found == MAX_LISTED:
         parts[0] = f"the {MAX_LISTED} strongest relations: raise the threshold to see where they end"
     if unmet := {constraint.relation for constraint in unmet_constraints(workspace)}:
         parts.append(f"{len(unmet)} relation type{' admits' if len(unmet) == 1 else 's admit'} no entity")
-    if scores.num_unscored_pairs:
-        parts.append(f"{scores.num_unscored_pairs} pairs lie too far apart to be scored")
+    if scores.num_left_out:
+        parts.append(f"{scores.num_left_out} likely entities beyond the model's limit: raise their threshold")
+    if scores.num_unscored_pairs and scores.relation_types:
+        parts.append(f"{scores.num_unscored_pairs} pairs {_why_unscored()}")
     if is_stale(workspace):
         parts.append("Entities or relations changed: extract again")
     return parts
 
 
+def _why_unscored() -> str:
+    chosen = getattr(model.pipeline().model.config, "pair_selection", "all") != "all"
+    return "were not chosen by the model" if chosen else "lie too far apart to be scored"
+
+
 def is_stale(workspace: Workspace) -> bool:
-    """Whether the entities or the relation names have changed since the scores were computed."""
+    """Whether the entities or what is asked for have changed since the scores were computed.
+
+    Where a person deleted what was found, nothing needs to be computed again.
+    """
     scores, session = workspace.scores, workspace.session
     if scores is None:
         return False
-    marked = [(entity.start, entity.end, entity.label) for entity in session.entities]
-    scored = [(entity.start, entity.end, entity.label) for entity in scores.entities]
+    marked = Counter((tuple(mark.span for mark in marks), marks[0].label) for marks in groups.listed(session.entities))
+    scored = Counter(map(_as_marked, scores.entities))
+    found = Counter(_as_marked(entity) for entity in scores.entities if entity.scores)
+    if marked - scored or scored - marked - found:
+        return True
+    if model.finds_entities() and model.read_entity_lines(session.entity_lines) != list(workspace.asked_entity_types):
+        return True
     try:
         names = list(read_relation_lines(session.relation_lines))
     except ValueError:
         return True
-    return marked != scored or names != [relation.name for relation in scores.relation_types]
+    return names != [relation.name for relation in scores.relation_types]
+
+
+def _as_marked(entity: ReadEntity) -> tuple[tuple[Span, ...], str | None]:
+    return tuple(Span(mention.start, mention.end) for mention in entity.mentions), entity.label
 
 
 def unmet_constraints(workspace: Workspace) -> list[UnmetConstraint]:
@@ -191,4 +240,5 @@ def cells(row: Row) -> list[str | float | None]:
     """A row of the table."""
     score = None if row.score is None else round(row.score, 3)
     verdict = row.verdict or "open"
-    return [row.head_text, row.relation, row.tail_text, score, verdict]
+    head, tail = full_name(row.head_text, row.head_also), full_name(row.tail_text, row.tail_also)
+    return [head, row.relation, tail, score, verdict]

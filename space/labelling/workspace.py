@@ -23,6 +23,7 @@ class Workspace:
         session: the session.
         past: the sessions to which a visitor can go back, the last one last.
         scores: all scores of the last run; `None` before the model ran.
+        asked_entity_types: what that run was to find.
         kind: what the last step was; consecutive steps of the same kind, such as typing, count as one.
     """
 
@@ -30,6 +31,7 @@ class Workspace:
     past: tuple[Session, ...] = ()
     scores: RelationScores | None = None
     kind: str = ""
+    asked_entity_types: tuple[str, ...] = ()
 
     @cached_property
     def selected(self) -> tuple[tuple[Triple, float], ...]:
@@ -47,14 +49,15 @@ class Workspace:
         return replace(self, session=session, past=past[-MAX_UNDO:], kind=kind, **changes)
 
     def undo(self) -> Workspace:
-        """The step before; the sliders stay, since moving them is not a step."""
+        """The step before; the sliders and settings stay, since moving them is not a step."""
         if not self.past:
             return self
         now = self.session
-        before = replace(self.past[-1], threshold=now.threshold, top_k=now.top_k)
+        sliders = ("threshold", "top_k", "entity_threshold", "overlap", "multi_label")
+        before = replace(self.past[-1], **{name: getattr(now, name) for name in sliders})
         scores = self.scores if before.text == now.text else None
         session = replace(before, has_results=scores is not None)
-        return Workspace(session, self.past[:-1], scores)
+        return Workspace(session, self.past[:-1], scores, asked_entity_types=self.asked_entity_types)
 
 
 def _span(entity: Mapping[str, Any]) -> Span:
