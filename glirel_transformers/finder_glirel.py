@@ -169,7 +169,7 @@ class CandidateSelection:
     def best(self, logits: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """The probability of each span's best type `(batch, spans)`, −1 in padding, and the spans `(1, spans, 2)`."""
         probabilities = self.finder.probabilities(logits)
-        lowest = -torch.ones_like(probabilities[..., :1])
+        lowest = probabilities.new_full((*probabilities.shape[:-1], 1), -1.0)  # where there is no type
         real_types = inputs.entity_type_mask[:, None, None]
         scores = torch.cat([probabilities.masked_fill(~real_types, -1.0), lowest], dim=-1).amax(-1)
         num_words, num_widths = scores.shape[1:]
