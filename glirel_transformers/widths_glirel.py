@@ -44,8 +44,9 @@ class WidthMentions(Mentions):
 
     def _every(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
         """Vectors of all spans, `(batch, words · widths, size)`, by first word, then by width."""
-        # Padding is zero, as behind the end of the longest text: filters reach into it.
-        return self.of_widths(word_states * word_mask.unsqueeze(-1)).flatten(1, 2)
+        # Padding is zero, as behind the end of the longest text: filters reach into it, and refuse a text of no word.
+        words = functional.pad(word_states * word_mask.unsqueeze(-1), (0, 0, 0, 1))
+        return self.of_widths(words)[:, :-1].flatten(1, 2)
 
     def of_widths(self, word_states: Tensor) -> Tensor:
         """Vectors of all spans, `(batch, words, widths, size)`."""

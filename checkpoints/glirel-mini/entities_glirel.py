@@ -127,7 +127,8 @@ class EndpointsAndLast(_EndpointsInText):
 
     def text_states(self, word_states: Tensor, word_mask: Tensor) -> Tensor:
         last = (word_mask.sum(1, keepdim=True) - 1).clamp(min=0)
-        return self.text_projection(gather_items(word_states, last).squeeze(1))
+        # With one more word, there is something to take where no text has any.
+        return self.text_projection(gather_items(functional.pad(word_states, (0, 0, 0, 1)), last).squeeze(1))
 
 
 class MarkerMentions(Mentions):
