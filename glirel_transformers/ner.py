@@ -1,6 +1,7 @@
 """Entity recognisers for the pipeline's `ner=`: callables that take a text and return its entities.
 
-The library finds relations, not entities; whoever has none at hand names an upstream model here.
+Most models of the library are given entities; whoever has none at hand names a model here that finds them, such as a
+`GLiRELForJointExtraction`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+
+from .decoding_glirel import Overlap
+from .requests_glirel import EntityType, read_entity_types
 
 EntityRecognizer = Callable[[str], list[dict[str, Any]]]
 
@@ -31,16 +35,26 @@ _FUNCTION_WORDS = frozenset(
 
 
 def load_entity_recognizer(
-    name: str, labels: Sequence[str] | None = None, device: str | int | None = None
+    name: str,
+    labels: Sequence[str] | None = None,
+    device: str | int | None = None,
+    *,
+    entity_types: object = None,
+    entity_threshold: float | None = None,
+    overlap: Overlap | None = None,
+    multi_label: bool = False,
 ) -> EntityRecognizer:
     """The entity recogniser of that name.
 
     Args:
         name: `"heuristic"` ([`find_capitalized_spans`]), `"spacy:en_core_web_sm"` (a spaCy pipeline, installed or a
             folder), `"gliner:owner/name"` (a GLiNER checkpoint), or the folder or Hub repository of any 🤗
-            token-classification checkpoint.
-        labels: entity types to look for; only GLiNER is asked for types, by default person, organization, location
-            and date.
+            token-classification checkpoint, or of a [`GLiRELForJointExtraction`], which reads long texts in windows.
+        labels: entity types to look for; only GLiNER and models of this package are asked for types, GLiNER by
+            default for person, organization, location and date.
+        entity_types: the same, or a dictionary with settings, as [`RelationExtractor.__call__`] takes it.
+        entity_threshold, overlap, multi_label: as [`RelationExtractor.__call__`] takes them, for models of this
+            package.
         device: where a 🤗 model or GLiNER runs, such as `"cuda:0"`.
 
     Returns:
@@ -48,11 +62,22 @@ def load_entity_recognizer(
         `label`, in the order of the text.
 
     Raises:
-        ValueError: when `labels` are given to a recogniser that cannot be asked for types.
+        TypeError, ValueError: when entity types are given to a recogniser that cannot be asked for them, or are not
+            given to one that must be.
         ImportError: when the package is not installed.
         OSError: when there is no such model.
     """
     kind, _, rest = name.partition(":")
+    types = read_entity_types(labels or []) if entity_types is None else read_entity_types(entity_types)
+    if _is_ours(name):
+        found = {one.name: {"threshold": one.threshold, "description": one.asked_as} for one in types}
+        return _load_ours(name, found, device, entity_threshold, overlap, multi_label)
+    if entity_threshold is not None or overlap is not None or multi_label or any(map(_has_settings, types)):
+        raise ValueError(
+            "A threshold, a description, overlap and several types are for models of this package that find entities: "
+            f"{name!r} is not one. Leave them out."
+        )
+    labels = [one.name for one in types]
     if labels and kind != "gliner":
         raise ValueError(
             f"Only GLiNER is asked for entity types; {name!r} has types of its own. Leave the labels out."
@@ -64,6 +89,55 @@ def load_entity_recognizer(
     if kind == "gliner":
         return _load_gliner(rest, list(labels or DEFAULT_LABELS), device)
     return _load_token_classifier(name, device)
+
+
+def _has_settings(one: EntityType) -> bool:
+    return one.threshold is not None or one.asked_as is not None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a folder or Hub repository is a model of this package."""
+    if name == HEURISTIC or ":" in name:
+        return False
+    from transformers import PreTrainedConfig
+
+    try:
+        settings, _ = PreTrainedConfig.get_config_dict(name)
+    except OSError:  # which the loader of whatever it is explains
+        return False
+    return settings.get("model_type") == "glirel"
+
+
+def _load_ours(
+    name: str,
+    entity_types: dict[str, dict[str, Any]],
+    device: str | int | None,
+    entity_threshold: float | None,
+    overlap: Overlap | None,
+    multi_label: bool,
+) -> EntityRecognizer:
+    from .loading import load_pipeline
+
+    if not entity_types:
+        raise ValueError(
+            f"{name!r} finds entities of the types that it is asked for: name them, entity_types=['person', 'city'] "
+            "(--entity-types person,city)."
+        )
+    extract = load_pipeline(name, None if device is None else str(device))
+    if getattr(extract.model.config, "entity_finder", "none") == "none":
+        raise ValueError(
+            f"{name!r} relates entities and does not find them (entity_finder='none'). Name a model that does, or "
+            "another recogniser."
+        )
+    found: EntityRecognizer = partial(
+        extract,
+        entity_types=entity_types,
+        entity_threshold=entity_threshold,
+        overlap=overlap or "flat",
+        multi_label=multi_label,
+        truncation="window",
+    )
+    return found
 
 
 def find_capitalized_spans(text: str) -> list[dict[str, Any]]:

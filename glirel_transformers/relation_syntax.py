@@ -11,6 +11,8 @@ arrow; a side that is left empty admits any type. `<->` says that the relation h
 and drawn arrows (`-->`, `=>`, `→`, `<-->`, `↔`) are read as well; one to the left is not. Empty lines and lines that
 begin with `#` are skipped.
 
+Entity types are written in the same way, see [`read_entity_type_lines`].
+
 A name that holds an arrow or a colon and a space cannot be written so. Lists and dictionaries of names, in Python and
 in JSON, are not lines: there every name stands as it is, such as `{"c -> d": {}}`.
 """
@@ -65,6 +67,69 @@ def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> di
             raise ValueError(f"Line {number} repeats {name!r} of line {line_of[name]}. Ask for each relation once.")
         relation_types[name], line_of[name] = settings, number
     return relation_types
+
+
+_THRESHOLD = re.compile(r"\s*(?:>|>=|≥)\s*(\S*)\s*$")
+
+
+def read_entity_type_lines(lines: str | Iterable[str], comments: bool = True) -> dict[str, dict[str, Any]]:
+    r"""Turns lines into what the pipeline takes as `entity_types`.
+
+        person
+        city > 0.4
+        drug: name of a medicine
+        drug class: kind of medicines > 0.6
+
+    After a colon and a space comes the description, which the model reads in place of the name; after `>` at the end
+    the probability above which a span is one.
+
+    Args:
+        lines: the lines, or one string of them.
+        comments: as [`read_relation_lines`] takes it.
+
+    Returns:
+        A dictionary of names with their settings: `description` and `threshold`, as far as a line gives them.
+
+    Raises:
+        TypeError: when they are not lines.
+        ValueError: when a line has no name, cannot be read, or repeats a name; the message numbers the line.
+
+    Example:
+        >>> read_entity_type_lines("person\ndrug: name of a medicine > 0.4")
+        {'person': {}, 'drug': {'description': 'name of a medicine', 'threshold': 0.4}}
+    """
+    entity_types: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(_listed(lines), start=1):
+        if comments and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        settings: dict[str, Any] = {}
+        rest = line.strip()
+        if above := _THRESHOLD.search(rest):
+            settings["threshold"] = _read_threshold(above[1], number, line)
+            rest = rest[: above.start()]
+        name, colon, description = rest.partition(": ")
+        if description.strip():
+            settings = {"description": description.strip(), **settings}
+        name = name.strip().removesuffix(":") if colon or not description else name.strip()
+        if not name:
+            raise ValueError(f"Entity type {number} is {line!r}, an empty name. Remove it or name the type.")
+        if name in entity_types:
+            raise ValueError(f"Line {number} repeats the entity type {name!r}. Ask for each once.")
+        entity_types[name] = settings
+    return entity_types
+
+
+def _read_threshold(given: str, number: int, line: str) -> float:
+    try:
+        threshold = float(given)
+    except ValueError:
+        threshold = -1.0
+    if not 0 <= threshold <= 1:
+        raise ValueError(
+            f"Line {number} is {line!r}, whose threshold must be a number from 0 to 1: got {given!r}. Write 'city > "
+            "0.4', or the name alone."
+        )
+    return threshold
 
 
 def _listed(lines: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Relations as a table for people."""
+"""Entities and relations as tables for people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ def relations_table(relations: Sequence[dict[str, Any]], title: str | None = Non
     for relation in relations:
         head, tail = _name(relation["head"]), _name(relation["tail"])
         table.add_row(head, escape(relation["relation"]), tail, f"{relation['score']:.2f}")
+    return table
+
+
+def entities_table(entities: Sequence[dict[str, Any]], title: str | None = None) -> Table:
+    """A table of the entities of one text, in their order, with all their types where they have several."""
+    table = Table("entity", "type", title=title, title_justify="left", title_style="")
+    table.add_column("score", justify="right")
+    for entity in entities:
+        label = entity.get("label")
+        scores = entity.get("scores") or ({label: entity["score"]} if entity.get("score") is not None else {})
+        types = [str(name) for name in scores] or ([] if label is None else [str(label)])
+        values = "\n".join(f"{score:.2f}" for score in scores.values())
+        table.add_row(escape(entity["text"]), escape("\n".join(types)), values)
     return table
 
 

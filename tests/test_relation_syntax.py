@@ -1,9 +1,10 @@
 import json
+import re
 
 import pytest
 
-from glirel_transformers.relation_syntax import read_relation_lines
-from glirel_transformers.requests_glirel import read_relation_types
+from glirel_transformers.relation_syntax import read_entity_type_lines, read_relation_lines
+from glirel_transformers.requests_glirel import read_entity_types, read_relation_types
 
 LINES = """\
 place of birth: PERSON -> CITY
@@ -115,3 +116,36 @@ def test_in_a_list_of_names_nothing_is_a_comment():
     assert read_relation_lines(["#x", "y"], comments=False) == {"#x": {}, "y": {}}
     with pytest.raises(ValueError, match="Relation 2 is ' ', an empty name"):
         read_relation_lines(["y", " "], comments=False)
+
+
+def test_entity_types_in_lines():
+    lines = "# types\nperson\n\ncity > 0.4\ndrug: name of a medicine\nkind: of drug: new ≥ 0.25\nper:son\n"
+    assert read_entity_type_lines(lines) == {
+        "person": {},
+        "city": {"threshold": 0.4},
+        "drug": {"description": "name of a medicine"},
+        "kind": {"description": "of drug: new", "threshold": 0.25},
+        "per:son": {},
+    }
+    read = read_entity_types(read_entity_type_lines(lines))
+    assert [(one.name, one.wording, one.threshold) for one in read][2:4] == [
+        ("drug", "name of a medicine", None),
+        ("kind", "of drug: new", 0.25),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a", "a > 0.3"], "Line 2 repeats the entity type 'a'"),
+        ([" > 0.3"], "Entity type 1 is ' > 0.3', an empty name"),
+        (["a > b"], "must be a number from 0 to 1: got 'b'"),
+        (["a > 2"], "must be a number from 0 to 1: got '2'"),
+        (["a >"], "must be a number from 0 to 1: got ''"),
+        (["a", 5], "Line 2 must be a string"),
+        ([": what"], "an empty name"),
+    ],
+)
+def test_lines_that_are_no_entity_types(lines, message):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        read_entity_type_lines(lines, comments=False)

@@ -18,7 +18,7 @@ from glirel_transformers.files import check_not_an_input, check_replaceable, rea
 from glirel_transformers.formats import SUFFIXES
 from glirel_transformers.jobs import Source, existing_path, find_sources
 from glirel_transformers.jobs.choices import PARTIAL, PROGRESS
-from glirel_transformers.relation_syntax import read_relation_lines
+from glirel_transformers.relation_syntax import read_entity_type_lines, read_relation_lines
 
 from .console import errors, errors_without_traceback, interruptible
 from .extract_options import ExtractOptions, OutputChoice
@@ -37,26 +37,31 @@ def extract(given: ExtractOptions) -> None:
 
         glirel extract articles/ --ner heuristic --relations relations.txt --output graph.ttl
 
+    Texts alone, with a model that finds entities:
+
+        glirel extract articles/ -m JOINT --entity-types person,city -r "place of birth: person -> city" -o graph.ttl
+
     A corpus; after an interruption, the same command resumes:
 
         glirel extract corpus.jsonl.gz -r "place of birth: PERSON -> CITY" -r spouse --output out.jsonl
 
     A line of JSON has `text`, `entities` (each with `start`, `end` and `label`; characters, half-open), and optionally
-    its own `relation_types`. Everything else in it is carried through. Lines with `words` and `mentions`, as for
-    training and from the Space, are read as well. Tables are read with --text-column, other annotated documents, such
-    as DocRED's, with --documents.
+    its own `relation_types` and `entity_types`. Everything else in it is carried through. Lines with `words` and
+    `mentions`, as for training and from the Space, are read as well. Tables are read with --text-column, other
+    annotated documents, such as DocRED's, with --documents.
 
     Exit codes: 0 done (malformed lines that were skipped or kept are counted), 1 an error, 2 wrong usage, 130 Ctrl-C.
     """
     with errors_without_traceback(), interruptible(partial(_explain_how_to_resume, given.output)), _while_it_is_read():
         # All that can be checked without a model, before the seconds that torch takes.
         relation_types = _read_relations(given.relation, given.relations)
+        entity_types = _read_entity_types(given.entity_types, given.entity_types_file)
         if given.documents:
             if given.input_format not in (None, "documents"):
                 raise ValueError(f"--documents says how INPUT is read: leave out --input-format {given.input_format}.")
             given = replace(given, input_format="documents", truncation="window")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
-        _check_together(given, sources, has_relations=relation_types is not None)
+        _check_together(given, sources, relation_types is not None, entity_types is not None)
         chosen = _choose_format(given, sources)
         if given.output is not None:
             check_replaceable(given.output)
@@ -64,7 +69,7 @@ def extract(given: ExtractOptions) -> None:
         _check_writing(given, chosen)
         from .extract_run import run
 
-        is_done = run(given, sources, relation_types, chosen)
+        is_done = run(given, sources, relation_types, entity_types, chosen)
     if not is_done:
         raise typer.Exit(1)
 
@@ -84,10 +89,32 @@ def _read_relations(names: list[str] | None, file: Path | None) -> dict[str, dic
     return read
 
 
+def _read_entity_types(given: list[str] | None, file: Path | None) -> dict[str, dict[str, Any]] | None:
+    """The entity types given on the command line, several at once where they have no description, and in a file."""
+    if not given and file is None:
+        return None
+    lines = [one for value in given or [] for one in ([value] if ": " in value else value.split(","))]
+    read = read_entity_type_lines(lines, comments=False)
+    if file is not None:
+        of_file = read_entity_type_lines(read_text(file))
+        if not of_file:
+            raise ValueError(f"{str(file)!r} names no entity type. Write one a line.")
+        if repeated := [name for name in of_file if name in read]:
+            raise ValueError(f"{str(file)!r} repeats {repeated[0]!r} of --entity-types. Ask for each type once.")
+        read |= of_file
+    return read
+
+
 def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) -> None:
     """Refuses an output that is also an input, or that the next run would take for one."""
     recognizer = (given.ner or "").removeprefix("spacy:").removeprefix("gliner:")
-    read = [*(source.path for source in sources), given.relations, model_name(given.model), recognizer]
+    read = [
+        *(source.path for source in sources),
+        given.relations,
+        given.entity_types_file,
+        model_name(given.model),
+        recognizer,
+    ]
     for ending in ("", PARTIAL, PROGRESS, PARTIAL + PROGRESS):
         check_not_an_input(output.with_name(output.name + ending), read)
     for name in given.inputs:
@@ -96,16 +123,24 @@ def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) ->
             raise ValueError(f"--output {str(output)!r} is in the input folder {name!r}. Name a place outside of it.")
 
 
-def _check_together(given: ExtractOptions, sources: list[Source], has_relations: bool) -> None:
+def _check_together(given: ExtractOptions, sources: list[Source], has_relations: bool, has_entity_types: bool) -> None:
     """Checks that it is clear what to look for, and that no option contradicts another."""
     if given.workers is not None and given.engine != "ray":
         raise ValueError("--workers are processes of --engine ray: add that, or leave --workers out.")
     has_records = any(source.kind in ("jsonl", "documents") for source in sources)
-    if not has_relations and not has_records:
+    finds = has_entity_types and given.ner is None
+    if not has_relations and not has_records and not finds:
         raise ValueError("Nothing says which relations to look for: name them with -r, such as -r 'place of birth'.")
+    if not has_entity_types and not has_records:
+        _check_no_entity_options(given)
+    if given.ner_labels and has_entity_types:
+        raise ValueError("--ner-labels and --entity-types name the same with --ner: leave --ner-labels out.")
     if not given.entity:
-        if given.ner is None and not has_records:
-            raise ValueError("Nothing says what the entities are: name them with -e, or a recogniser with --ner.")
+        if given.ner is None and not has_records and not finds:
+            raise ValueError(
+                "Nothing says what the entities are: name them with -e, a recogniser with --ner, or, for a model that "
+                "finds entities, their types with --entity-types."
+            )
         return
     if len(sources) != 1 or sources[0].kind != "text":
         raise ValueError(
@@ -114,6 +149,17 @@ def _check_together(given: ExtractOptions, sources: list[Source], has_relations:
         )
     if given.ner is not None:
         raise ValueError("Entities come from -e or from --ner: leave one of them out.")
+
+
+def _check_no_entity_options(given: ExtractOptions) -> None:
+    """Refuses options for entities that are found where nothing says which."""
+    options = {
+        "--entity-threshold": given.entity_threshold is not None,
+        "--overlap": given.overlap is not None,
+        "--multi-label": given.multi_label,
+    }
+    if asked := [option for option, is_given in options.items() if is_given]:
+        raise ValueError(f"{asked[0]} is for entities that a model finds: name their types with --entity-types.")
 
 
 def _choose_format(given: ExtractOptions, sources: list[Source]) -> OutputChoice:

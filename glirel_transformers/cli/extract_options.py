@@ -49,13 +49,61 @@ Recognizer = Annotated[
     str | None,
     typer.Option(
         help="What finds the entities of texts that have none: 'heuristic' (capitalised words, dates, numbers), "
-        "'spacy:en_core_web_sm', 'gliner:owner/name', or any 🤗 token-classification checkpoint.",
+        "'spacy:en_core_web_sm', 'gliner:owner/name', any 🤗 token-classification checkpoint, or a model of ours that "
+        "finds entities, with --entity-types.",
         rich_help_panel=_WHAT,
     ),
 ]
 RecognizerLabels = Annotated[
     str | None,
     typer.Option(help="Entity types that GLiNER looks for: 'person, city'.", rich_help_panel=_WHAT),
+]
+EntityTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--entity-types",
+        metavar="TYPES",
+        help="Entity types to find, for models that find entities, or for --ner: 'person,city'; with a threshold or a "
+        "description one at a time, 'city > 0.4', 'drug: name of a medicine'. Repeatable. Entities that are given are "
+        "kept. Without relations: entities alone.",
+        rich_help_panel=_WHAT,
+    ),
+]
+EntityTypesFile = Annotated[
+    Path | None, typer.Option(help="A file of such entity types, one a line.", rich_help_panel=_WHAT)
+]
+EntityThreshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Probability above which a span is an entity. [default: the model's own]",
+        rich_help_panel=_WHAT,
+    ),
+]
+OverlapOption = Annotated[
+    Literal["flat", "nested"] | None,
+    typer.Option(help="Whether entities may be nested. [default: flat]", rich_help_panel=_WHAT),
+]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="An entity may have several types.", rich_help_panel=_WHAT)
+]
+AdjacencyThreshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="For models with a pair_selection: which pairs are scored. [default: the model's own]",
+        rich_help_panel=_WHAT,
+    ),
+]
+ReturnEntities = Annotated[
+    bool,
+    typer.Option(
+        "--return-entities",
+        help="Show entities next to relations also in tables and csv; the other formats always have them.",
+        rich_help_panel=_WHAT,
+    ),
 ]
 Threshold = Annotated[
     float | None, typer.Option(help="Least probability. [default: the model's own]", rich_help_panel=_WHAT)
@@ -253,6 +301,13 @@ class ExtractOptions:
     relations: RelationsFile = None
     ner: Recognizer = None
     ner_labels: RecognizerLabels = None
+    entity_types: EntityTypes = None
+    entity_types_file: EntityTypesFile = None
+    entity_threshold: EntityThreshold = None
+    overlap: OverlapOption = None
+    multi_label: MultiLabel = False
+    adjacency_threshold: AdjacencyThreshold = None
+    return_entities: ReturnEntities = False
     threshold: Threshold = None
     top_k: TopK = None
     self_pairs: SelfPairs = False

@@ -17,9 +17,11 @@ class Report:
 
     Args:
         sources: what is read; if the size of all is known, the bar shows how much of it is done.
+        finds: whether entities are found as well.
     """
 
-    def __init__(self, sources: list[Source]):
+    def __init__(self, sources: list[Source], finds: bool = False):
+        self._finds = finds
         self._is_long = len(sources) > 1 or any(source.kind != "text" for source in sources)
         self._counts = Counts()
         self._progress = Progress(
@@ -58,7 +60,7 @@ class Report:
         """Shows how far the work has got."""
         sys.stdout.flush()
         self._counts += counts
-        self._progress.update(self._task, completed=chunk.num_bytes, description=summary(self._counts))
+        self._progress.update(self._task, completed=chunk.num_bytes, description=summary(self._counts, self._finds))
 
     def met(self, malformed: Malformed) -> None:
         """Reports an item with its place."""
@@ -69,9 +71,20 @@ class Report:
             errors.print(f"[bold red]error:[/bold red] {plain(text)}")
 
 
-def summary(counts: Counts) -> str:
-    """Such as `10,000 texts, 12,345 relations, 3 malformed`."""
-    parts = [counted(counts.texts, "text"), counted(counts.relations, "relation")]
+def summary(counts: Counts, finds: bool = False, entities_alone: bool = False) -> str:
+    """Such as `10,000 texts, 54,321 entities found, 12,345 relations, 3 malformed`.
+
+    Args:
+        counts: how much was done.
+        finds: whether entities were looked for.
+        entities_alone: whether no relations were.
+    """
+    parts = [counted(counts.texts, "text")] * bool(counts.texts or not finds)
+    parts += [f"{counts.entities:,} entit{'y' if counts.entities == 1 else 'ies'} found"] * (
+        finds or bool(counts.entities)
+    )
+    parts += [counted(counts.relations, "relation")] * (not entities_alone)
+    parts += [f"{counts.left_out:,} beyond the likeliest of a text left out"] * bool(counts.left_out)
     parts += [f"{counts.malformed:,} malformed"] * bool(counts.malformed)
     parts += [
         f"{counted(counts.unscored_pairs, 'ordered entity pair')} too far apart for one window, and not scored"

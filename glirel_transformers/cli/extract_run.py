@@ -32,26 +32,38 @@ from glirel_transformers.jobs import (
 )
 from glirel_transformers.jobs.choices import PARTIAL
 from glirel_transformers.options_glirel import GroupSize
-from glirel_transformers.report import relations_table
+from glirel_transformers.report import entities_table, relations_table
 from glirel_transformers.requests_glirel import read_entities, read_relation_types
 from glirel_transformers.scores_glirel import find_unmet_constraints
 
-from .console import console, counted, errors, plain
+from .console import console, errors, plain
 from .extract_options import ExtractOptions, OutputChoice
 from .extract_report import Report, summary
 
 
-def run(given: ExtractOptions, sources: list[Source], relation_types: object, chosen: OutputChoice) -> bool:
+def run(
+    given: ExtractOptions,
+    sources: list[Source],
+    relation_types: object,
+    entity_types: dict[str, dict[str, Any]] | None,
+    chosen: OutputChoice,
+) -> bool:
     """Extracts from all sources into a file, or to standard output; returns whether all of it was processed.
 
     Args:
         given: the options.
         sources: what is read.
-        relation_types: as the pipeline takes them; `None` where each record has its own.
+        relation_types: as the pipeline takes them; `None` where each record has its own, or none are asked for.
+        entity_types: that are to be found, likewise.
         chosen: the format to write.
     """
     settings = ExtractionSettings(
         relation_types=relation_types,
+        entity_types=entity_types,
+        entity_threshold=given.entity_threshold,
+        overlap=given.overlap,
+        multi_label=given.multi_label,
+        adjacency_threshold=given.adjacency_threshold,
         model=given.model,
         ner=given.ner,
         ner_labels=[label.strip() for label in (given.ner_labels or "").split(",") if label.strip()] or None,
@@ -85,7 +97,7 @@ def run(given: ExtractOptions, sources: list[Source], relation_types: object, ch
 
         return ray_engine(settings, given.workers or 2)
 
-    with Report(sources) as report:
+    with Report(sources, finds=settings.finds) as report:
         if given.output is not None and chosen != "table":
             outcome = _write(given, sources, settings, make_engine, given.output, chosen, report)
         else:
@@ -108,9 +120,17 @@ def _read_group_size(given: str | None) -> GroupSize:
 def _writer(given: ExtractOptions, output_format: Format) -> Writer:
     """The writer of a format, as the options ask for it."""
     write = WRITERS[output_format]
-    if given.spreadsheet_safe:
-        return partial(write_csv, spreadsheet_safe=True)
+    if output_format == "csv":
+        return partial(write_csv, spreadsheet_safe=given.spreadsheet_safe, with_entities=_shows_entities(given))
     return (lambda records, file: write(once_per_pair(records), file)) if given.once_per_pair else write
+
+
+def _shows_entities(given: ExtractOptions) -> bool:
+    """Whether entities are shown next to relations: where they are asked for, or nothing else is."""
+    is_alone = (
+        given.relation is None and given.relations is None and bool(given.entity_types or given.entity_types_file)
+    )
+    return given.return_entities or is_alone
 
 
 def _warn(settings: ExtractionSettings, outcome: Outcome) -> None:
@@ -144,9 +164,9 @@ def _write(
         raise ValueError(f"{str(path)!r} exists already. Name another --output, or start again with --overwrite.")
     outcome = write_resumably(sources, make_engine, target, given.on_error, report)
     report.close()
-    done = summary(outcome.counts)
+    done = summary(outcome.counts, settings.finds)
     if outcome.stopped is not None:
-        before = summary(replace(outcome.counts, malformed=0))
+        before = summary(replace(outcome.counts, malformed=0), settings.finds)
         errors.print(plain(f"Stopped there: {records} holds what comes before, {before}."))
         errors.print("Fix it and run the same command again to resume, or add --on-error skip or keep.")
     elif outcome.was_complete and is_lines:
@@ -176,19 +196,24 @@ def _print(
         _writer(given, output_format)(records, sys.stdout)
         sys.stdout.flush()
     for record in records if output_format == "table" else ():
-        place = ":".join(str(record[name]) for name in ("source", "line") if name in record)
-        console.print(
-            plain(place) if "error" in record else relations_table(record["relations"], plain(place) or None)
-        )
+        place = plain(":".join(str(record[name]) for name in ("source", "line") if name in record))
+        if "error" in record:
+            console.print(place)
+            continue
+        if _shows_entities(given):
+            console.print(entities_table(record["entities"], place or None))
+        if not settings.entities_alone:
+            console.print(relations_table(record["relations"], place or None))
     report.close()
     outcome = records.outcome
     seconds = time.perf_counter() - start
     if output_format == "table" and outcome.stopped is None:
         name = plain(model_name(given.model))
-        console.print(f"{counted(outcome.counts.relations, 'relation')} · {name} · {1000 * seconds:.0f} ms")
+        found = summary(replace(outcome.counts, texts=0), settings.finds, settings.entities_alone)
+        console.print(f"{found} · {name} · {1000 * seconds:.0f} ms")
     elif len(sources) > 1 or sources[0].kind != "text":
         stopped = "" if outcome.stopped is None else "Stopped; --on-error skip or keep would continue. "
-        errors.print(plain(f"{stopped}{summary(outcome.counts)}."))
+        errors.print(plain(f"{stopped}{summary(outcome.counts, settings.finds)}."))
     return outcome
 
 

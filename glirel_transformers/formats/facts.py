@@ -29,6 +29,18 @@ def score_of(relation: Mapping[str, Any]) -> float | None:
     return score
 
 
+def types_of(entity: Mapping[str, Any]) -> dict[str | None, float | None]:
+    """The types of an entity with their scores, the likeliest first; a score is `None` where it was not found."""
+    scores = entity.get("scores")
+    found = scores if isinstance(scores, Mapping) and scores else {entity.get("label"): entity.get("score")}
+    return {label: score if isinstance(score, (int, float)) else None for label, score in found.items()}
+
+
+def found_types(entity: Mapping[str, Any]) -> dict[str, float]:
+    """The types that a model found an entity to be of, with their scores."""
+    return {label: score for label, score in types_of(entity).items() if label is not None and score is not None}
+
+
 def other_names(entity: Mapping[str, Any]) -> list[str]:
     """What else an entity is called, where it has several mentions: their texts but that of the first, each once."""
     texts = dict.fromkeys(mention["text"] for mention in entity.get("mentions", ()))

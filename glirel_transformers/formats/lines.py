@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
-from .facts import score_of
+from .facts import score_of, types_of
 
 _SIDES = ("head", "tail")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -45,7 +45,11 @@ def write_jsonl(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
 
 
 def write_csv(
-    records: Iterable[Mapping[str, Any]], file: TextIO, with_text: bool = False, spreadsheet_safe: bool = False
+    records: Iterable[Mapping[str, Any]],
+    file: TextIO,
+    with_text: bool = False,
+    spreadsheet_safe: bool = False,
+    with_entities: bool = False,
 ) -> None:
     """Writes one row a relation, record by record; the first row names the columns.
 
@@ -61,12 +65,15 @@ def write_csv(
         spreadsheet_safe: puts an apostrophe before text that a spreadsheet would run as a formula (text that begins
             with `=`, `+`, `-`, `@`, a tab or a line break), and all text in quotation marks. Texts come from anywhere;
             `=HYPERLINK(…)` in one can send what is in other cells away.
+        with_entities: also writes a row for each entity of a record, before its relations: what it is stands where
+            the head does, `score` is its own where it was found, and `relation` and the tail are empty. One of
+            several types has a row for each.
     """
     columns = (*CSV_COLUMNS, "text") if with_text else CSV_COLUMNS
     plain = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     quoted = csv.DictWriter(file, columns, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     plain.writeheader()
-    for row in _rows(records, with_text):
+    for row in _rows(records, with_text, with_entities):
         if spreadsheet_safe:
             quoted.writerow({name: _as_text(cell) for name, cell in row.items()})
         elif any("\r" in cell for cell in row.values() if isinstance(cell, str)):
@@ -75,22 +82,30 @@ def write_csv(
             plain.writerow(row)
 
 
-def _rows(records: Iterable[Mapping[str, Any]], with_text: bool) -> Iterator[dict[str, object]]:
+def _rows(records: Iterable[Mapping[str, Any]], with_text: bool, with_entities: bool) -> Iterator[dict[str, object]]:
     """The cells of each relation, and of each record with an error."""
     for record in records:
         place = {name: record[name] for name in ("id", "source", "line", "error") if record.get(name) is not None}
         place |= {"text": record.get("text", "")} if with_text else {}
+        for entity in record.get("entities", ()) if with_entities else ():
+            for label, score in types_of(entity).items():
+                yield {**place, **_cells_of(entity, "head"), "head_label": label, "score": score}
         for relation in record.get("relations", ()):
             row = {**place, "relation": relation["relation"], "score": score_of(relation)}
             for side in _SIDES:
-                entity = relation[side]
-                row |= {side: entity["text"], f"{side}_label": entity.get("label")}
-                row |= {f"{side}_{end}": entity.get(end) for end in ("start", "end")}
-                if "mentions" in entity:
-                    row[f"{side}_mentions"] = to_json(entity["mentions"])
+                row |= _cells_of(relation[side], side)
             yield row
         if "error" in record:
             yield place
+
+
+def _cells_of(entity: Mapping[str, Any], side: str) -> dict[str, object]:
+    """The cells of an entity at one side of a relation."""
+    row = {side: entity["text"], f"{side}_label": entity.get("label")}
+    row |= {f"{side}_{end}": entity.get(end) for end in ("start", "end")}
+    if "mentions" in entity:
+        row[f"{side}_mentions"] = to_json(entity["mentions"])
+    return row
 
 
 def _as_text(cell: object) -> object:

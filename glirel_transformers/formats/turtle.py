@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from glirel_transformers.extras import require_extra
 
-from .facts import node_of, other_names, score_of
+from .facts import found_types, node_of, other_names, score_of
 
 if TYPE_CHECKING:
     import rdflib
@@ -30,7 +31,8 @@ def write_turtle(records: Iterable[Mapping[str, Any]], file: TextIO, base: str =
     An entity is `<urn:glirel:entity:PERSON:Marie%20Curie>`, one for each text and type, with `rdfs:label`, its type as
     `rdf:type` and, where it has several mentions, what else they call it as `skos:altLabel`. A relation is the triple
     itself, and an `rdf:Statement` with `glirel:score` (absent where a person added it), `dcterms:source`,
-    `glirel:line` and `dcterms:identifier`, if the record has them. With records of [`once_per_pair`], it also has
+    `glirel:line` and `dcterms:identifier`, if the record has them. An entity that a model found has such a statement
+    for each of its types too, and every type as `rdf:type`. With records of [`once_per_pair`], it also has
     `glirel:mentions`.
 
     Args:
@@ -95,10 +97,10 @@ def _describe(records: Iterable[Mapping[str, Any]], base: str) -> tuple[dict[str
 
 
 def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]:
-    from rdflib import RDF, RDFS, SKOS, BNode, Literal, URIRef
+    from rdflib import RDF, RDFS, SKOS, Literal, URIRef
 
     described: set[object] = set()
-    num_statements = 0
+    numbers = count()
 
     def is_new(said: object) -> bool:
         if said in described:
@@ -113,28 +115,43 @@ def _blocks(records: Iterable[Mapping[str, Any]], base: str) -> Iterator[_Block]
             types: list[tuple[Term, Term]] = [] if kind is None else [(RDF.type, kind)]
             yield _Block(name, [*types, (RDFS.label, Literal(label))])
 
-    def entity(mention: Mapping[str, Any]) -> tuple[Term, str, Term | None]:
-        text, label = node_of(mention)
-        kind = None if label is None else URIRef(f"{base}type:{_escaped(label)}")
-        return URIRef(f"{base}entity:{_escaped(label or '')}:{_escaped(text)}"), text, kind
-
     for record in records:
         for mention in record.get("entities", ()):
-            known = entity(mention)
+            known = _entity(mention, base)
             yield from describe(*known)
             if others := [name for name in other_names(mention) if is_new((known[0], name))]:
                 yield _Block(known[0], [(SKOS.altLabel, Literal(name)) for name in others])
+            for label, score in found_types(mention).items():
+                triple = known[0], RDF.type, URIRef(f"{base}type:{_escaped(label)}")
+                if label != mention.get("label") and is_new(triple):
+                    yield _Block(known[0], [triple[1:]])
+                about = _about(record, {"relation": label, "score": score}, base)
+                yield _statement(next(numbers), triple, about)
         for found in record.get("relations", ()):
-            head, tail = entity(found["head"]), entity(found["tail"])
+            head, tail = _entity(found["head"], base), _entity(found["tail"], base)
             yield from describe(*head)
             yield from describe(*tail)
             relation = URIRef(f"{base}relation:{_escaped(found['relation'])}")
             yield from describe(relation, found["relation"], RDF.Property)
             yield _Block(head[0], [(relation, tail[0])])
-            statement = [(RDF.subject, head[0]), (RDF.predicate, relation), (RDF.object, tail[0])]
-            about = _about(record, found, base)
-            yield _Block(BNode(f"s{num_statements}"), [(RDF.type, RDF.Statement), *statement, *about])
-            num_statements += 1
+            yield _statement(next(numbers), (head[0], relation, tail[0]), _about(record, found, base))
+
+
+def _entity(mention: Mapping[str, Any], base: str) -> tuple[Term, str, Term | None]:
+    """The name of an entity, its text and its type."""
+    from rdflib import URIRef
+
+    text, label = node_of(mention)
+    kind = None if label is None else URIRef(f"{base}type:{_escaped(label)}")
+    return URIRef(f"{base}entity:{_escaped(label or '')}:{_escaped(text)}"), text, kind
+
+
+def _statement(number: int, triple: tuple[Term, Term, Term], about: Iterable[tuple[Term, Term]]) -> _Block:
+    """What is said about a triple."""
+    from rdflib import RDF, BNode
+
+    said = list(zip((RDF.subject, RDF.predicate, RDF.object), triple, strict=True))
+    return _Block(BNode(f"s{number}"), [(RDF.type, RDF.Statement), *said, *about])
 
 
 def _about(record: Mapping[str, Any], found: Mapping[str, Any], base: str) -> Iterator[tuple[Term, Term]]:

@@ -41,6 +41,8 @@ class Counts:
         malformed: malformed items.
         unscored_pairs: pairs that no window of a long text holds.
         collapsed: texts in which the recogniser found entities that are parts of the same words.
+        entities: entities that the model found.
+        left_out: those that it found beyond what it relates at most.
     """
 
     texts: int = 0
@@ -48,6 +50,8 @@ class Counts:
     malformed: int = 0
     unscored_pairs: int = 0
     collapsed: int = 0
+    entities: int = 0
+    left_out: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + others for mine, others in zip(asdict(self).values(), asdict(other).values())))

@@ -11,7 +11,7 @@ from glirel_transformers.data import Document, Mention
 from glirel_transformers.files import decode_text, parse_json
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.options_glirel import ExtractionOptions
-from glirel_transformers.relation_syntax import read_relation_lines
+from glirel_transformers.relation_syntax import read_entity_type_lines, read_relation_lines
 from glirel_transformers.requests_glirel import Entity, list_entities
 
 from .sources import Item
@@ -53,6 +53,7 @@ class TextRequest:
         text: the text.
         entities: its entities, as they are given; `None` leaves them to the recogniser.
         relation_types: what is asked of this text alone; `None` asks for what is asked of all.
+        entity_types: which entities are to be found in this text alone, likewise.
     """
 
     item: Item
@@ -60,6 +61,7 @@ class TextRequest:
     text: str
     entities: object = None
     relation_types: object = None
+    entity_types: object = None
 
     def to_input(self) -> dict[str, object]:
         """The text as [`RelationExtractor`] takes it."""
@@ -69,6 +71,7 @@ class TextRequest:
             "text": self.text,
             "entities": self.entities,
             "relation_types": self.relation_types,
+            "entity_types": self.entity_types,
             "sentences": sentences,
         }
 
@@ -78,22 +81,37 @@ class TextRequest:
         """The output's record: the input's own fields, text, entities, relations and place.
 
         Args:
-            entities: the entities as they were read or found; whatever else the input says about them is kept.
+            entities: the entities as they were read, then those that were found; whatever else the input says about
+                them is kept.
             relations: the relations between them.
             self_pairs: whether an entity could relate to itself, which readers of the record need to know.
         """
-        given = [None] * len(entities) if self.entities is None else list_entities(self.entities)
+        given = [] if self.entities is None else list_entities(self.entities)
+        given += [None] * (len(entities) - len(given))
         return {
             **self.fields,
             "text": self.text,
             "entities": [
-                {**(one if isinstance(one, Mapping) else {}), **entity.to_dict()}
+                {**(one if isinstance(one, Mapping) else {}), **_rounded(entity.to_dict())}
                 for one, entity in zip(given, entities, strict=True)
             ],
-            "relations": [{**relation, "score": round(relation["score"], 6)} for relation in relations],
+            "relations": [
+                {**_rounded(relation), **{side: _rounded(relation[side]) for side in ("head", "tail")}}
+                for relation in relations
+            ],
             **({"self_pairs": True} if self_pairs else {}),
             **place_of(self.item),
         }
+
+
+def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:
+    """An entity or a relation with scores of six digits."""
+    rounded = dict(found)
+    if "score" in rounded:
+        rounded["score"] = round(rounded["score"], 6)
+    if "scores" in rounded:
+        rounded["scores"] = {name: round(score, 6) for name, score in rounded["scores"].items()}
+    return rounded
 
 
 def in_options(message: str) -> str:
@@ -122,8 +140,9 @@ def read_request(item: Item) -> TextRequest:
 
     A row of a table has its text in the column that was named; its other cells are carried through.
 
-    A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types`: a list of
-    names, each as it stands, or a dictionary with settings; or a string of lines in the simple syntax. The library's
+    A JSON line has `text`, `entities` (with half-open character spans) and optionally `relation_types` and
+    `entity_types`: a list of names, each as it stands, or a dictionary with settings; or a string of lines in the
+    simple syntax. The library's
     training format, `words` and `mentions` with word spans, is read as well if there are no `entities`: its text is
     `text`, in which the words follow each other with only white space between them, or else the words joined by
     spaces; mentions with the same number as `entity` are one entity.
@@ -141,9 +160,16 @@ def read_request(item: Item) -> TextRequest:
     if not isinstance(record, dict):
         raise TypeError(f"It must be a JSON object with 'text' and 'entities': got {shortened(record)}.")
     fields = _carried({name: value for name, value in record.items() if name not in ("text", "entities")})
-    asked = record.get("relation_types")
+    asked, to_find = record.get("relation_types"), record.get("entity_types")
     text, entities = _read_text(record)
-    return TextRequest(item, fields, text, entities, read_relation_lines(asked) if isinstance(asked, str) else asked)
+    return TextRequest(
+        item,
+        fields,
+        text,
+        entities,
+        read_relation_lines(asked) if isinstance(asked, str) else asked,
+        read_entity_type_lines(to_find) if isinstance(to_find, str) else to_find,
+    )
 
 
 def _carried(fields: Mapping[str, object], taken: Collection[str] = _OUTPUT_FIELDS) -> Record:

@@ -192,6 +192,8 @@ def _settle(chunk: Chunk, result: ChunkResult, on_error: OnError) -> WorkedChunk
         malformed=len(malformed),
         unscored_pairs=result.num_unscored_pairs,
         collapsed=len(result.collapses),
+        entities=result.num_found,
+        left_out=result.num_left_out,
     )
     if on_error == "keep":
         good = [record.to_record() if isinstance(record, Malformed) else record for record in results]

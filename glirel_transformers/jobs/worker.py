@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 from glirel_transformers.checkpoints import model_name
+from glirel_transformers.decoding_glirel import Overlap
 from glirel_transformers.encoded_types_glirel import EncodesTypes
 from glirel_transformers.extractor_glirel import BATCHES_SORTED_TOGETHER, RelationExtractor
 from glirel_transformers.files import Json
@@ -17,6 +18,7 @@ from glirel_transformers.options_glirel import ExtractionOptions, GroupSize
 from glirel_transformers.requests_glirel import (
     TextError,
     check_batch_size,
+    read_entity_types,
     read_relation_types,
     with_readable_names,
 )
@@ -37,8 +39,9 @@ class ExtractionSettings:
         entities: the entities of the only text.
         ner: the name of an entity recogniser for texts without entities, as [`load_entity_recognizer`] takes it.
         ner_labels: the entity types that GLiNER is asked for.
-        threshold, top_k, truncation, self_pairs, readable_names, group_size, coreference, evidence, batch_size: as
-            the pipeline takes them.
+        entity_types: those that are to be found, by the model, or by `ner` where there is one.
+        entity_threshold, overlap, multi_label, adjacency_threshold, threshold, top_k, truncation, self_pairs,
+            readable_names, group_size, coreference, evidence, batch_size: as the pipeline takes them.
         encoded_types: file of relation types that the model need not read again.
         alignment: as the pipeline takes it; by default `"strict"`, and `"expand"` for entities that `ner` finds.
         dtype: precision of the weights; by default that of the checkpoint.
@@ -53,6 +56,11 @@ class ExtractionSettings:
     entities: object = None
     ner: str | None = None
     ner_labels: Sequence[str] | None = None
+    entity_types: object = None
+    entity_threshold: float | None = None
+    overlap: Overlap | None = None
+    multi_label: bool = False
+    adjacency_threshold: float | None = None
     threshold: float | None = None
     top_k: int | None = None
     truncation: Truncation = "error"
@@ -69,12 +77,23 @@ class ExtractionSettings:
 
     def __post_init__(self) -> None:
         read_relation_types(self.relation_types or [])
+        read_entity_types(self.entity_types or [])
         check_batch_size(self.batch_size)
         _ = self.options  # which checks them
         if self.ner_labels and self.ner is None:
             raise ValueError(
                 "`ner_labels` are for an entity recogniser: name one as `ner`, such as 'gliner:owner/name'."
             )
+
+    @property
+    def finds(self) -> bool:
+        """Whether the model finds entities in all texts."""
+        return self.entity_types is not None and self.ner is None
+
+    @property
+    def entities_alone(self) -> bool:
+        """Whether nothing but entities is looked for, unless a record asks for relations itself."""
+        return self.finds and self.relation_types is None
 
     @property
     def chunk_size(self) -> int:
@@ -86,6 +105,11 @@ class ExtractionSettings:
         """What the extractor is asked for, except the recogniser."""
         return ExtractionOptions(
             relation_types=self.relation_types,
+            entity_types=self.entity_types if self.finds else None,
+            entity_threshold=self.entity_threshold,
+            overlap=self.overlap or "flat",
+            multi_label=self.multi_label,
+            adjacency_threshold=self.adjacency_threshold,
             threshold=self.threshold,
             top_k=self.top_k,
             truncation=self.truncation,
@@ -117,12 +141,16 @@ class ChunkResult:
         num_unscored_pairs: how many entity pairs were in no window of a long text.
         collapses: for each text in which the recogniser found entities that are parts of the same words, which ones.
         entity_types: the types of all entities, to find constraints that no entity of a whole corpus meets.
+        num_found: how many entities the model found.
+        num_left_out: how many it found beyond those that it relates at most.
     """
 
     records: list[Record | Malformed]
     num_unscored_pairs: int = 0
     collapses: list[str] = field(default_factory=list)
     entity_types: set[str | None] = field(default_factory=set)
+    num_found: int = 0
+    num_left_out: int = 0
 
 
 def encode_types(settings: ExtractionSettings, file: str) -> None:
@@ -136,8 +164,11 @@ def encode_types(settings: ExtractionSettings, file: str) -> None:
     relation_types = read_relation_types(settings.relation_types)
     if settings.readable_names:
         relation_types = with_readable_names(relation_types)
+    wordings = [relation.wording for relation in relation_types]
+    if settings.finds:
+        wordings += [one.wording for one in read_entity_types(settings.entity_types)]
     model = cast("EncodesTypes", load_pipeline(settings.model, settings.device, settings.dtype).model)
-    model.encode_relation_types([relation.wording for relation in relation_types]).save(file)
+    model.encode_relation_types(list(dict.fromkeys(wordings))).save(file)
 
 
 @dataclass
@@ -161,12 +192,30 @@ class Extractor:
         if settings.encoded_types is not None:
             self._extractor.use_types(settings.encoded_types)
         if settings.ner is not None:
-            self._ner = load_entity_recognizer(settings.ner, settings.ner_labels, settings.device)
+            self._ner = load_entity_recognizer(
+                settings.ner,
+                settings.ner_labels,
+                settings.device,
+                entity_types=settings.entity_types,
+                entity_threshold=settings.entity_threshold,
+                overlap=settings.overlap,
+                multi_label=settings.multi_label,
+            )
+        elif settings.finds and not self._finds:
+            raise ValueError(
+                f"--entity-types are for models that find entities, and {self.model_name!r} does not "
+                "(entity_finder='none'). Name one that does with --model, or let it find them for this model: --ner "
+                "FOLDER."
+            )
 
     @property
     def model_name(self) -> str:
         """The name of the model."""
         return str(self._extractor.model.name_or_path)
+
+    @property
+    def _finds(self) -> bool:
+        return getattr(self._extractor.model.config, "entity_finder", "none") != "none"
 
     def __call__(self, items: Sequence[Item]) -> ChunkResult:
         """Extracts from all items together."""
@@ -188,10 +237,13 @@ class Extractor:
             relations = scores.select(options.threshold, options.top_k, options.evidence)
             given = scores.entities if scores.merged_from is None else scores.merged_from
             result.records.append(request.to_record(given, relations, options.self_pairs))
-            result.num_unscored_pairs += scores.num_unscored_pairs
+            if not self._finds:  # with it, an adjacency or constraints leave pairs out
+                result.num_unscored_pairs += scores.num_unscored_pairs
+            result.num_found += sum(bool(entity.scores) for entity in given)
+            result.num_left_out += scores.num_left_out
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")
-            result.entity_types.update(entity.label for entity in scores.entities)
+            result.entity_types.update(label for entity in scores.entities for label in entity.labels or {None})
         return result
 
     def _read(self, item: Item) -> TextRequest | Malformed:
@@ -199,11 +251,12 @@ class Extractor:
             request = read_request(item)
             if request.entities is None:
                 request = replace(request, entities=self.settings.entities)
-            if request.entities is None and self._ner is None:
+            finds = self.settings.finds or request.entity_types is not None
+            if request.entities is None and self._ner is None and not finds:
                 raise ValueError(
                     "It has no 'entities': add them, or name a recogniser that finds them, such as --ner heuristic."
                 )
-            if request.relation_types is None and self.settings.relation_types is None:
+            if request.relation_types is None and self.settings.relation_types is None and not finds:
                 raise ValueError("It has no 'relation_types': add them, or name relations for all texts with -r.")
         except (ValueError, TypeError) as error:
             return Malformed(item, str(error))

@@ -252,7 +252,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(model_folder, corpus, tmp_pat
         (("-e", "Warsaw", "-r", "born in", "--threshold", "7"), "must be a number from 0 to 1"),
         (("-e", "Warsaw", "-r", "born in", "--model", "./nowhere"), "There is no folder './nowhere'"),
         (("-e", "Warsaw"), "name them with -r"),
-        (("-r", "born in"), "name them with -e, or a recogniser with --ner"),
+        (("-r", "born in"), "name them with -e, a recogniser with --ner"),
         (("-r", "born in", "-e", "Warsaw", "--ner", "heuristic"), "leave one of them out"),
         (("-r", "born in: PERSON", "-e", "Warsaw"), "Line 1 cannot be read"),
         (("-r", "born in", "-e", "Warsaw", "--ner-labels", "person"), "name one as `ner`"),
@@ -424,7 +424,7 @@ def test_constraints_that_no_entity_meets_are_named_once(run, corpus):
 
 def test_found_entities_that_are_parts_of_one_word_are_counted(run, monkeypatch):
     parts = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "label": "UNIT"}]
-    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: parts)
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_, **__: lambda text: parts)
     lines = "Bob took 5mg of aspirin.\n" * 3
     result = run(*RELATION, "--ner", "mine", "--input-format", "lines", text="-", input=lines)
     assert result.exit_code == 0, result.output

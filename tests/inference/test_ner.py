@@ -60,3 +60,28 @@ def test_spacy_models_are_loaded(tmp_path):
 def test_labels_are_for_gliner_only():
     with pytest.raises(ValueError, match="Only GLiNER is asked for entity types"):
         load_entity_recognizer(HEURISTIC, labels=["person"])
+
+
+def test_a_model_that_finds_entities_reads_a_long_text_in_windows(joint_model, tmp_path):
+    joint_model.save_pretrained(tmp_path / "joint")
+    recognize = load_entity_recognizer(
+        str(tmp_path / "joint"), entity_types={"person": {"threshold": 0.2}, "city": None}, entity_threshold=0.3
+    )
+    text = "Marie was born in Warsaw. " * 40  # longer than the model reads
+    found = recognize(text)
+    assert found[-1]["end"] > 900
+    assert {entity["label"] for entity in found} <= {"person", "city"}
+    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in found)
+    assert recognize("") == recognize(" ") == []
+    assert load_entity_recognizer(str(tmp_path / "joint"), ["person"])(text)
+
+
+def test_what_a_recogniser_of_this_package_needs(joint_model, shared_model, tmp_path):
+    joint_model.save_pretrained(tmp_path / "joint")
+    shared_model.save_pretrained(tmp_path / "given")
+    with pytest.raises(ValueError, match=r"name them, entity_types=\['person', 'city'\]"):
+        load_entity_recognizer(str(tmp_path / "joint"))
+    with pytest.raises(ValueError, match="relates entities and does not find them"):
+        load_entity_recognizer(str(tmp_path / "given"), ["person"])
+    with pytest.raises(ValueError, match="for models of this package that find entities: 'heuristic' is not one"):
+        load_entity_recognizer(HEURISTIC, overlap="nested")

@@ -114,7 +114,7 @@ def test_a_recogniser_finds_entities_where_there_are_none(build):
 def test_found_entities_that_cut_a_word_are_the_whole_word(build, monkeypatch):
     monkeypatch.setattr(
         "glirel_transformers.jobs.worker.load_entity_recognizer",
-        lambda *_: (
+        lambda *_, **__: (
             lambda text: [{"start": 0, "end": 2, "label": "PERSON"}, {"start": 8, "end": 11, "label": "PERSON"}]
         ),
     )
@@ -141,7 +141,7 @@ PARTS = [{"start": 9, "end": 10, "label": "NUMBER"}, {"start": 10, "end": 12, "l
 
 
 def test_found_entities_that_are_parts_of_one_word_are_noted_and_given_ones_refused(build, monkeypatch, caplog):
-    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: lambda text: PARTS)
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_, **__: lambda text: PARTS)
     extract = build(ner="mine", relation_types={"dose": {}})
     with caplog.at_level(logging.WARNING):
         result = extract(items_of([{"text": "A fine text."}, {"text": DOSE}, {"text": DOSE, "entities": PARTS}]))
@@ -158,7 +158,7 @@ def test_a_recogniser_that_fails_makes_its_text_malformed(build, monkeypatch):
     def fail(text):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_: fail)
+    monkeypatch.setattr("glirel_transformers.jobs.worker.load_entity_recognizer", lambda *_, **__: fail)
     failed, good = build(ner="mine", relation_types={"spouse": {}})(
         items_of([{"text": "Ada met Bob."}, {"text": "Ada met Bob.", "entities": [[0, 3], [8, 11]]}])
     ).records
