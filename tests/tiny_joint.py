@@ -24,9 +24,7 @@ def make_joint_model(encoder: Path, num_steps: int = 220) -> GLiRELForJointExtra
     starts = [JOINT_TEXT.index(surface) for surface, _ in JOINT_ENTITIES]
     spans = [(start, start + len(surface)) for start, (surface, _) in zip(starts, JOINT_ENTITIES, strict=True)]
     assert model.tokenizer is not None
-    batch = model.tokenizer(
-        JOINT_TEXT, entities=spans, entity_types=ENTITY_TYPES, relation_types=JOINT_RELATION_TYPES
-    )
+    batch = model.tokenizer(JOINT_TEXT, entities=spans, entity_types=ENTITY_TYPES, relation_types=JOINT_RELATION_TYPES)
     entity_labels = torch.tensor([[[float(label == name) for name in ENTITY_TYPES] for _, label in JOINT_ENTITIES]])
     pairs = map(tuple, batch["pair_index"][0].tolist())
     labels = torch.tensor(

@@ -161,7 +161,9 @@ def grouped(tiny_pipeline):
 
 def test_the_model_is_asked_for_entities_with_all_their_mentions(grouped, tiny_pipeline):
     marie = {"mentions": [span("Marie Curie"), span("She"), span("Curie won")], "label": "PERSON"}
-    others = [(*span(name), label) for name, label in (("Warsaw", "CITY"), ("Pierre Curie", "PERSON"), ("Paris", "CITY"))]
+    others = [
+        (*span(name), label) for name, label in (("Warsaw", "CITY"), ("Pierre Curie", "PERSON"), ("Paris", "CITY"))
+    ]
     expected = tiny_pipeline.pipeline(
         TEXT,
         entities=[marie, *others],
