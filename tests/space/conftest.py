@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "space"))
 
 from labelling import model
 from labelling.desk import Desk
+from tiny_joint import make_joint_model
 
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 
@@ -54,3 +56,17 @@ def desk(tiny_pipeline: CountingPipeline) -> Desk:
     desk.run_model(desk.extract, desk.revision, TEXT, LINES)
     assert desk.problem is None
     return desk
+
+
+@pytest.fixture(scope="session")
+def joint_model(encoder_folder: Callable[[str], Path]) -> Any:
+    """A model that finds entities, of random weights: every type scores somewhat below 0.5 everywhere."""
+    return make_joint_model(encoder_folder("bert"), num_steps=0)
+
+
+@pytest.fixture
+def joint_pipeline(joint_model: Any, monkeypatch: pytest.MonkeyPatch) -> CountingPipeline:
+    """The pipeline of the page, for this test: a tiny model that finds entities."""
+    counting = CountingPipeline(RelationExtractionPipeline(joint_model, device="cpu"))
+    monkeypatch.setattr(model, "pipeline", lambda: counting)
+    return counting

@@ -92,13 +92,13 @@ def test_only_these_endpoints_are_named_and_all_their_parameters_explained(clien
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/extract", "/find_entities"}
     parameters = {p["parameter_name"]: p for p in named["/extract"]["parameters"]}
-    assert list(parameters) == ["text", "entities", "relation_types", "threshold", "top_k"]
+    optional = ["threshold", "top_k", "entity_types", "entity_threshold", "overlap", "multi_label", "return_entities"]
+    assert list(parameters) == ["text", "entities", "relation_types", *optional]
     assert {name: (p["parameter_has_default"], p["parameter_default"]) for name, p in parameters.items()} == {
         "text": (False, None),
         "entities": (True, None),
         "relation_types": (True, ""),
-        "threshold": (True, None),
-        "top_k": (True, None),
+        **dict.fromkeys(optional, (True, None)),
     }
     assert [p["parameter_name"] for p in named["/find_entities"]["parameters"]] == ["text", "recognizer"]
     endpoints = httpx.get(f"{client.src.rstrip('/')}/gradio_api/info", timeout=PATIENCE).json()["named_endpoints"]
@@ -111,11 +111,22 @@ def test_only_these_endpoints_are_named_and_all_their_parameters_explained(clien
         "least probability",
         "ordered pair",
         "types that no entity has",
-        "null lets simple rules find capitalised spans, dates and numbers.",
+        "without these lets simple rules find capitalised spans, dates and numbers.",
         "At most 50.",
-        '"text", "label" and "index".',
+        '"text", "label" and "index", with several of them "mentions"',
+        "Without relation_types the answer is the list of entities.",
     ):
         assert words in text
+
+
+def test_an_entity_of_several_mentions_comes_back_with_all_of_them(client, pipeline):
+    text = f"{TEXT} She died in Passy."
+    entities = [{"mentions": [[0, 11], [32, 35]], "label": "PERSON"}, *ENTITIES[1:]]
+    answer = client.predict(text, entities, NAMES, 0.0, 1, api_name="/extract")
+    expected = pipeline(text, entities=entities, relation_types=NAMES, threshold=0.0, top_k=1)
+    assert [{**relation, "score": 0} for relation in answer] == [{**relation, "score": 0} for relation in expected]
+    heads = [relation["head"] for relation in answer if relation["head"]["index"] == 0]
+    assert [[mention["text"] for mention in head["mentions"]] for head in heads] == [["Marie Curie", "She"]]
 
 
 @pytest.mark.parametrize("entities", [["Marie Curie", "Warsaw"], {"PERSON": ["Marie Curie"], "CITY": ["Warsaw"]}])
@@ -168,6 +179,8 @@ BAD = [
     ((TEXT, ENTITIES, NAMES, None, 1.5), {}, "`top_k` must be a whole number"),
     ((TEXT, ENTITIES, NAMES, None, True), {}, "`top_k` must be a whole number"),
     ((TEXT, ENTITIES, NAMES, None, "2"), {}, "`top_k` must be a whole number"),
+    ((TEXT, ENTITIES, NAMES), {"entity_types": ["PERSON"]}, "for models that find entities, and this one does not"),
+    ((TEXT, ENTITIES, NAMES), {"entity_types": 5}, "The entity types must be names in a list"),
 ]
 
 
@@ -196,7 +209,7 @@ def send(address, blocks):
     (number,) = (key for key, event in blocks.fns.items() if event.api_name == "extract")
 
     def sent(*arguments):
-        values = ", ".join([*arguments, *["null"] * (5 - len(arguments))])
+        values = ", ".join([*arguments, *["null"] * (10 - len(arguments))])
         return ask(address, f'{{"fn_index": {number}, "session_hash": "raw", "data": [{values}]}}')
 
     return sent
