@@ -14,6 +14,7 @@ from documents import DocumentWorkload
 from driving import ALLOCATORS, Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
 from environment import BENCHMARKS, CACHE, code_fingerprint, describe_machine, today
 from measuring import compare, compare_predictions, fastest_calibration, percentile, summarise
+from raw_texts import RawWorkload
 from reporting import load_json, replace_between_markers, save_json
 from tqdm import tqdm
 from workloads import Workload
@@ -23,7 +24,7 @@ TOLERANCE = 1e-4  # by which a score may differ in fp32
 STARTING = 15  # seconds that it takes to start the workers of one workload, about
 _COMPARED_TEXTS = 8
 
-AnyWorkload = TypeVar("AnyWorkload", Workload, DocumentWorkload)
+AnyWorkload = TypeVar("AnyWorkload", Workload, DocumentWorkload, RawWorkload)
 
 
 def sides_of(device: str, python: Path, modules: tuple[str, str], checkpoints: tuple[Path, Path]) -> list[Side]:
@@ -59,7 +60,7 @@ def sides_of(device: str, python: Path, modules: tuple[str, str], checkpoints: t
 
 
 def compare_scores(
-    workloads: Sequence[Workload | DocumentWorkload],
+    workloads: Sequence[Workload | DocumentWorkload | RawWorkload],
     sides: Sequence[Side],
     device: str,
     request_of: Callable[[AnyWorkload], dict[str, Any]],
@@ -85,10 +86,11 @@ def compare_scores(
                 worker.ask("prepare", **request)
             found = original.ask("threshold", quantile=QUANTILE)
             lowest = 0.0 if found["cells"] <= most_cells else found["threshold"]
-            expected = original.ask("compare", threshold=lowest)["predictions"]
+            also = original.ask("compare", threshold=lowest)  # beside predictions, what the others must be told
+            expected = also.pop("predictions")
             checked[workload.name] = {"threshold": found["threshold"], "largest_difference": {}}
             for side in sides[1:]:
-                got = workers[side.name].ask("compare", threshold=lowest)["predictions"]
+                got = workers[side.name].ask("compare", threshold=lowest, **also)["predictions"]
                 difference, worst = compare_predictions(expected, got, lowest)
                 if "fp32" in side.name and difference > TOLERANCE:
                     raise RuntimeError(
@@ -103,7 +105,7 @@ def compare_scores(
 
 
 def measure_inference(
-    workload: Workload | DocumentWorkload,
+    workload: Workload | DocumentWorkload | RawWorkload,
     allocator: str,
     sides: Sequence[Side],
     request: dict[str, Any],
