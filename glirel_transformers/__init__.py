@@ -15,6 +15,7 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .configuration_glirel import GLiRELConfig as GLiRELConfig
+    from .export.joint import ORTModelForJointExtraction as ORTModelForJointExtraction
     from .export.runtime import ORTModelForRelationClassification as ORTModelForRelationClassification
     from .loading import RelationExtractor as RelationExtractor
     from .loading import load_pipeline as load_pipeline
@@ -46,6 +47,7 @@ _HOMES = {
     "GLiRELTokenizer": "tokenization_glirel",
     "GLiRELTrainer": "trainer",
     "GLiRELTrainingArguments": "trainer",
+    "ORTModelForJointExtraction": "export.joint",
     "ORTModelForRelationClassification": "export.runtime",
     "RelationCollator": "trainer",
     "RelationExtractionPipeline": "pipeline_glirel",

@@ -253,7 +253,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 f"{'missing' if relation_token_spans is None else 'given'}. Use the tokenizer saved with the model."
             )
         self._check_entities(mention_word_spans, entity_type_token_spans, entity_type_index, select)
-        nothing = input_ids.new_zeros(len(input_ids), 0, 2)
+        nothing = input_ids.new_zeros(input_ids.shape[0], 0, 2)
         inputs = check_inputs(
             input_ids=input_ids,
             attention_mask=attention_mask,

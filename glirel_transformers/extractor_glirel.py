@@ -24,14 +24,17 @@ from transformers.utils import is_torch_available, logging
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import EncodedTypes, EncodesTypes, TypeCache
 from .evidence_glirel import TextContext, WindowContext, read_sentences
+from .finding_glirel import BatchDecoder, Findings, Search, merge_findings
 from .mentions_glirel import shortened
 from .options_glirel import ExtractionOptions, GroupSize
 from .prompts_glirel import Prompt
 from .requests_glirel import (
+    Entity,
     RelationType,
     Request,
     TextError,
     check_batch_size,
+    read_entity_types,
     read_relation_types,
     read_request,
     text_error,
@@ -58,12 +61,13 @@ _PROMPTS_KEPT = 16
 
 
 class RelationExtractor:
-    r"""Extracts relations of any types between the given entities of a text.
+    r"""Extracts relations of any types between the entities of a text, which are given or, by some models, found.
 
     Args:
         model: a folder or Hub repository, of a checkpoint or of an export; or a model: a
-            [`GLiRELForRelationClassification`], or one that takes numpy arrays, such as
-            `ORTModelForRelationClassification`, for which torch need not be installed.
+            [`GLiRELForRelationClassification`], a [`GLiRELForJointExtraction`], which finds entities as well, or one
+            that takes numpy arrays, such as `ORTModelForRelationClassification`, for which torch need not be
+            installed.
         tokenizer: by default the model's own; also by name.
         device: where the model runs, such as `"cuda:0"`. By default a model stays where it is, and one that is named
             is loaded to the first accelerator there is, else the CPU.
@@ -152,10 +156,21 @@ class RelationExtractor:
                 token-classification pipeline, spaCy or GLiNER gives. Half-open character spans. An entity of several
                 mentions is `{"mentions": [(0, 11), (30, 33)], "label": "PERSON"}`. A surface that is given with a
                 span is compared with the text.
+            entity_types: for a model that finds entities, the names of the types to find, or a dictionary of names
+                with settings, such as `{"person": {"threshold": 0.4, "description": "name of a human being"}}`: a
+                description is what the model reads in place of the name. `entities` may then be left out, or name some
+                that are known: no other entity is found where they are. Without `relation_types`, the result is the
+                list of entities.
+            entity_threshold: probability above which a span is an entity; by default the model's own.
+            overlap: `"flat"` finds no two entities that overlap, `"nested"` none that cross.
+            multi_label: whether an entity may have several types; it then has `scores` of all of them.
+            adjacency_threshold: for a model with a `pair_selection`, which pairs are scored; by default its own.
+            return_entities: gives `{"entities": [...], "relations": [...]}` in place of each list.
             ner: instead of `entities`, a pipeline or any callable that takes a text and returns its entities.
             relation_types: names, or a dictionary of names with settings, such as `{"place of birth": {"head":
-                ["PERSON"], "tail": ["CITY"], "threshold": 0.4, "symmetric": False}}`. Constraints on the entities'
-                types act before `top_k`; a side that is absent admits any type.
+                ["PERSON"], "tail": ["CITY"], "threshold": 0.4, "symmetric": False, "description": "where …"}}`.
+                Constraints on the entities' types act before `top_k`, and where entities are found before anything is
+                scored; a side that is absent admits any type.
             threshold: least probability; by default the model's own, `model.config.threshold`.
             top_k: at most that many relations for each ordered pair; by default all.
             truncation: `"error"` refuses a text that is too long next to the relation types; `"window"` reads it in
@@ -232,6 +247,9 @@ class RelationExtractor:
             check_gives_evidence(self.model.config)
         if used.relation_types is not None:  # for all texts: what is wrong with them is about none
             self._read_types(used.relation_types)
+        if used.entity_types is not None:
+            read_entity_types(used.entity_types)
+            self._check_finds_entities()
         return self._results(iter(inputs), size, used, on_error == "return")
 
     def _results(
@@ -244,7 +262,9 @@ class RelationExtractor:
         constraints, warned = _Constraints(), set[str]()
         for texts in ahead(read) if self._tokenizes_ahead and batch_size > 1 else in_turn(read):
             readable = [text for text in texts if isinstance(text, _Text)]
-            self._run(readable, batch_size)
+            self._run(readable, batch_size, options)
+            for one in readable:
+                one.place_found()
             constraints.add(readable)
             for text in texts:
                 if isinstance(text, TextError) and not returns_errors:
@@ -261,17 +281,52 @@ class RelationExtractor:
         texts = [self._read(item, position, options) for position, item in islice(numbered, num_texts)]
         return partial(self._tokenize, texts, options) if texts else None
 
-    def _run(self, texts: list[_Text], batch_size: int) -> None:
-        """Scores the windows of all texts."""
+    def _run(self, texts: list[_Text], batch_size: int, options: ExtractionOptions) -> None:
+        """Scores the windows of all texts, and finds their entities."""
         for batch in self._batches([window for text in texts for window in text.windows], batch_size):
-            scored = self._score([window.features for window in batch], [window.prompt for window in batch])
+            features, prompts = [window.features for window in batch], [window.prompt for window in batch]
+            findings = [window.findings for window in batch if window.findings is not None]
+            if findings:
+                self._find(batch, findings, options)
+                continue
+            scored = self._score(features, prompts)
             attention = [None] * len(batch) if scored.entity_attention is None else scored.entity_attention
             for window, probabilities, attended in zip(batch, scored.probabilities, attention, strict=True):
                 window.take_scores(probabilities, attended)
 
+    def _find(self, batch: list[Window], findings: list[Findings], options: ExtractionOptions) -> None:
+        """Finds and scores the entities of a batch, in one pass."""
+        num_words = [len(window.features["word_mask"]) for window in batch]
+        decode = BatchDecoder(self.model.config, findings, num_words)
+        scored = self._score(
+            [window.features for window in batch],
+            [window.prompt for window in batch],
+            decode,
+            options.adjacency_threshold,
+        )
+        assert scored.pair_index is not None  # a model that finds entities says which pairs it scored
+        assert scored.pair_mask is not None
+        attention = [None] * len(batch) if scored.entity_attention is None else scored.entity_attention
+        rows = zip(batch, scored.probabilities, scored.pair_index, scored.pair_mask, attention, strict=True)
+        for window, *of_window in rows:
+            window.take_found(*of_window)
+
+    def _check_finds_entities(self) -> None:
+        if not self._finds_entities:
+            raise ValueError(
+                "`entity_types` are for models that find entities, and this one does not (entity_finder='none'). Pass "
+                "`entities`, or `ner=`, a pipeline or callable that finds them."
+            )
+
+    @property
+    def _finds_entities(self) -> bool:
+        return getattr(self.model.config, "entity_finder", "none") != "none"
+
     def _read(self, item: object, position: int, options: ExtractionOptions) -> _Text | TextError:
         try:
-            request = read_request(item, options.relation_types, options.ner, self._read_types)
+            request = read_request(item, options.relation_types, options.ner, self._read_types, options.entity_types)
+            if request.entity_types:
+                self._check_finds_entities()
         except (TypeError, ValueError) as error:
             return text_error(error, position)
         if options.readable_names:
@@ -315,6 +370,7 @@ class RelationExtractor:
         try:
             known = self.tokenizer.read_words([text.request.text])[0] if words is None else words
             self._check_clusters(text.request)
+            text.words = known
             text.windows = self._windows(text, known, options)
             if options.evidence is not None:
                 text.sentences = read_sentences(text.request.text, text.request.sentences)
@@ -334,10 +390,14 @@ class RelationExtractor:
     def _windows(self, text: _Text, words: Words, options: ExtractionOptions) -> list[Window]:
         """The windows of a text that hold at least one pair, each for every group of relation types."""
         request = text.request
-        spans = self._align(text, words, options.alignment)
-        if not request.relation_types:
+        spans = text.spans = self._align(text, words, options.alignment)
+        if not words.num_words or not (request.relation_types or request.entity_types):
             return []
-        prompts = self._prompts_of(tuple(relation.wording for relation in request.relation_types), options.group_size)
+        prompts = self._prompts_of(
+            tuple(relation.wording for relation in request.relation_types),
+            options.group_size,
+            tuple(one.wording for one in request.entity_types) if self._finds_entities else None,
+        )
         longest = max(prompts, key=lambda prompt: len(prompt.token_ids))
         room = self.tokenizer.room(longest)
         text.is_split = options.truncation == "window" and not room.fits(words, len(spans))
@@ -347,11 +407,26 @@ class RelationExtractor:
         if text.is_split and getattr(self.model, "reads_segments", False):
             places, segments = [(0, words.num_words)], places  # encoded one by one, and then put together again
         entity_of = [number for number, entity in enumerate(request.entities) for _ in entity.mentions]
+        search = self._search(request, options) if self._finds_entities else None
         windows: list[Window] = []
         for where, inside in mentions_inside(spans, places):
             mentions = [spans[m] for m in inside], [entity_of[m] for m in inside]
-            windows += self._build(prompts, words, where, mentions, options.self_pairs, segments)
+            windows += self._build(prompts, words, where, mentions, options.self_pairs, segments, search, request)
         return windows
+
+    def _search(self, request: Request, options: ExtractionOptions) -> Search:
+        """What is looked for in a text."""
+        config = self.model.config
+        threshold = config.entity_threshold if options.entity_threshold is None else options.entity_threshold
+        return Search(
+            request.entity_types,
+            request.relation_types,
+            threshold,
+            options.overlap,
+            options.multi_label,
+            options.self_pairs,
+            config.max_candidates,
+        )
 
     def _build(
         self,
@@ -361,14 +436,18 @@ class RelationExtractor:
         mentions: tuple[list[Span], list[int]],
         self_pairs: bool,
         segments: list[Span] | None,
+        search: Search | None,
+        request: Request,
     ) -> Iterator[Window]:
         """A part of a text after each prompt; `mentions` are the word spans of its mentions, and their entities.
 
-        With `segments` it is the whole text, of which the encoder reads these word spans one by one.
+        With `segments` it is the whole text, of which the encoder reads these word spans one by one. With `search`,
+        entities are found in it.
         """
         spans, entity_of = mentions
         entities = sorted(set(entity_of))
-        if len(entities) < (1 if self_pairs else 2):
+        finds = search is not None and bool(search.entity_types)
+        if not finds and len(entities) < (1 if self_pairs else 2):
             return
         number = {entity: position for position, entity in enumerate(entities)}
         first = 0
@@ -377,8 +456,13 @@ class RelationExtractor:
             features = self.tokenizer.build(prompt, words, spans, window, entity_numbers, self_pairs, segments)
             columns = (first, first + prompt.num_relations)
             pairs = np.array(entities, dtype=np.int64)[features["pair_index"]]
-            if len(pairs):
-                yield Window(features, prompt, window, entities, pairs, columns)
+            found = Window(features, prompt, window, entities, pairs, columns)
+            if search is not None:
+                given = [(start - window[0], end - window[0]) for start, end in spans]
+                labels = [request.entities[entity].labels for entity in entities]
+                found.findings = Findings(search, given, entity_numbers, labels)
+            if finds or len(pairs):
+                yield found
             first = columns[1]
 
     def _align(self, text: _Text, words: Words, alignment: str) -> list[Span]:
@@ -396,13 +480,20 @@ class RelationExtractor:
         text.collapse = collapse
         return spans
 
-    def _prompts_of(self, names: tuple[str, ...], group_size: GroupSize) -> list[Prompt]:
+    def _prompts_of(
+        self, names: tuple[str, ...], group_size: GroupSize, entity_types: tuple[str, ...] | None
+    ) -> list[Prompt]:
         """The prompt of each group of relation types, kept for the next text that asks for the same."""
-        key = (names, group_size)
+        key = (names, group_size, entity_types)
         prompts = self._prompts.get(key)
         if prompts is None:
-            groups = group_relation_types(self.tokenizer, names, group_size)
-            prompts = [self.tokenizer.read_prompt(group) for group in groups]
+            groups = group_relation_types(self.tokenizer, names, group_size) or [[]]
+            prompts = [
+                self.tokenizer.read_prompt(group)
+                if entity_types is None
+                else self.tokenizer.read_prompt(group, entity_types)
+                for group in groups
+            ]
             if len(self._prompts) >= _PROMPTS_KEPT:
                 self._prompts.clear()
             self._prompts[key] = prompts
@@ -441,14 +532,14 @@ class RelationExtractor:
 
     def _select(
         self, text: _Text, options: ExtractionOptions, warned: set[str]
-    ) -> list[dict[str, object]] | RelationScores:
+    ) -> list[dict[str, object]] | dict[str, list[dict[str, object]]] | RelationScores:
         """Merges the windows of a text, and selects its relations; `warned` is what this call has warned of."""
         request = text.request
-        pair_index, merged = merge_windows(text.windows, len(request.entities), len(request.relation_types))
+        pair_index, merged = merge_windows(text.windows, len(text.entities), len(request.relation_types))
         threshold = float(self.model.config.threshold)
         scores = RelationScores(
             request.text,
-            request.entities,
+            text.entities,
             request.relation_types,
             pair_index,
             merged,
@@ -456,6 +547,7 @@ class RelationExtractor:
             options.self_pairs,
             text.collapse,
             text.context(),
+            num_left_out=text.num_left_out,
         )
         if options.coreference and request.relation_types:
             scores = scores.merge_coreferent(self._coreference_label)
@@ -464,7 +556,15 @@ class RelationExtractor:
         if text.collapse is not None and "collapse" not in warned:
             warned.add("collapse")
             logger.warning("Text %d: %s. Further texts of this kind are not named.", text.position, text.collapse)
-        if text.is_split and scores.num_unscored_pairs:
+        if text.num_left_out:
+            logger.warning(
+                "Text %d: %d entities beyond the likeliest %d were left out. Raise `entity_threshold`, or "
+                "max_candidates in the model's configuration.",
+                text.position,
+                text.num_left_out,
+                self.model.config.max_candidates,
+            )
+        if text.is_split and not request.entity_types and scores.num_unscored_pairs:
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
                 "scored.",
@@ -472,7 +572,11 @@ class RelationExtractor:
                 scores.num_pairs,
                 self.tokenizer.limits,
             )
-        return scores.select(options.threshold, options.top_k, options.evidence)
+        entities = [entity.to_dict() for entity in scores.entities]
+        if not request.asks_for_relations and not options.return_entities:
+            return entities
+        relations = scores.select(options.threshold, options.top_k, options.evidence)
+        return {"entities": entities, "relations": relations} if options.return_entities else relations
 
 
 @dataclass
@@ -486,6 +590,27 @@ class _Text:
     collapse: str | None = None  # what `ner` found that the model cannot tell apart
     sentences: list[Span] | None = None  # where evidence is asked for
     word_starts: list[int] = field(default_factory=list)  # likewise
+    words: Words | None = None
+    spans: list[Span] = field(default_factory=list)  # of the mentions that are given, in words
+    entities: list[Entity] = field(default_factory=list)  # given and found, once it was read
+
+    def place_found(self) -> None:
+        """Puts together what was found in its windows, once they were read."""
+        self.entities = self.request.entities
+        found = [(window, window.findings) for window in self.windows if window.findings is not None]
+        if not found or self.words is None:
+            return
+        windows = [(findings, window.span) for window, findings in found]
+        self.entities, places = merge_findings(
+            self.request.entities, self.spans, windows, self.request.text, self.words
+        )
+        for (window, _), of_window in zip(found, places, strict=True):
+            window.place_found(window.entities, of_window)
+
+    @property
+    def num_left_out(self) -> int:
+        """How many entities were found beyond those that are related."""
+        return sum(window.findings.num_left_out for window in self.windows if window.findings is not None)
 
     def context(self) -> TextContext | None:
         """Where evidence is found, if it is asked for."""
@@ -508,7 +633,7 @@ class _Constraints:
 
     def add(self, texts: Iterable[_Text]) -> None:
         for text in texts:
-            self._labels.update(entity.label for entity in text.request.entities)
+            self._labels.update(label for entity in text.entities for label in entity.labels or {None})
             for relation in text.request.relation_types:
                 if relation.is_constrained:
                     self._types[relation.name, relation.head, relation.tail] = relation

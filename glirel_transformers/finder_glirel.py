@@ -154,8 +154,8 @@ class CandidateSelection:
         place = chosen.masked_fill(~is_likely.gather(1, chosen), scores.shape[1]).sort(dim=1).values
         mask = place < scores.shape[1]
         place = place.clamp(max=max(scores.shape[1] - 1, 0))
-        mentions = gather_items(spans.expand(len(scores), -1, -1), place) * mask.unsqueeze(-1)
-        pair_index = all_pairs(count, scores.device).expand(len(scores), -1, -1)
+        mentions = gather_items(spans.expand(scores.shape[0], -1, -1), place) * mask.unsqueeze(-1)
+        pair_index = all_pairs(count, scores.device).expand(scores.shape[0], -1, -1)
         pair_mask = mask.gather(1, pair_index[..., 0]) & mask.gather(1, pair_index[..., 1])
         return inputs._replace(
             mention_word_spans=mentions,
@@ -169,7 +169,7 @@ class CandidateSelection:
     def best(self, logits: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """The probability of each span's best type `(batch, spans)`, −1 in padding, and the spans `(1, spans, 2)`."""
         probabilities = self.finder.probabilities(logits)
-        lowest = -torch.ones_like(probabilities[..., :1])
+        lowest = probabilities.new_full((*probabilities.shape[:-1], 1), -1.0)  # where there is no type
         real_types = inputs.entity_type_mask[:, None, None]
         scores = torch.cat([probabilities.masked_fill(~real_types, -1.0), lowest], dim=-1).amax(-1)
         num_words, num_widths = scores.shape[1:]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .configuration_glirel import GLiRELConfig
 from .finder_glirel import reaches_into_padding
@@ -69,6 +70,13 @@ def _targets(holds: Tensor, is_unknown: Tensor, labels: Tensor) -> Tensor:
 
 
 TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {"span": span_targets, "token": token_targets}
+
+
+def with_added(labels: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Labels `(batch, n, types)` with a 0 for whatever was added after what they are of, up to `mask` `(batch, m)`."""
+    if labels is None or mask is None:
+        return labels
+    return functional.pad(labels, (0, 0, 0, max(mask.shape[1] - labels.shape[1], 0)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .configuration_glirel import GLiRELConfig
 from .entities_glirel import EndpointMentions
 from .finder_glirel import CandidateSelection
 from .heads_glirel import GLiRELHead
-from .joint_losses_glirel import JointLosses
+from .joint_losses_glirel import JointLosses, with_added
 from .losses_glirel import check_labels
 from .outputs_glirel import GLiRELJointExtractionOutput, GLiRELModelOutput, GLiRELRelationClassificationOutput
 from .pretrained_glirel import GLiRELPreTrainedModel
@@ -160,7 +160,8 @@ class GLiRELForJointExtraction(GLiRELHead):
                 that is given is an entity of the type, 0 where it is not, −100 where that is unknown. No other span
                 is an entity of any type.
             entity_threshold, adjacency_threshold (`float`): by default the configuration's.
-            select: takes the place of the choice of candidates.
+            select: takes the place of the choice of candidates. Where entities are given it may add some to them, and
+                pairs, which come after those that are given: the added ones are of no type and have no relation.
 
         Returns:
             [`GLiRELJointExtractionOutput`].
@@ -213,6 +214,11 @@ class GLiRELForJointExtraction(GLiRELHead):
         cell_mask = outputs.pair_mask.unsqueeze(2) & outputs.relation_mask.unsqueeze(1)
         if not torch.compiler.is_compiling():
             self._check_finite(logits, cell_mask)
+        if select is not None and not finds:
+            labels, entity_labels = (
+                with_added(labels, outputs.pair_mask),
+                with_added(entity_labels, outputs.mention_mask),
+            )
         losses = JointLosses.of(config, self.relation_loss, outputs, labels, entity_labels)
         return GLiRELJointExtractionOutput(
             loss=losses.total,

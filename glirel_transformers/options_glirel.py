@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from .decoding_glirel import Overlap
 from .mentions_glirel import shortened
 from .requests_glirel import Recognizer, check_flag, check_probability, check_top_k, is_count
 from .text_glirel import check_alignment
@@ -21,6 +22,7 @@ class ExtractionOptions:
     """
 
     relation_types: object = None
+    entity_types: object = None
     ner: Recognizer | None = None
     threshold: float | None = None
     top_k: int | None = None
@@ -32,20 +34,31 @@ class ExtractionOptions:
     group_size: GroupSize = None
     coreference: bool = False
     evidence: int | None = None
+    return_entities: bool = False
+    entity_threshold: float | None = None
+    overlap: Overlap = "flat"
+    multi_label: bool = False
+    adjacency_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.truncation not in ("error", "window"):
             raise ValueError(f"`truncation` must be 'error' or 'window': got {shortened(self.truncation)}.")
         check_alignment(self.alignment)
-        if self.threshold is not None:
-            check_probability(self.threshold, "`threshold`")
+        for name in ("threshold", "entity_threshold", "adjacency_threshold"):
+            if (value := getattr(self, name)) is not None:
+                check_probability(value, f"`{name}`")
+        if self.overlap not in ("flat", "nested"):
+            raise ValueError(f"`overlap` must be 'flat' or 'nested': got {shortened(self.overlap)}.")
         check_top_k(self.top_k)
         if self.ner is not None and not callable(self.ner):
             raise TypeError(
                 f"`ner` must be callable, taking a text and returning its entities: got {shortened(self.ner)}."
             )
-        for name in ("return_scores", "self_pairs", "readable_names", "coreference"):
+        flags = ("return_scores", "self_pairs", "readable_names", "coreference", "return_entities", "multi_label")
+        for name in flags:
             check_flag(getattr(self, name), name)
+        if self.return_entities and self.return_scores:
+            raise ValueError("`return_scores` has the entities already. Leave `return_entities` out.")
         check_group_size(self.group_size)
         if self.evidence is not None and self.coreference:
             raise ValueError("`evidence` is of pairs that the model reads, and `coreference` merges them. Choose one.")

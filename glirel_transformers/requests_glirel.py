@@ -15,8 +15,9 @@ from .text_glirel import check_relation_types
 Recognizer = Callable[[str], object]
 """Takes a text and returns its entities, in any form that [`read_entities`] reads."""
 
-_SETTINGS = ("head", "tail", "threshold", "symmetric")
-_ITEM_KEYS = ("text", "entities", "relation_types")
+_SETTINGS = ("head", "tail", "threshold", "symmetric", "description")
+_ENTITY_SETTINGS = ("threshold", "description")
+_ITEM_KEYS = ("text", "entities", "relation_types", "entity_types")
 
 
 class TextError(ValueError):
@@ -64,7 +65,7 @@ class RelationType:
         threshold: probability from which it counts as predicted; `None` leaves it to the call.
         symmetric: whether it holds in both directions alike; it is then reported once, in the direction that scores
             higher.
-        asked_as: the words that the model reads in place of the name; by default the name.
+        asked_as: the words that the model reads in place of the name, such as a description; by default the name.
     """
 
     name: str
@@ -86,14 +87,36 @@ class RelationType:
 
 
 @dataclass(frozen=True)
+class EntityType:
+    """An entity type that is to be found.
+
+    Args:
+        name: any words.
+        threshold: probability above which a span is one; `None` leaves it to the call.
+        asked_as: the words that the model reads in place of the name, such as a description; by default the name.
+    """
+
+    name: str
+    threshold: float | None = None
+    asked_as: str | None = None
+
+    @property
+    def wording(self) -> str:
+        """What the model reads."""
+        return self.name if self.asked_as is None else self.asked_as
+
+
+@dataclass(frozen=True)
 class Request:
     """One text with all that is asked of it."""
 
     text: str
-    entities: list[Entity]
+    entities: list[Entity]  # that are known
     relation_types: list[RelationType]
     are_found: bool = False  # the entities, by `ner`: nobody chose them
     sentences: object = None  # half-open character spans, where they are known
+    entity_types: tuple[EntityType, ...] = ()  # that are to be found
+    asks_for_relations: bool = True
 
 
 def read_relation_types(relation_types: object) -> list[RelationType]:
@@ -101,7 +124,8 @@ def read_relation_types(relation_types: object) -> list[RelationType]:
 
     Args:
         relation_types: a list of names, or a dictionary of names with their settings: `head` and `tail` (entity
-            types that the side admits; absent means any), `threshold`, `symmetric`. `None` stands for no settings.
+            types that the side admits; absent means any), `threshold`, `symmetric`, `description` (what the model
+            reads in place of the name). `None` stands for no settings.
 
     Raises:
         TypeError, ValueError: for names that are empty, repeated or not strings, and for unknown or wrong settings.
@@ -112,21 +136,72 @@ def read_relation_types(relation_types: object) -> list[RelationType]:
         check_text(name, f"relation_types[{position}]")
     if not isinstance(relation_types, Mapping):
         return [RelationType(name) for name in names]
-    return [_read_settings(name, {} if settings is None else settings) for name, settings in relation_types.items()]
+    types = [_read_settings(name, {} if settings is None else settings) for name, settings in relation_types.items()]
+    _check_wordings("relation_types", [one.wording for one in types])
+    return types
+
+
+def read_entity_types(entity_types: object) -> tuple[EntityType, ...]:
+    """Brings entity types to one form.
+
+    Args:
+        entity_types: a list of names, or a dictionary of names with their settings: `threshold`, `description` (what
+            the model reads in place of the name). `None` stands for no settings.
+
+    Raises:
+        TypeError, ValueError: for names that are empty, repeated or not strings, and for unknown or wrong settings.
+    """
+    check_relation_types(list(entity_types) if isinstance(entity_types, Mapping) else entity_types, "entity_types")
+    names = list(cast("Iterable[str]", entity_types))
+    for position, name in enumerate(names):
+        check_text(name, f"entity_types[{position}]")
+    if not isinstance(entity_types, Mapping):
+        return tuple(map(EntityType, names))
+    types = []
+    for name, settings in entity_types.items():
+        known = _check_settings(f"entity type {name!r}", {} if settings is None else settings, _ENTITY_SETTINGS)
+        types.append(EntityType(name, *_common_settings(f"entity type {name!r}", known)))
+    _check_wordings("entity_types", [one.wording for one in types])
+    return tuple(types)
+
+
+def _check_settings(what: str, settings: object, known: tuple[str, ...]) -> Mapping[str, object]:
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"The settings of {what} must be a dictionary: got {shortened(settings)}.")
+    if unknown := sorted(set(settings) - set(known)):
+        raise ValueError(f"{what[0].upper()}{what[1:]} has unknown settings {unknown}; known are {list(known)}.")
+    return settings
+
+
+def _common_settings(what: str, settings: Mapping[str, object]) -> tuple[float | None, str | None]:
+    """The threshold and the description."""
+    threshold, description = settings.get("threshold"), settings.get("description")
+    if threshold is not None:
+        check_probability(threshold, f"The threshold of {what}")
+    if description is not None:
+        if not isinstance(description, str):
+            raise TypeError(f"The description of {what} must be a string: got {shortened(description)}.")
+        check_text(description, f"The description of {what}")
+        if not description.strip():
+            raise ValueError(f"The description of {what} is empty. Write one, or leave it out.")
+    return threshold, description  # type: ignore[return-value]  # they were checked
+
+
+def _check_wordings(where: str, wordings: list[str]) -> None:
+    """Refuses types that a model would read alike."""
+    if repeated := [wording for wording in wordings if wordings.count(wording) > 1]:
+        raise ValueError(f"{where}: two types are read as {shortened(repeated[0])}. Describe each in its own words.")
 
 
 def _read_settings(name: str, settings: object) -> RelationType:
-    if not isinstance(settings, Mapping):
-        raise TypeError(f"The settings of relation type {name!r} must be a dictionary: got {shortened(settings)}.")
-    if unknown := sorted(set(settings) - set(_SETTINGS)):
-        raise ValueError(f"Relation type {name!r} has unknown settings {unknown}; known are {list(_SETTINGS)}.")
-    threshold, symmetric = settings.get("threshold"), settings.get("symmetric", False)
-    if threshold is not None:
-        check_probability(threshold, f"The threshold of relation type {name!r}")
+    what = f"relation type {name!r}"
+    known = _check_settings(what, settings, _SETTINGS)
+    threshold, description = _common_settings(what, known)
+    symmetric = known.get("symmetric", False)
     if not isinstance(symmetric, bool):
         raise TypeError(f"`symmetric` of relation type {name!r} must be True or False: got {shortened(symmetric)}.")
     return RelationType(
-        name, _read_side(name, "head", settings), _read_side(name, "tail", settings), threshold, symmetric
+        name, _read_side(name, "head", known), _read_side(name, "tail", known), threshold, symmetric, description
     )
 
 
@@ -177,17 +252,18 @@ def read_request(
     relation_types: object,
     ner: Recognizer | None,
     read_types: Callable[[object], list[RelationType]] = read_relation_types,
+    entity_types: object = None,
 ) -> Request:
     """What is asked of one text.
 
     Args:
-        item: a text, or a dictionary with `text` and optionally `entities`, `relation_types` and `sentences`. What is
-            absent or
-            `None` there is as the call says. Other keys are left alone, so that rows of a data set can be passed,
-            unless they look like misspellings of these.
+        item: a text, or a dictionary with `text` and optionally `entities`, `relation_types`, `entity_types` and
+            `sentences`. What is absent or `None` there is as the call says. Other keys are left alone, so that rows of
+            a data set can be passed, unless they look like misspellings of these.
         relation_types: of the call.
         ner: of the call; finds the entities of a text that has none of its own.
         read_types: how relation types are read.
+        entity_types: of the call, that are to be found; then neither entities nor relation types are needed.
 
     Raises:
         TypeError, ValueError: when it cannot be understood; the message names the value and the cure.
@@ -200,15 +276,28 @@ def read_request(
         raise TypeError(f"A text must be a string, alone or as 'text' of a dictionary: got {shortened(item)}.")
     asked = given.get("relation_types")
     asked = relation_types if asked is None else asked
-    if asked is None:
+    to_find = given.get("entity_types")
+    to_find = entity_types if to_find is None else to_find
+    types = () if to_find is None else read_entity_types(to_find)
+    if asked is None and to_find is None:
         raise ValueError(
             "No `relation_types`: pass the names of the relations to look for, such as ['place of birth']."
         )
     entities = given.get("entities")
-    found = _find_entities(text, ner) if entities is None else entities
-    of_text = read_entities(found, text)
-    request = Request(text, of_text, read_types(asked), are_found=entities is None, sentences=given.get("sentences"))
-    _check_labels(request)
+    are_found = entities is None and (ner is not None or to_find is None)
+    if are_found:
+        entities = _find_entities(text, ner)
+    request = Request(
+        text,
+        read_entities(entities, text) if are_found or entities is not None else [],
+        [] if asked is None else read_types(asked),
+        are_found=are_found,
+        sentences=given.get("sentences"),
+        entity_types=types,
+        asks_for_relations=asked is not None,
+    )
+    if not types:
+        _check_labels(request)
     return request
 
 
@@ -233,7 +322,8 @@ def _check_keys(item: Mapping[str, object]) -> None:
 def _find_entities(text: str, ner: Recognizer | None) -> object:
     if ner is None:
         raise ValueError(
-            "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them."
+            "No `entities`: pass the entities of the text, or `ner=`, a pipeline or callable that finds them; or "
+            "`entity_types`, for a model that finds entities."
         )
     try:
         return ner(text) if text else []
@@ -264,7 +354,9 @@ def with_readable_names(relation_types: list[RelationType]) -> list[RelationType
     names = {relation.name for relation in relation_types}
     return [
         replace(relation, asked_as=wording)
-        if wordings.count(wording) == 1 and (wording == relation.name or wording not in names)
+        if relation.asked_as is None
+        and wordings.count(wording) == 1
+        and (wording == relation.name or wording not in names)
         else relation
         for relation, wording in zip(relation_types, wordings, strict=True)
     ]
@@ -272,11 +364,13 @@ def with_readable_names(relation_types: list[RelationType]) -> list[RelationType
 
 __all__ = [
     "Entity",
+    "EntityType",
     "Mention",
     "RelationType",
     "TextError",
     "check_surface",
     "list_entities",
     "read_entities",
+    "read_entity_types",
     "read_relation_types",
 ]

@@ -24,6 +24,8 @@ from .tokenization_glirel import GLiRELTokenizer
 if is_torch_available():
     import torch
 
+    from .inputs_glirel import Inputs
+
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "float64")
 Features = dict[str, np.ndarray]
 
@@ -33,10 +35,28 @@ class Scored(NamedTuple):
 
     probabilities: np.ndarray  # (batch, pairs, relations)
     entity_attention: np.ndarray | None  # (batch, entities, words)
+    pair_index: np.ndarray | None = None  # (batch, pairs, 2), of a model that finds entities
+    pair_mask: np.ndarray | None = None  # (batch, pairs), likewise
 
 
-ScoreFunction = Callable[[Sequence[Features], Sequence[Prompt]], Scored]
-"""Takes the features of texts, and the prompt of each."""
+class Decodes(Protocol):
+    """What a model that finds entities asks in the middle of its pass, see [`BatchDecoder`]."""
+
+    def __call__(self, entity_logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Tensors of mentions and pairs, from logits of entities."""
+
+
+class ScoreFunction(Protocol):
+    """Takes the features of texts, and the prompt of each; for a model that finds entities also what decodes them."""
+
+    def __call__(
+        self,
+        features: Sequence[Features],
+        prompts: Sequence[Prompt],
+        decode: Decodes | None = None,
+        adjacency_threshold: float | None = None,
+    ) -> Scored:
+        """The scores of a batch."""
 
 
 class ScoresPairs(Protocol):
@@ -104,29 +124,65 @@ class _Scores:
 class _ArrayScores(_Scores):
     """Scores of a model that takes numpy arrays."""
 
-    def __call__(self, features: Sequence[Features], prompts: Sequence[Prompt]) -> Scored:
-        output = _checked(self.model(**self._batch(features, prompts)), self.model)
+    def __call__(
+        self,
+        features: Sequence[Features],
+        prompts: Sequence[Prompt],
+        decode: Decodes | None = None,
+        adjacency_threshold: float | None = None,
+    ) -> Scored:
+        found = {} if decode is None else {"select": decode, "adjacency_threshold": adjacency_threshold}
+        output = _checked(self.model(**self._batch(features, prompts), **found), self.model)
         with np.errstate(over="ignore"):  # the lowest number stands for padding, and becomes 0
             scores = 1 / (1 + np.exp(-cast("np.ndarray", output.decision_logits)))
-        return Scored(scores, cast("np.ndarray | None", output.entity_attention))
+        attention = cast("np.ndarray | None", output.entity_attention)
+        if decode is None:
+            return Scored(scores, attention)
+        pairs = (cast("np.ndarray", getattr(output, name)) for name in ("pair_index", "pair_mask"))
+        return Scored(scores, attention, *pairs)
 
 
 @dataclass
 class _TorchScores(_Scores):
     """Scores of a model on torch, wherever it is. It is run as in inference, and left as it was."""
 
-    def __call__(self, features: Sequence[Features], prompts: Sequence[Prompt]) -> Scored:
+    def __call__(
+        self,
+        features: Sequence[Features],
+        prompts: Sequence[Prompt],
+        decode: Decodes | None = None,
+        adjacency_threshold: float | None = None,
+    ) -> Scored:
         device = self.model.device
+        found: dict[str, object] = {}
+        if decode is not None:
+            found = {"select": _TorchDecoder(decode), "adjacency_threshold": adjacency_threshold}
         with torch.no_grad(), _current(device), _evaluating(self.model):
             arrays = self._batch(features, prompts)
             batch = BatchEncoding({name: torch.from_numpy(array) for name, array in arrays.items()}).to(device)
             if "type_states" in batch:
                 weights = next(cast("torch.nn.Module", self.model).parameters())
                 batch["type_states"] = batch["type_states"].to(weights.dtype)
-            output = _checked(self.model(**batch), self.model)
+            output = _checked(self.model(**batch, **found), self.model)
             scores = output.decision_logits.float().sigmoid().cpu().numpy()
-            attention = output.entity_attention
-        return Scored(scores, None if attention is None else attention.float().cpu().numpy())
+            attention = None if output.entity_attention is None else output.entity_attention.float().cpu().numpy()
+            if decode is None:
+                return Scored(scores, attention)
+            pairs = (getattr(output, name).cpu().numpy() for name in ("pair_index", "pair_mask"))
+        return Scored(scores, attention, *pairs)
+
+
+@dataclass
+class _TorchDecoder:
+    """Lets a model on torch ask what works on numpy arrays."""
+
+    decode: Decodes
+
+    def __call__(self, entity_logits: torch.Tensor, inputs: Inputs) -> Inputs:
+        arrays = self.decode(entity_logits.float().cpu().numpy())
+        tensors = {name: torch.from_numpy(array).to(entity_logits.device) for name, array in arrays.items()}
+        changed: dict[str, Any] = {"mention_entity": None, "entity_mask": tensors["mention_mask"], **tensors}
+        return inputs._replace(**changed)
 
 
 def _checked(output: object, model: ScoresPairs) -> GLiRELRelationClassificationOutput:

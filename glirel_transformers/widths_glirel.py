@@ -80,7 +80,7 @@ class MLPMentions(WidthMentions):
 
 
 class CatMentions(WidthMentions):
-    """`ReLU(W [h_i ; q_width])`, its two parts once for each word and each width."""
+    """`ReLU(W [h_i ; q_width])`, where a query is a part of 128 numbers of the flattened `queries`."""
 
     query_size = 128
 
@@ -94,7 +94,9 @@ class CatMentions(WidthMentions):
     def of_widths(self, word_states: Tensor) -> Tensor:
         shape = (*word_states.shape[:2], self.max_width, -1)
         words = word_states.unsqueeze(2).expand(shape)
-        return functional.relu(self.projection(torch.cat([words, self.queries.t().expand(shape)], dim=-1)))
+        # Read as the original reads them: in the order of memory, and not as columns.
+        queries = self.queries.view(self.max_width, self.query_size).expand(shape)
+        return functional.relu(self.projection(torch.cat([words, queries], dim=-1)))
 
 
 class ConvMentions(WidthMentions):

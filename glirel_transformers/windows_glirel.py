@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from .finding_glirel import Findings
 from .prompts_glirel import Prompt, Room
 from .text_glirel import Span, Words
 from .tokenization_glirel import GLiRELTokenizer
@@ -31,6 +32,8 @@ class Window:
         columns: the relation types that it is asked for, half-open, among all of the text.
         scores: probabilities `(pairs, relations)`, once it is scored.
         attention: what the entities attend to, `(entities, words)`, once it is scored and if the model says so.
+        findings: what is known and found in it, of a model that finds entities. Until [`place_found`], `pair_index` is
+            among those of this window.
     """
 
     features: dict[str, np.ndarray]
@@ -41,11 +44,38 @@ class Window:
     columns: Span
     scores: np.ndarray | None = None
     attention: np.ndarray | None = None
+    findings: Findings | None = None
 
     @property
     def num_tokens(self) -> int:
         """Length of the encoder's input."""
         return len(self.features["input_ids"])
+
+    def take_found(
+        self, scores: np.ndarray, pair_index: np.ndarray, pair_mask: np.ndarray, attention: np.ndarray | None
+    ) -> None:
+        """Keeps its scores and pairs, of a model that finds entities, likewise."""
+        first, last = self.columns
+        rows = np.flatnonzero(pair_mask)
+        order = np.lexsort(pair_index[rows].T[::-1])
+        rows = rows[order]
+        self.pair_index = pair_index[rows]
+        self.scores = scores[rows, : last - first]
+        if attention is not None:
+            self.attention = attention[:, : len(self.features["word_mask"])]
+        self.features = {}
+
+    def place_found(self, known: list[int], found: list[int]) -> None:
+        """Says where this window's entities are among those of the whole text; −1 drops one with its pairs."""
+        places = np.array([*known, *found], dtype=np.int64)
+        is_kept = (places >= 0) if len(places) else np.zeros(0, dtype=np.bool_)
+        self.entities = places[is_kept].tolist()
+        if self.attention is not None:  # and without candidates that are no entities
+            self.attention = self.attention[: len(places)][is_kept]
+        rows = is_kept[self.pair_index].all(-1) if len(self.pair_index) else np.zeros(0, dtype=np.bool_)
+        self.pair_index = places[self.pair_index[rows]] if rows.any() else self.pair_index[:0]
+        if self.scores is not None:
+            self.scores = self.scores[rows]
 
     def take_scores(self, scores: np.ndarray, attention: np.ndarray | None) -> None:
         """Keeps its scores, cut from those of a padded batch, and drops what they were made from."""

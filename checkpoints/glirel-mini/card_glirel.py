@@ -25,6 +25,7 @@ _STOCK_TITLE = "# Model Card for Model ID"  # how the empty card of transformers
 _STOCK_TRAINING = "## Training procedure"  # where the card that transformers' Trainer writes turns to the training
 _SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
 _NAMES_IN_CARD = 10  # relation types trained on that a card names
+_NUMBERS = ("an ONNX graph", "two ONNX graphs", "three ONNX graphs")
 _COMPARED = "## Compared with the model in PyTorch"
 
 _HEAD = """---
@@ -35,10 +36,16 @@ _HEAD = """---
 {% if sign %}
 {{ sign }}
 {% endif %}
+{% if finds_entities -%}
+A [GLiNER-Relex](https://arxiv.org/abs/2605.10108) model{{ made }}: given a text, names of entity types and names of
+relations, one forward pass finds the entities and scores their pairs against every relation.
+{%- else -%}
 A [GLiREL](https://arxiv.org/abs/2501.03172) model{{ made }}: given a text, its entities and any relation names, one
 forward pass scores every ordered entity pair against every relation.
+{%- endif %}
 {% if converted %}
-Converted from a checkpoint of the original `glirel` package, with the same scores and under that checkpoint's licence.
+Converted from a checkpoint of the original `{{ converted }}` package, with the same scores and under that checkpoint's
+licence.
 `glirel convert --reverse` writes the original format again.
 {% endif %}
 | | |
@@ -56,8 +63,14 @@ from transformers import pipeline
 extract = pipeline("relation-extraction", model="{{ name }}", trust_remote_code=True)
 extract(
     "Marie Curie was born in Warsaw.",
+    {%- if finds_entities %}
+    entity_types=["person", "city"],
+    relation_types=["place of birth", "spouse"],
+    return_entities=True,
+    {%- else %}
     entities=[{"start": 0, "end": 11, "label": "PERSON"}, {"start": 24, "end": 30, "label": "CITY"}],
     relation_types=["place of birth", "spouse"],
+    {%- endif %}
 )
 ```
 
@@ -69,7 +82,12 @@ _EXPORT = """## Inputs and outputs
 
 All axes are dynamic. No threshold is in the graph. The tokenizer in this folder makes the inputs
 {%- if apart %}; `labels.onnx` reads relation types, once for any number of texts, and makes `type_states`, and
-`relation_index` says which of them each text is asked for{% endif %}. `mention_entity` is the entity of each mention.
+`relation_index`{% if finder %} and `entity_type_index` say{% else %} says{% endif %} which of them each text is asked
+for{% endif %}. `mention_entity` is the entity of each mention.
+{%- if finder %}
+`model.onnx` reads a text and gives `entity_logits`, of which you choose entities and pairs; `relations.onnx` scores
+them, and takes everything else that `model.onnx` gives.
+{%- endif %}
 {% for file, (inputs, outputs) in graphs.items() %}
 | input of `{{ file }}` | shape |
 |---|---|
@@ -94,9 +112,15 @@ from glirel_transformers import RelationExtractor
 from glirel_transformers.export import ORTModelForRelationClassification
 
 extract = RelationExtractor(ORTModelForRelationClassification.from_pretrained("{{ name }}"))
+{%- if finder %}
+extract(
+    "Marie Curie was born in Warsaw.", entity_types=["person", "city"], relation_types=["place of birth", "spouse"]
+)
+{%- else %}
 extract(
     "Marie Curie was born in Warsaw.", entities=[(0, 11), (24, 30)], relation_types=["place of birth", "spouse"]
 )
+{%- endif %}
 ```
 
 Neither this nor the following needs torch, which `pip install --no-deps` leaves out. With transformers and ONNX
@@ -112,20 +136,60 @@ session = onnxruntime.InferenceSession("{{ name }}/model.onnx")
 batch = dict(
     tokenizer(
         ["Marie Curie was born in Warsaw."],
-        entities=[[(0, 11), (24, 30)]],
+        {% if finder %}entity_types=["person", "city"]{% else %}entities=[[(0, 11), (24, 30)]]{% endif %},
         relation_types=["place of birth", "spouse"],
         return_tensors="np",
     )
 )
+{%- if not finder %}
 # Each mention is an entity of its own, unless the tokenizer was given entities of several mentions.
 batch.setdefault("mention_entity", np.indices(batch["mention_mask"].shape)[1])
 batch.setdefault("entity_mask", batch["mention_mask"])
+{%- endif %}
 {%- if apart %}
 labels = onnxruntime.InferenceSession("{{ name }}/labels.onnx")
 tokens = {name: batch.pop(name) for name in ("type_input_ids", "type_attention_mask")}
 (batch["type_states"],) = labels.run(["type_states"], tokens)
 {%- endif %}
+{%- if finder %}
+found = dict(zip([output.name for output in session.get_outputs()], session.run(None, batch)))
+scores = 1 / (1 + np.exp(-found.pop("entity_logits")[0]))
+{%- if finder == "span" %}
+spans = [
+    (first, first + width + 1)  # half-open, in words
+    for first, width in np.argwhere(scores.max(-1, initial=0) > {{ entity_threshold }})
+    if first + width < len(scores)
+]
+{%- else %}
+starts, ends, inside = np.moveaxis(scores > {{ entity_threshold }}, -1, 0)
+spans = [
+    (first, last + 1)  # half-open, in words
+    for first in range(len(scores))
+    for last in range(first, {{ last_word }})
+    if (starts[first] & ends[last] & inside[first : last + 1].all(0)).any()
+]
+{%- endif %}
+number = len(spans)
+real = np.ones((1, number), dtype=bool)
+pairs = np.array([(head, tail) for head in range(number) for tail in range(number) if head != tail])
+relations = onnxruntime.InferenceSession("{{ name }}/relations.onnx")
+(logits,) = relations.run(
+    ["logits"],
+    {
+        **found,
+        "word_mask": batch["word_mask"],
+        "relation_mask": batch["relation_mask"],
+        "mention_word_spans": np.array(spans, dtype=np.int64).reshape(1, -1, 2),
+        "mention_mask": real,
+        "mention_entity": np.arange(number)[None],
+        "entity_mask": real,
+        "pair_index": pairs.astype(np.int64).reshape(1, -1, 2),
+        "pair_mask": np.ones((1, len(pairs)), dtype=bool),
+    },
+)
+{%- else %}
 (logits,) = session.run(["logits"], batch)
+{%- endif %}
 ```
 
 {{ compared }}
@@ -163,6 +227,8 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
         config: of the model.
     """
     facts = _facts(config) | {"decision threshold": str(config.threshold)}
+    if config.finds_entities:
+        facts["threshold of entities"] = str(config.entity_threshold)
     if config.trained_relation_types:
         facts["trained on"] = _trained_on(config.trained_relation_types)
     return ModelCard.from_template(
@@ -171,7 +237,8 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
         name=name,
         sign=_SIGN,
         made="",
-        converted=bool(config.original_config),
+        converted=_original_package(config),
+        finds_entities=config.finds_entities,
         facts=facts,
     )
 
@@ -200,14 +267,19 @@ def export_card(
     source = str(config.name_or_path or "")
     origin = f"`{Path(source).name if Path(source).is_dir() else source}`" if source else "a model in memory"
     licence, base_model = _origin_of(source)
+    number, widest = _NUMBERS[len(graphs) - 1], config.max_entity_width
     return ModelCard.from_template(
         ModelCardData(library_name="onnxruntime", tags=[*_TAGS, "onnx"], license=licence, base_model=base_model),
         template_str=_HEAD + _EXPORT,
         name=name,
-        made=f" as {'two ONNX graphs' if len(graphs) > 1 else 'an ONNX graph'}, exported from {origin}",
+        made=f" as {number}, exported from {origin}",
         facts={**facts, **_facts(config), "decision threshold": f"{config.threshold:.4g}"},
         graphs=graphs,
         apart=config.reads_labels_apart,
+        finds_entities=config.finds_entities,
+        finder=config.entity_finder if config.finds_entities else "",
+        entity_threshold=config.entity_threshold,
+        last_word="len(scores)" if widest is None else f"min(first + {widest}, len(scores))",
         columns=columns,
         compared=_COMPARED,
         bound=f"{bound:g}",
@@ -282,6 +354,15 @@ def add_cost(folder: str | os.PathLike[str], dtype: str, figures: Mapping[str, o
     card.save(path)
 
 
+def _original_package(config: GLiRELConfig) -> str | None:
+    """The package whose checkpoint a model was converted from, if it was."""
+    if not config.original_config:
+        return None
+    if config.finds_entities:
+        return "gliner"
+    return "glidre" if config.reads_labels_apart else "glirel"
+
+
 def _facts(config: GLiRELConfig) -> dict[str, str]:
     encoders = {"encoder": config.encoder_config, "encoder of relation types": config.label_encoder_config}
     of_encoders = {
@@ -289,7 +370,8 @@ def _facts(config: GLiRELConfig) -> dict[str, str]:
         for name, encoder in encoders.items()
         if encoder is not None
     }
-    return {**of_encoders, "scorer": config.scorer}
+    finder = {"finds entities by": config.entity_finder} if config.finds_entities else {}
+    return {**of_encoders, **finder, "scorer": config.scorer}
 
 
 def _trained_on(names: Sequence[str]) -> str:

@@ -35,8 +35,9 @@ def _max(states: Tensor, spans: Tensor) -> Tensor:
     """The largest number of each span in each dimension, of spans that do not overlap; zero for an empty span."""
     inside = inside_spans(spans, states.shape[1])
     num_spans = spans.shape[1]
+    place = torch.arange(num_spans, device=spans.device).unsqueeze(-1)
     # One more item, for tokens that are in no span.
-    owner = torch.where(inside.any(1), inside.long().argmax(1), num_spans).unsqueeze(-1).expand_as(states)
+    owner = torch.where(inside.any(1), (inside * place).sum(1), num_spans).unsqueeze(-1).expand_as(states)
     lowest = states.new_full((states.shape[0], num_spans + 1, states.shape[2]), torch.finfo(states.dtype).min)
     highest = lowest.scatter_reduce(1, owner, states, "amax")[:, :-1]
     return highest.masked_fill(~inside.any(-1, keepdim=True), 0.0)

@@ -30,6 +30,8 @@ class Entity:
         label: its type, where it is known.
         index: its position in the list that the user gave.
         mentions: all its mentions, in the given order; by default the first alone.
+        scores: of an entity that a model found, its types with their probabilities, the likeliest first; only one
+            unless several were asked for.
     """
 
     start: int
@@ -38,6 +40,7 @@ class Entity:
     label: str | None
     index: int
     mentions: tuple[Mention, ...] = ()
+    scores: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.mentions:
@@ -49,8 +52,17 @@ class Entity:
         where = f"entities[{self.index}]"
         return [where] if len(self.mentions) == 1 else [f"{where}.mentions[{i}]" for i in range(len(self.mentions))]
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """All its types."""
+        own = {name for name, _ in self.scores}
+        return frozenset(own if self.label is None else {self.label, *own})
+
     def to_dict(self) -> dict[str, object]:
-        """As results have it: with `mentions` only where there are several. [`read_entities`] reads it back."""
+        """As results have it, with `mentions` only where there are several; [`read_entities`] reads it back.
+
+        One that was found has its `score`, and with several types the `scores` of all of them.
+        """
         entity: dict[str, object] = {
             "start": self.start,
             "end": self.end,
@@ -60,6 +72,10 @@ class Entity:
         }
         if len(self.mentions) > 1:
             entity["mentions"] = [mention._asdict() for mention in self.mentions]
+        if self.scores:
+            entity["score"] = self.scores[0][1]
+        if len(self.scores) > 1:
+            entity["scores"] = dict(self.scores)
         return entity
 
 

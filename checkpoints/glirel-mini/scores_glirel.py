@@ -40,6 +40,8 @@ class RelationScores:
         collapse: which entities that `ner` found are parts of the same words, so that a model cannot tell them apart;
             `None` where there are none.
         context: where evidence is found, if it was asked for.
+        num_left_out: how many entities were found beyond those that a model relates at most, see `max_candidates` of
+            [`GLiRELConfig`].
         merged_from: the entities that these were merged from, see [`merge`]; `None` where they were not merged.
     """
 
@@ -53,6 +55,7 @@ class RelationScores:
     collapse: str | None = None
     context: TextContext | None = None
     merged_from: list[Entity] | None = None
+    num_left_out: int = 0
 
     @property
     def num_pairs(self) -> int:
@@ -226,7 +229,7 @@ class RelationScores:
         """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`."""
 
         def side(labels: frozenset[str] | None) -> list[bool]:
-            return [labels is None or entity.label in labels for entity in self.entities]
+            return [labels is None or not labels.isdisjoint(entity.labels) for entity in self.entities]
 
         if not len(self.pair_index) or not self.relation_types:
             return np.zeros(self.scores.shape, dtype=np.bool_)

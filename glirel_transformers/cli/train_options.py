@@ -29,7 +29,7 @@ _DATA = _in("Data")
 _DOCUMENTS = _in("Whole documents")
 _START = _in("Where training starts")
 _HEAD = _in("Head of a fresh model, only with --encoder")
-_TYPES = _in("Relation types that an instance is asked for")
+_TYPES = _in("Types that an instance is asked for")
 _RUN = _in("Training")
 _EVALUATION = _in("Evaluation")
 _MACHINE = _in("Machine")
@@ -113,8 +113,8 @@ SystemOption = Annotated[
     _START(
         "--system",
         metavar="NAME",
-        help="With --encoder: the choices of a paper for the head, glirel or glidre. Other options and --set change "
-        "them.",
+        help="With --encoder: the choices of a paper for the head: glirel, glidre, or relex, which also finds "
+        "entities. Other options and --set change them.",
     ),
 ]
 Model = Annotated[
@@ -150,6 +150,14 @@ MaxRelationTypes = Annotated[
         min=1,
         help="At most n: its own, then negatives drawn from DATA. Where types are read apart, those of the batch come "
         "to them.",
+    ),
+]
+MaxEntityTypes = Annotated[
+    int,
+    _TYPES(
+        "--max-entity-types",
+        min=1,
+        help="At most n entity types, its own and then negatives, where the model finds entities.",
     ),
 ]
 RandomDrop = Annotated[
@@ -227,6 +235,7 @@ class TrainSettings:
     hidden_size: HiddenSize = None
     max_length: MaxLength = None
     max_relation_types: MaxRelationTypes = 25
+    max_entity_types: MaxEntityTypes = 25
     random_drop: RandomDrop = 0.5
     negatives: Negatives = "frequency"
     stand_ins: StandIns = None

@@ -70,9 +70,17 @@ def report(result: TrainingResult) -> None:
             "[yellow]note:[/yellow] This run was finished before, and nothing was trained now. A larger --max-steps "
             "or --epochs continues it."
         )
-    if result.metrics is not None:
+    if result.metrics is not None and "micro_f1" in result.metrics:
         title = "On the documents kept for evaluation, to which the threshold is fitted"
         console.print(averages_table(result.metrics, title))
+    if result.metrics is not None and "entity_f1" in result.metrics:
+        precision, recall, f1, threshold = (
+            result.metrics[f"entity_{name}"] for name in ("precision", "recall", "f1", "threshold")
+        )
+        console.print(
+            f"Entities that it finds: precision {precision:.3f}, recall {recall:.3f}, F1 {f1:.3f} (threshold "
+            f"{threshold:.3f})"
+        )
     if result.note is not None:
         errors.print(f"[yellow]note:[/yellow] The threshold was not fitted: {plain(result.note)}")
     console.print(

@@ -14,11 +14,11 @@ from transformers.utils import logging
 
 from glirel_transformers.checkpoints import model_name
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.data import count_relation_types
+from glirel_transformers.data import count_entity_types, count_relation_types
 from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, read_json_object
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
-from glirel_transformers.trainer import GLiRELTrainingArguments, RelationCollator
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.trainer import GLiRELTrainingArguments, JointCollator, RelationCollator
 from glirel_transformers.trainer.collator import pairs_entities
 from glirel_transformers.trainer.run import (
     CHECKPOINTS,
@@ -96,13 +96,6 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
     if is_main_process():
         check_same_run(settings.output, _noted(plan), _CHANGEABLE)
     set_seed(settings.seed)
-    chosen = select_documents(
-        settings.data,
-        settings.eval_files or (),
-        held_out=settings.held_out,
-        evaluation_limit=settings.eval_limit,
-        repeats=repeats,
-    )
     model = starting_model(
         settings.encoder,
         settings.model,
@@ -113,13 +106,22 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
         hidden_size=settings.hidden_size,
         **plan.head,
     )
+    chosen = select_documents(
+        settings.data,
+        settings.eval_files or (),
+        held_out=settings.held_out,
+        evaluation_limit=settings.eval_limit,
+        repeats=repeats,
+        finds_entities=model.config.finds_entities,
+    )
     describe(chosen, settings, int(str(plan.arguments.get("gradient_accumulation_steps", 1))))
+    args = _training_arguments(plan, evaluates=bool(chosen.evaluation))
     result = train_checkpoint(
         model,
         chosen.train,
         chosen.evaluation,
-        _make_collator(model, chosen, plan),
-        _training_arguments(plan, evaluates=bool(chosen.evaluation)),
+        _make_collator(model, chosen, plan, args),
+        args,
         settings.output / MODEL,
         patience=settings.patience,
         threshold_average=settings.threshold_average,
@@ -144,7 +146,9 @@ def _noted(plan: Plan) -> dict[str, object]:
     return dict(json.loads(json.dumps(noted, default=str)))
 
 
-def _make_collator(model: GLiRELForRelationClassification, chosen: Selection, plan: Plan) -> RelationCollator:
+def _make_collator(
+    model: GLiRELHead, chosen: Selection, plan: Plan, args: GLiRELTrainingArguments
+) -> RelationCollator:
     settings = plan.settings
     counts = count_relation_types(chosen.train)
     asked: Any = plan.arguments.get("by_entity") if settings.by_entity is None else settings.by_entity
@@ -154,17 +158,29 @@ def _make_collator(model: GLiRELForRelationClassification, chosen: Selection, pl
             f"{len(chosen.train):,} documents, {counts.total():,} relations of {len(counts):,} types to train on"
             f"{', in pairs of entities' if by_entity else ''}"
         )
-    stand_ins: Any = None if settings.stand_ins is None else read_json_object(settings.stand_ins)
-    return RelationCollator(
+    given: dict[str, Any] = {
+        "max_relation_types": settings.max_relation_types,
+        "random_drop": settings.random_drop,
+        "seed": settings.seed,
+        "stand_ins": None if settings.stand_ins is None else read_json_object(settings.stand_ins),
+        "coreference_label": None if by_entity else model.config.coreference_label,
+        "too_long": "window",
+        "by_entity": by_entity,
+    }
+    weights = negative_weights(counts, settings.negatives, settings.max_per_relation)
+    if not model.config.finds_entities:
+        return RelationCollator(model.tokenizer, weights, **given)
+    entities = count_entity_types(chosen.train)
+    if is_main_process():
+        console.print(f"{entities.total():,} entities of {len(entities):,} types to find")
+    return JointCollator(
         model.tokenizer,
-        negative_weights(counts, settings.negatives, settings.max_per_relation),
-        max_relation_types=settings.max_relation_types,
-        random_drop=settings.random_drop,
-        seed=settings.seed,
-        stand_ins=stand_ins,
-        coreference_label=None if by_entity else model.config.coreference_label,
-        too_long="window",
-        by_entity=by_entity,
+        weights,
+        negative_weights(entities, settings.negatives, None),
+        max_entity_types=settings.max_entity_types,
+        entity_drop_rate=args.entity_drop_rate,
+        drop_rate=args.relation_drop_rate,
+        **given,
     )
 
 

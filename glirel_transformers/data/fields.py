@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TYPES = {
     **dict.fromkeys(("start", "end", "head", "tail", "entity"), int),
     **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text", "title"), str),
-    **dict.fromkeys(("exhaustive", "self_pairs"), bool),
+    **dict.fromkeys(("exhaustive", "self_pairs", "entities_exhaustive"), bool),
 }
 _LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence")
 _OF_STRINGS = ("history", "names")

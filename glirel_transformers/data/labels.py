@@ -42,6 +42,29 @@ def make_labels(document: Document, relation_types: Sequence[str], pair_index: n
     return labels
 
 
+def make_entity_labels(document: Document, entity_types: Sequence[str]) -> Tensor:
+    """Of which types each mention is, as the loss reads it: 1, 0, or −100 where none of its types is known.
+
+    A mention is of the types of all mentions of the same words.
+
+    Args:
+        document: the text.
+        entity_types: the columns.
+
+    Returns:
+        `torch.LongTensor` of shape `(mentions, entity types)`.
+    """
+    types_of: dict[tuple[int, int], set[str]] = {}
+    for mention in document.mentions:
+        known = types_of.setdefault((mention.start, mention.end), set())
+        known.update(() if mention.label is None else (mention.label,))
+    rows = [
+        [int(name in known) for name in entity_types] if known else [IGNORED_LABEL] * len(entity_types)
+        for known in (types_of[mention.start, mention.end] for mention in document.mentions)
+    ]
+    return torch.tensor(rows, dtype=torch.long).view(len(rows), len(entity_types))
+
+
 def _is_known(document: Document, pair: Pair) -> bool:
     """Whether a pair without a relation is known to have none."""
     return document.exhaustive and (document.self_pairs or pair[0] != pair[1])
@@ -51,10 +74,10 @@ def _elsewhere(
     document: Document, relations: Sequence[Relation], row_of: Mapping[Pair, int], column_of: Mapping[str, int]
 ) -> Iterator[tuple[int, int]]:
     """The cells of relations that hold between other mentions of the same two entities."""
-    if all(mention.entity is None for mention in document.mentions):
+    # One of an unknown entity is alone, but for mentions of the same words.
+    entities = [m.entity if m.entity is not None else (m.start, m.end) for m in document.mentions]
+    if len(set(entities)) == len(entities):
         return
-    # One of an unknown entity is alone.
-    entities = [m.entity if m.entity is not None else (number,) for number, m in enumerate(document.mentions)]
     columns_of: dict[tuple[object, object], list[int]] = {}  # of two entities, what holds between them
     for relation in relations:
         sides = entities[relation.head], entities[relation.tail]

@@ -8,9 +8,10 @@ The same as JSON, one document a line, is the library's own file format:
      "exhaustive": true, "source": "example", "text": "Marie Curie was born in Warsaw.",
      "history": ["accepted: Marie Curie → place of birth → Warsaw (0.97)"]}
 
-`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out. What is known of whole
-documents has fields of its own: `title`, `sentences` (half-open word spans, `[[0, 7], [7, 12]]`), the `names` of a
-mention that are not its words, and the `evidence` of a relation, numbers of sentences:
+`label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out; so may
+`entities_exhaustive`, whether all entities are there: unless it is said, that is as `exhaustive`. What is known of
+whole documents has fields of its own: `title`, `sentences` (half-open word spans, `[[0, 7], [7, 12]]`), the `names` of
+a mention that are not its words, and the `evidence` of a relation, numbers of sentences:
 
     {"title": "Marie Curie", "sentences": [[0, 7]],
      "mentions": [{"start": 0, "end": 2, "names": ["Marie\u00a0Curie"]}, {"start": 5, "end": 6}],
@@ -89,6 +90,8 @@ class Document:
         self_pairs: whether a mention may relate to itself, and is paired with itself.
         title: what the text is called.
         sentences: half-open word spans of its sentences, in order; empty where they are not known.
+        entities_exhaustive: whether a span that is not a mention is known to be no entity. If not, it is unknown, and
+            no training signal is taken from it. `None` means as `exhaustive`.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -104,6 +107,7 @@ class Document:
     self_pairs: bool = False
     title: str | None = None
     sentences: tuple[Span, ...] = ()
+    entities_exhaustive: bool | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -225,6 +229,12 @@ class Document:
         return sentences
 
     @property
+    def knows_entities(self) -> bool:
+        """Whether it says which spans are entities of which types: all are there, and some type is named."""
+        is_whole = self.exhaustive if self.entities_exhaustive is None else self.entities_exhaustive
+        return is_whole and (not self.mentions or any(mention.label is not None for mention in self.mentions))
+
+    @property
     def entities(self) -> list[list[int]]:
         """The mentions of each entity, as positions in `mentions`, by the first; one of an unknown entity is alone."""
         positions: dict[tuple[str, int], list[int]] = {}
@@ -306,6 +316,7 @@ class Document:
             **({"self_pairs": True} if self.self_pairs else {}),
             **({} if self.title is None else {"title": self.title}),
             **({"sentences": list(map(list, self.sentences))} if self.sentences else {}),
+            **({} if self.entities_exhaustive is None else {"entities_exhaustive": self.entities_exhaustive}),
         }
 
     @classmethod
@@ -339,6 +350,7 @@ class Document:
             self_pairs=bool(record.get("self_pairs")),
             title=record.get("title"),
             sentences=tuple((start, end) for start, end in record.get("sentences") or ()),
+            entities_exhaustive=record.get("entities_exhaustive"),
         )
 
 

@@ -32,5 +32,13 @@ def text_hash(document: Document) -> float:
 
 def count_relation_types(documents: Iterable[Document]) -> Counter[str]:
     """How many relations of each type `documents` hold, the most frequent first."""
-    counts = Counter(relation.relation_type for document in documents for relation in document.relations)
-    return Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+    return _most_frequent_first(r.relation_type for document in documents for r in document.relations)
+
+
+def count_entity_types(documents: Iterable[Document]) -> Counter[str]:
+    """How many mentions of each type `documents` hold, the most frequent first."""
+    return _most_frequent_first(m.label for document in documents for m in document.mentions if m.label is not None)
+
+
+def _most_frequent_first(names: Iterable[str]) -> Counter[str]:
+    return Counter(dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))))

@@ -1,6 +1,6 @@
 """Export to ONNX, declared to Optimum, and to `torch.export` programs; use on ONNX Runtime; quantization.
 
-Without torch, [`ORTModelForRelationClassification`] works, and nothing else.
+Without torch, [`ORTModelForRelationClassification`] and [`ORTModelForJointExtraction`] work, and nothing else.
 """
 
 from contextlib import suppress
@@ -13,6 +13,7 @@ from glirel_transformers._lazy import loader_of
 if TYPE_CHECKING:
     from .calibration import AccuracyLossError, Calibration, calibrate
     from .exporter import export, export_program
+    from .joint import ORTModelForJointExtraction
     from .quantization import export_quantized, quantize
     from .runtime import ORTModelForRelationClassification
     from .validation import ShapeResult, Validation, validate
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccuracyLossError": "calibration",
     "Calibration": "calibration",
+    "ORTModelForJointExtraction": "joint",
     "ORTModelForRelationClassification": "runtime",
     "ShapeResult": "validation",
     "Validation": "validation",
@@ -33,11 +35,12 @@ _HOMES = {
 }
 
 
-__getattr__ = loader_of(__name__, _HOMES, need_torch={*_HOMES.values()} - {"runtime"})
+__getattr__ = loader_of(__name__, _HOMES, need_torch={*_HOMES.values()} - {"joint", "runtime"})
 
 __all__ = [
     "AccuracyLossError",
     "Calibration",
+    "ORTModelForJointExtraction",
     "ORTModelForRelationClassification",
     "ShapeResult",
     "Validation",

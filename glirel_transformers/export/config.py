@@ -1,10 +1,12 @@
 """What an exported GLiREL takes and gives, as a configuration that Optimum's `TasksManager` finds.
 
-Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations, types, type_tokens`; all of
-them are dynamic.
+Axes have one name everywhere: `batch, tokens, words, mentions, entities, pairs, relations, types, type_tokens,
+entity_types`; all of them are dynamic. A model that finds entities has two graphs: see `tensors.py`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,21 +24,14 @@ from glirel_transformers.batches_glirel import (
     MASK_OF,
     SEGMENT_TENSORS,
     TYPE_TENSORS,
-    WITHOUT_BATCH,
 )
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.pipeline_glirel import TASK
 
 from .graph import DEFAULT_OPSET
+from .tensors import ENTITY_TENSORS, INPUT_AXES, STATE_AXES, TYPE_STATES, TYPE_TOKENS, axes_of
 
-_FIXED = ("span", "pair", "width")  # axes of two numbers: start and end, head and tail; and the width of a type
-_TYPE_TOKENS, _STATES = WITHOUT_BATCH[:2], WITHOUT_BATCH[2]
-
-
-def axes_of(name: str) -> tuple[str, ...]:
-    """The axes of a tensor that the tokenizer makes, as a graph names them."""
-    leading = () if name in WITHOUT_BATCH else ("batch",)
-    return tuple(axis.replace(" ", "_") for axis in (*leading, *AXES[name]))
+_FIXED = ("span", "pair", "width", "hidden")  # two numbers: start and end, head and tail; and widths of states
 
 
 class GLiRELDummyInputs(DummyInputGenerator):
@@ -45,13 +40,14 @@ class GLiRELDummyInputs(DummyInputGenerator):
     Args:
         task, normalized_config: as Optimum passes them.
         batch_size, sequence_length (tokens), num_words, num_mentions, num_pairs, num_relations, num_entities,
-            num_types, type_length (tokens of a relation type that is read apart): sizes of the axes. The defaults
-            differ from each other, so that no two axes are taken for one; there are no more entities than mentions.
+            num_types, type_length (tokens of a relation type that is read apart), num_entity_types: sizes of the axes.
+            The defaults differ from each other, so that no two axes are taken for one; there are no more entities than
+            mentions.
         padded: whether all members of the batch but the first are shorter than its axes; the third has no pair.
         seed: of what is drawn.
     """
 
-    SUPPORTED_INPUT_NAMES = tuple(name for name in AXES if name not in (*LABEL_TENSORS, *SEGMENT_TENSORS))
+    SUPPORTED_INPUT_NAMES = tuple(name for name in INPUT_AXES if name not in (*LABEL_TENSORS, *SEGMENT_TENSORS))
 
     def __init__(
         self,
@@ -66,6 +62,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         num_entities: int = 4,
         num_types: int = 6,
         type_length: int = 9,
+        num_entity_types: int = 8,
         padded: bool = True,
         seed: int = 0,
         **_: object,
@@ -82,6 +79,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
             "relations": num_relations,
             "types": num_types,
             "type_tokens": type_length,
+            "entity types": num_entity_types,
         }
         self.generator = torch.Generator().manual_seed(seed)
         members = [self._member(place) for place in range(batch_size)]
@@ -91,7 +89,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
     def generate(
         self, input_name: str, framework: str = "pt", int_dtype: str = "int64", float_dtype: str = "fp32"
     ) -> Tensor | np.ndarray:
-        """The tensor of that name; masks are boolean, types' states of `float_dtype`, all others of `int_dtype`."""
+        """The tensor of that name; masks are boolean, states of `float_dtype`, all others of `int_dtype`."""
         tensor = self._tensors[input_name]
         if tensor.dtype is not torch.bool:
             tensor = tensor.to(DTYPE_MAPPER.pt(float_dtype if tensor.is_floating_point() else int_dtype))
@@ -112,8 +110,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         masks = {axis: torch.arange(size) < real[axis] for axis, size in self.sizes.items()}
         first = min(real["tokens"], 4)  # tokens at positions that others have as well
         positions = (torch.arange(self.sizes["tokens"]) - first).clamp(min=0)
-        left_out = (*SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS)
-        spans = [name for name in MASK_OF if name.endswith("_spans") and name not in left_out]
+        spans = [name for name in MASK_OF if name.endswith("_spans") and name not in SEGMENT_TENSORS]
         tensors = {
             "input_ids": self._token_ids((self.sizes["tokens"],), masks["tokens"], self.config.encoder_config),
             "attention_mask": masks["tokens"].long(),
@@ -122,9 +119,17 @@ class GLiRELDummyInputs(DummyInputGenerator):
             "mention_entity": self._entities_of_mentions(real) * masks["mentions"],
             "entity_mask": masks["entities"],
             "relation_index": self._indices((self.sizes["relations"],), real["types"]) * masks["relations"],
+            "entity_type_index": self._indices((self.sizes["entity types"],), real["types"]) * masks["entity types"],
+            **{name: self._states(axes) for name, axes in STATE_AXES.items()},
         }
         tensors |= {name: self._spans(AXES[name][0], real, within=ADDRESSES[name]) for name in spans}
         return tensors | {MASK_OF[name]: masks[AXES[name][0]] for name in (*spans, "pair_index")}
+
+    def _states(self, axes: tuple[str, ...]) -> Tensor:
+        """What another graph gives: vectors, or attention, which is not negative."""
+        shape = [self.sizes.get(axis, self.config.hidden_size) for axis in axes]
+        of_vectors = torch.randn if axes[-1] == "hidden" else torch.rand
+        return of_vectors(shape, generator=self.generator)
 
     def _types(self) -> dict[str, Tensor]:
         """Relation types that are read apart: the first is the longest, and each has a token."""
@@ -135,7 +140,7 @@ class GLiRELDummyInputs(DummyInputGenerator):
         read_by = self.config.label_encoder_config or self.config.encoder_config
         token_ids = self._token_ids((num_types, length), mask, read_by)
         states = torch.randn(num_types, self.config.type_width, generator=self.generator)
-        return dict(zip((*_TYPE_TOKENS, _STATES), (token_ids, mask.long(), states), strict=True))
+        return dict(zip((*TYPE_TOKENS, TYPE_STATES), (token_ids, mask.long(), states), strict=True))
 
     def _draw(self, low: int, high: int) -> int:
         return int(torch.randint(low, high, (), generator=self.generator))
@@ -175,16 +180,55 @@ class _Part(ExporterConfig):
     DEFAULT_ONNX_OPSET = DEFAULT_OPSET
 
     @property
+    def output_axes(self) -> dict[str, tuple[str, ...]]:
+        """The axes of each output; of those that are fixed, their size."""
+        raise NotImplementedError
+
+    @property
+    def outputs(self) -> dict[str, dict[int, str]]:
+        """What comes out, and the dynamic axes of each."""
+        return {
+            name: {place: axis for place, axis in enumerate(axes) if not axis.isdecimal()}
+            for name, axes in self.output_axes.items()
+        }
+
+    @property
     def shapes(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         """The axes of each input and of each output, to be read."""
-        sizes = {"span": "2", "pair": "2", "width": str(self._config.type_width)}
-        inputs = {name: [sizes.get(axis, axis) for axis in axes_of(name)] for name in self.inputs}
-        outputs = {name: list(axes.values()) for name, axes in self.outputs.items()}
-        return inputs, {name: [*axes, sizes["width"]] if name == _STATES else axes for name, axes in outputs.items()}
+        inputs = {name: list(self._sized(name)) for name in self.inputs}
+        return inputs, {name: list(axes) for name, axes in self.output_axes.items()}
+
+    def _sized(self, name: str) -> tuple[str, ...]:
+        """The axes of a tensor; of those that are fixed, their size."""
+        config = self._config
+        sizes = {"span": "2", "pair": "2", "width": str(config.type_width), "hidden": str(config.hidden_size)}
+        return tuple(sizes.get(axis, axis) for axis in axes_of(name))
+
+    def _scores(self) -> dict[str, tuple[str, ...]]:
+        """The axes of everything that is said of pairs and entities."""
+        config = self._config
+        outputs: dict[str, tuple[str, ...]] = {"logits": ("batch", "pairs", "relations")}
+        if config.coreference_classifier:
+            outputs["coreference_logits"] = ("batch", "pairs")
+        if config.threshold_head:
+            outputs["threshold_logits"] = ("batch", "pairs")
+        if config.pair_context != "none" and config.shared_words == "kept":
+            outputs["entity_attention"] = ("batch", "entities", "words")
+        if config.pair_selection != "all":
+            outputs["adjacency"] = ("batch", "entities", "entities")
+        return outputs
 
 
-def _dynamic(names: list[str]) -> dict[str, dict[int, str]]:
+def _dynamic(names: Sequence[str]) -> dict[str, dict[int, str]]:
     return {name: {i: axis for i, axis in enumerate(axes_of(name)) if axis not in _FIXED} for name in names}
+
+
+def _states_between(config: GLiRELConfig) -> tuple[str, ...]:
+    """What the graph that finds entities gives to the one that scores their pairs: what something there reads."""
+    read = {"word_states", "relation_states"}
+    read |= {"label_states"} if config.pair_label_attention else set()
+    read |= {"word_attention"} if config.pair_context != "none" else set()
+    return tuple(name for name in STATE_AXES if name in read)
 
 
 class GLiRELTypesExporterConfig(_Part):
@@ -193,55 +237,77 @@ class GLiRELTypesExporterConfig(_Part):
     @property
     def inputs(self) -> dict[str, dict[int, str]]:
         """The tokens of relation types, and which of them are real."""
-        return _dynamic(list(_TYPE_TOKENS))
+        return _dynamic(TYPE_TOKENS)
 
     @property
-    def outputs(self) -> dict[str, dict[int, str]]:
+    def output_axes(self) -> dict[str, tuple[str, ...]]:
         """`type_states`, which the other graph takes."""
-        return _dynamic([_STATES])
+        return {TYPE_STATES: self._sized(TYPE_STATES)}
+
+
+class GLiRELRelationsExporterConfig(_Part):
+    """The graph that scores pairs of entities, of a model that finds them."""
+
+    @property
+    def inputs(self) -> dict[str, dict[int, str]]:
+        """What the first graph gives, the masks of it, and the entities and pairs that were chosen."""
+        return _dynamic([*_states_between(self._config), "word_mask", "relation_mask", *ENTITY_TENSORS])
+
+    @property
+    def output_axes(self) -> dict[str, tuple[str, ...]]:
+        """As of [`GLiRELExporterConfig`], and with `pair_selection` `adjacency`."""
+        return self._scores()
 
 
 class GLiRELExporterConfig(_Part):
-    """Inputs and outputs of an exported [`GLiRELForRelationClassification`], and which of their axes are dynamic."""
+    """Inputs and outputs of an exported GLiREL model, and which of their axes are dynamic.
+
+    Of a model that finds entities, they are those of the graph that finds them; `relations` has the others.
+    """
 
     @property
     def inputs(self) -> dict[str, dict[int, str]]:
         """The tokenizer's tensors; what was made of relation types that are read apart stands for these."""
-        left_out = {*LABEL_TENSORS, *SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS, *_TYPE_TOKENS}
-        left_out |= {"relation_token_spans"} if self._config.reads_labels_apart else set(TYPE_TENSORS)
-        if not self._config.shared_relation_positions:
+        config = self._config
+        left_out = {*LABEL_TENSORS, *SEGMENT_TENSORS, *TYPE_TOKENS}
+        left_out |= set(ENTITY_TENSORS if config.finds_entities else ENTITY_TYPE_TENSORS)
+        apart = {"relation_token_spans", "entity_type_token_spans"}
+        left_out |= apart if config.reads_labels_apart else set(TYPE_TENSORS)
+        if not config.shared_relation_positions:
             left_out.add("position_ids")
         return _dynamic([name for name in AXES if name not in left_out])
 
     @property
-    def outputs(self) -> dict[str, dict[int, str]]:
+    def output_axes(self) -> dict[str, tuple[str, ...]]:
         """`logits`, padding at the lowest number, and whatever else the model gives.
 
         With `coreference_classifier` `coreference_logits`, with `threshold_head` `threshold_logits`, and with
-        `pair_context` `entity_attention`, unless entities differ from pair to pair.
+        `pair_context` `entity_attention`, unless entities differ from pair to pair. Of a model that finds entities
+        `entity_logits`, and the states that `relations` takes.
         """
-        config, outputs = self._config, {"logits": {0: "batch", 1: "pairs", 2: "relations"}}
-        if config.coreference_classifier:
-            outputs["coreference_logits"] = {0: "batch", 1: "pairs"}
-        if config.threshold_head:
-            outputs["threshold_logits"] = {0: "batch", 1: "pairs"}
-        if config.pair_context != "none" and config.shared_words == "kept":
-            outputs["entity_attention"] = {0: "batch", 1: "entities", 2: "words"}
-        return outputs
+        config = self._config
+        if not config.finds_entities:
+            return self._scores()
+        words = {"span": (str(config.max_entity_width), "entity_types"), "token": ("entity_types", "3")}
+        found = {"entity_logits": ("batch", "words", *words[config.entity_finder])}
+        return found | {name: self._sized(name) for name in _states_between(config)}
 
     @property
     def types(self) -> GLiRELTypesExporterConfig | None:
         """The configuration of the graph that reads relation types, where they are read apart."""
         return GLiRELTypesExporterConfig(self._config, self.task) if self._config.reads_labels_apart else None
 
+    @property
+    def relations(self) -> GLiRELRelationsExporterConfig | None:
+        """The configuration of the graph that scores the pairs, where entities are found."""
+        return GLiRELRelationsExporterConfig(self._config, self.task) if self._config.finds_entities else None
+
 
 def register_with_optimum() -> None:
     """Makes Optimum find [`GLiRELExporterConfig`] for the model type "glirel" and the task "relation-extraction"."""
     # Tasks that Optimum does not know become known with a class for them; there is no function for that.
-    TasksManager._CUSTOM_CLASSES[("pt", GLiRELConfig.model_type, TASK)] = (
-        "glirel_transformers",
-        "GLiRELForRelationClassification",
-    )
+    # AutoModel takes the head that a checkpoint names.
+    TasksManager._CUSTOM_CLASSES[("pt", GLiRELConfig.model_type, TASK)] = ("transformers", "AutoModel")
     loaders = TasksManager._LIBRARY_TO_TASKS_TO_MODEL_LOADER_MAP["transformers"]
     loaders.setdefault(TASK, "AutoModel")
     register = TasksManager.create_register("onnx", overwrite_existing=True)

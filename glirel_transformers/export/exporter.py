@@ -22,11 +22,11 @@ from .graph import DEFAULT_OPSET, HIGHEST_OPSET, LOWEST_OPSET, save_graph, to_on
 from .optimization import fuse
 from .reference import load_reference
 from .runtime import ORTModelForRelationClassification
-from .sessions import LABELS_FILE, ONNX_FILE, TYPES_DIGEST
+from .sessions import LABELS_FILE, ONNX_FILE, RELATIONS_FILE, STATES_DIGEST, TYPES_DIGEST
 from .validation import BOUNDS, Validation, validate
 
 if TYPE_CHECKING:
-    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.heads_glirel import GLiRELHead
     from glirel_transformers.running_glirel import ScoresPairs
 
     from .config import GLiRELExporterConfig
@@ -36,7 +36,7 @@ PACKAGES = ("onnx", "onnxruntime", "onnxscript", "optimum")
 
 
 def export(
-    model: GLiRELForRelationClassification | str | os.PathLike[str],
+    model: GLiRELHead | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     opset: int = DEFAULT_OPSET,
@@ -46,13 +46,15 @@ def export(
 ) -> Path:
     """Exports a model to ONNX, compares the export with the model, and writes a complete folder.
 
-    All axes are dynamic, and neither a threshold nor a top-k is in the graph. The folder holds `model.onnx` (weights
-    next to it only above 2 GB), for a model with `label_encoding="separate"` also `labels.onnx`, which reads relation
-    types, configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is written unless the
-    comparison passes.
+    All axes are dynamic, and neither a threshold nor a top-k is in a graph. The folder holds `model.onnx` (weights
+    next to it only above 2 GB); for a model with `label_encoding="separate"` also `labels.onnx`, which reads relation
+    types; for one that finds entities also `relations.onnx`, which scores the pairs of those that were chosen of what
+    `model.onnx` found; configuration, tokenizer, all `*_glirel.py` and a card with the comparison. Nothing is written
+    unless the comparison passes.
 
     Args:
-        model: a [`GLiRELForRelationClassification`], which stays as it is, or a folder or Hub repository with one.
+        model: a [`GLiRELForRelationClassification`] or [`GLiRELForJointExtraction`], which stays as it is, or a folder
+            or Hub repository with one.
         output: folder to write.
         opset: version of the ONNX operators.
         dtype: `"float32"`, or `"float16"` for GPUs; scores come out in float32 either way.
@@ -77,16 +79,17 @@ def export(
 
 
 def export_program(
-    model: GLiRELForRelationClassification | str | os.PathLike[str], *, labels: bool = False
+    model: GLiRELHead | str | os.PathLike[str], *, labels: bool = False, relations: bool = False
 ) -> torch.export.ExportedProgram:
     """A model as a `torch.export` program in float32, by the same configuration: same inputs, same dynamic axes.
 
     Args:
         model: as [`export`] takes it.
         labels: whether to export what reads relation types, of a model that reads them apart from texts.
+        relations: whether to export what scores pairs, of a model that finds entities, in place of what finds them.
 
     Returns:
-        The program. Its `module()` gives a dictionary with `logits`, or with `type_states`;
+        The program. Its `module()` gives a dictionary with `logits`, or with `type_states` or `entity_logits`;
         `torch.export.save(program, "model.pt2")` writes it. Neither needs this package.
 
     Raises:
@@ -98,15 +101,19 @@ def export_program(
 
     reference = load_reference(model)
     config = exporter_config(reference.config)
-    if not labels:
-        return to_program(reference, config)
-    if config.types is None:
+    if labels and config.types is None:
         raise ValueError("This model reads relation types before each text: there is no such program. Leave `labels`.")
-    return to_program(reference, config.types)
+    if relations and config.relations is None:
+        raise ValueError("This model does not find entities, and has one program. Leave `relations`.")
+    if labels and relations:
+        raise ValueError("`labels` and `relations` are two programs. Pass one of them.")
+    part = config.types if labels else config.relations if relations else config
+    assert part is not None  # as was checked
+    return to_program(reference, part)
 
 
 def export_with_report(
-    model: GLiRELForRelationClassification | str | os.PathLike[str],
+    model: GLiRELHead | str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
     opset: int = DEFAULT_OPSET,
@@ -140,6 +147,8 @@ def export_with_report(
     about = {"dtype": dtype, "optimized": str(optimize).lower(), "glirel_transformers": __version__}
     if config.types is not None:
         about[TYPES_DIGEST] = digest_in(dtype, reference.types_digest())
+    if config.relations is not None:
+        about[STATES_DIGEST] = _states_digest(reference)
     with written_whole(target) as folder:
         for file, part in files_of(config).items():
             graph = to_onnx(traced, part, opset)
@@ -174,7 +183,13 @@ def export_with_report(
 
 def files_of(config: GLiRELExporterConfig) -> dict[str, Part]:
     """The graphs of an export by their files, and what each takes and gives."""
-    return {**({} if config.types is None else {LABELS_FILE: config.types}), ONNX_FILE: config}
+    files = {LABELS_FILE: config.types, ONNX_FILE: config, RELATIONS_FILE: config.relations}
+    return {file: part for file, part in files.items() if part is not None}
+
+
+def _states_digest(model: GLiRELHead) -> str:
+    """The digest of everything that what passes between the graphs of a text and of pairs depends on."""
+    return digest_of(((name, weight.numpy()) for name, weight in model.state_dict().items()), [])
 
 
 def digest_in(numbers: str, digest: str) -> str:

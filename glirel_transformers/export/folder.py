@@ -16,7 +16,7 @@ from glirel_transformers.checkpoints import is_export
 from glirel_transformers.hub_glirel import complete_repository, declare_pipeline
 
 if TYPE_CHECKING:
-    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.heads_glirel import GLiRELHead
 
 
 def find_output(output: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -74,7 +74,7 @@ def _folder_next_to(output: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def write_sidecars(folder: Path, model: GLiRELForRelationClassification, dtype: str) -> None:
+def write_sidecars(folder: Path, model: GLiRELHead, dtype: str) -> None:
     """Writes configuration, tokenizer and all code next to the graph; a card that is already there is kept."""
     config = copy.deepcopy(model.config)
     config.name_or_path = ""  # nothing of the checkpoint's folder is needed any more

@@ -1,4 +1,4 @@
-"""From a model to a graph: the module that is traced, `torch.export` programs, and ONNX.
+"""From a model to a graph: `torch.export` programs, and ONNX.
 
 `torch.export` unrolls an LSTM over the words of the sample. In an ONNX graph the LSTM operator takes its place, which
 reads each text within its own length in both directions; in a `torch.export` program it stays the operator that it is.
@@ -18,84 +18,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .reference import longest_input
+from .tensors import TYPE_STATES
+from .traced import FoundEntities, PairScores, Scores, TypeStates
 
 if TYPE_CHECKING:
     from onnx_ir import Model
 
     from glirel_transformers.encoding_glirel import WordLSTM
-    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.heads_glirel import GLiRELHead
 
-    from .config import GLiRELExporterConfig, GLiRELTypesExporterConfig
+    from .config import GLiRELExporterConfig, GLiRELRelationsExporterConfig, GLiRELTypesExporterConfig
 
-    Part: TypeAlias = GLiRELExporterConfig | GLiRELTypesExporterConfig
+    Part: TypeAlias = GLiRELExporterConfig | GLiRELTypesExporterConfig | GLiRELRelationsExporterConfig
 
 DEFAULT_OPSET = 20  # the first with GELU as an operator; ONNX Runtime reads it since 1.17
 LOWEST_OPSET = 18  # what torch translates to; older versions would be converted down
 HIGHEST_OPSET = 22  # 23 has rotary embeddings as an operator, which torch gives tables of a size that it refuses
 NUM_TRACED_TOKENS = 23  # of the sample, where the model reads as many
 _LARGEST_FILE = 1_900_000_000  # bytes of weights; the whole file must stay below 2³¹
-
-
-class Scores(nn.Module):
-    """A model that takes the tensors of its configuration's `inputs` and gives those of its `outputs`.
-
-    What a model returns in addition to scores are inputs again, which a graph cannot name twice. Scores are always in
-    single precision, and so is what was made of relation types before.
-    """
-
-    def __init__(self, model: GLiRELForRelationClassification, config: GLiRELExporterConfig):
-        super().__init__()
-        self.model = model
-        self.names = tuple(config.outputs)
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        word_token_spans: Tensor,
-        word_mask: Tensor,
-        relation_mask: Tensor,
-        mention_word_spans: Tensor,
-        mention_mask: Tensor,
-        pair_index: Tensor,
-        pair_mask: Tensor,
-        mention_entity: Tensor | None = None,
-        entity_mask: Tensor | None = None,
-        relation_token_spans: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        type_states: Tensor | None = None,
-        relation_index: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        # By name, and each named above: torch.export loses track of arguments that are gathered as **kwargs.
-        outputs = self.model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            word_token_spans=word_token_spans,
-            word_mask=word_mask,
-            relation_token_spans=relation_token_spans,
-            relation_mask=relation_mask,
-            mention_word_spans=mention_word_spans,
-            mention_mask=mention_mask,
-            mention_entity=mention_entity,
-            entity_mask=entity_mask,
-            pair_index=pair_index,
-            pair_mask=pair_mask,
-            position_ids=position_ids,
-            type_states=None if type_states is None else type_states.to(self.model.dtype),
-            relation_index=relation_index,
-        )
-        return {name: outputs[name].float() for name in self.names}
-
-
-class TypeStates(nn.Module):
-    """What a model makes of relation types that it reads apart from texts, in single precision."""
-
-    def __init__(self, model: GLiRELForRelationClassification):
-        super().__init__()
-        self.model = model
-
-    def forward(self, type_input_ids: Tensor, type_attention_mask: Tensor) -> dict[str, Tensor]:
-        return {"type_states": self.model.glirel.encode_types(type_input_ids, type_attention_mask).float()}
 
 
 class OnnxWordLSTM(nn.Module):
@@ -118,6 +58,7 @@ class OnnxWordLSTM(nn.Module):
         }
         for name, tensors in weights.items():
             self.register_buffer(name, torch.stack(tensors))
+        self.deeper = nn.ModuleList(OnnxWordLSTM(layer) for layer in lstm.deeper)  # type: ignore[arg-type]
 
     @staticmethod
     def _reorder(lstm: nn.LSTM, name: str) -> Tensor:
@@ -139,11 +80,14 @@ class OnnxWordLSTM(nn.Module):
             dtypes=(states.dtype,),
             shapes=((num_words, 2, num_batch, self.hidden_size),),
         )
-        return output[:-1].permute(2, 0, 1, 3).flatten(2)
+        states = output[:-1].permute(2, 0, 1, 3).flatten(2)
+        for layer in self.deeper:
+            states = layer(states, word_mask)
+        return states
 
 
 @contextmanager
-def _onnx_lstm(model: GLiRELForRelationClassification) -> Iterator[None]:
+def _onnx_lstm(model: GLiRELHead) -> Iterator[None]:
     """Puts the ONNX operator in the place of the model's LSTM, where it has one."""
     base, original = model.glirel, model.glirel.lstm
     if original is not None:
@@ -183,11 +127,20 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trace(model: GLiRELForRelationClassification, config: Part) -> torch.export.ExportedProgram:
+def _module(model: GLiRELHead, names: tuple[str, ...]) -> nn.Module:
+    """What is traced for outputs of these names."""
+    if TYPE_STATES in names:
+        return TypeStates(model)
+    if not model.finds_entities:
+        return Scores(model, names)
+    return FoundEntities(model, names) if "entity_logits" in names else PairScores(model, names)
+
+
+def _trace(model: GLiRELHead, config: Part) -> torch.export.ExportedProgram:
     shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in config.inputs.items()}
     sizes = {"sequence_length": longest_input(model, at_most=NUM_TRACED_TOKENS)}
-    reads_types = "type_states" in config.outputs
-    module = TypeStates(model) if reads_types else Scores(model, config)
+    reads_types = TYPE_STATES in config.outputs
+    module = _module(model, tuple(config.outputs))
     try:
         with torch.no_grad():
             return torch.export.export(
@@ -202,7 +155,7 @@ def _trace(model: GLiRELForRelationClassification, config: Part) -> torch.export
         ) from error
 
 
-def to_program(model: GLiRELForRelationClassification, config: Part) -> torch.export.ExportedProgram:
+def to_program(model: GLiRELHead, config: Part) -> torch.export.ExportedProgram:
     """The model as a `torch.export` program, which takes and gives tensors by name.
 
     Args:
@@ -213,7 +166,7 @@ def to_program(model: GLiRELForRelationClassification, config: Part) -> torch.ex
         return _trace(model, config)
 
 
-def to_onnx(model: GLiRELForRelationClassification, config: Part, opset: int) -> Model:
+def to_onnx(model: GLiRELHead, config: Part, opset: int) -> Model:
     """The model as an ONNX graph (`onnx_ir.Model`), with its axes named.
 
     Args:

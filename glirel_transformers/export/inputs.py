@@ -22,6 +22,8 @@ from glirel_transformers.batches_glirel import (
     misfit_error,
 )
 
+from .tensors import FLOATS, INPUT_AXES, TYPE_STATES, TYPE_TOKENS
+
 if is_torch_available():
     import torch
 if TYPE_CHECKING:
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 
 _Array = TypeVar("_Array", np.ndarray, "Tensor")
 
-TYPE_TOKENS, STATES = WITHOUT_BATCH[:2], WITHOUT_BATCH[2]
 _SPECIAL = (*CLUSTER_TENSORS, *TYPE_TENSORS, *SEGMENT_TENSORS, *ENTITY_TYPE_TENSORS)
 _MASKS = {*MASK_OF.values(), "entity_mask"}
+# Masks of what is read apart, or not at all, may be given.
+_IGNORED = _MASKS - {"entity_mask", "segment_mask", "entity_type_mask"}
 # What addresses an axis, or rows of a table.
 _INTEGERS = (*ADDRESSES, TYPE_TOKENS[0], "input_ids", "position_ids")
 # The order in which the model takes them: what it must have, then what it may have.
@@ -75,7 +78,7 @@ def check_inputs(
         ValueError: for one that is missing, whose size does not fit the others, or whose spans or indices are out of
             range.
     """
-    if unknown := sorted(set(given) - set(wanted) - (_MASKS - {"entity_mask", "segment_mask"})):
+    if unknown := sorted(set(given) - set(wanted) - _IGNORED):
         raise TypeError(f"The export does not take {unknown}: its inputs are {list(wanted)}.{_advice(unknown)}")
     arrays, tensors = _by_kind(given)
     if not tensors:
@@ -89,6 +92,8 @@ def _advice(unknown: Sequence[str]) -> str:
         return " Only the model itself computes a loss."
     if set(unknown) & set(CLUSTER_TENSORS):
         return " In this export each mention is an entity: export the checkpoint again."
+    if set(unknown) & set(ENTITY_TYPE_TENSORS):
+        return " Its model does not find entities: pass them, and no entity types."
     return " Only the model itself reads segments." if set(unknown) & set(SEGMENT_TENSORS) else ""
 
 
@@ -109,20 +114,20 @@ def _complete(given: dict[str, _Array], wanted: Sequence[str], width: int | None
             fits = fits_axis(name, given[name], sizes[axis]) | ~given[MASK_OF[name]]
             if not fits.all():
                 raise misfit_error(name, given[name], fits, sizes[axis])
-    if sizes["entities"]:
+    if sizes.get("entities") and "pair_mask" in wanted:
         given["pair_mask"] = _real_pairs(given)
     return given
 
 
 def _fill_relations(given: dict[str, _Array]) -> None:
     """Without `relation_index`, every text asks for all relation types."""
-    if STATES not in given:
+    if TYPE_STATES not in given:
         raise ValueError(
             "This export reads relation types apart from the text: pass either `type_input_ids` with "
             "`type_attention_mask`, which its tokenizer makes, or `type_states`, from encode_relation_types."
         )
     if "relation_index" not in given and "input_ids" in given:
-        num_batch, states = len(given["input_ids"]), given[STATES]
+        num_batch, states = len(given["input_ids"]), given[TYPE_STATES]
         given["relation_index"] = _numbers(given["input_ids"], num_batch, states.shape[0])
 
 
@@ -134,6 +139,13 @@ def _fill_entities(given: dict[str, _Array]) -> None:
     if missing and "mention_mask" in given:
         mask = given["mention_mask"]
         given["mention_entity"], given["entity_mask"] = _numbers(mask, *mask.shape[:2]), mask
+
+
+def nothing(like: _Array, *shape: int) -> _Array:
+    """Whole numbers of a shape, of the same kind as `like`: of an axis that has none, or for what is not given."""
+    if isinstance(like, np.ndarray):
+        return np.zeros(shape, dtype=np.int64)
+    return torch.zeros(shape, dtype=torch.long, device=like.device)
 
 
 def _numbers(like: _Array, num_batch: int, size: int) -> _Array:
@@ -158,7 +170,7 @@ def _check_sizes(shapes: Mapping[str, tuple[int, ...]], width: int | None) -> di
     """Checks that each axis has the same size in all inputs, and returns the sizes."""
     sizes = {"span": 2, "pair": 2, **({} if width is None else {"width": width})}
     for name, shape in shapes.items():
-        axes = AXES[name] if name in WITHOUT_BATCH else ("batch", *AXES[name])
+        axes = INPUT_AXES[name] if name in WITHOUT_BATCH else ("batch", *INPUT_AXES[name])
         expected = [sizes.get(axis) for axis in axes]
         fits = len(shape) == len(axes) and all(size in (None, own) for size, own in zip(expected, shape, strict=True))
         if not fits:
@@ -167,7 +179,8 @@ def _check_sizes(shapes: Mapping[str, tuple[int, ...]], width: int | None) -> di
                 f"`{name}` must have the shape ({', '.join(axes)}), here ({', '.join(known)}): got {shape}."
             )
         sizes.update(zip(axes, shape, strict=True))
-    sizes.setdefault("entities", sizes["mentions"])  # in exports without clusters, each mention is an entity
+    if "mentions" in sizes:  # in exports without clusters, each mention is an entity
+        sizes.setdefault("entities", sizes["mentions"])
     return sizes
 
 
@@ -186,17 +199,17 @@ def _by_kind(given: Mapping[str, object]) -> tuple[dict[str, np.ndarray], dict[s
 
 
 def _cast_array(name: str, value: np.ndarray) -> np.ndarray:
-    """Masks are boolean in a graph, relation types of 32 bits, and all else is of 64."""
+    """Masks are boolean in a graph, states of 32 bits, and all else is of 64."""
     if name in _INTEGERS and not np.issubdtype(value.dtype, np.integer):
         raise _not_integers(name, value.dtype)
-    kind = np.bool_ if name in _MASKS else np.float32 if name == STATES else np.int64
+    kind = np.bool_ if name in _MASKS else np.float32 if name in FLOATS else np.int64
     return value.astype(kind, copy=False)
 
 
 def _cast_tensor(name: str, value: Tensor) -> Tensor:
     if name in _INTEGERS and (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool):
         raise _not_integers(name, value.dtype)
-    return value.to(torch.bool if name in _MASKS else torch.float32 if name == STATES else torch.long)
+    return value.to(torch.bool if name in _MASKS else torch.float32 if name in FLOATS else torch.long)
 
 
 def _not_integers(name: str, dtype: object) -> TypeError:
@@ -210,4 +223,4 @@ def _all_real(items: _Array) -> _Array:
     return items.new_ones(items.shape[:2], dtype=torch.bool)
 
 
-__all__ = ["STATES", "TYPE_TOKENS", "by_name", "check_inputs"]
+__all__ = ["by_name", "check_inputs", "nothing"]

@@ -31,17 +31,17 @@ from .folder import find_output, written_whole
 from .graph import DEFAULT_OPSET
 from .quantized_graph import metadata_of, quantize_file
 from .runtime import ORTModelForRelationClassification
-from .sessions import LABELS_FILE, ONNX_FILE, TYPES_DIGEST
+from .sessions import GRAPH_FILES, ONNX_FILE, TYPES_DIGEST
 from .validation import Validation
 
 if TYPE_CHECKING:
-    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.heads_glirel import GLiRELHead
 
 METHODS = ("int8", "int8-weights", "int4-weights")
 
 
 def export_quantized(
-    model: GLiRELForRelationClassification | str | os.PathLike[str],
+    model: GLiRELHead | str | os.PathLike[str],
     output: str | os.PathLike[str],
     method: str = "int8",
     *,
@@ -126,11 +126,11 @@ def quantize(
         raise ValueError(f"{str(source)!r} is in {found} already. Quantize an export in float32.")
     with written_whole(target) as folder:
         for file in source.iterdir():
-            if file.is_file() and not file.name.startswith((ONNX_FILE, LABELS_FILE)):
+            if file.is_file() and not file.name.startswith(GRAPH_FILES):
                 shutil.copy(file, folder)
         if TYPES_DIGEST in metadata:
             metadata[TYPES_DIGEST] = digest_in(method, metadata[TYPES_DIGEST])
-        for name in (ONNX_FILE, LABELS_FILE) if (source / LABELS_FILE).is_file() else (ONNX_FILE,):
+        for name in (name for name in GRAPH_FILES if (source / name).is_file()):
             quantize_file(source / name, folder / name, method, metadata)
         mark_quantized(folder, method, source.name)
     return target

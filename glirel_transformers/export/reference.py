@@ -10,12 +10,13 @@ import torch
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.modeling_glirel import head_for
 
 
 def load_reference(
-    model: GLiRELForRelationClassification | str | os.PathLike[str],
-) -> GLiRELForRelationClassification:
+    model: GLiRELHead | str | os.PathLike[str],
+) -> GLiRELHead:
     """The model to export and to compare with: on a CPU, in float32, in evaluation mode; a copy where it was not.
 
     Args:
@@ -23,16 +24,15 @@ def load_reference(
 
     Raises:
         OSError: when there is no such folder.
-        TypeError: when `model` is not a [`GLiRELForRelationClassification`].
+        TypeError: when `model` is not a [`GLiRELForRelationClassification`] or [`GLiRELForJointExtraction`].
         ValueError: when it cannot be exported as it is.
     """
     if isinstance(model, str | os.PathLike):
         name = model_name(os.fspath(model))
         if Path(name).is_dir():
             check_checkpoint(name)
-        loaded: GLiRELForRelationClassification = GLiRELForRelationClassification.from_pretrained(
-            name, dtype=torch.float32
-        ).eval()
+        head = head_for(GLiRELConfig.from_pretrained(name))
+        loaded: GLiRELHead = head.from_pretrained(name, dtype=torch.float32).eval()
     else:
         loaded = _in_float32(model)
     if loaded.tokenizer is None:
@@ -43,7 +43,7 @@ def load_reference(
     return loaded
 
 
-def longest_input(model: GLiRELForRelationClassification, at_most: int) -> int:
+def longest_input(model: GLiRELHead, at_most: int) -> int:
     """How many tokens the model reads, or `at_most`."""
     limits = [at_most]
     if (positions := getattr(model.config.encoder_config, "max_position_embeddings", None)) is not None:
@@ -53,7 +53,7 @@ def longest_input(model: GLiRELForRelationClassification, at_most: int) -> int:
     return min(limits)
 
 
-def longest_type(model: GLiRELForRelationClassification, at_most: int) -> int:
+def longest_type(model: GLiRELHead, at_most: int) -> int:
     """How many tokens of a relation type a model reads that reads them apart from texts, or `at_most`."""
     config = model.config.label_encoder_config
     if config is None:
@@ -63,14 +63,14 @@ def longest_type(model: GLiRELForRelationClassification, at_most: int) -> int:
     return min(at_most, positions - (config.pad_token_id or 0) - 1)
 
 
-def _in_float32(model: GLiRELForRelationClassification) -> GLiRELForRelationClassification:
+def _in_float32(model: GLiRELHead) -> GLiRELHead:
     # Not by class alone: a model that came with `trust_remote_code` has a class of its own.
     model_type = getattr(getattr(model, "config", None), "model_type", None)
     is_ours = model_type == GLiRELConfig.model_type and hasattr(model, "save_pretrained")
     if not is_ours or not hasattr(model, "scorer"):
         raise TypeError(
-            f"What is exported must be a GLiRELForRelationClassification, or a folder with one: got "
-            f"{type(model).__name__}. Merge adapters first (merge_and_unload), and pass a pipeline's `model`."
+            "What is exported must be a GLiRELForRelationClassification or GLiRELForJointExtraction, or a folder with "
+            f"one: got {type(model).__name__}. Merge adapters first (merge_and_unload), and pass a pipeline's `model`."
         )
     if model.is_optimized:
         raise ValueError("An optimized model cannot be exported. Load it again without optimize_for_inference.")

@@ -13,7 +13,7 @@ from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.files import Json, read_json_object
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
-from .sessions import LABELS_FILE, ONNX_FILE
+from .sessions import ONNX_FILE
 
 HubOptions: TypeAlias = Mapping[str, object]
 
@@ -53,16 +53,16 @@ def find_model(name: str, hub_options: HubOptions) -> Path:
     return file
 
 
-def find_labels(name: str, hub_options: HubOptions) -> Path:
-    """The ONNX file that reads relation types, of an export whose model reads them apart from texts.
+def find_part(name: str, file: str, hub_options: HubOptions) -> Path:
+    """Another ONNX file of an export, of a model that needs more than one.
 
     Raises:
         ValueError: when it is missing.
     """
-    file = _require(name, LABELS_FILE, hub_options)
+    found = _require(name, file, hub_options)
     if not Path(model_name(name)).is_dir():
-        _fetch_weights(name, LABELS_FILE, hub_options)
-    return file
+        _fetch_weights(name, file, hub_options)
+    return found
 
 
 def _fetch_weights(name: str, file: str, hub_options: HubOptions) -> None:
@@ -125,4 +125,4 @@ def _read_json(name: str, file: str, hub_options: HubOptions) -> dict[str, Json]
         raise ValueError(f"{error} Copy the whole export again, or export the checkpoint again.") from error
 
 
-__all__ = ["find_labels", "find_model", "load_config", "load_tokenizer"]
+__all__ = ["find_model", "find_part", "load_config", "load_tokenizer"]

@@ -18,9 +18,13 @@ from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutpu
 from glirel_transformers.running_glirel import check_vocabulary
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
-from .inputs import STATES, TYPE_TOKENS, by_name, check_inputs
-from .repository import find_labels, find_model, load_config, load_tokenizer
+from .inputs import by_name, check_inputs
+from .repository import find_model, find_part, load_config, load_tokenizer
+from .running import Graph
 from .sessions import (
+    LABELS_FILE,
+    ONNX_FILE,
+    RELATIONS_FILE,
     TYPES_DIGEST,
     Device,
     ProviderOptions,
@@ -29,6 +33,7 @@ from .sessions import (
     metadata,
     open_session,
 )
+from .tensors import TYPE_STATES, TYPE_TOKENS
 
 if is_torch_available():
     import torch
@@ -63,6 +68,8 @@ class ORTModelForRelationClassification:
     Raises:
         ValueError: when the two graphs are not of one export.
 
+    [`from_pretrained`] gives an [`ORTModelForJointExtraction`] for an export of a model that finds entities.
+
     Example:
         >>> from transformers import pipeline
         >>> model = ORTModelForRelationClassification.from_pretrained("exported")
@@ -86,8 +93,8 @@ class ORTModelForRelationClassification:
         self.tokenizer = tokenizer
         self.folder = folder
         self.providers: list[str] = session.get_providers()
-        self._inputs = [argument.name for argument in session.get_inputs()]
-        self._outputs = [argument.name for argument in session.get_outputs()]
+        self._graph = Graph(session)
+        self._inputs = self._graph.inputs
         self.precision = metadata(session, "dtype") or "float32"
         self.device = self._device()
         if labels is not None and metadata(labels, TYPES_DIGEST) != metadata(session, TYPES_DIGEST):
@@ -138,17 +145,23 @@ class ORTModelForRelationClassification:
         chosen = find_providers(provider, providers, provider_options)
         file = find_model(name, hub_options)
         config = load_config(name, hub_options)
+        kind = _class_for(config, cls, name)
         tokenizer = load_tokenizer(name, hub_options)
         check_vocabulary(tokenizer, config, name)
-        session = open_session(file, chosen, session_options, num_threads)
-        check_session_fits(session, file)
-        labels = None
-        if config.reads_labels_apart:
-            of_labels = find_labels(name, hub_options)
-            labels = open_session(of_labels, chosen, session_options, num_threads)
-            check_session_fits(labels, of_labels)
+        sessions = {}
+        for part, of_part in kind._files(config).items():
+            path = file if of_part == ONNX_FILE else find_part(name, of_part, hub_options)
+            sessions[part] = open_session(path, chosen, session_options, num_threads)
+            check_session_fits(sessions[part], path, config.finds_entities)
         config.name_or_path = name
-        return cls(session, config, tokenizer, file.parent.absolute(), labels)
+        return kind(config=config, tokenizer=tokenizer, folder=file.parent.absolute(), **sessions)
+
+    @staticmethod
+    def _files(config: GLiRELConfig) -> dict[str, str]:
+        """The files of an export, by the arguments that take their sessions."""
+        of_types = {"labels": LABELS_FILE} if config.reads_labels_apart else {}
+        of_pairs = {"relations": RELATIONS_FILE} if config.finds_entities else {}
+        return {"session": ONNX_FILE, **of_types, **of_pairs}
 
     def __call__(
         self,
@@ -165,19 +178,11 @@ class ORTModelForRelationClassification:
             ValueError: for one that is missing or does not fit the others, for states that an export does not give,
                 and when the scores are not numbers.
         """
-        if output_hidden_states or output_attentions:
-            raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
+        _check_asked(output_hidden_states, output_attentions)
         named = self._with_states(by_name(args, inputs))
         given: dict[str, Any] = check_inputs(named, self._inputs, self.device, self.config.type_width)
-        is_numpy = isinstance(given["input_ids"], np.ndarray)
-        is_bound = not is_numpy and str(self.device).startswith("cuda")
-        outputs = self._run_bound(given) if is_bound else self._run(given)
-        isfinite = np.isfinite if is_numpy else torch.isfinite
-        if not isfinite(outputs["logits"]).all():
-            cure = "Export it again." if self.precision == "float32" else "Export it again, in float32."
-            raise ValueError(
-                f"The scores are NaN or infinite: {self.precision} overflowed, or the export is damaged. {cure}"
-            )
+        outputs = self._graph.run(given, self.device)
+        self._check_finite(outputs["logits"])
         output = GLiRELRelationClassificationOutput(
             logits=outputs["logits"],
             pair_mask=given["pair_mask"],
@@ -231,10 +236,10 @@ class ORTModelForRelationClassification:
 
     def _with_states(self, given: dict[str, object]) -> dict[str, object]:
         """Inputs with what the first graph makes of relation types, where their tokens were given."""
-        tokens = [given.pop(name, None) for name in TYPE_TOKENS] if STATES in self._inputs else [None]
+        tokens = [given.pop(name, None) for name in TYPE_TOKENS] if TYPE_STATES in self._inputs else [None]
         if all(part is None for part in tokens):
             return given
-        if STATES in given or any(part is None for part in tokens):
+        if TYPE_STATES in given or any(part is None for part in tokens):
             raise ValueError(
                 "Pass either `type_input_ids` with `type_attention_mask`, which the tokenizer makes, or "
                 "`type_states`, from encode_relation_types."
@@ -246,7 +251,7 @@ class ORTModelForRelationClassification:
                 "`type_input_ids` and `type_attention_mask` must both have the shape (types, tokens): got "
                 f"{shapes[0]} and {shapes[1]}."
             )
-        return {**given, STATES: self._read_types(*(array.astype(np.int64) for array in arrays))}
+        return {**given, TYPE_STATES: self._read_types(*(array.astype(np.int64) for array in arrays))}
 
     @property
     def name_or_path(self) -> str:
@@ -340,39 +345,32 @@ class ORTModelForRelationClassification:
         options = self.session.get_provider_options()[self.providers[0]]
         return torch.device("cuda", int(options.get("device_id", 0)))
 
-    def _run(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Inputs are read where they lie, and outputs are not copied either."""
-        arrays = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
-        outputs = dict(zip(self._outputs, self.session.run(self._outputs, arrays), strict=True))
-        if isinstance(given["input_ids"], np.ndarray):
-            return outputs
-        return {name: torch.from_numpy(array) for name, array in outputs.items()}
+    def _check_finite(self, logits: np.ndarray | Tensor) -> None:
+        finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else torch.isfinite(logits)
+        if not finite.all():
+            cure = "Export it again." if self.precision == "float32" else "Export it again, in float32."
+            raise ValueError(
+                f"The scores are NaN or infinite: {self.precision} overflowed, or the export is damaged. {cure}"
+            )
 
-    def _run_bound(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs and outputs stay on the GPU: ONNX Runtime reads and writes torch's memory."""
-        binding = self.session.io_binding()
-        device = torch.device(self.device)
-        where = {"device_type": device.type, "device_id": device.index or 0}
-        pairs, words = given["pair_index"].shape[:2], given["word_mask"].shape[1]
-        shapes = {
-            "logits": (*pairs, given["relation_mask"].shape[1]),
-            "coreference_logits": pairs,
-            "threshold_logits": pairs,
-            "entity_attention": (*given["entity_mask"].shape, words) if "entity_mask" in given else (),
-        }
-        inputs = {name: given[name].contiguous() for name in self._inputs}
-        outputs = {name: torch.empty(shapes[name], device=device) for name in self._outputs}
-        held: list[Tensor] = []
-        for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
-            for name, tensor in tensors.items():
-                kind = torch.empty(0, dtype=tensor.dtype).numpy().dtype.type
-                held.append(tensor if tensor.numel() else tensor.new_empty(1))  # what is empty has no address
-                bind(name, **where, element_type=kind, shape=tuple(tensor.shape), buffer_ptr=held[-1].data_ptr())
-        if device.type == "cuda":  # ONNX Runtime has a stream of its own
-            torch.cuda.current_stream(device).synchronize()
-        self.session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
-        return outputs
+
+def _check_asked(output_hidden_states: bool | None, output_attentions: bool | None) -> None:
+    if output_hidden_states or output_attentions:
+        raise ValueError("An export gives scores only. For states and attentions, run the checkpoint itself.")
+
+
+def _class_for(
+    config: GLiRELConfig, asked: type[ORTModelForRelationClassification], name: str
+) -> type[ORTModelForRelationClassification]:
+    """The class of an export with that configuration, which is the one that was asked for, or a kind of it."""
+    from .joint import ORTModelForJointExtraction
+
+    kind = ORTModelForJointExtraction if config.finds_entities else ORTModelForRelationClassification
+    if not issubclass(kind, asked):
+        raise ValueError(
+            f"{name!r} is the export of a model that does not find entities. Load it with {kind.__name__}."
+        )
+    return kind
 
 
 def _on_cpu(value: object) -> object:

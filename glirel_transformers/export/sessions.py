@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict
 
 from transformers.utils import is_torch_available
 
-from glirel_transformers.batches_glirel import AXES, WITHOUT_BATCH
+from .tensors import INPUT_AXES, STATE_AXES, TYPE_STATES, TYPE_TOKENS
 
 if is_torch_available():
     import torch
@@ -23,6 +23,9 @@ ProviderOptions: TypeAlias = Mapping[str, object]
 ONNX_FILE = "model.onnx"
 LABELS_FILE = "labels.onnx"  # what reads relation types, of a model that reads them apart from texts
 TYPES_DIGEST = "types_digest"  # what both files then hold among their metadata
+RELATIONS_FILE = "relations.onnx"  # what scores pairs, of a model that finds entities
+STATES_DIGEST = "states_digest"  # what `model.onnx` and this file then hold among their metadata
+GRAPH_FILES = (LABELS_FILE, ONNX_FILE, RELATIONS_FILE)
 CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -189,19 +192,27 @@ def open_session(
     return session
 
 
-def check_session_fits(session: InferenceSession, file: Path) -> None:
+def check_session_fits(session: InferenceSession, file: Path, finds_entities: bool = False) -> None:
     """Checks that a file is an export of this package, rather than another model.
+
+    Args:
+        session: of the file.
+        file: by its name it is known which graph it should hold.
+        finds_entities: whether the model finds entities, by its configuration.
 
     Raises:
         ValueError: when it is not.
     """
     inputs = [argument.name for argument in session.get_inputs()]
     outputs = [argument.name for argument in session.get_outputs()]
-    strange = [name for name in inputs if name not in AXES]
+    strange = [name for name in inputs if name not in INPUT_AXES]
     if file.name == LABELS_FILE:
-        fits = outputs == [WITHOUT_BATCH[2]] and inputs == list(WITHOUT_BATCH[:2])
-    else:
+        fits = outputs == [TYPE_STATES] and inputs == list(TYPE_TOKENS)
+    elif file.name == RELATIONS_FILE or not finds_entities:
         fits = "logits" in outputs and "pair_index" in inputs
+        fits = fits and (file.name == RELATIONS_FILE) == bool(set(inputs) & set(STATE_AXES))
+    else:
+        fits = "entity_logits" in outputs
     if strange or not fits:
         raise ValueError(
             f"{str(file)!r} is an ONNX model, but not an export of this package: it takes {inputs} and gives "
@@ -232,8 +243,11 @@ def _first_line(error: Exception) -> str:
 __all__ = [
     "CPU",
     "GPU",
+    "GRAPH_FILES",
     "LABELS_FILE",
     "ONNX_FILE",
+    "RELATIONS_FILE",
+    "STATES_DIGEST",
     "TYPES_DIGEST",
     "Provider",
     "check_session_fits",

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from glirel_transformers.extras import require_extra
 
 from .reference import load_reference, longest_input, longest_type
-from .sessions import LABELS_FILE, ONNX_FILE, find_providers, metadata, open_session
+from .sessions import LABELS_FILE, ONNX_FILE, RELATIONS_FILE, find_providers, metadata, open_session
+from .side_by_side import run_both
 
 if TYPE_CHECKING:
     import numpy as np
     from onnxruntime import InferenceSession
 
-    from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+    from glirel_transformers.heads_glirel import GLiRELHead
 
     from .graph import Part
 
@@ -38,8 +37,8 @@ BOUNDS = {
 _LONGEST = 512  # tokens of the longest input that is tried
 _PADDING = -6e4  # what a score of padding is below, in either precision: its probability is 0
 
-# What `GLiRELDummyInputs` calls the sizes of axes, and what they are called; the last two only where relation types
-# are read apart from the text.
+# What `GLiRELDummyInputs` calls the sizes of axes, and what they are called; some only where relation types are read
+# apart from the text, and some only where entities are found.
 _AXES = {
     "batch_size": "batch",
     "sequence_length": "tokens",
@@ -50,25 +49,33 @@ _AXES = {
     "num_relations": "relations",
     "num_types": "types",
     "type_length": "type tokens",
+    "num_entity_types": "entity types",
 }
-_OF_TYPES = ("num_types", "type_length")
+_OF_TYPES, _OF_FOUND = ("num_types", "type_length"), ("num_entity_types",)
 
-# In the order of `_AXES`. The sample of the trace is (2, 23, 11, 5, 4, 7, 3, 6, 9).
+# In the order of `_AXES`. The sample of the trace is (2, 23, 11, 5, 4, 7, 3, 6, 9, 8).
 _SIZES: dict[str, tuple[int, ...]] = {
-    "1 everywhere": (1, 1, 1, 1, 1, 1, 1, 1, 1),
-    "as traced": (2, 23, 11, 5, 4, 7, 3, 6, 9),
-    "one text": (1, 24, 12, 4, 4, 6, 2, 3, 5),
-    "one pair, one relation": (3, 30, 9, 2, 2, 1, 1, 1, 4),
-    "all smaller": (1, 9, 4, 2, 2, 2, 2, 2, 3),
-    "larger batch": (7, 23, 11, 5, 4, 7, 3, 6, 9),
-    "more tokens": (2, 96, 11, 5, 4, 7, 3, 6, 60),
-    "more words": (2, 90, 60, 5, 4, 7, 3, 6, 9),
-    "more entities and pairs": (2, 40, 20, 17, 17, 272, 3, 6, 9),
-    "more relations": (2, 80, 8, 3, 2, 6, 33, 40, 9),
-    "all larger": (4, 101, 57, 13, 8, 41, 19, 30, 20),
-    "no pair": (2, 23, 11, 1, 1, 0, 3, 6, 9),
-    "no relation": (2, 23, 11, 5, 4, 7, 0, 0, 9),
-    "longest, one entity": (2, 0, 50, 11, 1, 110, 8, 9, 0),
+    "1 everywhere": (1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    "as traced": (2, 23, 11, 5, 4, 7, 3, 6, 9, 8),
+    "one text": (1, 24, 12, 4, 4, 6, 2, 3, 5, 3),
+    "one pair, one relation": (3, 30, 9, 2, 2, 1, 1, 1, 4, 1),
+    "all smaller": (1, 9, 4, 2, 2, 2, 2, 2, 3, 2),
+    "larger batch": (7, 23, 11, 5, 4, 7, 3, 6, 9, 8),
+    "more tokens": (2, 96, 11, 5, 4, 7, 3, 6, 60, 8),
+    "more words": (2, 90, 60, 5, 4, 7, 3, 6, 9, 8),
+    "more entities and pairs": (2, 40, 20, 17, 17, 272, 3, 6, 9, 8),
+    "more relations": (2, 80, 8, 3, 2, 6, 33, 40, 9, 25),
+    "all larger": (4, 101, 57, 13, 8, 41, 19, 30, 20, 17),
+    "no pair": (2, 23, 11, 1, 1, 0, 3, 6, 9, 8),
+    "no relation": (2, 23, 11, 5, 4, 7, 0, 0, 9, 8),
+    "longest, one entity": (2, 0, 50, 11, 1, 110, 8, 9, 0, 4),
+}
+# Where entities are found, there may be none; and without a relation type there still are the types of entities.
+_SIZES_FOUND: dict[str, tuple[int, ...]] = {
+    "no relation": (2, 23, 11, 5, 4, 7, 0, 6, 9, 8),
+    "no entity": (2, 23, 11, 0, 0, 0, 3, 6, 9, 8),
+    "no entity type": (2, 23, 11, 5, 4, 7, 3, 6, 9, 0),
+    "no type at all": (2, 23, 11, 1, 1, 1, 0, 0, 9, 0),
 }
 
 
@@ -153,7 +160,7 @@ class Validation:
 
 
 def validate(
-    model: GLiRELForRelationClassification | str | os.PathLike[str],
+    model: GLiRELHead | str | os.PathLike[str],
     folder: str | os.PathLike[str],
     bound: float | None = None,
 ) -> Validation:
@@ -161,10 +168,11 @@ def validate(
 
     Among them are 1 everywhere, each axis larger than in the trace, padding on every axis, entities of many mentions,
     texts without a pair or without a relation type, and the longest input that the model reads (up to 512 tokens).
-    Where relation types are read apart from texts, what is made of them is compared as well, and passed on.
+    Where relation types are read apart from texts, what is made of them is compared as well, and passed on. Where
+    entities are found, so is what finds them, and there are three shapes more, without an entity or an entity type.
 
     Args:
-        model: a [`GLiRELForRelationClassification`], or a folder or Hub repository with one; compared with in float32.
+        model: a [`GLiRELHead`], or a folder or Hub repository with one; compared with in float32.
         folder: of the export, or its `model.onnx`.
         bound: on the difference; by default 1e-4 for an export in float32, and 5e-2 in float16.
 
@@ -184,26 +192,13 @@ def validate(
     reference = load_reference(model)
     config = exporter_config(reference.config)
     folder = Path(folder).parent if Path(folder).is_file() else Path(folder)
-    session = _open(folder / ONNX_FILE, config)
-    labels = None if config.types is None else _open(folder / LABELS_FILE, config.types)
-    dtype = metadata(session, "dtype") or "float32"
-    shapes = []
-    for seed, (name, sizes) in enumerate(validation_sizes(reference).items()):
-        batch = config.generate_dummy_inputs(**sizes, seed=seed)
-        pairs = []
-        if config.types is not None and labels is not None and sizes["num_types"]:
-            tokens = config.types.generate_dummy_inputs(**sizes, seed=seed)
-            with torch.no_grad():
-                states = reference.glirel.encode_types(**{key.removeprefix("type_"): tokens[key] for key in tokens})
-            (made,) = _run(labels, name, tokens)
-            pairs.append((states.numpy(), made))
-        else:
-            states, made = batch.get("type_states"), None
-        with torch.no_grad():
-            expected = reference(**batch if states is None else {**batch, "type_states": states})
-        outputs = _run(session, name, batch if made is None else {**batch, "type_states": torch.from_numpy(made)})
-        pairs += [(expected[key].numpy(), got) for key, got in zip(config.outputs, outputs, strict=True)]
-        shapes.append(_compare(name, sizes, pairs))
+    parts = {LABELS_FILE: config.types, ONNX_FILE: config, RELATIONS_FILE: config.relations}
+    sessions = {file: _open(folder / file, part) for file, part in parts.items() if part is not None}
+    dtype = metadata(sessions[ONNX_FILE], "dtype") or "float32"
+    shapes = [
+        _compare(name, sizes, run_both(reference, config, sessions, name, sizes, seed))
+        for seed, (name, sizes) in enumerate(validation_sizes(reference).items())
+    ]
     return Validation(shapes, dtype, BOUNDS[dtype] if bound is None else bound)
 
 
@@ -221,14 +216,7 @@ def _open(file: Path, config: Part) -> InferenceSession:
     return session
 
 
-def _run(session: InferenceSession, name: str, batch: Mapping[str, torch.Tensor]) -> list[np.ndarray]:
-    try:
-        return session.run(None, {key: tensor.numpy() for key, tensor in batch.items()})
-    except Exception as error:
-        raise ValueError(f"The export does not run for the shape {name!r}: {error} Export the model again.") from error
-
-
-def validation_sizes(model: GLiRELForRelationClassification) -> dict[str, dict[str, int]]:
+def validation_sizes(model: GLiRELHead) -> dict[str, dict[str, int]]:
     """The shapes to compare: for each name, what [`GLiRELDummyInputs`] takes.
 
     Args:
@@ -237,9 +225,10 @@ def validation_sizes(model: GLiRELForRelationClassification) -> dict[str, dict[s
     limits = {"sequence_length": longest_input(model, at_most=_LONGEST)}
     if model.config.reads_labels_apart:
         limits["type_length"] = longest_type(model, at_most=_LONGEST)
-    left_out = () if model.config.reads_labels_apart else _OF_TYPES
+    config = model.config
+    left_out = {*(() if config.reads_labels_apart else _OF_TYPES), *(() if config.finds_entities else _OF_FOUND)}
     named = {}
-    for shape, sizes in _SIZES.items():
+    for shape, sizes in {**_SIZES, **(_SIZES_FOUND if config.finds_entities else {})}.items():
         named[shape] = {name: size for name, size in zip(_AXES, sizes, strict=True) if name not in left_out}
         named[shape] |= {name: min(named[shape][name] or limit, limit) for name, limit in limits.items()}
     return named

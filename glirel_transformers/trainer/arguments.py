@@ -33,6 +33,12 @@ class GLiRELTrainingArguments(TrainingArguments):
             (`mention_representation="words"`), unless it has a `coreference_label`.
         record_relation_types: whether the model's configuration keeps the names of the types it is trained on, in
             `trained_relation_types`. `False` suits thousands of synthetic names.
+        candidates_from: from which share of all updates on a model that finds entities also meets the spans that it
+            wrongly takes for some, as pairs without a relation; 1 means never.
+        max_added_candidates: how many of these are added to a text at most, the likeliest ones.
+        relation_drop_rate, entity_drop_rate: the largest share of the relation types and of the entity types that a
+            text of such a model is not asked for after a drop, see [`JointCollator`]; for the trainer that makes the
+            collator.
 
     Raises:
         ValueError: when one of these is negative.
@@ -54,6 +60,18 @@ class GLiRELTrainingArguments(TrainingArguments):
     record_relation_types: bool = field(
         default=True, metadata={"help": "Keep the names of the types trained on in the model's configuration."}
     )
+    candidates_from: float = field(
+        default=0.3, metadata={"help": "Share of the updates after which what is wrongly found is paired; 1: never."}
+    )
+    max_added_candidates: int = field(
+        default=16, metadata={"help": "How many wrongly found entities are paired in a text at most."}
+    )
+    relation_drop_rate: float = field(
+        default=0.3, metadata={"help": "Largest share of relation types that a drop takes out, with an entity finder."}
+    )
+    entity_drop_rate: float = field(
+        default=1.0, metadata={"help": "Largest share of entity types that a drop takes out, with an entity finder."}
+    )
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "The scheduler type to use."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps, or below 1 their share of all steps."})
     # What the batches need.
@@ -68,7 +86,13 @@ class GLiRELTrainingArguments(TrainingArguments):
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Leave NaN and inf out of the logged loss."})
 
     def __post_init__(self) -> None:
-        for name in ("encoder_learning_rate", "encoder_weight_decay", "num_frozen_encoder_layers"):
+        for name in (
+            "encoder_learning_rate",
+            "encoder_weight_decay",
+            "num_frozen_encoder_layers",
+            "candidates_from",
+            "max_added_candidates",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must not be negative: got {getattr(self, name)}.")
         for name, needed in (("remove_unused_columns", False), ("batch_eval_metrics", True)):

@@ -14,7 +14,7 @@ from transformers import BatchEncoding
 from transformers.utils import logging
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.data.labels import make_labels
+from glirel_transformers.data.labels import make_entity_labels, make_labels
 from glirel_transformers.data.schema import Document
 from glirel_transformers.evaluation.facts import entity_document
 from glirel_transformers.mentions_glirel import listed
@@ -34,6 +34,7 @@ class _Asked(NamedTuple):
 
     document: Document
     types: list[str]
+    entity_types: list[str] | None  # of a model that finds entities
     prompt: Prompt
     generator: random.Random
 
@@ -80,6 +81,7 @@ class RelationCollator:
             entities.
         max_batch_types: how many types a batch is asked for where types are read apart, see above. Evaluations ask
             each text for all of `relation_types` there, if these are no more.
+        drop_rate: the largest share of the types that a drop takes out.
 
     Raises:
         TypeError, ValueError: when an argument does not fit, or a text is too long.
@@ -99,6 +101,7 @@ class RelationCollator:
         too_long: Literal["error", "window"] = "error",
         by_entity: bool = False,
         max_batch_types: int = 256,
+        drop_rate: float = 1.0,
     ) -> None:
         if tokenizer is None or not hasattr(tokenizer, "read_prompt"):
             raise TypeError(
@@ -120,6 +123,7 @@ class RelationCollator:
             stand_in_rate=stand_in_rate,
             coreference_label=coreference_label,
             max_batch_types=max_batch_types,
+            drop_rate=drop_rate,
         )
         self.tokenizer = tokenizer
         self._check_wordings()
@@ -174,8 +178,10 @@ class RelationCollator:
         types = self.sampler.for_evaluation(None).draw(document, self._generator(example))
         (words,) = self.tokenizer.read_words([document.words])
         starts = [mention.start for mention in document.mentions]
+        entity_types = self.draw_entity_types(example)
         for relation, hull in zip(document.relations, _hulls(document, self.by_entity), strict=True):
-            prompt = self.tokenizer.read_prompt([relation.relation_type] if self.sampler.random_drop else types)
+            asked = [relation.relation_type] if self.sampler.random_drop else types
+            prompt = self.tokenizer.read_prompt(asked, entity_types)
             room = self.tokenizer.room(prompt)
             if room.admits(room.costs(words, starts), hull):
                 return True
@@ -210,6 +216,14 @@ class RelationCollator:
         """The types that an instance draws, in order; where they are read apart, those of its batch come to them."""
         return self._draw(self._document(example), self._generator(example))
 
+    def draw_entity_types(self, example: Example) -> list[str] | None:
+        """The entity types that an instance draws, of a model that finds entities; else `None`."""
+        return None
+
+    def _ask_for_entities(self, examples: Sequence[Example]) -> Sequence[list[str] | None]:
+        """The entity types that each text of a batch is asked for."""
+        return [self.draw_entity_types(example) for example in examples]
+
     @property
     def _reads_types_apart(self) -> bool:
         return self.tokenizer.label_encoding == "separate"
@@ -223,18 +237,23 @@ class RelationCollator:
     def _ask(self, examples: Sequence[Example]) -> list[_Asked]:
         """What each text of a batch is asked for."""
         drawn_from = [(self._document(example), self._generator(example)) for example in examples]
+        of_entities = self._ask_for_entities(examples)
         if self._reads_types_apart and not self._ignore_epoch:
-            types = self.sampler.share([self.sampler.draw_apart(*one) for one in drawn_from])
-            prompt = self.tokenizer.read_prompt(self.sampler.word(types, drawn_from[0][1]))
-            return [_Asked(document, types, prompt, generator) for document, generator in drawn_from]
+            shared = self.sampler.share([self.sampler.draw_apart(*one) for one in drawn_from])
+            wording = tuple(self.sampler.word(shared, drawn_from[0][1]))
+            of_relations = [(shared, wording)] * len(drawn_from)
+        else:
+            drawn = [(self._draw(*one), one[1]) for one in drawn_from]
+            of_relations = [(types, tuple(self.sampler.word(types, generator))) for types, generator in drawn]
         asked = []
-        prompts: dict[tuple[str, ...], Prompt] = {}  # evaluations may ask all texts for the same
-        for document, generator in drawn_from:
-            types = self._draw(document, generator)
-            wording = tuple(self.sampler.word(types, generator))
-            if wording not in prompts:
-                prompts[wording] = self.tokenizer.read_prompt(wording)
-            asked.append(_Asked(document, types, prompts[wording], generator))
+        prompts: dict[tuple[tuple[str, ...], tuple[str, ...] | None], Prompt] = {}  # texts may be asked for the same
+        for (document, generator), (types, wording), entity_types in zip(
+            drawn_from, of_relations, of_entities, strict=True
+        ):
+            key = wording, None if entity_types is None else tuple(entity_types)
+            if key not in prompts:
+                prompts[key] = self.tokenizer.read_prompt(*key)
+            asked.append(_Asked(document, types, entity_types, prompts[key], generator))
         return asked
 
     def _tensors(self, asked: _Asked, words: Words) -> dict[str, Any]:
@@ -253,6 +272,8 @@ class RelationCollator:
             segments,
         )
         tensors["labels"] = make_labels(paired, asked.types, tensors["pair_index"])
+        if asked.entity_types is not None:
+            tensors["entity_labels"] = make_entity_labels(document, asked.entity_types)
         if self.with_relation_keys:
             tensors["relation_keys"] = torch.tensor([relation_key(name) for name in asked.types], dtype=torch.long)
         return tensors

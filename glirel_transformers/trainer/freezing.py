@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
 
 _LAYER_LISTS = ("encoder.layer", "layers", "transformer.layer", "encoder.layers")
 _EMBEDDINGS = ("embeddings", "embeddings_project", "embed_tokens")
 
 
-def freeze_encoder_layers(model: GLiRELForRelationClassification, num_layers: int) -> None:
+def freeze_encoder_layers(model: GLiRELHead, num_layers: int) -> None:
     """Freezes the embeddings and the first `num_layers` layers of a GLiREL model's encoder; 0 freezes nothing.
 
     Raises:

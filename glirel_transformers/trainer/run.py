@@ -14,14 +14,20 @@ import torch
 from transformers import EarlyStoppingCallback
 
 from glirel_transformers.checkpoints import check_checkpoint, model_name, naming_the_missing
-from glirel_transformers.configuration_glirel import SYSTEMS
+from glirel_transformers.configuration_glirel import SYSTEMS, GLiRELConfig
 from glirel_transformers.data import Document
 from glirel_transformers.evaluation.thresholds import Average
 from glirel_transformers.files import read_json_object, replace_atomically
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.modeling_glirel import (
+    GLiRELForJointExtraction,
+    GLiRELForRelationClassification,
+    head_for,
+)
 
 from .arguments import GLiRELTrainingArguments
 from .collator import RelationCollator
+from .joint_collator import JointCollator
 from .metrics import fit_threshold
 from .resuming import Stopped, last_whole_checkpoint
 from .trainer import GLiRELTrainer
@@ -61,7 +67,7 @@ def starting_model(
     system: str | None = None,
     max_length: int | None = None,
     **settings: Any,
-) -> GLiRELForRelationClassification:
+) -> GLiRELHead:
     """A fresh head on `encoder`, or the GLiREL checkpoint `model` to continue from, in float32.
 
     Args:
@@ -81,12 +87,10 @@ def starting_model(
         if system is not None and system not in SYSTEMS:
             raise ValueError(f"`system` must be one of {', '.join(map(repr, SYSTEMS))}: got {system!r}.")
         apart = {} if label_encoder is None else {"label_encoding": "separate"}
-        return GLiRELForRelationClassification.from_encoder(
-            encoder,
-            label_encoder=label_encoder,
-            model_max_length=max_length,
-            **{**(SYSTEMS[system] if system else {}), **apart, **given},
-        )
+        given = {**(SYSTEMS[system] if system else {}), **apart, **given}
+        finds = given.get("entity_finder", "none") != "none"
+        head = GLiRELForJointExtraction if finds else GLiRELForRelationClassification
+        return head.from_encoder(encoder, label_encoder=label_encoder, model_max_length=max_length, **given)
     others = {"label_encoder": label_encoder, "system": system, "max_length": max_length}
     if names := [*given, *(name for name, value in others.items() if value is not None)]:
         raise ValueError(
@@ -96,7 +100,12 @@ def starting_model(
     if Path(name).is_dir():
         check_checkpoint(name)
     with naming_the_missing(name):
-        return GLiRELForRelationClassification.from_pretrained(name, dtype=torch.float32)
+        return _load(name)
+
+
+def _load(name: str | Path) -> GLiRELHead:
+    """A checkpoint in float32, of either head."""
+    return head_for(GLiRELConfig.from_pretrained(name)).from_pretrained(name, dtype=torch.float32)
 
 
 def negative_weights(counts: Counter[str], negatives: str, max_per_relation: int | None) -> dict[str, float]:
@@ -126,7 +135,7 @@ def check_same_run(folder: Path, settings: Mapping[str, Any], changeable: Sequen
         differing = [
             f"{name} was {before.get(name)!r} and is now {value!r}" if name != CONTENTS else "the files have changed"
             for name, value in settings.items()
-            if name not in changeable and before.get(name) != value
+            if name not in changeable and before.get(name, value) != value  # earlier versions have fewer
         ]
         if differing:
             raise ValueError(
@@ -149,7 +158,7 @@ def digest_of(files: Iterable[Path]) -> str:
 
 
 def train_checkpoint(
-    model: GLiRELForRelationClassification,
+    model: GLiRELHead,
     train: Sequence[Document],
     evaluation: Sequence[Document],
     collator: RelationCollator,
@@ -201,11 +210,11 @@ def train_checkpoint(
     )
 
 
-def _finished_model(stopped: Stopped, args: GLiRELTrainingArguments) -> GLiRELForRelationClassification:
+def _finished_model(stopped: Stopped, args: GLiRELTrainingArguments) -> GLiRELHead:
     """The model of a run that is finished: the best one, where it was to be kept, else the last."""
     best = stopped.state.get("best_model_checkpoint") if args.load_best_model_at_end else None
     folder = best if best and Path(best).is_dir() else stopped.folder
-    return GLiRELForRelationClassification.from_pretrained(folder, dtype=torch.float32)
+    return _load(folder)
 
 
 def last_step(folder: Path) -> int | None:
@@ -221,7 +230,7 @@ def _is_finished(state: Mapping[str, Any], args: GLiRELTrainingArguments) -> boo
 
 
 def _fit(
-    model: GLiRELForRelationClassification,
+    model: GLiRELHead,
     evaluation: Sequence[Document],
     collator: RelationCollator,
     average: Average,
@@ -229,9 +238,12 @@ def _fit(
     """The metrics at the best threshold, which `model` then has; or why there is none. Training is not lost for it."""
     if not evaluation:
         return None, None
+    note = None
     if not any(document.relations for document in evaluation):
-        return None, "no relation holds in the documents kept for evaluation"
+        note = "no relation holds in the documents kept for evaluation"
+        if not isinstance(collator, JointCollator):
+            return None, note
     try:
-        return fit_threshold(model, evaluation, collator, average=average), None
+        return fit_threshold(model, evaluation, collator, average=average), note
     except ValueError as error:
-        return None, str(error)
+        return None, note or str(error)

@@ -37,11 +37,12 @@ class TypeSampler:
         stand_in_rate: float,
         coreference_label: str | None,
         max_batch_types: int,
+        drop_rate: float = 1.0,
     ) -> None:
         for what, number in (("max_relation_types", max_relation_types), ("max_batch_types", max_batch_types)):
             if number < 1:
                 raise ValueError(f"`{what}` must be at least 1: got {number}.")
-        for name, rate in (("random_drop", random_drop), ("stand_in_rate", stand_in_rate)):
+        for name, rate in (("random_drop", random_drop), ("stand_in_rate", stand_in_rate), ("drop_rate", drop_rate)):
             if not 0 <= rate <= 1:
                 raise ValueError(f"`{name}` is a probability, from 0 to 1: got {rate}.")
         weights = _checked_weights(relation_types)
@@ -50,6 +51,7 @@ class TypeSampler:
         self._cumulative_weights = list(accumulate(self._weights))
         self.max_relation_types = max_relation_types
         self.random_drop = random_drop
+        self.drop_rate = drop_rate
         self.stand_ins = _checked_stand_ins(stand_ins)
         self.stand_in_rate = stand_in_rate
         self.coreference_label = coreference_label
@@ -69,7 +71,7 @@ class TypeSampler:
         if not self._draws:
             return list(self.relation_types)
         fixed = self._coreference(document)
-        holding = dict.fromkeys(relation.relation_type for relation in document.relations)
+        holding = self._holding(document)
         positives = [name for name in holding if name != self.coreference_label]
         room = max(self.max_relation_types - len(fixed), 0)
         if len(positives) > room:
@@ -79,7 +81,8 @@ class TypeSampler:
         # The share is drawn whether or not it is heeded, so that `random_drop` does not change later draws.
         drops, share = generator.random() < self.random_drop, generator.random()
         if drops and types:
-            keep = set(generator.sample(range(len(types)), 1 + int(share * len(types))))
+            most = len(types) - 1 - int(share * len(types))  # as many are taken out where `drop_rate` is 1
+            keep = set(generator.sample(range(len(types)), len(types) - int(self.drop_rate * most)))
             types = [name for i, name in enumerate(types) if i in keep]
         return types
 
@@ -90,13 +93,14 @@ class TypeSampler:
         """
         if not self._draws:
             return Drawn(list(self.relation_types), [])
-        holding = dict.fromkeys(relation.relation_type for relation in document.relations)
+        holding = self._holding(document)
         holding |= dict.fromkeys(self._coreference(document))
         if self._evaluates and len(self.relation_types) <= self.max_batch_types:
             return Drawn(list(holding), [name for name in self.relation_types if name not in holding])
         negatives = self._draw_negatives(max(self.max_relation_types - len(holding), 0), holding, generator)
         drops, share = generator.random() < self.random_drop, generator.random()
-        return Drawn(list(holding), negatives[: int(share * (len(negatives) + 1))] if drops else negatives)
+        most = len(negatives) - int(share * (len(negatives) + 1))
+        return Drawn(list(holding), negatives[: len(negatives) - int(self.drop_rate * most)] if drops else negatives)
 
     def share(self, drawn: Sequence[Drawn]) -> list[str]:
         """The types that all instances of a batch are asked for: what holds in any, then negatives in turn.
@@ -109,6 +113,10 @@ class TypeSampler:
                 if name is not None and len(types) < self.max_batch_types:
                     types[name] = None
         return list(types)
+
+    def _holding(self, document: Document) -> dict[str, None]:
+        """The types that are right somewhere in a text, each once."""
+        return dict.fromkeys(relation.relation_type for relation in document.relations)
 
     def _coreference(self, document: Document) -> list[str]:
         """The type that joins mentions of one entity, where the document knows its entities."""
@@ -151,6 +159,13 @@ class TypeSampler:
             used.add(wording)
             wordings.append(wording)
         return wordings
+
+
+class EntityTypeSampler(TypeSampler):
+    """Draws the entity types that an instance is asked for: those of its mentions, and others."""
+
+    def _holding(self, document: Document) -> dict[str, None]:
+        return dict.fromkeys(mention.label for mention in document.mentions if mention.label is not None)
 
 
 def _checked_weights(relation_types: Iterable[str] | Mapping[str, float]) -> dict[str, float]:

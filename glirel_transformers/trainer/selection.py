@@ -41,6 +41,7 @@ def select_documents(
     held_out: float | None = None,
     evaluation_limit: int | None = None,
     repeats: Mapping[str, float] | None = None,
+    finds_entities: bool = False,
 ) -> Selection:
     """Reads files of documents and divides them, always in the same way: by hashes of their texts.
 
@@ -51,13 +52,14 @@ def select_documents(
             or 0 with `evaluation_files` and where there are fewer than 20 documents.
         evaluation_limit: how many documents are evaluated on at most.
         repeats: how often an epoch visits the documents whose source has a prefix; see [`number_of_copies`].
+        finds_entities: whether they are for a model that finds entities, which also learns from a text without a pair.
 
     Raises:
         ValueError: when a line cannot be read, or nothing is left to train on.
     """
     repeats = repeats or {}
     chosen = Selection()
-    documents = list(_with_signal(files, chosen.left_out))
+    documents = list(_with_signal(files, chosen.left_out, finds_entities))
     by_default = 0.0 if evaluation_files or len(documents) < _FEW else HELD_OUT
     share = by_default if held_out is None else held_out
     for document in documents:
@@ -69,7 +71,7 @@ def select_documents(
             copies = number_of_copies(document, repeats)
             chosen.left_out["their source is repeated less than once"] += copies == 0
             chosen.train += [document] * copies
-    chosen.evaluation += _with_signal(evaluation_files, chosen.left_out)
+    chosen.evaluation += _with_signal(evaluation_files, chosen.left_out, finds_entities)
     if not chosen.train:
         reasons = "; ".join(f"{count:,} because {reason}" for reason, count in chosen.left_out.items() if count)
         raise ValueError(
@@ -99,10 +101,12 @@ def number_of_copies(document: Document, repeats: Mapping[str, float]) -> int:
     return int(factor) + (text_hash(document) * 7919 % 1 < factor % 1)
 
 
-def _with_signal(files: Iterable[str | os.PathLike[str]], left_out: Counter[str]) -> Iterable[Document]:
+def _with_signal(
+    files: Iterable[str | os.PathLike[str]], left_out: Counter[str], finds_entities: bool
+) -> Iterable[Document]:
     for file in files:
         for document in read_documents(file):
-            if has_signal(document):
+            if has_signal(document) or (finds_entities and document.words and document.knows_entities):
                 yield document
             else:
-                left_out["nothing is known about any pair"] += 1
+                left_out[f"nothing is known about any pair{' or entity' if finds_entities else ''}"] += 1

@@ -17,27 +17,27 @@ from transformers.trainer_utils import TrainOutput
 
 from glirel_transformers.card_glirel import CARD_FILE, add_training
 from glirel_transformers.configuration_glirel import GLiRELConfig
-from glirel_transformers.data.splits import count_relation_types
-from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
-from glirel_transformers.outputs_glirel import GLiRELRelationClassificationOutput
+from glirel_transformers.data.splits import count_entity_types, count_relation_types
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.outputs_glirel import GLiRELJointExtractionOutput
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .arguments import GLiRELTrainingArguments
-from .checks import check_signal
+from .candidates import AddedCandidates
+from .checks import check_signal, note_wide_entities
 from .collator import RelationCollator, pairs_entities
 from .dataset import Documents, RelationDataset, RelationSampler
+from .entity_metrics import count_entities
 from .freezing import freeze_encoder_layers
+from .joint_collator import JointCollator
 from .metrics import RelationMetrics, mask_labels
 
 _ENCODER = "glirel.encoder."
 # What the original GLiDRE trains as its encoders.
 _ENCODERS = (_ENCODER, "glirel.label_encoder.", "glirel.pooling.projection.", "glirel.layer_fusion.")
 _KEYS = "relation_keys"
-_NOT_PREDICTED = {field.name for field in fields(GLiRELRelationClassificationOutput)} - {
-    "loss",
-    "logits",
-    "threshold_logits",
-}
+_PREDICTED = ("logits", "threshold_logits", "entity_logits")
+_NOT_PREDICTED = {field.name for field in fields(GLiRELJointExtractionOutput)} - {"loss", *_PREDICTED}
 
 
 class GLiRELTrainer(Trainer):
@@ -52,14 +52,18 @@ class GLiRELTrainer(Trainer):
     there already (see `args.record_relation_types`).
 
     Evaluation reports the loss and micro and macro precision, recall and F1 at `model.config.threshold`
-    ([`RelationMetrics`]).
+    ([`RelationMetrics`]), with the right entities; a model that finds entities is also measured on these.
+
+    Such a model is trained on the spans that it wrongly finds as well, from `args.candidates_from` on
+    ([`AddedCandidates`]).
 
     Args:
-        model: a [`GLiRELForRelationClassification`] with its tokenizer attached.
+        model: a [`GLiRELForRelationClassification`] or [`GLiRELForJointExtraction`] with its tokenizer attached.
         args: [`GLiRELTrainingArguments`].
         train_dataset: [`Document`]s, or a 🤗 dataset of them (`load_documents`).
         eval_dataset: the same, or a dictionary of several.
-        data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset`;
+        data_collator: by default one that draws 25 relation types an instance, its negatives from `train_dataset` (and
+            25 entity types where the model finds entities: a [`JointCollator`]);
             `args.by_entity` says what it pairs, and the model's `coreference_label` is asked for with mentions.
         eval_collator: by default `data_collator.for_evaluation()`.
         kwargs: as [`Trainer`] takes them.
@@ -71,7 +75,7 @@ class GLiRELTrainer(Trainer):
 
     def __init__(
         self,
-        model: GLiRELForRelationClassification | None = None,
+        model: GLiRELHead | None = None,
         args: GLiRELTrainingArguments | None = None,
         data_collator: RelationCollator | None = None,
         train_dataset: Documents | None = None,
@@ -87,7 +91,8 @@ class GLiRELTrainer(Trainer):
         if data_collator is None:
             by_entity = model is not None and pairs_entities(model.config, args.by_entity)
             label = None if model is None or by_entity else model.config.coreference_label
-            data_collator = _make_collator(train, tokenizer, args, by_entity, label)
+            finds = model is not None and model.config.finds_entities
+            data_collator = _make_collator(train, tokenizer, args, by_entity, label, finds)
         elif args.by_entity not in (None, data_collator.by_entity):
             raise ValueError(
                 f"`args.by_entity` is {args.by_entity}, but the `data_collator` has by_entity="
@@ -116,9 +121,32 @@ class GLiRELTrainer(Trainer):
         """
         if self.train_dataset is not None:
             check_signal(self.train_dataset, self.data_collator)
+            if isinstance(self.data_collator, JointCollator):
+                note_wide_entities(self.train_dataset, self.model.config.max_entity_width)
             if self.args.record_relation_types:
                 _record_relation_types(self.model.config, self.train_dataset)
         return super().train(*args, **kwargs)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Tensor | tuple[Tensor, Any]:
+        """As [`Trainer.compute_loss`]; a model that finds entities also pairs what it wrongly finds, in training."""
+        if model.training and "entity_labels" in inputs and self.adds_candidates:
+            whole = self.accelerator.unwrap_model(model)
+            candidates = AddedCandidates(
+                whole.glirel.entity_finder, whole.config.entity_threshold, self.args.max_added_candidates
+            )
+            inputs = {**inputs, "select": candidates}
+        loss: Tensor | tuple[Tensor, Any] = super().compute_loss(model, inputs, *args, **kwargs)
+        return loss
+
+    @property
+    def adds_candidates(self) -> bool:
+        """Whether training has come so far that what a model wrongly finds is paired."""
+        return (
+            self.state.global_step >= self.args.candidates_from * self.state.max_steps
+            and self.args.candidates_from < 1
+        )
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         """AdamW (or `args.optim`): two groups for the encoders, two for the rest; biases and norms are not decayed.
@@ -189,22 +217,39 @@ class GLiRELTrainer(Trainer):
         inputs: dict[str, Any],
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor | None, Tensor | None, tuple[Tensor, Tensor] | None]:
+    ) -> tuple[Tensor | None, Tensor | None, tuple[Tensor, ...] | None]:
         """As [`Trainer.prediction_step`]; logits, labels and relation keys come flat, `(batch, cells)`.
 
-        Processes can then pad one axis to gather batches whose pairs and relation types differ in number.
+        With them come the numbers of entities, where the model finds some, see [`count_entities`]. Processes can then
+        pad one axis to gather batches whose pairs and relation types differ in number.
         """
         inputs = dict(self._prepare_inputs(inputs))
         keys = inputs.pop(_KEYS)
         ignore_keys = [*(ignore_keys or []), *_NOT_PREDICTED]
-        loss, logits, _ = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-        if logits is None:
+        loss, predicted, _ = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        if predicted is None:
             return loss, None, None
-        if isinstance(logits, tuple):
-            logits = GLiRELRelationClassificationOutput(logits=logits[0], threshold_logits=logits[1]).decision_logits
+        outputs = self._outputs(predicted if isinstance(predicted, tuple) else (predicted,))
         labels = mask_labels(inputs)
         keys = keys.unsqueeze(1).expand_as(labels)
-        return loss, logits.flatten(1), (labels.flatten(1), keys.flatten(1))
+        found: tuple[Tensor, ...] = ()
+        if "entity_labels" in inputs and outputs.entity_logits is not None:
+            finder = self.accelerator.unwrap_model(model).glirel.entity_finder
+            found = (count_entities(finder, outputs.entity_logits, inputs, self.model.config.entity_threshold),)
+        return loss, outputs.decision_logits.flatten(1), (labels.flatten(1), keys.flatten(1), *found)
+
+    def _outputs(self, predicted: tuple[Tensor, ...]) -> GLiRELJointExtractionOutput:
+        """What a model gave, from a tuple without what it did not give."""
+        is_given = {
+            "logits": True,
+            "threshold_logits": self.model.config.threshold_head,
+            "entity_logits": self.model.config.finds_entities,
+        }
+        names = [name for name in _PREDICTED if is_given[name]]
+        outputs = GLiRELJointExtractionOutput()
+        for name, tensor in zip(names, predicted, strict=True):
+            outputs[name] = tensor
+        return outputs
 
     def create_model_card(self, *args: object, **kwargs: object) -> None:
         """As [`Trainer.create_model_card`], but what the card says about usage is kept; training is added to it."""
@@ -240,6 +285,7 @@ def _make_collator(
     args: GLiRELTrainingArguments,
     by_entity: bool,
     coreference_label: str | None,
+    finds_entities: bool,
 ) -> RelationCollator:
     """The collator of a trainer that is given none: it draws from all types of the training set.
 
@@ -256,6 +302,17 @@ def _make_collator(
     collator = RelationCollator(
         tokenizer, list(counts), seed=seed, by_entity=by_entity, coreference_label=coreference_label
     )
+    if finds_entities:
+        collator = JointCollator(
+            tokenizer,
+            list(counts),
+            list(count_entity_types(example.document for example in dataset)),
+            seed=seed,
+            by_entity=by_entity,
+            coreference_label=coreference_label,
+            entity_drop_rate=args.entity_drop_rate,
+            drop_rate=args.relation_drop_rate,
+        )
     check_signal(dataset, collator)
     return collator
 

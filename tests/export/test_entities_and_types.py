@@ -128,7 +128,7 @@ def test_exports_that_were_made_before_refuse_clusters(exported, tmp_path, monke
     batch = batch_of(model, ENTITIES)
     assert_same(model, old, batch)
     bound = {**batch, "pair_mask": batch["pair_mask"]}
-    assert old._run_bound(bound)["logits"].shape == old(**batch).logits.shape
+    assert old._graph.run_bound(bound, "cpu")["logits"].shape == old(**batch).logits.shape
     with pytest.raises(TypeError, match=r"each mention is an entity: export the checkpoint again"):
         old(**batch_of(model, CLUSTERS))
     extract = RelationExtractor(old, relation_types=RELATION_TYPES)
@@ -209,7 +209,7 @@ def test_bound_to_torch_memory_every_output_is_the_same(exported):
 
     model, ort_model = load(exported)
     given = check_inputs(ort_model._with_states(batch_of(model, CLUSTERS)), ort_model._inputs, ort_model.device)
-    torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
+    torch.testing.assert_close(ort_model._graph.run_bound(given, "cpu"), ort_model._graph.run_on_host(given))
 
 
 def test_encoded_types_go_both_ways(exported, tmp_path):

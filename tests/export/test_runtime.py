@@ -83,7 +83,7 @@ def test_without_a_pair_or_a_relation_type_there_is_no_score(exported, family, e
         expected = model(**batch).logits
     assert ort_model(**batch).logits.shape == expected.shape
     assert (
-        ort_model._run_bound(check_inputs(batch, ort_model._inputs, ort_model.device))["logits"].shape
+        ort_model._graph.run_bound(check_inputs(batch, ort_model._inputs, "cpu"), "cpu")["logits"].shape
         == expected.shape
     )
 
@@ -360,7 +360,7 @@ def test_bound_to_torch_memory_it_gives_the_same(pair, encode):
     model, ort_model = pair
     batch = dict(encode(model))
     given = check_inputs(batch, ort_model._inputs, ort_model.device)
-    torch.testing.assert_close(ort_model._run_bound(given), ort_model._run(given))
+    torch.testing.assert_close(ort_model._graph.run_bound(given, "cpu"), ort_model._graph.run_on_host(given))
 
 
 @pytest.mark.parametrize("name", ["word_token_spans", "relation_token_spans", "mention_word_spans", "pair_index"])

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.configuration_glirel import SYSTEMS
 
+FINDS: dict[str, Any] = {**SYSTEMS["relex"], "max_entity_width": 4, "pair_selection": "gcn"}
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(
     r"^```python\n(.*?)^```", (ROOT / "docs" / "serving.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
@@ -53,6 +55,25 @@ found = [one(given["text"], entities=given["entities"], relation_types=given["re
          for one in (extract, again)]
 assert np.array_equal(found[0].scores, found[1].scores)
 print(json.dumps([encoded.model_digest, found[0].scores.tolist()]))
+"""
+
+FOUND = """
+import json, sys
+import numpy as np
+from glirel_transformers import ORTModelForJointExtraction, ORTModelForRelationClassification
+given = json.loads(sys.argv[1])
+model = ORTModelForRelationClassification.from_pretrained("found-onnx")
+assert type(model) is ORTModelForJointExtraction
+batch = model.tokenizer(given["texts"], entity_types=given["entity_types"], relation_types=given["relation_types"],
+                        padding=True, return_tensors="np")
+output = model(**batch, entity_threshold=given["threshold"], adjacency_threshold=0.0)
+assert all(value is None or isinstance(value, np.ndarray) for value in output.values())
+chosen = {name: output[name] for name in ("mention_word_spans", "mention_mask", "pair_index", "pair_mask")}
+seen = []
+again = model(**batch, select=lambda logits: seen.append(logits) or chosen, adjacency_threshold=0.0)
+assert np.array_equal(seen[0], output.entity_logits) and np.array_equal(again.logits, output.logits)
+assert model(**batch, entity_threshold=1.0).logits.shape == (len(given["texts"]), 0, len(given["relation_types"]))
+print(json.dumps([output.mention_word_spans.tolist(), output.pair_mask.tolist(), output.logits.tolist()]))
 """
 
 THREADS = """
@@ -145,6 +166,7 @@ def workplace(exported, tmp_path_factory) -> Path:
     shutil.copytree(folder, here / "mine-onnx")
     model.save_pretrained(here / "checkpoint")
     shutil.copytree(exported("bert", **SYSTEMS["glidre"], threshold_head=True)[1], here / "apart-onnx")
+    shutil.copytree(exported("bert", **FINDS)[1], here / "found-onnx")
     return here
 
 
@@ -199,6 +221,20 @@ def test_types_are_read_apart(run, exported):
     assert digest == model.types_digest()
     expected = RelationExtractionPipeline(model)(given.pop("text"), **given, return_scores=True).scores
     assert scores == [pytest.approx(row, abs=1e-4) for row in expected.tolist()]
+
+
+def test_entities_are_found(run, exported):
+    model, _ = exported("bert", **FINDS)
+    given = {"texts": TEXTS, "entity_types": ["city", "head"], "relation_types": RELATION_TYPES, "threshold": 0.5}
+    spans, pair_mask, logits = json.loads(run("-c", NO_TORCH + FOUND, json.dumps(given)))
+    threshold = given.pop("threshold")
+    batch = model.tokenizer(given.pop("texts"), **given, padding=True)
+    with torch.no_grad():
+        expected = model(**batch, entity_threshold=threshold, adjacency_threshold=0.0)
+    assert expected.pair_mask.any()
+    assert spans == expected.mention_word_spans.tolist()
+    assert pair_mask == expected.pair_mask.tolist()
+    torch.testing.assert_close(torch.tensor(logits), expected.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_one_extractor_serves_several_threads(run):

@@ -198,7 +198,7 @@ def test_what_the_command_line_writes_can_be_read_again(finder, tmp_path, monkey
     scores = np.full((16, 2), [0.6, 0.1], dtype=np.float32)  # mentions that are far apart are no pairs
     scores[0] = 0.6
 
-    def run(self, texts, batch_size):
+    def run(self, texts, batch_size, options):
         for window in (window for text in texts for window in text.windows):
             assert len(window.pair_index) == len(scores)
             window.take_scores(scores, None)

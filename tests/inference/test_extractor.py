@@ -117,7 +117,7 @@ def test_what_is_wrong_for_all_texts_is_about_none(extractor):
         ({"group_size": True}, ValueError, "`group_size` must be"),
         ({"group_size": "all"}, ValueError, "`group_size` must be"),
         ({"ner": "spacy"}, TypeError, "`ner` must be callable"),
-        ({"relations": ["a"]}, TypeError, "There is no option 'relations'. Options are relation_types, ner,"),
+        ({"relations": ["a"]}, TypeError, "There is no option 'relations'. Options are relation_types, entity_types,"),
     ],
 )
 def test_options_are_checked_when_they_are_given(shared_model, extractor, options, kind, message):

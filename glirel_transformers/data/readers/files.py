@@ -120,9 +120,10 @@ def load_documents(
             "self_pairs": datasets.Value("bool"),
             "title": text,
             "sentences": datasets.List(datasets.List(number)),
+            "entities_exhaustive": datasets.Value("bool"),
         }
     )
-    rare: dict[str, object] = {"self_pairs": False, "title": None, "sentences": []}
+    rare: dict[str, object] = {"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None}
     rows = [{**rare, **document.to_dict()} for document in read_documents(path, coreference_label, relation_names)]
     return datasets.Dataset.from_list(rows, features=features)
 
