@@ -86,17 +86,19 @@ def compare_scores(
                 worker.ask("prepare", **request)
             found = original.ask("threshold", quantile=QUANTILE)
             lowest = 0.0 if found["cells"] <= most_cells else found["threshold"]
-            also = original.ask("compare", threshold=lowest)  # beside predictions, what the others must be told
-            expected = also.pop("predictions")
+            theirs = original.ask("compare", threshold=lowest)
+            told = {name: theirs[name] for name in theirs if name not in ("predictions", "answers")}
             checked[workload.name] = {"threshold": found["threshold"], "largest_difference": {}}
             for side in sides[1:]:
-                got = workers[side.name].ask("compare", threshold=lowest, **also)["predictions"]
-                difference, worst = compare_predictions(expected, got, lowest)
+                own = workers[side.name].ask("compare", threshold=lowest, **told)
+                difference, worst = compare_predictions(theirs["predictions"], own["predictions"], lowest)
                 if "fp32" in side.name and difference > TOLERANCE:
                     raise RuntimeError(
                         f"{side.name!r} and the original disagree on {workload.name}: scores differ by up to "
                         f"{difference:.2e}, more than {TOLERANCE}. Nothing was timed. The worst:\n" + "\n".join(worst)
                     )
+                if "fp32" in side.name and own.get("answers") != theirs.get("answers"):
+                    raise RuntimeError(f"{side.name!r} and the original return other results of {workload.name}.")
                 checked[workload.name]["largest_difference"][side.name] = difference
             differences = checked[workload.name]["largest_difference"]
             listed = ", ".join(f"{name} {difference:.1e}" for name, difference in differences.items())

@@ -258,6 +258,15 @@ def entity_rows(logits: torch.Tensor, num_words: int, are_spans: bool) -> list[l
     ]
 
 
+def answer_of(entities: list[dict[str, Any]], relations: list[dict[str, Any]]) -> list[list[Any]]:
+    """What a user gets of a text, without scores and in an order that does not depend on them."""
+    ends = [[(one[side]["start"], one[side]["end"]) for side in ("head", "tail")] for one in relations]
+    found = {(one["start"], one["end"], one["label"]) for one in entities}
+    # The original gives a relation once for each type of its ends, and some of a span with itself.
+    related = {(*pair, one["relation"]) for pair, one in zip(ends, relations) if pair[0] != pair[1]}
+    return [sorted(found), sorted(related)]
+
+
 def threshold_above(scores: Sequence[torch.Tensor], quantile: float) -> dict[str, Any]:
     """A threshold above which `1 - quantile` of all scores lie, midway between two neighbouring ones."""
     ordered = torch.cat([own.flatten() for own in scores]).sort().values

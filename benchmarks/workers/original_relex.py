@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from gliner import GLiNER
 from transformers import DebertaV2Config
-from workers.common import LOGIT_SPREAD, Watch, Worker, entity_rows, save_encoders, serve, threshold_above
+from transformers.utils import ModelOutput
+from workers.common import LOGIT_SPREAD, Watch, Worker, answer_of, entity_rows, save_encoders, serve, threshold_above
 
 ENTITY_SPREAD = LOGIT_SPREAD / 2  # the likeliest spans are far out, where a sigmoid must still tell them apart
 
@@ -62,9 +63,9 @@ class OriginalRelexWorker(Worker):
         """Whether logits are of spans; else they are of words, as parts of them."""
         return self.model.config.span_mode != "token_level"
 
-    def outputs(self) -> Iterator[tuple[dict[str, Any], Any, int]]:
+    def outputs(self) -> Iterator[tuple[dict[str, Any], ModelOutput, int]]:
         """Each text, with the model's output of its batch, and its place in that."""
-        kept: list[Any] = []
+        kept: list[ModelOutput] = []
         hook = self.model.model.register_forward_hook(lambda _, __, output: kept.append(output))
         try:
             for call in self.calls():
@@ -82,7 +83,7 @@ class OriginalRelexWorker(Worker):
         count = num_entities * len(self.texts)
         return threshold_above([scores], 1 - count / len(scores))
 
-    def span_scores(self, text: dict[str, Any], output: Any, place: int) -> torch.Tensor:
+    def span_scores(self, text: dict[str, Any], output: ModelOutput, place: int) -> torch.Tensor:
         """How likely each span is an entity of each type, `(words, widths, types)`; 0 beyond the text."""
         num_words = len(text["words"])
         probabilities = output.logits[place, :num_words].float().sigmoid()
@@ -91,10 +92,11 @@ class OriginalRelexWorker(Worker):
             is_real = torch.arange(num_words).unsqueeze(1) + widths < num_words
             return probabilities * is_real.unsqueeze(-1)
         starts, ends, inside = probabilities.unbind(-1)
+        least = inside
         scores = starts.new_zeros(num_words, num_words, starts.shape[-1])
         for width in range(num_words):
             count = num_words - width
-            least = inside[:count] if width == 0 else torch.minimum(least[:count], inside[width:])
+            least = torch.minimum(least[:count], inside[width:])
             scores[:count, width] = torch.minimum(torch.minimum(starts[:count], ends[width:]), least)
         return scores
 
@@ -106,7 +108,7 @@ class OriginalRelexWorker(Worker):
         )
 
     def compare(self, threshold: float) -> dict[str, Any]:
-        """All logits, of entities and of the relations of candidates; and the candidates, as half-open word spans."""
+        """All logits, of entities and of candidates' relations; these, half-open word spans; and what a user gets."""
         predictions, candidates = [], []
         for text, output, place in self.outputs():
             spans = [(start, end + 1) for start, end in output.entity_spans[place].tolist()]
@@ -124,7 +126,8 @@ class OriginalRelexWorker(Worker):
             for pair, of_pair in logits.items():
                 rows += ([*pair, name, logit] for name, logit in zip(self.relation_types, of_pair))
             predictions.append(rows)
-        return {"predictions": predictions, "candidates": candidates}
+        answers = [answer_of(*found) for call in self.calls() for found in self.predict(call, 0.0)]
+        return {"predictions": predictions, "candidates": candidates, "answers": answers}
 
     def watch(self, watch: Watch) -> None:
         watch.over(self.model.model.token_rep_layer, "forward", "encoder")

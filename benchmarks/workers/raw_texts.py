@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from workers.common import Watch, entity_rows, serve
+from workers.common import Watch, answer_of, entity_rows, serve
 from workers.ours import OurWorker
 
 from glirel_transformers import GLiRELForJointExtraction
+from glirel_transformers.finding_glirel import BatchDecoder
+from glirel_transformers.outputs_glirel import GLiRELJointExtractionOutput
 
 
 class RawTextWorker(OurWorker):
-    """The model on strings. Variants are those of [`OurWorker`]."""
+    """`pipeline("relation-extraction")` on strings. Variants are those of [`OurWorker`]."""
 
     model_class = GLiRELForJointExtraction
 
@@ -35,31 +37,36 @@ class RawTextWorker(OurWorker):
         return super().prepare(texts, relation_types, batch_size)
 
     def predict(self, texts: list[dict[str, Any]], threshold: float) -> list[Any]:
-        found = []
-        for start in range(0, len(texts), self.batch_size):
-            output = self.read([text["text"] for text in texts[start : start + self.batch_size]])
-            likely = (output.logits.float().sigmoid() > threshold) & output.pair_mask.unsqueeze(-1)
-            found += [own.nonzero().tolist() for own in likely]
-        return found
+        """Entities and relations of each text."""
+        strings = [text["text"] for text in texts]
+        return self.extract(
+            strings[0] if self.batch_size == 1 else strings,
+            batch_size=self.batch_size,
+            entity_types=self.entity_types,
+            relation_types=self.relation_types,
+            entity_threshold=self.entity_threshold,
+            threshold=threshold,
+            return_entities=True,
+        )
 
-    def read(self, texts: list[str], entities: list[list[tuple[int, int]]] | None = None) -> Any:
+    def read(self, texts: list[dict[str, Any]], word_spans: list[list[list[int]]]) -> GLiRELJointExtractionOutput:
+        """What the model makes of texts with entities that are given."""
         batch = self.tokenizer(
-            texts, entity_types=self.entity_types, relation_types=self.relation_types, entities=entities, padding=True
+            [text["text"] for text in texts],
+            entity_types=self.entity_types,
+            relation_types=self.relation_types,
+            entities=[char_spans(*one) for one in zip(texts, word_spans, strict=True)],
+            padding=True,
         ).to(self.device)
-        if entities is None:
-            for name in ("mention_word_spans", "mention_mask", "pair_index", "pair_mask"):
-                batch.pop(name, None)
         with torch.inference_mode():
-            return self.model(**batch, entity_threshold=self.entity_threshold)
+            return self.model(**batch)
 
     def compare(self, threshold: float, candidates: list[list[list[int]]]) -> dict[str, Any]:
-        """All logits, of entities and of the relations of `candidates`, half-open word spans."""
-        predictions = []
+        """All logits, of entities and of the relations of `candidates`, half-open word spans; and what a user gets."""
+        predictions: list[list[Any]] = []
         for start in range(0, len(self.texts), self.batch_size):
             texts, own = (part[start : start + self.batch_size] for part in (self.texts, candidates))
-            output = self.read(
-                [text["text"] for text in texts], [char_spans(*one) for one in zip(texts, own, strict=True)]
-            )
+            output = self.read(texts, own)
             for place, (text, spans) in enumerate(zip(texts, own, strict=True)):
                 rows = entity_rows(
                     output.entity_logits[place].float(), len(text["words"]), self.model.config.entity_finder == "span"
@@ -72,7 +79,13 @@ class RawTextWorker(OurWorker):
                         for name, logit in zip(self.relation_types, logits, strict=True)
                     )
                 predictions.append(rows)
-        return {"predictions": predictions}
+        answers = [text for call in self.calls() for text in self.answer(call)]
+        return {"predictions": predictions, "answers": [answer_of(**own) for own in answers]}
+
+    def answer(self, texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What a user gets of each text, with all relations."""
+        found = self.predict(texts, 0.0)
+        return [found] if self.batch_size == 1 else found
 
     def watch(self, watch: Watch) -> None:
         """The model's stages."""
@@ -80,17 +93,22 @@ class RawTextWorker(OurWorker):
         glirel = self.model.glirel
         watch.over(self.model, "forward", "model")
         watch.over(glirel, "encode", "encode")
-        watch.over(glirel, "find_entities", "finding entities")
+        watch.over(glirel, "find_entities", "spans and scores")
+        watch.over(BatchDecoder, "__call__", "decoding")
 
     def parts(self, threshold: float) -> dict[str, Any]:
         """Seconds of a pass in each part of it, which together are `all`."""
         seconds = super().parts(threshold)["seconds"]
+        encoder, encode, spans, decoding, model = (
+            seconds[name] for name in ("encoder", "encode", "spans and scores", "decoding", "model")
+        )
         parts = {
-            "encoder": seconds["encoder"],
-            "words and types": seconds["encode"] - seconds["encoder"],
-            "finding entities": seconds["finding entities"],
-            "pairs and scores": seconds["model"] - seconds["encode"] - seconds["finding entities"],
-            "around the model": seconds["all"] - seconds["model"],
+            "encoder": encoder,
+            "words and types": encode - encoder,
+            "spans and scores": spans,
+            "decoding": decoding,
+            "pairs and scores": model - encode - spans - decoding,
+            "around the model": seconds["all"] - model,
         }
         return {"seconds": {**parts, "all": seconds["all"]}}
 
