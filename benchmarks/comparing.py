@@ -14,6 +14,7 @@ from documents import DocumentWorkload
 from driving import ALLOCATORS, Side, WorkerProcess, as_measurements, measure_in_turn, note, workers_of
 from environment import BENCHMARKS, CACHE, code_fingerprint, describe_machine, today
 from measuring import compare, compare_predictions, fastest_calibration, percentile, summarise
+from raw_texts import RawWorkload
 from reporting import load_json, replace_between_markers, save_json
 from tqdm import tqdm
 from workloads import Workload
@@ -23,7 +24,7 @@ TOLERANCE = 1e-4  # by which a score may differ in fp32
 STARTING = 15  # seconds that it takes to start the workers of one workload, about
 _COMPARED_TEXTS = 8
 
-AnyWorkload = TypeVar("AnyWorkload", Workload, DocumentWorkload)
+AnyWorkload = TypeVar("AnyWorkload", Workload, DocumentWorkload, RawWorkload)
 
 
 def sides_of(device: str, python: Path, modules: tuple[str, str], checkpoints: tuple[Path, Path]) -> list[Side]:
@@ -59,7 +60,7 @@ def sides_of(device: str, python: Path, modules: tuple[str, str], checkpoints: t
 
 
 def compare_scores(
-    workloads: Sequence[Workload | DocumentWorkload],
+    workloads: Sequence[Workload | DocumentWorkload | RawWorkload],
     sides: Sequence[Side],
     device: str,
     request_of: Callable[[AnyWorkload], dict[str, Any]],
@@ -85,16 +86,19 @@ def compare_scores(
                 worker.ask("prepare", **request)
             found = original.ask("threshold", quantile=QUANTILE)
             lowest = 0.0 if found["cells"] <= most_cells else found["threshold"]
-            expected = original.ask("compare", threshold=lowest)["predictions"]
+            theirs = original.ask("compare", threshold=lowest)
+            told = {name: theirs[name] for name in theirs if name not in ("predictions", "answers")}
             checked[workload.name] = {"threshold": found["threshold"], "largest_difference": {}}
             for side in sides[1:]:
-                got = workers[side.name].ask("compare", threshold=lowest)["predictions"]
-                difference, worst = compare_predictions(expected, got, lowest)
+                own = workers[side.name].ask("compare", threshold=lowest, **told)
+                difference, worst = compare_predictions(theirs["predictions"], own["predictions"], lowest)
                 if "fp32" in side.name and difference > TOLERANCE:
                     raise RuntimeError(
                         f"{side.name!r} and the original disagree on {workload.name}: scores differ by up to "
                         f"{difference:.2e}, more than {TOLERANCE}. Nothing was timed. The worst:\n" + "\n".join(worst)
                     )
+                if "fp32" in side.name and own.get("answers") != theirs.get("answers"):
+                    raise RuntimeError(f"{side.name!r} and the original return other results of {workload.name}.")
                 checked[workload.name]["largest_difference"][side.name] = difference
             differences = checked[workload.name]["largest_difference"]
             listed = ", ".join(f"{name} {difference:.1e}" for name, difference in differences.items())
@@ -103,7 +107,7 @@ def compare_scores(
 
 
 def measure_inference(
-    workload: Workload | DocumentWorkload,
+    workload: Workload | DocumentWorkload | RawWorkload,
     allocator: str,
     sides: Sequence[Side],
     request: dict[str, Any],

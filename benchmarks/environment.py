@@ -21,6 +21,7 @@ from workloads import WORKLOADS, Text, Workload, char_spans, relation_names, tex
 BENCHMARKS = Path(__file__).resolve().parent
 ROOT = BENCHMARKS.parent
 CACHE = BENCHMARKS / ".cache"
+TOKENIZER = ROOT / "checkpoints" / "glirel-mini" / "tokenizer.json"
 # torch first, and by its exact version, so that no other requirement chooses it. glirel imports loguru without saying.
 ORIGINAL_REQUIREMENTS = (["torch==2.13.0"], ["glirel==1.2.1", "transformers==4.57.6", "loguru==0.7.3"])
 
@@ -77,11 +78,20 @@ HEAD = {
 
 def find_original(python: Path | None) -> Path:
     """The interpreter that has the original package; without `python`, in an environment created if it is missing."""
-    if python is not None:
-        if not python.is_file():
-            raise ValueError(f"--original-python must be an interpreter: got {python}, which is not there.")
-        return python.absolute()
-    return make_environment(ROOT / ".venv-original", *ORIGINAL_REQUIREMENTS)
+    return interpreter_of(python, ROOT / ".venv-original", *ORIGINAL_REQUIREMENTS)
+
+
+def interpreter_of(python: Path | None, folder: Path, *steps: list[str]) -> Path:
+    """`python`, from the option --original-python, or what [`make_environment`] makes.
+
+    Raises:
+        ValueError: when there is no such interpreter.
+    """
+    if python is None:
+        return make_environment(folder, *steps)
+    if not python.is_file():
+        raise ValueError(f"--original-python must be an interpreter: got {python}, which is not there.")
+    return python.absolute()
 
 
 def make_environment(folder: Path, *steps: list[str]) -> Path:
@@ -114,8 +124,8 @@ def make_checkpoints(original_python: Path, tiny: bool) -> tuple[Path, Path]:
     encoder = TINY_ENCODER if tiny else ENCODER
     settings = {
         "seed": 0,
-        "tokenizer": str(ROOT / "checkpoints" / "glirel-mini" / "tokenizer.json"),
-        "max_length": 4096,
+        "tokenizer": str(TOKENIZER),
+        "max_length": {"encoder": 4096},
         "encoder": encoder,
         "head": {**HEAD, "hidden_size": encoder["hidden_size"]},
         "texts": as_requests(texts_of(Workload(**{**asdict(WORKLOADS["sentence-m10-b32"]), "num_texts": 16}))),
@@ -158,9 +168,8 @@ def make_our_checkpoint(tiny: bool) -> Path:
 
     from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification, GLiRELTokenizer
 
-    mini = ROOT / "checkpoints" / "glirel-mini" / "tokenizer.json"
     base = PreTrainedTokenizerFast(
-        tokenizer_file=str(mini), unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]"
+        tokenizer_file=str(TOKENIZER), unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]"
     )
     tokenizer = GLiRELTokenizer.from_base(base, model_max_length=8192)
     shape = TINY_ENCODER if tiny else ENCODER
@@ -247,6 +256,7 @@ def code_fingerprint() -> str:
         *sorted((BENCHMARKS / "workers").glob("*.py")),
         BENCHMARKS / "documents.py",
         BENCHMARKS / "measuring.py",
+        BENCHMARKS / "raw_texts.py",
         BENCHMARKS / "workloads.py",
     ]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from documents import DocumentText, as_requests
-from environment import CACHE, ENCODER, ROOT, TINY_ENCODER, make_and_convert, make_environment
+from environment import CACHE, ENCODER, TINY_ENCODER, TOKENIZER, make_and_convert, make_environment
 from workloads import relation_names
 
 COMMIT = "00241236c60920de19c0c782e32d6d04b293362a"
@@ -86,7 +86,7 @@ def make_checkpoints(
     settings: dict[str, Any] = {
         "original": COMMIT,
         "seed": 0,
-        "tokenizer": str(ROOT / "checkpoints" / "glirel-mini" / "tokenizer.json"),
+        "tokenizer": str(TOKENIZER),
         "max_length": {"encoder": 4096, "label_encoder": 512},
         "encoder": encoder,
         "label_encoder": label_encoder,

@@ -102,17 +102,17 @@ def _tables_of(results: dict[str, Any]) -> list[tuple[str, list[Row], list[str],
     trained = [side for side in sides if training and side in training[0][2]["sides"]]
     rate = "Share of the rate that a large matrix product reaches in the same precision:"
     return [
-        ("Texts per second, and in brackets how many times the original's:", rows, sides, _speed),
+        ("Texts per second, and in brackets how many times the original's:", rows, sides, speed_cell),
         ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, memory_cell),
-        ("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, _latency),
+        ("Latency in ms for one text: half of the texts are faster (in brackets 95 %):", single, sides, latency_cell),
         ("Share of the time outside the encoder:", rows, ours, _share_outside),
         (rate, on_gpu, sides, _share_of_bound),
         ("Largest difference of a score from the original's:", rows, ours, difference_cell),
-        ("Training steps per second, and in brackets how many times the original's:", training, trained, _speed),
+        ("Training steps per second, and in brackets how many times the original's:", training, trained, speed_cell),
     ]
 
 
-def _speed(entry: dict[str, Any], side: str) -> str:
+def speed_cell(entry: dict[str, Any], side: str) -> str:
     own = entry["sides"][side]
     ratio = own.get("compared")
     mark = "*" if own["summary"]["noisy"] else ""
@@ -126,7 +126,7 @@ def memory_cell(entry: dict[str, Any], side: str) -> str:
     return f"{number(memory['peak'] - memory['loaded'])} ({number(memory['peak'])}){mark}"
 
 
-def _latency(entry: dict[str, Any], side: str) -> str:
+def latency_cell(entry: dict[str, Any], side: str) -> str:
     own = entry["sides"][side]["latency"]
     return f"{number(1000 * own['p50'])} ({number(1000 * own['p95'])})"
 
@@ -137,6 +137,43 @@ def _share_outside(entry: dict[str, Any], side: str) -> str:
 
 def _share_of_bound(entry: dict[str, Any], side: str) -> str:
     return f"{100 * entry['sides'][side]['share_of_matrix_product_rate']:.1f} %"
+
+
+def memory_share_cell(entry: dict[str, Any], side: str) -> str:
+    """Memory as a share of the original's."""
+    above = [own["peak"] - own["loaded"] for own in (entry["sides"][name]["memory"] for name in (side, "original"))]
+    return f"{100 * above[0] / above[1]:.0f} %" if above[1] > 0 else "—"
+
+
+def outside_cell(entry: dict[str, Any], side: str) -> str:
+    """Share of the time outside the encoder, of a side that tells its parts."""
+    parts = entry["sides"][side]["parts"]
+    return f"{100 * (1 - parts['encoder'] / parts['all']):.1f} %"
+
+
+def parts_table(
+    rows: Sequence[Row],
+    sides: Sequence[str],
+    parts: Sequence[str],
+    more: Callable[[dict[str, Any], dict[str, float]], list[str]] | None = None,
+    header: Sequence[str] = (),
+) -> str:
+    """Milliseconds of each part of a text, of the sides that tell them.
+
+    Args:
+        rows: what was measured.
+        sides: whose parts are shown.
+        parts: their names, in the order of the columns.
+        more: further cells, from a row's entry and the seconds of the parts; `header` names their columns.
+        header: see `more`.
+    """
+    lines = []
+    for name, allocator, entry in rows:
+        for side in sides:
+            seconds = entry["sides"][side]["parts"]
+            cells = [number(1000 * seconds[part] / entry["num_texts"]) for part in parts]
+            lines.append([name, allocator, side, *cells, *(more(entry, seconds) if more else [])])
+    return markdown_table(["workload", "allocator", "side", *parts, *header], lines)
 
 
 def difference_cell(entry: dict[str, Any], side: str) -> str:

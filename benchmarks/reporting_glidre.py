@@ -11,9 +11,9 @@ from reporting import (
     Row,
     difference_cell,
     lay_out,
-    markdown_table,
     memory_cell,
-    number,
+    memory_share_cell,
+    parts_table,
     plot_against_original,
     rows_of,
 )
@@ -39,7 +39,7 @@ def tables_against_glidre(results: dict[str, Any]) -> str:
     tables: list[tuple[str, list[Row], list[str], Cell]] = [
         ("Seconds for a document, and in brackets how many times faster than the original:", rows, sides, _seconds),
         ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, memory_cell),
-        ("That memory as a share of the original's:", rows, ours, _share_of_memory),
+        ("That memory as a share of the original's:", rows, ours, memory_share_cell),
         ("Share of the time in the encoder of documents:", rows, sides, _share_of_encoder),
         ("Largest difference of a score from the original's:", rows, ours, difference_cell),
     ]
@@ -49,7 +49,9 @@ def tables_against_glidre(results: dict[str, Any]) -> str:
         f"{documents['entities']:.1f} entities with {documents['mentions']:.1f} mentions, "
         f"{documents['pairs']:.0f} pairs."
     )
-    return "\n".join([lay_out(results, tables), "", _parts(rows, ours), "", about])
+    title = "Our ms for a document, part by part, and localized context as a share of the encoder's time:"
+    parts = parts_table(rows, ours, PARTS, _context_cells, ["5–6 / encoder", "5–8 / encoder"])
+    return "\n".join([lay_out(results, tables), "", title, "", parts, "", about])
 
 
 def _seconds(entry: dict[str, Any], side: str) -> str:
@@ -57,11 +59,6 @@ def _seconds(entry: dict[str, Any], side: str) -> str:
     mark = "*" if own["summary"]["noisy"] else ""
     seconds = f"{own['summary']['seconds'] / entry['num_texts']:.3f}{mark}"
     return f"{seconds} ({own['compared']['ratio']:.1f} ×)" if "compared" in own else seconds
-
-
-def _share_of_memory(entry: dict[str, Any], side: str) -> str:
-    above = [own["peak"] - own["loaded"] for own in (entry["sides"][name]["memory"] for name in (side, "original"))]
-    return f"{100 * above[0] / above[1]:.0f} %" if above[1] > 0 else "—"
 
 
 def _share_of_encoder(entry: dict[str, Any], side: str) -> str:
@@ -75,20 +72,11 @@ def context_shares(parts: dict[str, float]) -> tuple[float, float]:
     return weights / parts["encoder"], both / parts["encoder"]
 
 
-def _parts(rows: list[Row], sides: list[str]) -> str:
-    """Where our time goes, and what the context costs."""
-    header = ["workload", "allocator", "side", *PARTS, "5–6 / encoder", "5–8 / encoder"]
-    lines = []
-    for name, allocator, entry in rows:
-        for side in sides:
-            parts = entry["sides"][side]["parts"]
-            cells = [number(1000 * parts[part] / entry["num_texts"]) for part in PARTS]
-            shares = (
-                [f"{100 * share:.1f} %" for share in context_shares(parts)] if entry["has_context"] else ["—", "—"]
-            )
-            lines.append([name, allocator, side, *cells, *shares])
-    title = "Our ms for a document, part by part, and localized context as a share of the encoder's time:"
-    return f"{title}\n\n{markdown_table(header, lines)}"
+def _context_cells(entry: dict[str, Any], parts: dict[str, float]) -> list[str]:
+    """What the context costs."""
+    if not entry["has_context"]:
+        return ["—", "—"]
+    return [f"{100 * share:.1f} %" for share in context_shares(parts)]
 
 
 def plot_against_glidre(results: dict[str, Any], path: Path) -> None:

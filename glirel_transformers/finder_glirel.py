@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from .entities_glirel import Mentions, spans_of
 from .inputs_glirel import Inputs
-from .memory_glirel import gather_items, may_need_gradient
-from .scoring_glirel import CHUNK, CHUNK_IN_CACHE, DotScorer, PairScorer
+from .memory_glirel import Scratch, gather_items, may_need_gradient
+from .pairs_glirel import EntityPairs
+from .scoring_glirel import CHUNK, CHUNK_IN_CACHE, DotScorer, PairScorer, score_linearly
 
 
 class EntityFinder(nn.Module):
@@ -33,13 +34,22 @@ class EntityFinder(nn.Module):
         super().__init__()
         self.max_width = max_width
 
-    def forward(self, mentions: Mentions, word_states: Tensor, word_mask: Tensor, type_states: Tensor) -> Tensor:
+    def spans(self, mentions: Mentions, word_states: Tensor, word_mask: Tensor) -> EntityPairs | Tensor | None:
+        """Vectors of all spans, or what forms them, see [`Mentions.all_spans`]; `None` where it scores words.
+
+        Args:
+            mentions: what makes them.
+            word_states: `(batch, words, size)`.
+            word_mask: True where a word is real, `(batch, words)`.
+        """
+        return None
+
+    def forward(self, spans: EntityPairs | Tensor | None, word_states: Tensor, type_states: Tensor) -> Tensor:
         """Logits.
 
         Args:
-            mentions: what makes vectors of spans.
+            spans: what [`spans`] gave.
             word_states: `(batch, words, size)`.
-            word_mask: True where a word is real, `(batch, words)`.
             type_states: `(batch, types, size)`.
         """
         raise NotImplementedError
@@ -56,12 +66,23 @@ class SpanFinder(EntityFinder):
     and the last layer of the spans' network is folded into the types. Logits are `(batch, words, widths, types)`.
     """
 
-    def forward(self, mentions: Mentions, word_states: Tensor, word_mask: Tensor, type_states: Tensor) -> Tensor:
+    def spans(self, mentions: Mentions, word_states: Tensor, word_mask: Tensor) -> EntityPairs | Tensor | None:
         assert self.max_width is not None  # the configuration checks
-        spans = mentions.all_spans(word_states, word_mask, self.max_width)
-        scorer = DotScorer(word_states.shape[-1], 0, 0.0)
-        needs_gradient = torch.is_grad_enabled() and (may_need_gradient(mentions) or type_states.requires_grad)
-        scores = PairScorer(scorer, None, needs_gradient)(spans, type_states).relations
+        return mentions.all_spans(word_states, word_mask, self.max_width)
+
+    def forward(self, spans: EntityPairs | Tensor | None, word_states: Tensor, type_states: Tensor) -> Tensor:
+        assert spans is not None  # they are made above
+        assert self.max_width is not None
+        formed_by = (
+            [spans] if isinstance(spans, Tensor) else [spans.heads, spans.tails, *spans.last_layer.parameters()]
+        )
+        needs_gradient = torch.is_grad_enabled() and any(one.requires_grad for one in [type_states, *formed_by])
+        scorer = PairScorer(DotScorer(word_states.shape[-1], 0, 0.0), None, needs_gradient)
+        if isinstance(spans, EntityPairs) and not (needs_gradient or torch.compiler.is_compiling()):
+            fold = scorer.folding(spans.last_layer)
+            if fold is not None and word_states.shape[1]:
+                return score_windows(spans, *fold(type_states), self.max_width)
+        scores = scorer(spans, type_states).relations
         assert scores is not None  # it always scores
         return scores.unflatten(1, (-1, self.max_width))
 
@@ -85,7 +106,7 @@ class TokenFinder(EntityFinder):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(4 * size, 3)
 
-    def forward(self, mentions: Mentions, word_states: Tensor, word_mask: Tensor, type_states: Tensor) -> Tensor:
+    def forward(self, spans: EntityPairs | Tensor | None, word_states: Tensor, type_states: Tensor) -> Tensor:
         of_word, factor_of_word = self.word_projection(word_states).chunk(2, dim=-1)
         of_type, factor_of_type = self.type_projection(type_states).chunk(2, dim=-1)
         of_word, of_type = self.inner_word(of_word), self.inner_type(of_type)
@@ -117,6 +138,32 @@ class TokenFinder(EntityFinder):
             for part in (ends, inside)
         )
         return torch.minimum(torch.minimum(starts.unsqueeze(2), of_ends), of_inside.cummin(dim=2).values)
+
+
+def score_windows(spans: EntityPairs, weights: Tensor, offsets: Tensor, num_widths: int) -> Tensor:
+    """Linear scores of all spans, `(batch, words, widths, types)`, formed without reading a word for each of them.
+
+    The last words of the spans of one first word are neighbours: a view of all words, window by window.
+
+    Args:
+        spans: by first word, then by width, of at least one word.
+        weights, offsets: of the types, `(batch, types, inner)` and `(batch, types)`.
+        num_widths: how many words a span has at most.
+    """
+    first = spans.heads
+    num_batch, num_words, inner = first.shape
+    # Behind the end of the text comes its last word, as in `spans_of`.
+    beyond = spans.tails[:, -1:].expand(-1, num_widths - 1, -1)
+    last = torch.cat([spans.tails, beyond], dim=1).unfold(1, num_widths, 1).transpose(2, 3)
+    budget = CHUNK_IN_CACHE // 4 if first.device.type == "cpu" else CHUNK
+    size = max(1, budget // max(1, num_batch * num_widths * inner))
+    scratch, scores = Scratch(), []
+    for start in range(0, num_words, size):
+        left, right = first[:, start : start + size].unsqueeze(2), last[:, start : start + size]
+        states = scratch.take("spans", first, num_batch, right.shape[1], num_widths, inner)
+        states = torch.add(left, right, out=states).relu_()
+        scores.append(score_linearly(states.flatten(1, 2), weights, offsets))
+    return torch.cat(scores, dim=1).unflatten(1, (-1, num_widths))
 
 
 FINDERS: dict[str, type[EntityFinder] | None] = {"none": None, "span": SpanFinder, "token": TokenFinder}

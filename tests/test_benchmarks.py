@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from glirel_transformers.data import Document, Mention, write_documents
 from glirel_transformers.text_glirel import WORD
@@ -20,11 +21,13 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import documents  # noqa: E402 - found through the line above
 import measuring  # noqa: E402
+import raw_texts  # noqa: E402
 import reporting  # noqa: E402
 import reporting_glidre  # noqa: E402
+import reporting_relex  # noqa: E402
 import workloads  # noqa: E402
 from measuring import Measurement  # noqa: E402
-from workers.common import Watch  # noqa: E402
+from workers.common import Watch, answer_of, entity_rows  # noqa: E402
 
 KINDS = {workload.kind: replace(workload, num_texts=64) for workload in workloads.WORKLOADS.values()}
 
@@ -158,7 +161,8 @@ def test_tables_go_between_their_markers(tmp_path):
 
 def test_the_page_has_the_markers_of_all_tables():
     page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    for name in ("against_original", "against_original_cuda", "against_original_glidre", "scaling", "runtimes"):
+    of_originals = ("against_original", "against_original_cuda", "against_original_glidre", "against_original_relex")
+    for name in (*of_originals, "scaling", "runtimes"):
         assert len(re.findall(f"<!-- {name}: (?:begin|end) -->", page)) == 2
 
 
@@ -301,6 +305,88 @@ def test_documents_are_drawn(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+def test_raw_texts_have_the_stated_sizes_and_the_same_words_as_strings():
+    for name, kind in raw_texts.KINDS.items():
+        low, usual, high = kind.num_words
+        texts = raw_texts.texts_of(name, 40)
+        assert texts[:3] == raw_texts.texts_of(name, 3)
+        assert all(low <= len(text.words) <= high and len(text.entities) == kind.num_entities for text in texts)
+        assert abs(sum(len(text.words) for text in texts) / len(texts) - usual) < 5
+        assert any(end - start > 1 for text in texts for start, end in text.entities)
+        for request in raw_texts.as_requests(texts):
+            assert WORD.findall(request["text"]) == request["words"]
+
+
+def test_raw_workloads_ask_for_types_of_both_kinds():
+    for name, workload in raw_texts.WORKLOADS.items():
+        request = raw_texts.request_of(workload, 0.25)
+        kind = raw_texts.KINDS[workload.kind]
+        assert len(set(request["entity_types"])) == kind.num_entity_types
+        assert len(set(request["relation_types"])) == kind.num_relations
+        assert len(request["texts"]) == workload.num_texts
+        assert (request["batch_size"], request["entity_threshold"]) == (workload.batch_size, 0.25)
+        assert workload.level in reporting_relex.readable(name)
+    with pytest.raises(ValueError, match="from 1 to"):
+        raw_texts.entity_type_names(100)
+    with pytest.raises(ValueError, match="named like"):
+        reporting_relex.readable("sentence-m10-b1")
+
+
+def test_logits_of_entities_are_rows_without_padding():
+    logits = torch.arange(3 * 2 * 2.0).view(3, 2, 2)  # (words, widths, types), or (words, types, parts)
+    of_spans = entity_rows(logits, 2, are_spans=True)
+    assert [row[:3] for row in of_spans] == [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 0, 1]]
+    assert [row[3] for row in of_spans] == [0, 1, 2, 3, 4, 5]
+    assert [row[3] for row in entity_rows(logits, 2, are_spans=False)] == list(range(8))
+
+
+def test_answers_are_compared_without_what_only_the_original_gives():
+    one, two = ({"start": start, "end": start + 3, "label": "person"} for start in (0, 8))
+    spouse, itself = ({"head": one, "tail": tail, "relation": "spouse", "score": 0.5} for tail in (two, one))
+    assert answer_of([two, one], [spouse, itself, spouse]) == answer_of([one, two], [spouse])
+    assert answer_of([one, two], [spouse]) != answer_of([one, two], [])
+    assert answer_of([one, two], []) != answer_of([one], [])
+
+
+def relex_results() -> dict:
+    """Results as `against_original_relex.py` saves them."""
+
+    def side(seconds: float, peak: float, ratio: float | None) -> dict:
+        names = reporting_relex.PARTS if ratio else ("encoder",)
+        own = {
+            "summary": {"seconds": seconds, "noisy": False},
+            "memory": {"loaded": 500.0, "peak": peak, "since_start": False},
+            "latency": {"p50": 0.25, "p95": 0.5},
+            "parts": dict.fromkeys(names, 0.24) | {"encoder": 1.5, "all": 2.0},
+        }
+        return own if ratio is None else {**own, "compared": {"ratio": ratio}, "largest_difference": 2e-6}
+
+    sides = {"original": side(12.0, 1500.0, None), "eager fp32": side(3.0, 700.0, 4.0)}
+    workload = asdict(raw_texts.WORKLOADS["paragraph-span-b1"])
+    version = {"torch": "2", "transformers": "5", "python": "3"}
+    return {
+        "date": "2026-01-02",
+        "machine": {"processor": "a processor", "cores": 2, "device": "cpu"},
+        "versions": {"this package": version},
+        "sides": {"original": {"baseline": ""}, "eager fp32": {"baseline": "original"}},
+        "workloads": {"paragraph-span-b1": {"default": {**workload, "sides": sides}}},
+    }
+
+
+def test_tables_of_raw_texts_have_speed_memory_and_what_is_outside_the_encoder():
+    tables = reporting_relex.tables_against_relex(relex_results())
+    assert "| paragraph-span-b1 | default | 0.50 | 2.00 (4.0 ×) |" in tables
+    assert "| paragraph-span-b1 | default | 25.0 % | 25.0 % |" in tables
+    assert "| paragraph-span-b1 | default | 20 % |" in tables
+    assert "| paragraph-span-b1 | default | eager fp32 | 250 | 40.0 | 40.0 | 40.0 | 40.0 | 40.0 |" in tables
+
+
+def test_raw_texts_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    reporting_relex.plot_against_relex(relex_results(), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
 def test_a_watch_counts_and_leaves_everything_as_it_was():
     ticks = itertools.count()
 
@@ -345,3 +431,32 @@ def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_par
     for other in found[1:]:
         assert measuring.compare_predictions(found[0], other, 0.0)[0] < 1e-4
     assert [len(cells) for cells in found[0]] == [len(text["word_spans"]) ** 2 * 4 for text in texts]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", raw_texts.LEVELS)
+def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_parts(tmp_path, build_model, level):
+    from workers.raw_texts import RawTextWorker
+
+    settings = {"entity_finder": level, "max_entity_width": 4, "hidden_size": 24, "use_lstm": True}
+    model = build_model("deberta-v2", endpoint_projection=True, **settings)
+    model.tokenizer.model_max_length = 4096
+    model.save_pretrained(tmp_path)
+    candidates = [[[0, 1], [3, 6]], [[1, 2], [2, 3]], [[0, 2], [9, 10], [11, 12]]]
+    found = []
+    for variant, batch_size in (("eager fp32", 1), ("eager fp32", 3), ("optimized fp32", 3)):
+        worker = RawTextWorker({"checkpoint": str(tmp_path), "device": "cpu", "variant": variant})
+        worker.warm_up()
+        workload = replace(raw_texts.WORKLOADS[f"sentence-{level}-b1"], num_texts=3, batch_size=batch_size)
+        worker.prepare(**raw_texts.request_of(workload, 0.5))
+        found.append(worker.compare(0.0, candidates))
+        seconds = worker.parts(0.5)["seconds"]
+        assert set(seconds) == {*reporting_relex.PARTS, "all"}
+        assert seconds["all"] == pytest.approx(sum(seconds[part] for part in reporting_relex.PARTS))
+        assert all(own >= 0 for own in seconds.values())
+        assert worker.run(0.5)["relations"] > 0
+    for other in found[1:]:
+        assert other["answers"] == found[0]["answers"]
+        assert measuring.compare_predictions(found[0]["predictions"], other["predictions"], 0.0)[0] < 1e-4
+    num_related = [sum(isinstance(row[0], list) for row in rows) for rows in found[0]["predictions"]]
+    assert num_related == [2 * 5, 2 * 5, 6 * 5]

@@ -8,9 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from glirel_transformers import finder_glirel
 from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS, SpanPooling, WordLSTM
-from glirel_transformers.entities_glirel import EndpointMentions, MeanEntities, MeanMentions, count_mentions
+from glirel_transformers.entities_glirel import (
+    EndpointMentions,
+    MeanEntities,
+    MeanMentions,
+    count_mentions,
+    ends_of,
+    spans_of,
+)
 from glirel_transformers.feed_forward_glirel import ConcatFeedForward, FeedForward
+from glirel_transformers.finder_glirel import SpanFinder
 from glirel_transformers.losses_glirel import RelationLoss
 from glirel_transformers.memory_glirel import mean_of_spans
 from glirel_transformers.pairs_glirel import PairRepresentation
@@ -425,3 +434,30 @@ def test_loss_of_nothing_is_zero_and_trains_nothing(shape):
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("num_words", [0, 1, 3, 30])
+def test_spans_are_scored_window_by_window_as_one_by_one(num_words, monkeypatch):
+    size, num_widths = 8, 5
+    monkeypatch.setattr(finder_glirel, "CHUNK_IN_CACHE", 4 * 2 * num_widths * 32 * 7)  # seven words at a time
+    mentions = EndpointMentions(size, 32, 0.1, project_endpoints=True).eval()
+    finder = SpanFinder(size, 0.1, num_widths)
+    words, types = torch.randn(2, num_words, size), torch.randn(2, 3, size)
+    mask = torch.ones(2, num_words, dtype=torch.bool)
+    every = spans_of(num_words, num_widths, words.device).expand(2, -1, -1)
+    expected = (mentions(words, every, mask) @ types.transpose(1, 2)).view(2, num_words, num_widths, 3)
+    with torch.no_grad():
+        found = finder(finder.spans(mentions, words, mask), words, types)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    scores = finder(finder.spans(mentions, words, mask), words, types)
+    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
+    scores.sum().backward()
+    assert mentions.start_projection[0][0].weight.grad is not None
+
+
+def test_found_entities_are_read_from_the_spans_that_were_scored():
+    mentions = EndpointMentions(8, 32, 0.0, project_endpoints=True).eval()
+    words, mask = torch.randn(2, 9, 8), torch.ones(2, 9, dtype=torch.bool)
+    entities = torch.tensor([[[0, 1], [2, 9], [0, 0]], [[8, 9], [3, 5], [1, 2]]])  # one longer than those, and padding
+    spans = mentions.all_spans(words, mask, 3)
+    torch.testing.assert_close(spans.states(ends_of(entities)), mentions(words, entities, mask), atol=1e-6, rtol=1e-5)

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -65,6 +66,8 @@ class Worker:
         options: what the driver asked for: `checkpoint`, `device` and `variant`.
     """
 
+    batches_itself = False  # whether [`predict`] is given all texts at once, unless one at a time is asked for
+
     def __init__(self, options: dict[str, Any]):
         self.options = options
         self.device = torch.device(options["device"])
@@ -82,6 +85,8 @@ class Worker:
 
     def calls(self) -> list[list[dict[str, Any]]]:
         """The texts of the workload, in the portions in which they are given to [`predict`]."""
+        if self.batches_itself and self.batch_size > 1:
+            return [self.texts]
         return [self.texts[i : i + self.batch_size] for i in range(0, len(self.texts), self.batch_size)]
 
     def prepare(self, texts: list[dict[str, Any]], relation_types: list[str], batch_size: int) -> dict[str, Any]:
@@ -129,6 +134,16 @@ class Worker:
         finally:
             watch.end()
         return {"seconds": {name: own / passes for name, own in {**watch.seconds, "all": total}.items()}}
+
+    def share_outside_encoder(self, threshold: float) -> dict[str, Any]:
+        """Share of the time that is not spent in the encoder's forward, over some passes."""
+        seconds = self.parts(threshold)["seconds"]
+        if "encoder" not in seconds:
+            raise RuntimeError(
+                "The encoder was never called where it is watched, so its share of the time cannot be told. Adapt "
+                "the benchmark to where the encoder is."
+            )
+        return {"share": 1 - seconds["encoder"] / seconds["all"]}
 
     def train(self, labels: list[int], steps: int) -> dict[str, Any]:
         """Takes training steps on the workload's texts as one batch, between two calibrations."""
@@ -196,6 +211,60 @@ class Worker:
 def mentions_of(entity: list[Any]) -> list[list[int]]:
     """The spans of an entity's mentions; an entity that is one span has one mention."""
     return [entity] if isinstance(entity[0], int) else entity
+
+
+def save_encoders(folder: Path, settings: dict[str, Any], **kinds: type) -> None:
+    """Saves encoders with random weights, each with a tokenizer, for an original to start from.
+
+    Args:
+        folder: `folder/name` is written for each name in `kinds`.
+        settings: `tokenizer`, a file; and for each name its `max_length` and the fields of its configuration.
+        kinds: classes of configurations.
+    """
+    from transformers import AutoModel, PreTrainedTokenizerFast
+
+    # The tokenizer without what was added to it for relation extraction: originals add their own.
+    state = json.loads(Path(settings["tokenizer"]).read_text())
+    vocabulary_size = len(state["model"]["vocab"])
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < vocabulary_size]
+    (folder / "tokenizer.json").write_text(json.dumps(state))
+    for name, kind in kinds.items():
+        PreTrainedTokenizerFast(
+            tokenizer_file=str(folder / "tokenizer.json"),
+            model_max_length=settings["max_length"][name],
+            unk_token="[UNK]",
+            sep_token="[SEP]",
+            pad_token="[PAD]",
+            cls_token="[CLS]",
+            mask_token="[MASK]",
+        ).save_pretrained(folder / name)
+        config = kind(vocab_size=vocabulary_size, **settings[name])
+        AutoModel.from_config(config).save_pretrained(folder / name)
+
+
+def entity_rows(logits: torch.Tensor, num_words: int, are_spans: bool) -> list[list[Any]]:
+    """The logits of a text's entities as `[word, width or type, type or part, logit]`, without padding.
+
+    Args:
+        logits: `(words, widths, types)` of spans, or `(words, types, parts)` of words, and padding.
+        num_words: of the text.
+        are_spans: which of both they are.
+    """
+    return [
+        [word, *place, logit]
+        for word, of_word in enumerate(logits[:num_words].tolist())
+        for place, logit in (((i, j), cell) for i, row in enumerate(of_word) for j, cell in enumerate(row))
+        if not are_spans or word + place[0] < num_words
+    ]
+
+
+def answer_of(entities: list[dict[str, Any]], relations: list[dict[str, Any]]) -> list[list[Any]]:
+    """What a user gets of a text, without scores and in an order that does not depend on them."""
+    ends = [[(one[side]["start"], one[side]["end"]) for side in ("head", "tail")] for one in relations]
+    found = {(one["start"], one["end"], one["label"]) for one in entities}
+    # The original gives a relation once for each type of its ends, and some of a span with itself.
+    related = {(*pair, one["relation"]) for pair, one in zip(ends, relations) if pair[0] != pair[1]}
+    return [sorted(found), sorted(related)]
 
 
 def threshold_above(scores: Sequence[torch.Tensor], quantile: float) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from glirel import GLiREL
 from loguru import logger
-from transformers import AutoModel, DebertaV2Config, PreTrainedTokenizerFast
-from workers.common import LOGIT_SPREAD, Worker, serve, threshold_above
+from transformers import DebertaV2Config
+from workers.common import LOGIT_SPREAD, Worker, save_encoders, serve, threshold_above
 
 
 class OriginalWorker(Worker):
@@ -114,26 +114,9 @@ def make(folder: Path) -> None:
     """Makes `folder/encoder` and `folder/checkpoint` with seeded random weights."""
     settings = json.loads((folder / "settings.json").read_text())
     torch.manual_seed(settings["seed"])
-    encoder_folder = folder / "encoder"
-    encoder_folder.mkdir(exist_ok=True)
-    # The tokenizer without what was added to it for relation extraction: both sides add their own.
-    state = json.loads(Path(settings["tokenizer"]).read_text())
-    vocabulary_size = len(state["model"]["vocab"])
-    state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < vocabulary_size]
-    (folder / "tokenizer.json").write_text(json.dumps(state))
-    PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"),
-        model_max_length=settings["max_length"],
-        unk_token="[UNK]",
-        sep_token="[SEP]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        mask_token="[MASK]",
-    ).save_pretrained(encoder_folder)
-    config = DebertaV2Config(vocab_size=vocabulary_size, **settings["encoder"])
-    AutoModel.from_config(config).save_pretrained(encoder_folder)
-
-    model = GLiREL(argparse.Namespace(**settings["head"], model_name=str(encoder_folder), device="cpu"))
+    save_encoders(folder, settings, encoder=DebertaV2Config)
+    encoder = folder / "encoder"
+    model = GLiREL(argparse.Namespace(**settings["head"], model_name=str(encoder), device="cpu"))
     scale(model, settings)
     model.save_pretrained(folder / "checkpoint")
 

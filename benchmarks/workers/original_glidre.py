@@ -15,8 +15,8 @@ import glidre.base_model
 import torch
 from glidre import GLiDRE
 from glidre.config import GLiDREConfig
-from transformers import AutoModel, BertConfig, DebertaV2Config, PreTrainedTokenizerFast
-from workers.common import LOGIT_SPREAD, Watch, Worker, mentions_of, serve, threshold_above
+from transformers import BertConfig, DebertaV2Config
+from workers.common import LOGIT_SPREAD, Watch, Worker, mentions_of, save_encoders, serve, threshold_above
 
 
 class OriginalGLiDREWorker(Worker):
@@ -120,24 +120,7 @@ def make(folder: Path) -> None:
     """Makes `folder/encoder`, `folder/label_encoder` and `folder/checkpoint` with seeded random weights."""
     settings = json.loads((folder / "settings.json").read_text())
     torch.manual_seed(settings["seed"])
-    # The tokenizer without what was added to it for relation extraction.
-    state = json.loads(Path(settings["tokenizer"]).read_text())
-    vocabulary_size = len(state["model"]["vocab"])
-    state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < vocabulary_size]
-    (folder / "tokenizer.json").write_text(json.dumps(state))
-    kinds = {"encoder": DebertaV2Config, "label_encoder": BertConfig}
-    for name, kind in kinds.items():
-        PreTrainedTokenizerFast(
-            tokenizer_file=str(folder / "tokenizer.json"),
-            model_max_length=settings["max_length"][name],
-            unk_token="[UNK]",
-            sep_token="[SEP]",
-            pad_token="[PAD]",
-            cls_token="[CLS]",
-            mask_token="[MASK]",
-        ).save_pretrained(folder / name)
-        config = kind(vocab_size=vocabulary_size, **settings[name])
-        AutoModel.from_config(config).save_pretrained(folder / name)
+    save_encoders(folder, settings, encoder=DebertaV2Config, label_encoder=BertConfig)
     config = GLiDREConfig(
         model_name=str(folder / "encoder"), labels_encoder=str(folder / "label_encoder"), **settings["head"]
     )

@@ -12,12 +12,16 @@ from workers.common import Watch, Worker, serve
 
 import glirel_transformers  # noqa: F401 - registers the task
 from glirel_transformers import GLiRELForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class OurWorker(Worker):
     """Variants are `eager fp32`, `eager bf16`, `optimized fp32` and `optimized bf16`."""
+
+    batches_itself = True
+    model_class: type[GLiRELHead] = GLiRELForRelationClassification
 
     def __init__(self, options: dict[str, Any]):
         super().__init__(options)
@@ -29,19 +33,15 @@ class OurWorker(Worker):
         self.extract = pipeline("relation-extraction", model=model, tokenizer=model.tokenizer, device=self.device)
         self.optimizer: torch.optim.Optimizer | None = None
 
-    def load(self) -> GLiRELForRelationClassification:
+    def load(self) -> GLiRELHead:
         """The model as the variant says."""
         kind, dtype = self.options["variant"].split()
-        model = GLiRELForRelationClassification.from_pretrained(self.options["checkpoint"]).to(self.device)
+        model = self.model_class.from_pretrained(self.options["checkpoint"]).to(self.device)
         if kind == "optimized":
             model = model.optimize_for_inference(dtype=None if dtype == "fp32" else DTYPES[dtype])
         elif dtype != "fp32":
             model = model.to(DTYPES[dtype])
         return model
-
-    def calls(self) -> list[list[dict[str, Any]]]:
-        """Texts one by one where that is the batch size; else all at once, for the pipeline to batch."""
-        return super().calls() if self.batch_size == 1 else [self.texts]
 
     def predict(self, texts: list[dict[str, Any]], threshold: float) -> list[Any]:
         items = [{"text": text["text"], "entities": text["char_spans"]} for text in texts]
@@ -58,16 +58,6 @@ class OurWorker(Worker):
 
     def watch(self, watch: Watch) -> None:
         watch.over(self.model.glirel.encoder, "forward", "encoder")
-
-    def share_outside_encoder(self, threshold: float) -> dict[str, Any]:
-        """Share of the time that is not spent in the encoder's forward, over some passes."""
-        seconds = self.parts(threshold)["seconds"]
-        if "encoder" not in seconds:
-            raise RuntimeError(
-                "`model.glirel.encoder` was never called, so its share of the time cannot be told. Adapt the "
-                "benchmark to where the encoder is."
-            )
-        return {"share": 1 - seconds["encoder"] / seconds["all"]}
 
     def operations(self, threshold: float) -> dict[str, Any]:
         """Floating-point operations of the workload's matrix products, and the device's best rate of them."""

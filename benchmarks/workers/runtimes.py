@@ -15,8 +15,8 @@ from transformers import pipeline
 from workers.common import serve
 from workers.ours import OurWorker
 
-from glirel_transformers import GLiRELForRelationClassification
 from glirel_transformers.export import ORTModelForRelationClassification
+from glirel_transformers.heads_glirel import GLiRELHead
 
 
 class RuntimeWorker(OurWorker):
@@ -28,7 +28,7 @@ class RuntimeWorker(OurWorker):
         torch.set_num_threads(self.threads)
         super().__init__({**options, "variant": " ".join(variant)})
 
-    def load(self) -> GLiRELForRelationClassification | ORTModelForRelationClassification:
+    def load(self) -> GLiRELHead | ORTModelForRelationClassification:
         kind, _ = self.options["variant"].split()
         if kind == "ORT":
             return ORTModelForRelationClassification.from_pretrained(

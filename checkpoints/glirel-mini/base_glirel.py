@@ -31,14 +31,14 @@ from .encoding_glirel import (
     keep_last_attention,
     run_encoder,
 )
-from .entities_glirel import ENTITIES, count_mentions, shared_as_sets, shared_by_position
+from .entities_glirel import ENTITIES, count_mentions, ends_of, shared_as_sets, shared_by_position
 from .feed_forward_glirel import FeedForward
 from .finder_glirel import FINDERS
 from .fusion_glirel import AttentionBlock, CrossFusion, LayerFusion
 from .inputs_glirel import Inputs, Types, check_inputs
 from .memory_glirel import gather_items, inside_spans, normalized
 from .outputs_glirel import GLiRELModelOutput
-from .pairs_glirel import CONTEXTS, PAIRS, Pairs
+from .pairs_glirel import CONTEXTS, PAIRS, EntityPairs, Pairs
 from .pretrained_glirel import GLiRELPreTrainedModel
 from .refinement_glirel import REFINEMENTS, Refinement
 from .scoring_glirel import PairScorer, Scores
@@ -271,10 +271,11 @@ class GLiRELModel(GLiRELPreTrainedModel):
             types=Types(type_input_ids, type_attention_mask, type_states, relation_index, entity_type_index),
         )
         encoded = self.encode(inputs, output_hidden_states, output_attentions)
-        entity_logits = self.find_entities(encoded, inputs)
+        spans = self.form_spans(encoded, inputs)
+        entity_logits = self.find_entities(encoded, spans)
         if select is not None and entity_logits is not None:
             inputs = select(entity_logits, inputs)
-        entities = self.represent_entities(encoded, inputs)
+        entities = self.represent_entities(encoded, inputs, spans)
         adjacency, inputs = self.select_pairs(entities, inputs, adjacency_threshold)
         pairs = self.form_pairs(entities, encoded, inputs)
         refined = self.refine(pairs, encoded, inputs)
@@ -446,21 +447,38 @@ class GLiRELModel(GLiRELPreTrainedModel):
             return label_states, relation_states
         return of_texts, of_texts
 
-    def find_entities(self, encoded: Encoded, inputs: Inputs) -> Tensor | None:
+    def form_spans(self, encoded: Encoded, inputs: Inputs) -> EntityPairs | Tensor | None:
+        """Stage 2: all spans in which entities are looked for, where a model scores spans and entity types are given.
+
+        Entities that are found are among them, and so cost little more.
+        """
+        if self.entity_finder is None or encoded.entity_type_states is None:
+            return None
+        return self.entity_finder.spans(self.mention_representation, encoded.word_states, inputs.word_mask)
+
+    def find_entities(self, encoded: Encoded, spans: EntityPairs | Tensor | None) -> Tensor | None:
         """Stage 2: logits of spans or words for every entity type, of a model that finds entities (GLiNER-Relex).
 
         Their shape is that of the finder's, see [`EntityFinder`]; `None` where no entity types are given.
         """
         if self.entity_finder is None or encoded.entity_type_states is None:
             return None
-        logits: Tensor = self.entity_finder(
-            self.mention_representation, encoded.word_states, inputs.word_mask, encoded.entity_type_states
-        )
+        logits: Tensor = self.entity_finder(spans, encoded.word_states, encoded.entity_type_states)
         return logits
 
-    def represent_entities(self, encoded: Encoded, inputs: Inputs) -> Entities:
-        """Stage 2: mentions (GLiREL, equation 2), and entities from their mentions or words (GLiDRE, Section 2.2)."""
-        mention_states = self.mention_representation(encoded.word_states, inputs.mention_word_spans, inputs.word_mask)
+    def represent_entities(
+        self, encoded: Encoded, inputs: Inputs, spans: EntityPairs | Tensor | None = None
+    ) -> Entities:
+        """Stage 2: mentions (GLiREL, equation 2), and entities from their mentions or words (GLiDRE, Section 2.2).
+
+        With `spans`, from [`form_spans`], the networks of words are not applied again.
+        """
+        if isinstance(spans, EntityPairs):
+            mention_states = spans.states(ends_of(inputs.mention_word_spans))
+        else:
+            mention_states = self.mention_representation(
+                encoded.word_states, inputs.mention_word_spans, inputs.word_mask
+            )
         pools_words = self.config.mention_representation == "words"
         if not pools_words and self.pair_context is None and inputs.mention_entity is None:
             return Entities(mention_states, mention_states, None, None)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .feed_forward_glirel import ConcatFeedForward, FeedForward
 from .memory_glirel import gather_items, mean_of_spans, normalized
-from .pairs_glirel import EntityPairs, Pairs
+from .pairs_glirel import EntityPairs
 
 
 class Mentions(nn.Module):
@@ -38,7 +38,7 @@ class Mentions(nn.Module):
         """Vectors of the spans. `word_mask` `(batch, words)` is True where a word is real."""
         raise NotImplementedError
 
-    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> Pairs | Tensor:
+    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> EntityPairs | Tensor:
         """Vectors of every span of 1 to `num_widths` words, `(batch, words · widths, size)`, or what forms them.
 
         They go by first word, then by width. Those that reach beyond the text have no meaning.
@@ -53,6 +53,11 @@ def spans_of(num_words: int, num_widths: int, device: torch.device) -> Tensor:
     start = torch.arange(num_words, device=device).unsqueeze(1)
     end = start + 1 + torch.arange(num_widths, device=device)
     return torch.stack([start.expand_as(end), end.clamp(max=num_words)], dim=-1).flatten(0, 1).unsqueeze(0)
+
+
+def ends_of(word_spans: Tensor) -> Tensor:
+    """The first and the last word of half-open spans `(…, 2)`; of padding, (0, 0), the first."""
+    return torch.stack([word_spans[..., 0], (word_spans[..., 1] - 1).clamp(min=0)], dim=-1)
 
 
 class EndpointMentions(Mentions):
@@ -75,14 +80,12 @@ class EndpointMentions(Mentions):
         )
 
     def forward(self, word_states: Tensor, mention_word_spans: Tensor, word_mask: Tensor) -> Tensor:
-        first = gather_items(word_states, mention_word_spans[..., 0])
-        last = gather_items(word_states, (mention_word_spans[..., 1] - 1).clamp(min=0))
+        first, last = (gather_items(word_states, end) for end in ends_of(mention_word_spans).unbind(-1))
         return self.feed_forward.output(self.feed_forward.inner(*self._sides(first, last, word_states, word_mask)))
 
-    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> Pairs | Tensor:
+    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> EntityPairs | Tensor:
         num_batch, num_words = word_states.shape[:2]
-        spans = spans_of(num_words, num_widths, word_states.device).expand(num_batch, -1, -1)
-        ends = torch.stack([spans[..., 0], spans[..., 1] - 1], dim=-1)
+        ends = ends_of(spans_of(num_words, num_widths, word_states.device)).expand(num_batch, -1, -1)
         return EntityPairs(ends, self.feed_forward, *self._sides(word_states, word_states, word_states, word_mask))
 
     def _sides(self, first: Tensor, last: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:

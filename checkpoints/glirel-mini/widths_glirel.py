@@ -19,7 +19,7 @@ from .entities_glirel import (
     WordsOfMentions,
 )
 from .memory_glirel import gather_items
-from .pairs_glirel import Pairs
+from .pairs_glirel import EntityPairs
 
 
 class WidthMentions(Mentions):
@@ -38,7 +38,7 @@ class WidthMentions(Mentions):
         width = (end - start - 1).clamp(min=0)  # padding is (0, 0)
         return gather_items(self._every(word_states, word_mask), start * self.max_width + width)
 
-    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> Pairs | Tensor:
+    def all_spans(self, word_states: Tensor, word_mask: Tensor, num_widths: int) -> EntityPairs | Tensor:
         every = self._every(word_states, word_mask)
         return every.unflatten(1, (-1, self.max_width))[:, :, :num_widths].flatten(1, 2)
 

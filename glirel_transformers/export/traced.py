@@ -123,7 +123,10 @@ class FoundEntities(nn.Module):
             types=Types(None, None, states, relation_index, entity_type_index),
         )
         encoded = glirel.encode(inputs)
-        given = {"entity_logits": glirel.find_entities(encoded, inputs), **encoded._asdict()}
+        given = {
+            "entity_logits": glirel.find_entities(encoded, glirel.form_spans(encoded, inputs)),
+            **encoded._asdict(),
+        }
         return {name: given[name].float() for name in self.names}
 
 
