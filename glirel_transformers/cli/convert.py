@@ -27,8 +27,8 @@ def convert_checkpoint(
     empty_words: Annotated[
         str,
         typer.Option(
-            help="'kept', or 'skipped': words of which the tokenizer keeps nothing, such as a soft hyphen, are read as "
-            "by the original GLiNER-Relex, where they shift all later words."
+            help="'kept', or 'skipped': words of which the tokenizer keeps nothing, such as a soft hyphen, are read "
+            "as by the original GLiNER-Relex, where they shift all later words."
         ),
     ] = "kept",
     reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
