@@ -24,15 +24,24 @@ def convert_checkpoint(
             "checkpoint names]"
         ),
     ] = None,
+    empty_words: Annotated[
+        str,
+        typer.Option(
+            help="'kept', or 'skipped': words of which the tokenizer keeps nothing, such as a soft hyphen, are read "
+            "as by the original GLiNER-Relex, where they shift all later words."
+        ),
+    ] = "kept",
     reverse: Annotated[bool, typer.Option("--reverse", help="Write the original package's format instead.")] = False,
 ) -> None:
-    """Convert a checkpoint of the original glirel or glidre package, or write one.
+    """Convert a checkpoint of the original glirel, glidre or gliner package (GLiNER-Relex), or write one.
 
     For example:
 
         glirel convert jackboyla/glirel-large-v0 glirel-large
 
         glirel convert cea-list-ia/glidre_large glidre-large
+
+        glirel convert knowledgator/gliner-relex-large-v1.0 relex-large
 
         glirel convert glirel-large glirel-original --reverse
     """
@@ -42,5 +51,11 @@ def convert_checkpoint(
         logging.disable_progress_bar()
         from glirel_transformers.conversion import convert, revert
 
-        (revert if reverse else convert)(source, target, encoder=encoder, label_encoder=label_encoder)
+        encoders = {"encoder": encoder, "label_encoder": label_encoder}
+        if not reverse:
+            convert(source, target, **encoders, empty_words=empty_words)
+        elif empty_words != "kept":
+            raise ValueError("`--empty-words` is for the conversion to this package. Leave it out with `--reverse`.")
+        else:
+            revert(source, target, **encoders)
     console.print(plain(f"Wrote {target}."))

@@ -167,6 +167,8 @@ def original_from(config: GLiRELConfig, encoder: str | None) -> dict[str, Any]:
         fixed["mention_representation"] = "endpoints"
     if config.scorer not in ("dot", *map(str.lower, _TRIPLES)):
         fixed["scorer"] = "dot"
+    if config.scorer in _DISTANCES:
+        fixed["distance_limit"] = 10.0
     if config.entity_finder == "token":
         fixed |= {"max_entity_width": None, "mention_representation": "endpoints"}
     if config.mention_representation.startswith("endpoints"):
