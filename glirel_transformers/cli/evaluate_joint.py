@@ -24,7 +24,7 @@ _SOURCES = {
     "given": "those of --entity-types",
     "each text": "for each text, those of its own gold entities",
 }
-_MATCHES = {"strict": "spans and types", "boundaries": "boundaries only"}
+_MATCHES = {"strict": "by spans and types", "boundaries": "by boundaries alone"}
 
 
 def run_joint(
@@ -100,22 +100,26 @@ def show_joint(report: dict[str, Any], sort: str, top: int | None) -> None:
         _show_types(report[key]["strict"][f"{what.replace(' ', '_')}s"], what, source, sort, top)
     table = Table(
         "end to end",
-        "right is",
         "average",
         title=f"Entities {source}, at the thresholds {report['entity_threshold']:.3f} (entities) and "
         f"{report['threshold']:.3f} (relations)",
         title_justify="left",
         title_style="",
     )
-    for name in ("precision", "recall", "F1", "right", "predicted", "gold"):
+    for name in ("precision", "recall", "F1"):
         table.add_column(name, justify="right")
+    counts = []
     for name, key in (("triples", "triples"), ("entities", "found_entities")):
         for match, figures in report[key].items():
             for average in ("micro", "macro") if match == "strict" or key == "triples" else ("micro",):
                 values = (f"{figures['averages'][f'{average}_{one}']:.3f}" for one in ("precision", "recall", "f1"))
-                counts = (f"{figures[f'num_{one}']:,}" for one in ("right", "predicted", "gold"))
-                table.add_row(name, _MATCHES[match], average, *values, *(counts if average == "micro" else ()))
+                table.add_row(f"{name}, {match}", average, *values)
+            counts.append(
+                f"{name.capitalize()}, {_MATCHES[match]}: {figures['num_gold']:,} gold, "
+                f"{figures['num_predicted']:,} predicted, {figures['num_right']:,} right"
+            )
     console.print(table)
+    console.print("\n".join(counts))
     types = plain(", ".join(report["entity_types"]))
     console.print(f"Entity types asked for: {_SOURCES[report['entity_types_from']]}: {types}")
     _show_thresholds(report)
