@@ -82,6 +82,9 @@ class Checkpoint:
         capacity: how many relation types fit next to a text of n words; `None` means no limit, and texts that are
             longer than the model reads are left out.
         trained_relation_types: the names it was trained on, or `None` where it does not say.
+        finds: how it finds entities: `entity_finder`, `max_entity_width` in words, `max_candidates` of a text,
+            `entity_threshold`, `pair_selection` with its `adjacency_threshold`, and the `markers` of its prompt;
+            `None` where entities are given.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Checkpoint:
     tokens_per_word: float
     capacity: dict[int, int | None]
     trained_relation_types: list[str] | None
+    finds: dict[str, Any] | None = None
 
 
 def describe_checkpoint(name: str | None = None) -> Checkpoint:
@@ -150,7 +154,20 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
             if tokenizer.max_words is None or words <= tokenizer.max_words
         },
         trained_relation_types=config.trained_relation_types,
+        finds=_finds(config, tokenizer),
     )
+
+
+def _finds(config: GLiRELConfig, tokenizer: GLiRELTokenizer) -> dict[str, Any] | None:
+    """How a model finds entities, if it does."""
+    if not config.finds_entities:
+        return None
+    names = ("entity_finder", "max_entity_width", "max_candidates", "entity_threshold", "pair_selection")
+    found = {name: getattr(config, name) for name in names}
+    if config.pair_selection != "all":
+        found["adjacency_threshold"] = config.adjacency_threshold
+    markers = {} if config.label_encoding == "separate" else dict(tokenizer.prompt_tokens)
+    return {**found, "markers": markers}
 
 
 def mean_name_tokens(tokenizer: GLiRELTokenizer, names: Sequence[str]) -> float:

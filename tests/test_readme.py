@@ -18,3 +18,19 @@ def test_python_blocks_of_the_readme_run(block, monkeypatch):
     """Blocks marked `python` run as they stand; those that need the network or long training are marked `py`."""
     monkeypatch.chdir(ROOT)
     exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.slow
+def test_the_calls_of_entities_too_run(joint_model, tmp_path):
+    """With a tiny random model in place of the name there."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("### Entities too", 1)[1]
+    block = re.search(r"^```py\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[1]
+    joint_model.save_pretrained(tmp_path / "joint")
+    names = {}
+    exec("from transformers import pipeline\n" + block.replace("your/joint-model", str(tmp_path / "joint")), names)
+    assert isinstance(names["relations"], list)
+    assert names["graph"]["relations"] == names["relations"]
+    assert names["graph"]["entities"] == names["entities"]
+    assert all("score" in entity for entity in names["entities"])
+    assert {relation["head"]["text"] for relation in names["given"]} <= {"Marie Curie", "Warsaw"}

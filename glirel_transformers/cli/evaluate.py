@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,8 @@ from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, check_writable
 
 from .console import errors_without_traceback
-from .evaluate_figures import curve_of, figures_of
+from .evaluate_figures import curve_of, figures_of, write_report
+from .evaluate_joint import run_joint, show_joint
 from .evaluate_options import EvaluateOptions
 from .evaluate_report import show, show_notes
 from .options import takes
@@ -36,6 +35,9 @@ def evaluate(given: EvaluateOptions) -> None:
     DocRED's own script does: F1, and with --train-facts Ign F1. Files of DocRED and Re-DocRED are read as they are,
     next to their rel_info.json.
 
+    A model that finds entities reads texts alone: triples are scored end to end, strictly (relation, spans and types
+    of both ends) and by boundaries alone, and so are entities. --entities gold gives it those of DATA instead.
+
     For example:
 
         glirel evaluate runs/mine/model test.jsonl --top 20 --plot f1.png
@@ -56,12 +58,15 @@ def evaluate(given: EvaluateOptions) -> None:
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
         result, report = _run(given)
-    show(report, given.sort, given.top)
-    show_notes(result)
+    if result is None:
+        show_joint(report, given.sort, given.top)
+    else:
+        show(report, given.sort, given.top)
+        show_notes(result)
 
 
-def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
-    """The result, and the same as JSON values; writes the files that were asked for."""
+def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
+    """The result, `None` where entities were found, and the same as JSON values; writes the files asked for."""
     from transformers.utils.logging import disable_progress_bar
 
     from glirel_transformers.data import count_relation_types, is_held_out
@@ -84,6 +89,9 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
     to_fit_on = _read(given.fit_on or ())
     disable_progress_bar()  # of loading weights
     extract = load_pipeline(given.checkpoint, given.device, given.dtype)
+    source = given.source(getattr(extract.model.config, "entity_finder", "none") != "none")
+    if source != "gold":
+        return None, run_joint(given, extract, documents, to_fit_on, source)
     ask = partial(
         evaluate_extraction,
         extract,
@@ -96,13 +104,11 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation, dict[str, Any]]:
     fit = _fit(ask, to_fit_on) if given.fit_on else None
     threshold = given.threshold if fit is None else fit["threshold"]
     result = ask(documents, threshold=threshold, train_facts=train_facts)
-    report = {**figures_of(result), **({} if fit is None else {"fitted": fit})}
+    report: dict[str, Any] = {"entities": source, **figures_of(result), **({} if fit is None else {"fitted": fit})}
     if candidates is not None:
         report["classification"] = _classify(extract.model, pairs, candidates, given.batch_size)
     if given.output is not None:
-        everything = {"settings": asdict(given), **report, "curve": curve_of(result)}
-        text = json.dumps(everything, indent=2, ensure_ascii=False, default=str)
-        given.output.write_text(f"{text}\n", encoding="utf-8")
+        write_report(given, {**report, "curve": curve_of(result.counts)})
     if given.plot is not None:
         plot_f1_by_threshold(result.counts, given.plot, Path(given.checkpoint).name)
     return result, report

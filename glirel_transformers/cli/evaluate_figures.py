@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from glirel_transformers.evaluation import Evaluation
+    from glirel_transformers.evaluation import Evaluation, ThresholdCounts
+
+    from .evaluate_options import EvaluateOptions
 
 
 def figures_of(result: Evaluation) -> dict[str, Any]:
     """All results, as JSON values."""
-    from glirel_transformers.evaluation.counts import precision_recall_f1
-
-    counts = result.counts.by_type()
-    scores = precision_recall_f1(counts).tolist()
-    per_type = [
-        {
-            "relation_type": name,
-            "support": int(row[2]),
-            "predicted": int(row[1]),
-            "precision": p,
-            "recall": r,
-            "f1": f1,
-        }
-        for name, row, (p, r, f1) in zip(result.relation_types, counts, scores, strict=True)
-    ]
+    per_type = rows_of(result.counts, result.relation_types, "relation_type")
     numbers = {field.name: getattr(result, field.name) for field in fields(result) if field.name.startswith("num_")}
     return {
         **numbers,
@@ -40,16 +30,35 @@ def figures_of(result: Evaluation) -> dict[str, Any]:
     }
 
 
+def rows_of(counts: ThresholdCounts, types: Sequence[str], what: str) -> list[dict[str, Any]]:
+    """The figures of each type at the threshold in use; `what` is the key of its name."""
+    from glirel_transformers.evaluation.counts import precision_recall_f1
+
+    table = counts.by_type()
+    scores = precision_recall_f1(table).tolist()
+    return [
+        {what: name, "support": int(row[2]), "predicted": int(row[1]), "precision": p, "recall": r, "f1": f1}
+        for name, row, (p, r, f1) in zip(types, table, scores, strict=True)
+    ]
+
+
 def _fits(result: Evaluation) -> dict[str, dict[str, float]]:
     """The best threshold for each average; none where no gold relation was scored."""
     fits = {"micro": result.counts.best("micro"), "macro": result.counts.best("macro")}
     return {average: fit._asdict() for average, fit in fits.items() if fit is not None}
 
 
-def curve_of(result: Evaluation) -> dict[str, list[float]]:
+def write_report(given: EvaluateOptions, report: dict[str, Any]) -> None:
+    """Writes everything as JSON to the file that was asked for."""
+    assert given.output is not None  # the callers check
+    text = json.dumps({"settings": asdict(given), **report}, indent=2, ensure_ascii=False, default=str)
+    given.output.write_text(f"{text}\n", encoding="utf-8")
+
+
+def curve_of(counts: ThresholdCounts) -> dict[str, list[float]]:
     """F1 at 0.01, 0.02, … 0.99."""
     from glirel_transformers.evaluation.thresholds import THRESHOLDS
 
-    thresholds, counts = THRESHOLDS[9::10], result.counts
+    thresholds = THRESHOLDS[9::10]
     micro, macro = counts.curve("micro", thresholds), counts.curve("macro", thresholds)
     return {"threshold": thresholds.tolist(), "micro": micro.tolist(), "macro": macro.tolist()}

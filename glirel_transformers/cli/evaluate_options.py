@@ -89,6 +89,41 @@ TrainFactFiles = Annotated[
         rich_help_panel=_DOCUMENTS,
     ),
 ]
+Entities = Annotated[
+    Literal["gold", "found", "prompted"] | None,
+    typer.Option(
+        "--entities",
+        help="Where entities come from: those of DATA (gold), found by the model among --entity-types (found), or "
+        "found with the types of each text's own gold entities as its prompt (prompted). [default: found where the "
+        "model finds entities, else gold]",
+        rich_help_panel=_ASK,
+    ),
+]
+EntityTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--entity-types",
+        metavar="TYPES",
+        help="Entity types to find, such as 'person,city'. Repeatable. [default: all that occur in DATA]",
+        rich_help_panel=_ASK,
+    ),
+]
+EntityThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--entity-threshold",
+        min=0,
+        max=1,
+        help="Probability above which a span is an entity. [default: the model's]",
+        rich_help_panel=_ASK,
+    ),
+]
+Overlap = Annotated[
+    Literal["flat", "nested"] | None,
+    typer.Option(
+        "--overlap", help="Whether entities that are found may be nested. [default: flat]", rich_help_panel=_ASK
+    ),
+]
 FitOn = Annotated[
     list[Path] | None,
     typer.Option(
@@ -96,7 +131,8 @@ FitOn = Annotated[
         metavar="DEV",
         exists=True,
         dir_okay=False,
-        help="Use the threshold with the best micro F1 on these documents, which must not be DATA. Repeatable.",
+        help="Use the threshold with the best micro F1 on these documents, which must not be DATA; that of entities "
+        "too, where they are found. Repeatable.",
         rich_help_panel=_ASK,
     ),
 ]
@@ -137,6 +173,10 @@ class EvaluateOptions:
     data: Data
     relation: RelationTypes = None
     threshold: Threshold = None
+    entities: Entities = None
+    entity_types: EntityTypes = None
+    entity_threshold: EntityThreshold = None
+    overlap: Overlap = None
     fit_on: FitOn = None
     group_size: GroupSize = None
     candidates: Candidates = None
@@ -163,9 +203,48 @@ class EvaluateOptions:
             raise ValueError("--train-facts gives Ign F1, which is of facts between entities. Add --by-entity.")
         if self.fit_on and self.threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
+        if self.fit_on and self.entity_threshold is not None:
+            raise ValueError("--fit-on finds the threshold, and --entity-threshold gives it. Choose one of the two.")
         for file in self.fit_on or ():
             if any(file.samefile(other) for other in self.data):
                 raise ValueError(
                     f"--fit-on {str(file)!r} is one of DATA, on which the threshold would then be measured as well. "
                     "Fit it on other documents."
                 )
+
+    def source(self, finds: bool) -> Literal["gold", "found", "prompted"]:
+        """Where entities come from, and what that excludes.
+
+        Args:
+            finds: whether the model finds entities.
+
+        Raises:
+            ValueError: when the model or an option does not fit.
+        """
+        source = self.entities or ("found" if finds else "gold")
+        if source != "gold" and not finds:
+            raise ValueError(
+                f"--entities {source} needs a model that finds entities, and this one does not (entity_finder='none')."
+                " Leave it out: the entities of DATA are then given."
+            )
+        of_found = {
+            "--entity-types": self.entity_types,
+            "--entity-threshold": self.entity_threshold,
+            "--overlap": self.overlap,
+        }
+        of_gold = {"--by-entity": self.by_entity, "--candidates": self.candidates, "--self-pairs": self.self_pairs}
+        wrong = [
+            name for name, value in (of_found if source == "gold" else of_gold).items() if value not in (None, False)
+        ]
+        if wrong and source == "gold":
+            raise ValueError(
+                f"{wrong[0]} is for entities that the model finds, and here they are given. Leave it out."
+            )
+        if wrong:
+            raise ValueError(f"{wrong[0]} is for entities that are given. Add --entities gold.")
+        if source == "prompted" and self.entity_types:
+            raise ValueError(
+                "--entities prompted asks each text for the types of its own entities, and --entity-types names them. "
+                "Choose one."
+            )
+        return source

@@ -28,7 +28,7 @@ def show(report: dict[str, Any], sort: str, top: int | None) -> None:
     if top is not None and top < len(rows):
         console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
     threshold = report["threshold"]
-    console.print(averages_table(report["averages"], f"At the threshold {threshold:.3f}"))
+    console.print(averages_table(report["averages"], f"Entities given (gold). At the threshold {threshold:.3f}"))
     _show_documents(report)
     for average, fit in report["best_on_these_data"].items():
         console.print(

@@ -62,7 +62,8 @@ def _facts(found: Checkpoint) -> Table:
         + ", ".join(f"{_PARTS.get(part, part)} {number:,}" for part, number in found.num_parameters.items()),
         "weights": f"{found.file_size / 1e6:,.1f} MB, stored as {', '.join(found.stored_types)}, computed in "
         f"{found.dtype}",
-        "threshold": f"{found.threshold:.3f}",
+        "finds entities": "" if found.finds is None else _finder(found.finds),
+        "threshold": f"{found.threshold:.3f}" + (" (relations)" if found.finds else ""),
         "licence": found.licence or "not named in the model card",
         "limits": "\n".join(_limits(found)),
     }
@@ -78,6 +79,21 @@ def _encoder(encoder: dict[str, Any]) -> str:
         f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}, "
         f"{encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
     )
+
+
+def _finder(finds: dict[str, Any]) -> str:
+    """How it finds entities, in words."""
+    width, selection = finds["max_entity_width"], finds["pair_selection"]
+    pairs = "all pairs of them" if selection == "all" else f"pairs chosen by {selection}"
+    lines = [
+        f"by {finds['entity_finder']}, of {'any number of' if width is None else f'at most {width:,}'} words, above "
+        f"{finds['entity_threshold']:.3f}",
+        f"at most {finds['max_candidates']:,} candidates of a text; {pairs} are scored"
+        + (f", above {finds['adjacency_threshold']:.3f}" if "adjacency_threshold" in finds else ""),
+    ]
+    if finds["markers"]:
+        lines.append("markers: " + ", ".join(f"{token} ({part})" for part, token in finds["markers"].items()))
+    return "\n".join(lines)
 
 
 def _limits(found: Checkpoint) -> Iterator[str]:
@@ -99,6 +115,8 @@ def _capacity(found: Checkpoint) -> Table:
         f"How many relation types fit next to a text, at {found.tokens_per_name:.1f} tokens a name (measured on"
         f" {names}) and {found.tokens_per_word:.2f} a word (on a paragraph of English)"
     )
+    if found.finds is not None and found.finds["markers"]:
+        title += "; entity types take room likewise"
     if found.head["entity_markers"]:
         title += "; each mention takes two more tokens"
     table = Table("words", title=title, title_justify="left", title_style="")

@@ -3,6 +3,7 @@
 from .evidence import EvidenceScore, score_docred_evidence, score_evidence
 from .extraction import Evaluation, evaluate_extraction, group_relation_types
 from .facts import TrainFacts, fact_scores
+from .joint import JointEvaluation, count_entity_types, evaluate_joint, fit_thresholds
 from .plot import plot_f1_by_threshold
 from .protocols import (
     GoldPair,
@@ -20,12 +21,16 @@ __all__ = [
     "EvidenceScore",
     "Fit",
     "GoldPair",
+    "JointEvaluation",
     "ThresholdCounts",
     "TrainFacts",
     "background_scores",
     "best_candidates",
+    "count_entity_types",
     "evaluate_extraction",
+    "evaluate_joint",
     "fact_scores",
+    "fit_thresholds",
     "gold_pairs",
     "group_relation_types",
     "macro_f1",

@@ -52,3 +52,24 @@ def test_errors_are_one_line_with_the_cure(make_original):
     assert result.exit_code == 1
     assert "glirel convert" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"entity_finder": "token", "max_entity_width": None, "pair_selection": "gcn"}]
+)
+def test_how_entities_are_found(build_joint, tmp_path, settings):
+    build_joint(**settings).save_pretrained(tmp_path / "joint")
+    text = " ".join(run(tmp_path / "joint").stdout.split())
+    found = json.loads(run(tmp_path / "joint", "--json").stdout)["finds"]
+    assert found["max_candidates"] == 200
+    assert set(found["markers"]) == {"entity_types", "relations", "end"}
+    for part in (f"by {found['entity_finder']}, of", "at most 200 candidates", *found["markers"].values()):
+        assert part in text
+    assert ("at most 4 words" if not settings else "any number of words") in text
+    assert ("all pairs" if not settings else "pairs chosen by gcn") in text
+    assert "entity types take room likewise" in text
+
+
+def test_entities_that_are_given(folder):
+    assert json.loads(run(folder, "--json").stdout)["finds"] is None
+    assert "finds entities" not in run(folder).stdout

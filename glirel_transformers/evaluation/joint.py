@@ -1,0 +1,303 @@
+"""End to end: entities that a model finds itself, and relations between them, against an annotation.
+
+A triple is right when its relation, the spans of both ends and (strictly) their types are; with boundaries alone,
+types do not matter. An entity is right when its span and (strictly) its type are. Spans are compared in characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from glirel_transformers.data import Document, count_relation_types
+from glirel_transformers.extractor_glirel import RelationExtractor
+from glirel_transformers.mentions_glirel import Entity
+from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
+from glirel_transformers.scores_glirel import RelationScores
+from glirel_transformers.text_glirel import Span
+
+from .thresholds import Fit, ThresholdCounts
+
+EntitySource = Literal["found", "prompted"]
+"""`"found"`: every text is asked for the same entity types; `"prompted"`: each for those of its own gold entities."""
+Match = Literal["strict", "boundaries"]
+
+Key = tuple[Span, str | None]  # what an entity is compared by; without its type where boundaries are all
+Triple = tuple[Key, str, Key]
+
+
+class Thresholds(NamedTuple):
+    """Two thresholds that were fitted, and the micro F1 that each gives on the data that they were fitted on."""
+
+    entities: Fit
+    relations: Fit
+
+
+@dataclass
+class JointEvaluation:
+    """What an evaluation of entities and relations together found.
+
+    Args:
+        source: where entities come from.
+        entity_types, relation_types: what was asked for.
+        entity_threshold: above which a span is an entity; types may have others.
+        triples: decisions about triples, at all thresholds of relations: `"strict"` and `"boundaries"`.
+        entities: decisions about entities at `entity_threshold` and all above it, likewise; with boundaries alone all
+            are of one type.
+        num_documents: texts read.
+        num_found: entities that were found.
+        num_left_out: found beyond the number that a model relates.
+        num_untyped_entities: gold entities without a type, which are never strictly right.
+        num_unasked_entities: gold entities of types that were not asked for. Alone they count nowhere; relations
+            between them count as missed.
+        num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
+        num_unknown_pairs: pairs of entities that were found, without a gold relation, in documents that are not
+            exhaustive: they count nowhere.
+    """
+
+    source: EntitySource
+    entity_types: list[str]
+    relation_types: list[str]
+    entity_threshold: float
+    triples: dict[Match, ThresholdCounts] = field(repr=False)
+    entities: dict[Match, ThresholdCounts] = field(repr=False)
+    num_documents: int = 0
+    num_found: int = 0
+    num_left_out: int = 0
+    num_untyped_entities: int = 0
+    num_unasked_entities: int = 0
+    num_unasked_relations: int = 0
+    num_unknown_pairs: int = 0
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What is right in a document.
+
+    Args:
+        names: for each span, or span and type, what it is compared by: the first mention of its entity.
+        entities: of all mentions, each once.
+        triples: of all relations, each once.
+    """
+
+    names: dict[Key, Key]
+    entities: set[Key]
+    triples: set[Triple]
+
+    @classmethod
+    def of(cls, document: Document, match: Match) -> Gold:
+        """Of a document, by its spans and types or by its spans alone."""
+        _, mentions = document.to_text()
+        keys = [_key((one["start"], one["end"]), one["label"], match) for one in mentions]
+        names: dict[Key, Key] = {}
+        for entity in document.entities:
+            for mention in entity:
+                names.setdefault(keys[mention], (keys[entity[0]][0], keys[mention][1]))
+        triples = {(names[keys[r.head]], r.relation_type, names[keys[r.tail]]) for r in document.relations}
+        return cls(names, set(keys), triples)
+
+
+def _key(span: Span, label: str | None, match: Match) -> Key:
+    return span, label if match == "strict" else None
+
+
+def count_entity_types(documents: Iterable[Document]) -> dict[str, int]:
+    """How many mentions of each type there are, the most frequent first."""
+    counts: dict[str, int] = {}
+    for document in documents:
+        for mention in document.mentions:
+            if mention.label is not None:
+                counts[mention.label] = counts.get(mention.label, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def evaluate_joint(
+    extract: RelationExtractor | RelationExtractionPipeline,
+    documents: Sequence[Document],
+    relation_types: Sequence[str] | None = None,
+    entity_types: Sequence[str] | None = None,
+    *,
+    source: EntitySource = "found",
+    threshold: float | None = None,
+    entity_threshold: float | None = None,
+    group_size: int | None = None,
+    batch_size: int = 8,
+    only_entities: bool = False,
+    **options: Any,
+) -> JointEvaluation:
+    """Reads texts alone, in windows where they are long, and compares what is found with the annotation.
+
+    Args:
+        extract: of a model that finds entities.
+        documents: annotated texts.
+        relation_types, entity_types: what is asked for; by default all that occur in `documents`, the most frequent
+            first.
+        source: `"prompted"` asks each text for the types of its own gold entities, which tells the model more than it
+            could know.
+        threshold: from which a relation counts as predicted; by default the model's own.
+        entity_threshold: above which a span is an entity; by default the model's own.
+        group_size: how many relation types are asked for at once.
+        batch_size: windows read at once.
+        only_entities: scores no relations; they are read next to each text all the same.
+        options: as [`RelationExtractor.__call__`] takes them, such as `overlap`.
+
+    Raises:
+        ValueError: when there is no document, no relation type or no entity type to ask for, or the model does not
+            find entities.
+    """
+    in_gold, of_entities = count_relation_types(documents), count_entity_types(documents)
+    types = list(in_gold if relation_types is None else relation_types)
+    labels = list(of_entities if entity_types is None else entity_types)
+    if not documents or not types or not labels:
+        raise ValueError(
+            f"There is nothing to evaluate on: got {len(documents)} documents with relations of {len(in_gold)} types "
+            f"and entities of {len(of_entities)}. Give annotated documents, and types that occur in them."
+        )
+    config = extract.model.config
+    least = float(config.entity_threshold if entity_threshold is None else entity_threshold)
+    used = float(config.threshold if threshold is None else threshold)
+    result = JointEvaluation(
+        source,
+        labels,
+        types,
+        least,
+        {match: ThresholdCounts(len(types), used) for match in ("strict", "boundaries")},
+        {"strict": ThresholdCounts(len(labels), 0.0), "boundaries": ThresholdCounts(1, 0.0)},
+        len(documents),
+    )
+    result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
+    asked = _nothing_between(types, labels) if only_entities else types
+    items = (
+        {"text": document.to_text()[0], "entity_types": _own_types(document, labels) if source == "prompted" else None}
+        for document in documents
+    )
+    found = extract(
+        items,
+        relation_types=asked,
+        entity_types=labels,
+        entity_threshold=least,
+        truncation="window",
+        return_scores=True,
+        group_size=group_size or "auto",
+        batch_size=batch_size,
+        **options,
+    )
+    for document, scores in zip(documents, tqdm(found, unit=" texts", leave=False, disable=None), strict=True):
+        _count(result, document, scores)
+    return result
+
+
+def _own_types(document: Document, labels: Sequence[str]) -> list[str]:
+    own = {mention.label for mention in document.mentions}
+    return [label for label in labels if label in own]
+
+
+def _nothing_between(types: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Relation types that are read but admit no pair: entities depend on what is asked for next to them."""
+    nobody = max([*labels, ""], key=len) + "."
+    return {name: {"head": [nobody]} for name in types}
+
+
+def fit_thresholds(
+    extract: RelationExtractor | RelationExtractionPipeline, documents: Sequence[Document], **asked: Any
+) -> Thresholds:
+    """The threshold of entities with the best strict micro F1 of entities, and next to it that of relations.
+
+    Args:
+        extract, documents: as of [`evaluate_joint`].
+        asked: its other arguments, without the thresholds.
+
+    Raises:
+        ValueError: when nothing that is found is right at any threshold.
+    """
+    entities = evaluate_joint(extract, documents, entity_threshold=0.0, only_entities=True, **asked)
+    of_entities = entities.entities["strict"].best("micro")
+    if of_entities is None:
+        raise ValueError(
+            f"No threshold of entities can be fitted: no span that is found in the {len(documents)} documents is an "
+            "entity of its type. Give others, or the threshold."
+        )
+    result = evaluate_joint(extract, documents, entity_threshold=of_entities.threshold, **asked)
+    of_relations = result.triples["strict"].best("micro")
+    if of_relations is None:
+        raise ValueError(
+            f"No threshold of relations can be fitted: between the entities that are found in the {len(documents)} "
+            "documents, no relation that is asked for holds. Give others, or the threshold."
+        )
+    return Thresholds(of_entities, of_relations)
+
+
+def _count(result: JointEvaluation, document: Document, scores: RelationScores) -> None:
+    """Counts the entities and triples of a document."""
+    result.num_found += len(scores.entities)
+    result.num_left_out += scores.num_left_out
+    for match in result.triples:
+        gold = Gold.of(document, match)
+        if match == "strict":
+            result.num_untyped_entities += sum(label is None for _, label in gold.entities)
+            result.num_unasked_entities += sum(
+                label is not None and label not in result.entity_types for _, label in gold.entities
+            )
+        _count_entities(result, document, scores.entities, match)
+        _count_triples(result, document, gold, scores, match)
+
+
+def _count_entities(result: JointEvaluation, document: Document, entities: Sequence[Entity], match: Match) -> None:
+    """Each entity that was found is a cell, for each of its types where types count."""
+    number = {label: place for place, label in enumerate(result.entity_types)} if match == "strict" else {}
+    strict = {key for key in Gold.of(document, "strict").entities if key[1] in result.entity_types}
+    gold = {_key(span, label, match) for span, label in strict}
+    found = {_key((one.start, one.end), label, match): score for one in entities for label, score in one.scores[::-1]}
+    counts = result.entities[match]
+    values = list(found.values())
+    is_gold = [int(key in gold) for key in found]
+    types = [number.get(str(label), 0) for _, label in found]
+    counts.add(torch.tensor(values), torch.tensor(is_gold, dtype=torch.long), torch.tensor(types, dtype=torch.long))
+    for _, label in gold - found.keys():
+        counts.add_unscored(number.get(str(label), 0))
+
+
+def _keys_of(entity: Entity, gold: Gold, match: Match) -> Iterator[Key]:
+    """What an entity is compared by; for each of its types where types count."""
+    span = entity.start, entity.end
+    labels: Iterable[str | None] = [label for label, _ in entity.scores] if match == "strict" else [None]
+    for label in labels:
+        yield gold.names.get((span, label), (span, label))
+
+
+def _count_triples(
+    result: JointEvaluation, document: Document, gold: Gold, scores: RelationScores, match: Match
+) -> None:
+    """Each pair of entities with a relation type is a cell: the best score where entities have several mentions."""
+    keys = [list(_keys_of(entity, gold, match)) for entity in scores.entities]
+    rows: dict[tuple[Key, Key], list[int]] = {}
+    for row, (head, tail) in enumerate(scores.pair_index.tolist()):
+        for ends in ((one, other) for one in keys[head] for other in keys[tail]):
+            if scores.self_pairs or ends[0] != ends[1]:
+                rows.setdefault(ends, []).append(row)
+    related = {(head, tail) for head, _, tail in gold.triples}
+    if not document.exhaustive:
+        known = {ends: of_ends for ends, of_ends in rows.items() if ends in related}
+        result.num_unknown_pairs += (len(rows) - len(known)) * (match == "strict")
+        rows = known
+    counts, number = result.triples[match], {name: place for place, name in enumerate(result.relation_types)}
+    best = np.array([scores.scores[of_ends].max(0) for of_ends in rows.values()], dtype=np.float32)
+    best = best.reshape(len(rows), len(result.relation_types))
+    place = {ends: position for position, ends in enumerate(rows)}
+    labels = torch.zeros(best.shape, dtype=torch.long)
+    for head, name, tail in gold.triples:
+        if name not in number:
+            continue
+        if (head, tail) in place:
+            labels[place[head, tail], number[name]] = 1
+        else:
+            counts.add_unscored(number[name])
+    counts.add(torch.from_numpy(best), labels, torch.arange(len(number)))
+
+
+__all__ = ["JointEvaluation", "Thresholds", "count_entity_types", "evaluate_joint", "fit_thresholds"]
