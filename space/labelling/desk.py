@@ -294,8 +294,10 @@ class Desk:
 
     def restore(self, remembered: object, examples: object = None) -> None:
         """Restores what the browser remembers; [`extract_again`] computes its results."""
-        config = model.pipeline().model.config
-        own = {"threshold": round(config.threshold, 2), "entity_threshold": round(config.entity_threshold, 2)}
+        own = {
+            "threshold": round(model.pipeline().model.config.threshold, 2),
+            "entity_threshold": model.entity_threshold(),
+        }
         self.workspace = Workspace(Session(threshold=own["threshold"], entity_threshold=own["entity_threshold"]))
         known = dict(remembered) if isinstance(remembered, dict) else {}
         if examples is not None:

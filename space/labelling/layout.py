@@ -150,7 +150,7 @@ class Layout:
             self.entity_threshold = gr.Slider(
                 0,
                 1,
-                value=0.5,
+                value=model.entity_threshold() if self.finds_entities else 0.5,
                 step=0.01,
                 label="Entities: lowest score",
                 min_width=width,

@@ -33,6 +33,11 @@ def finds_entities() -> bool:
     return bool(getattr(pipeline().model.config, "entity_finder", "none") != "none")
 
 
+def entity_threshold() -> float:
+    """The model's own threshold of entities, as the slider shows it."""
+    return round(float(pipeline().model.config.entity_threshold), 2)
+
+
 def read_entity_lines(lines: str) -> list[str]:
     """Names of entity types, one a line or with commas between; lines that begin with `#` are skipped."""
     kept = [line for line in lines.splitlines() if not line.lstrip().startswith("#")]

@@ -14,10 +14,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_joint import ENTITY_TYPES, JOINT_ENTITIES, JOINT_TEXT, make_joint_model
+
+from glirel_transformers import RelationExtractor
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -56,14 +60,13 @@ RECTANGLE = """([selector, words]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def page_of(log: Path, **variables: str) -> Iterator[str]:
     """The address of the page, started as the README says."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("space") / "log"
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1", **variables}
     with log.open("w") as output:
         server = subprocess.Popen(
             [sys.executable, str(ROOT / "space" / "app.py")], env=environment, stdout=output, stderr=output
@@ -84,6 +87,28 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
         server.wait(timeout=20)
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page with the model of this repository."""
+    with page_of(tmp_path_factory.mktemp("space") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def joint_folder(encoder_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that finds the entities of `JOINT_TEXT`."""
+    folder = tmp_path_factory.mktemp("joint")
+    make_joint_model(encoder_folder("bert")).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joint_address(joint_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page with that model."""
+    with page_of(tmp_path_factory.mktemp("space") / "log", GLIREL_MODEL=str(joint_folder)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +187,16 @@ class Visitor:
 @pytest.fixture
 def visit(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
     """`visit("phone")`: a new visitor at the page. Nothing may go wrong in the console or leave this machine."""
+    yield from visits(browser, address, request)
+
+
+@pytest.fixture
+def visit_joint(browser: Any, joint_address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
+    """As `visit`, at the page whose model finds entities."""
+    yield from visits(browser, joint_address, request)
+
+
+def visits(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
     contexts: list[Any] = []
     troubles: list[str] = []
 
@@ -391,3 +426,219 @@ def test_a_finger_marks_too(visit):
     person.shoot("touch")
     page.locator(".gl-choices button", has_text="CITY").tap()
     person.wait_for('mark[data-label="CITY"]', "Warsaw")
+
+
+PRONOUNS = "Marie Curie was born in Warsaw. She married Pierre Curie in Paris. Curie, a chemist, won."
+NAMED = (("Marie Curie", "PERSON"), ("Warsaw", "CITY"), ("Pierre Curie", "PERSON"), ("Paris", "CITY"))
+
+
+def entities_of(person: Visitor) -> dict[str, list[str]]:
+    """The words of the marks of each entity, by its number."""
+    grouped: dict[str, list[str]] = {}
+    for mark in person.page.locator("mark[data-group]").all():
+        grouped.setdefault(mark.get_attribute("data-group"), []).append(mark.inner_text())
+    return grouped
+
+
+def say_same(person: Visitor, words: str, other: str) -> None:
+    """Marks words and says, in their form, which entity they are."""
+    person.drag(words)
+    person.wait_for(".gl-form input[name=label]")
+    person.page.locator(".gl-form select").select_option(label=other)
+    person.page.locator(".gl-form .gl-primary").click()
+    person.wait_for("mark[data-group]", words)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_two_marks_are_one_entity(visit, viewport, theme, tmp_path):
+    person = visit(viewport, theme)
+    page = person.page
+    page.fill("#text textarea", PRONOUNS)
+    person.wait_for(".gl-text", "Marie Curie")
+    for words, label in NAMED:
+        person.mark(words, label)
+    say_same(person, "She", "Marie Curie")
+    assert entities_of(person) == {"1": ["Marie Curie", "She"]}
+    person.drag("a chemist")
+    person.wait_for(".gl-form input[name=label]")
+    person.shoot("form")
+    assert page.locator(".gl-form select option").all_inner_texts() == [
+        *("no other mark", "1: Marie Curie, She", "Warsaw", "Pierre Curie", "Paris")
+    ]
+    box = page.locator(".gl-form").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= VIEWPORTS[viewport]["width"]
+    page.locator(".gl-form select").select_option(label="1: Marie Curie, She")
+    page.locator(".gl-form .gl-primary").click()
+    person.wait_for("mark[data-group]", "a chemist")
+    assert entities_of(person) == {"1": ["Marie Curie", "She", "a chemist"]}
+    assert person.marks()[2] == ("She", "PERSON")  # as the others of the entity
+    page.locator("mark[data-group]").first.hover()
+    assert page.locator("mark.gl-same").count() == 3
+    person.shoot("one-entity")
+
+    page.fill("#relations textarea", "place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON")
+    page.locator("#threshold input[type=number]").fill("0.05")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)
+    person.extract()
+    person.wait_for("#review li", "Marie Curie also She, a chemist")
+    heads = page.locator("#review li .gl-entity:first-child").all_inner_texts()
+    assert not [head for head in heads if head.startswith(("She", "a chemist"))]
+    person.shoot("extracted")
+    page.get_by_role("tab", name="Heat map").click()
+    assert page.locator("#heat-map tbody tr").count() == 4 * 3  # entities, not marks
+    page.click("#accept-all")
+    person.wait_for("#review .gl-accepted")
+    page.click("#save")
+    person.wait_for("#counter", "1 example saved")
+    (document,) = [json.loads(line) for line in person.download("jsonl", tmp_path).read_text("utf-8").splitlines()]
+    groups = [mention["entity"] for mention in document["mentions"]]
+    assert [group is not None for group in groups] == [True, False, True, False, False, True]
+    assert len(set(groups)) == 2
+    table = person.download("csv", tmp_path)
+
+    page.reload()
+    person.wait_for("mark[data-group]", "a chemist")
+    assert entities_of(person) == {"1": ["Marie Curie", "She", "a chemist"]}
+    page.locator("mark", has_text="She").click()
+    page.locator(".gl-form select").select_option(label="no other: take it apart")
+    page.locator(".gl-form .gl-primary").click()
+    page.wait_for_function("document.querySelectorAll('mark[data-group]').length === 2")
+    assert entities_of(person) == {"1": ["Marie Curie", "a chemist"]}
+    person.wait_for("#status", "extract again")
+    page.click("#undo")
+    page.wait_for_function("document.querySelectorAll('mark[data-group]').length === 3")
+    assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[viewport]["width"]
+
+    other = visit(viewport, theme)
+    other.upload(table)
+    other.wait_for("mark[data-group]", "a chemist")
+    assert entities_of(other) == {"1": ["Marie Curie", "She", "a chemist"]}
+
+
+def test_the_keyboard_alone_makes_marks_one_entity(visit):
+    person = visit()
+    page = person.page
+    keys = page.keyboard
+    page.fill("#text textarea", "Ada wrote. She won.")
+    person.wait_for(".gl-text", "Ada")
+    for number, label in ((1, "PERSON"), (3, "")):  # the first word, and the third
+        page.locator(".gl-text").focus()
+        for _ in range(number):
+            keys.press("ArrowRight")
+        keys.press("Enter")
+        person.wait_for(".gl-form input[name=label]")
+        keys.type(label)
+        if label:
+            keys.press("Enter")
+            person.wait_for('mark[data-label="PERSON"]')
+    while not page.evaluate("document.activeElement.matches('.gl-form select')"):
+        keys.press("Tab")
+    keys.type("Ada")
+    keys.press("Tab")  # Done
+    keys.press("Enter")
+    person.wait_for("mark[data-group]", "She")
+    assert entities_of(person) == {"1": ["Ada", "She"]}
+    page.wait_for_function("document.activeElement.textContent === 'She'")  # and goes on from there
+
+
+@pytest.fixture(scope="module")
+def extract_joint(joint_folder):
+    return RelationExtractor(str(joint_folder), device="cpu")
+
+
+def shown_entities(person: Visitor) -> list[tuple[str, str]]:
+    """The words of each mark, and what is written at it."""
+    return [(mark.inner_text(), mark.get_attribute("data-shown")) for mark in person.page.locator("mark").all()]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_a_text_and_two_lists_of_names_give_a_graph_with_one_click(visit_joint, extract_joint, viewport, theme):
+    person = visit_joint(viewport, theme)
+    page = person.page
+    assert "This model finds entities" in page.inner_text("#about-entities")
+    person.shoot("empty")
+    page.fill("#text textarea", JOINT_TEXT)
+    page.fill("#entity-types textarea", "PERSON, CITY")
+    page.fill("#relations textarea", "place of birth: PERSON -> CITY\nspouse: PERSON <-> PERSON")
+    person.extract()
+    person.wait_for("#status", "4 entities found")
+    asked = {"entity_types": ENTITY_TYPES, "relation_types": ["place of birth", "spouse"], "return_entities": True}
+    answer = extract_joint(JOINT_TEXT, **asked)
+    assert [(e["text"], e["label"]) for e in answer["entities"]] == list(JOINT_ENTITIES)
+    assert shown_entities(person) == [(e["text"], f"{e['label']} {e['score']:.2f}") for e in answer["entities"]]
+    assert page.locator("mark.gl-found").count() == 4
+    rows = page.locator("#review li").all()
+    triples = {tuple(row.locator(".gl-entity").all_inner_texts()) for row in rows}
+    assert ("Marie CuriePERSON", "WarsawCITY") in triples
+    assert len(triples) == 2  # and one direction of the marriage
+    page.get_by_role("tab", name="Graph").click()
+    page.wait_for_function("document.querySelectorAll('#graph .gl-edge').length === 2")
+    person.shoot("found")
+    assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[viewport]["width"]
+
+    page.locator("#entity-threshold input[type=number]").fill("1")
+    page.keyboard.press("Tab")
+    person.wait_for("#status", "0 entities found")
+    assert person.marks() == []
+    page.locator("#entity-threshold input[type=number]").fill("0.5")
+    page.keyboard.press("Tab")
+    person.wait_for("#status", "4 entities found")
+    page.get_by_text("How entities are found").click()
+    page.get_by_label("An entity may have several types").check()
+    page.get_by_label("also inside each other").check()
+    page.locator("#entity-threshold input[type=number]").fill("0")
+    page.keyboard.press("Tab")
+    expected = extract_joint(JOINT_TEXT, **asked, entity_threshold=0.0, overlap="nested", multi_label=True)
+    number = len(expected["entities"])
+    page.wait_for_function(f"document.querySelectorAll('mark').length === {number}")
+    first = expected["entities"][0]["scores"]
+    assert shown_entities(person)[0][1] == " · ".join(f"{label} {score:.2f}" for label, score in first.items())
+    person.shoot("nested")
+
+
+def test_marks_by_hand_are_kept_among_those_that_are_found(visit_joint, tmp_path):
+    person = visit_joint()
+    page = person.page
+    page.fill("#text textarea", JOINT_TEXT)
+    page.fill("#entity-types textarea", "PERSON\nCITY")
+    person.wait_for(".gl-text", "Marie")
+    person.mark("Marie Curie", "SCIENTIST")
+    say_same(person, "She", "Marie Curie")
+    page.fill("#relations textarea", "place of birth\nspouse")
+    person.extract()
+    person.wait_for("#status", "3 entities found")
+    marks = dict(person.marks())
+    assert (marks["Marie Curie"], marks["She"], marks["Warsaw"]) == ("SCIENTIST", "SCIENTIST", "CITY")
+    assert page.locator("mark:not(.gl-found)").all_inner_texts() == ["Marie Curie", "She"]
+    page.locator("mark", has_text="Paris").first.focus()
+    page.keyboard.press("Delete")
+    page.wait_for_function("document.querySelectorAll('mark').length === 4")
+    page.locator("mark", has_text="Warsaw").click()
+    person.wait_for(".gl-form input[name=label]")
+    page.keyboard.press("Enter")  # confirmed as it is
+    page.wait_for_function("document.querySelectorAll('mark.gl-found').length === 1")
+    page.click("#extract")
+    page.wait_for_timeout(1500)
+    assert "Paris" not in dict(person.marks())
+    person.shoot("mixed")
+    page.click("#save")
+    person.wait_for("#counter", "1 example saved")
+    (document,) = [json.loads(line) for line in person.download("jsonl", tmp_path).read_text("utf-8").splitlines()]
+    unreviewed = [line for line in document["history"] if line.startswith("found, unreviewed")]
+    assert [line.split(" PERSON")[0] for line in unreviewed] == ["found, unreviewed: Pierre Curie"]
+    page.reload()
+    person.wait_for("#status", "found")
+    assert dict(person.marks())["She"] == "SCIENTIST"
+    assert page.input_value("#entity-types textarea") == "PERSON\nCITY"
+
+
+def test_the_page_says_that_its_model_finds_no_entities(visit):
+    page = visit().page
+    assert "This model does not find entities" in page.inner_text("#about-entities")
+    for selector in ("#entity-types", "#entity-threshold", "#finding", "#overlap", "#multi-label"):
+        assert not page.locator(selector).is_visible()
+    assert page.inner_text("#extract") == "Extract relations"

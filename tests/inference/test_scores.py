@@ -7,7 +7,8 @@ import pytest
 from tiny import ENTITIES, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractionPipeline
-from glirel_transformers.requests_glirel import read_relation_types
+from glirel_transformers.requests_glirel import read_entities, read_relation_types
+from glirel_transformers.scores_glirel import RelationScores
 
 TYPED = [(start, end, label) for (start, end), label in zip(ENTITIES[1], ["PERSON", "PERSON", "CITY"], strict=True)]
 CONSTRAINED = {
@@ -91,3 +92,14 @@ def test_what_cannot_be_selected_by_is_an_error(scores, options, name):
     for call in (scores.select, scores.left_out, scores.reasons):
         with pytest.raises(ValueError, match=f"`{name}` must be"):
             call(**options)
+
+
+def test_a_direction_that_was_not_scored_never_wins():
+    """Where entities are found, pairs whose types fit no relation type are not scored."""
+    entities = read_entities([(0, 3, "PERSON"), (8, 11, "CITY"), (12, 15, "CITY")], "Ada met Bob Eve")
+    types = read_relation_types({"near": {"head": ["PERSON"], "tail": ["CITY"], "symmetric": True}})
+    scores = RelationScores(
+        "Ada met Bob Eve", entities, types, np.array([[0, 1], [0, 2]]), np.array([[0.4], [0.9]], np.float32), 0.5
+    )
+    assert scores.reasons(0.0) == [[None], [None]]
+    assert [relation["tail"]["text"] for relation in scores.select()] == ["Eve"]
