@@ -87,6 +87,7 @@ def expected_predictions(expected, place):
 @pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)
 def test_predictions_are_those_of_the_original(folder, tmp_path):
     extract = RelationExtractor(convert(folder, tmp_path / folder.name, empty_words="skipped"))
+    extract.model.config.max_candidates = 100_000  # the original has no limit
     settings = json.loads((folder / "gliner_config.json").read_text(encoding="utf-8"))
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     inputs = json.loads((ROOT / "inputs.json").read_text(encoding="utf-8"))["cases"]
@@ -130,8 +131,8 @@ def test_predictions_are_those_of_the_original(folder, tmp_path):
                         continue
                     wrong = [key for key, score in wanted.items() if abs(found.get(key, -1.0) - score) > 1e-4]
                     extra = [] if theirs[2] else sorted(set(found) - set(wanted))
-                    num_compared += len(wanted)
+                    num_compared += 1
                     if wrong or extra:
                         problems.append(f"{name}.{call}[{place}] {what}: missing {wrong[:3]}, extra {extra[:3]}")
     assert not problems, "\n".join(problems)
-    assert num_compared
+    assert num_compared > 10
