@@ -37,7 +37,12 @@ def tables_against_relex(results: dict[str, Any]) -> str:
         ("Share of the time outside the encoder:", rows, sides, outside_cell),
         ("Peak memory in MiB above what the loaded model takes (in brackets with it):", rows, sides, memory_cell),
         ("That memory as a share of the original's:", rows, ours, memory_share_cell),
-        ("Largest difference of a logit from the original's:", rows, ours, difference_cell),
+        (
+            "Largest difference from the original's logit of an entity, or score of a relation:",
+            rows,
+            ours,
+            difference_cell,
+        ),
     ]
     parts = parts_table(rows, ours, PARTS)
     return "\n".join([lay_out(results, tables), "", "Our ms for a text, part by part:", "", parts])

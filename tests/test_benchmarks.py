@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from glirel_transformers import GLiRELForJointExtraction
 from glirel_transformers.data import Document, Mention, write_documents
 from glirel_transformers.text_glirel import WORD
 
@@ -435,11 +436,11 @@ def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_par
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", raw_texts.LEVELS)
-def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_parts(tmp_path, build_model, level):
+def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_parts(tmp_path, encoder_folder, level):
     from workers.raw_texts import RawTextWorker
 
     settings = {"entity_finder": level, "max_entity_width": 4, "hidden_size": 24, "use_lstm": True}
-    model = build_model("deberta-v2", endpoint_projection=True, **settings)
+    model = GLiRELForJointExtraction.from_encoder(encoder_folder("deberta-v2"), endpoint_projection=True, **settings)
     model.tokenizer.model_max_length = 4096
     model.save_pretrained(tmp_path)
     candidates = [[[0, 1], [3, 6]], [[1, 2], [2, 3]], [[0, 2], [9, 10], [11, 12]]]

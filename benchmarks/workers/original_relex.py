@@ -108,23 +108,23 @@ class OriginalRelexWorker(Worker):
         )
 
     def compare(self, threshold: float) -> dict[str, Any]:
-        """All logits, of entities and of candidates' relations; these, half-open word spans; and what a user gets."""
+        """Logits of entities, scores of candidates' relations, candidates as half-open spans, and what a user gets."""
         predictions, candidates = [], []
         for text, output, place in self.outputs():
             spans = [(start, end + 1) for start, end in output.entity_spans[place].tolist()]
             real = output.rel_mask[place].bool()
-            logits = {
+            scores = {
                 (spans[head], spans[tail]): of_pair
                 for (head, tail), of_pair in zip(
-                    output.rel_idx[place][real].tolist(), output.rel_logits[place][real].tolist()
+                    output.rel_idx[place][real].tolist(), output.rel_logits[place][real].float().sigmoid().tolist()
                 )
                 # A span of two types is two candidates, and in padding there are some as well.
                 if spans[head] != spans[tail] and max(spans[head][1], spans[tail][1]) <= len(text["words"])
             }
-            candidates.append(sorted({span for pair in logits for span in pair}))
+            candidates.append(sorted({span for pair in scores for span in pair}))
             rows = entity_rows(output.logits[place], len(text["words"]), self.scores_spans)
-            for pair, of_pair in logits.items():
-                rows += ([*pair, name, logit] for name, logit in zip(self.relation_types, of_pair))
+            for pair, of_pair in scores.items():
+                rows += ([*pair, name, score] for name, score in zip(self.relation_types, of_pair))
             predictions.append(rows)
         answers = [answer_of(*found) for call in self.calls() for found in self.predict(call, 0.0)]
         return {"predictions": predictions, "candidates": candidates, "answers": answers}

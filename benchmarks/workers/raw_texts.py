@@ -62,7 +62,7 @@ class RawTextWorker(OurWorker):
             return self.model(**batch)
 
     def compare(self, threshold: float, candidates: list[list[list[int]]]) -> dict[str, Any]:
-        """All logits, of entities and of the relations of `candidates`, half-open word spans; and what a user gets."""
+        """Logits of entities, scores of the relations of `candidates`, half-open spans, and what a user gets."""
         predictions: list[list[Any]] = []
         for start in range(0, len(self.texts), self.batch_size):
             texts, own = (part[start : start + self.batch_size] for part in (self.texts, candidates))
@@ -72,11 +72,13 @@ class RawTextWorker(OurWorker):
                     output.entity_logits[place].float(), len(text["words"]), self.model.config.entity_finder == "span"
                 )
                 mask = output.pair_mask[place]
-                pairs = zip(output.pair_index[place][mask].tolist(), output.logits[place][mask].tolist(), strict=True)
-                for (head, tail), logits in pairs:
+                scores = output.logits[place][mask].float().sigmoid()
+                for (head, tail), of_pair in zip(
+                    output.pair_index[place][mask].tolist(), scores.tolist(), strict=True
+                ):
                     rows += (
-                        [spans[head], spans[tail], name, logit]
-                        for name, logit in zip(self.relation_types, logits, strict=True)
+                        [spans[head], spans[tail], name, score]
+                        for name, score in zip(self.relation_types, of_pair, strict=True)
                     )
                 predictions.append(rows)
         answers = [text for call in self.calls() for text in self.answer(call)]
