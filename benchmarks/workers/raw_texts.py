@@ -95,6 +95,7 @@ class RawTextWorker(OurWorker):
         glirel = self.model.glirel
         watch.over(self.model, "forward", "model")
         watch.over(glirel, "encode", "encode")
+        watch.over(glirel, "form_spans", "spans and scores")
         watch.over(glirel, "find_entities", "spans and scores")
         watch.over(BatchDecoder, "__call__", "decoding")
 
