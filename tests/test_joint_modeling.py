@@ -87,7 +87,15 @@ def _scale(layer, factor):
         parameter.mul_(factor)
 
 
-@pytest.fixture(scope="module", params=VARIANTS, ids=name_of)
+# One of each kind on every push; the others are slow.
+_FAST = ({"entity_finder": "token"}, {"label_encoding": "separate", "pair_selection": "gcn"})
+
+
+def _marked(settings):
+    return settings if settings in _FAST else pytest.param(settings, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module", params=[_marked(settings) for settings in VARIANTS], ids=name_of)
 def model(request, build):
     return build(**request.param)
 

@@ -48,8 +48,13 @@ CASES = [
     pytest.param("bert", GCN, id="gcn"),
     pytest.param("bert", TOKEN, id="token, mlp"),
     pytest.param("bert", APART, id="apart, localized"),
-    pytest.param("deberta-v2", {**TRIPLES, "scorer": "transe"}, id="transe"),
-    pytest.param("bert", {**TRIPLES, "scorer": "hole", "pair_selection": "attention"}, id="hole, attention"),
+    pytest.param("deberta-v2", {**TRIPLES, "scorer": "transe"}, id="transe", marks=pytest.mark.sweep),
+    pytest.param(
+        "bert",
+        {**TRIPLES, "scorer": "hole", "pair_selection": "attention"},
+        id="hole, attention",
+        marks=pytest.mark.sweep,
+    ),
     # What is left out of the pairs must not be read when they, or the types, are refined.
     pytest.param("bert", {**GCN, **REFINED}, id="gcn, refined", marks=pytest.mark.sweep),
 ]
@@ -288,7 +293,7 @@ def test_the_card_shows_how_the_graphs_are_run(exported, monkeypatch, settings, 
     assert run["logits"].shape == (1, run["number"] * (run["number"] - 1), 2)
 
 
-@pytest.mark.parametrize("method", ["int8", "int8-weights"])
+@pytest.mark.parametrize("method", ["int8", pytest.param("int8-weights", marks=pytest.mark.sweep)])
 def test_all_graphs_are_quantized(exported, tmp_path, method):
     model, folder = exported("bert", **GCN)
     small = ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "small", method))
