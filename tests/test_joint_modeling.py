@@ -87,12 +87,12 @@ def _scale(layer, factor):
         parameter.mul_(factor)
 
 
-# One of each kind on every push; the others are slow.
+# One of each kind on every push; all in the sweep.
 _FAST = ({"entity_finder": "token"}, {"label_encoding": "separate", "pair_selection": "gcn"})
 
 
 def _marked(settings):
-    return settings if settings in _FAST else pytest.param(settings, marks=pytest.mark.slow)
+    return settings if settings in _FAST else pytest.param(settings, marks=pytest.mark.sweep)
 
 
 @pytest.fixture(scope="module", params=[_marked(settings) for settings in VARIANTS], ids=name_of)
@@ -616,7 +616,7 @@ def test_the_head_loads_where_the_package_is_not(build, tmp_path, interpreter_wi
 
 @pytest.mark.slow
 @torch.no_grad()
-@pytest.mark.parametrize("finder", FINDERS)
+@pytest.mark.parametrize("finder", [pytest.param("span", marks=pytest.mark.sweep), "token"])
 def test_compiled_is_eager(build, finder):
     model = build(entity_finder=finder, pair_selection="bilinear", fresh=True)
     model.config.max_candidates = 8

@@ -31,6 +31,6 @@ def test_the_calls_of_entities_too_run(joint_model, tmp_path):
     exec("from transformers import pipeline\n" + block.replace("your/joint-model", str(tmp_path / "joint")), names)
     assert isinstance(names["relations"], list)
     assert names["graph"]["relations"] == names["relations"]
-    assert names["graph"]["entities"] == names["entities"]
-    assert all("score" in entity for entity in names["entities"])
+    assert names["entities"]  # the prompt has no relations in it, so that they need not be those of the graph
+    assert all("score" in entity for entity in [*names["entities"], *names["graph"]["entities"]])
     assert {relation["head"]["text"] for relation in names["given"]} <= {"Marie Curie", "Warsaw"}

@@ -46,8 +46,8 @@ for _name in ("relation_representation", "entity_type_representation"):
 TRIPLES = {**RELEX, "pair_representation": "ends", "use_lstm": False}
 CASES = [
     pytest.param("bert", GCN, id="gcn"),
-    pytest.param("bert", TOKEN, id="token, mlp"),
-    pytest.param("bert", APART, id="apart, localized"),
+    pytest.param("bert", TOKEN, id="token, mlp", marks=pytest.mark.sweep),
+    pytest.param("bert", APART, id="apart, localized", marks=pytest.mark.sweep),
     pytest.param("deberta-v2", {**TRIPLES, "scorer": "transe"}, id="transe", marks=pytest.mark.sweep),
     pytest.param(
         "bert",
@@ -279,7 +279,14 @@ def test_the_folder_is_whole(exported, tmp_path):
         ORTModelForRelationClassification.from_pretrained(moved)
 
 
-@pytest.mark.parametrize(("settings", "number"), [(GCN, "two"), (TOKEN, "two"), (APART, "three")])
+@pytest.mark.parametrize(
+    ("settings", "number"),
+    [
+        (GCN, "two"),
+        pytest.param(TOKEN, "two", marks=pytest.mark.sweep),
+        pytest.param(APART, "three", marks=pytest.mark.sweep),
+    ],
+)
 def test_the_card_shows_how_the_graphs_are_run(exported, monkeypatch, settings, number):
     _, folder = exported("bert", **settings)
     card = (folder / "README.md").read_text()

@@ -24,7 +24,8 @@ assert type(AutoTokenizer.from_pretrained({str(MINI)!r})).__module__ == "glirel_
 impl = PIPELINE_REGISTRY.supported_tasks["relation-extraction"]["impl"]
 assert impl.__module__ == "glirel_transformers.pipeline_glirel", impl
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
-assert AutoModel._model_mapping[GLiRELConfig] is GLiRELForRelationClassification
+from glirel_transformers import GLiRELForJointExtraction
+assert AutoModel._model_mapping[GLiRELConfig] == (GLiRELForRelationClassification, GLiRELForJointExtraction)
 import sys
 assert not any(type(finder).__module__ == "glirel_transformers._registration" for finder in sys.meta_path)
 """

@@ -360,7 +360,14 @@ def test_wide_entities_are_counted_and_said_once(make_joint, typed, tmp_path, ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{"entity_finder": "span"}, {"entity_finder": "token"}, SEPARATE])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"entity_finder": "span"},
+        pytest.param({"entity_finder": "token"}, marks=pytest.mark.sweep),
+        pytest.param(SEPARATE, marks=pytest.mark.sweep),
+    ],
+)
 def test_four_texts_are_overfitted(make_joint, typed, tmp_path, settings):
     model = make_joint(**settings)
     args = arguments(
@@ -456,7 +463,9 @@ def test_other_ways_to_train(make_joint, typed, tmp_path, collate):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", ["encoder", "encoder and label encoder", "model"])
+@pytest.mark.parametrize(
+    "start", ["encoder", pytest.param("encoder and label encoder", marks=pytest.mark.sweep), "model"]
+)
 def test_the_command(encoder_folder, make_joint, typed, tmp_path, start):
     lines = [
         {
