@@ -435,7 +435,9 @@ def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_par
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", raw_texts.LEVELS)
+@pytest.mark.parametrize(
+    "level", [level if level == "span" else pytest.param(level, marks=pytest.mark.sweep) for level in raw_texts.LEVELS]
+)
 def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_parts(tmp_path, encoder_folder, level):
     from workers.raw_texts import RawTextWorker
 

@@ -614,9 +614,9 @@ def test_the_head_loads_where_the_package_is_not(build, tmp_path, interpreter_wi
 # Speed
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @torch.no_grad()
-@pytest.mark.parametrize("finder", [pytest.param("span", marks=pytest.mark.sweep), "token"])
+@pytest.mark.parametrize("finder", FINDERS)
 def test_compiled_is_eager(build, finder):
     model = build(entity_finder=finder, pair_selection="bilinear", fresh=True)
     model.config.max_candidates = 8

@@ -300,7 +300,8 @@ def test_the_card_shows_how_the_graphs_are_run(exported, monkeypatch, settings, 
     assert run["logits"].shape == (1, run["number"] * (run["number"] - 1), 2)
 
 
-@pytest.mark.parametrize("method", ["int8", pytest.param("int8-weights", marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("method", ["int8", "int8-weights"])
 def test_all_graphs_are_quantized(exported, tmp_path, method):
     model, folder = exported("bert", **GCN)
     small = ORTModelForRelationClassification.from_pretrained(quantize(folder, tmp_path / "small", method))
