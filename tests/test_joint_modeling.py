@@ -22,6 +22,8 @@ from glirel_transformers.losses_glirel import RelationLoss
 from glirel_transformers.pairs_glirel import Pairs
 from glirel_transformers.widths_glirel import MENTIONS
 
+pytestmark = pytest.mark.slow
+
 ENTITY_TYPES = ["person", "city", "company"]
 WIDTH = 4
 FINDERS = ["span", "token"]

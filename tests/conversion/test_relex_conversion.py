@@ -19,6 +19,8 @@ from glirel_transformers.conversion import convert, revert
 from glirel_transformers.conversion.relex.rules import OFFSET
 from glirel_transformers.conversion.relex.settings import original_from, settings_from
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "gliner_config.json"
 TINY = {"model_type": "bert", "hidden_size": 32, "num_attention_heads": 4}
 TEXT = "Marie Curie was born in War\u00adsaw \u00ad and lived in London."
