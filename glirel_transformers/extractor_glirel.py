@@ -569,6 +569,13 @@ class RelationExtractor:
                 text.num_left_out,
                 self.model.config.max_candidates,
             )
+        if text.is_split and request.entity_types and (num_apart := text.num_apart(options.self_pairs)):
+            logger.warning(
+                "%d of %d ordered pairs of the entities found are in no window of %s, and were not scored.",
+                num_apart,
+                scores.num_pairs,
+                self.tokenizer.limits,
+            )
         if text.is_split and not request.entity_types and scores.num_unscored_pairs:
             logger.warning(
                 "%d of %d ordered pairs are in no window of %s, or beyond the maximum pair distance, and were not "
@@ -613,6 +620,14 @@ class _Text:
         )
         for (window, _), of_window in zip(found, places, strict=True):
             window.place_found(window.entities, of_window)
+
+    def num_apart(self, self_pairs: bool) -> int:
+        """How many ordered pairs of its entities no window holds."""
+        apart = np.ones((len(self.entities), len(self.entities)), dtype=np.bool_)
+        np.fill_diagonal(apart, self_pairs)
+        for window in self.windows:
+            apart[np.ix_(window.entities, window.entities)] = False
+        return int(apart.sum())
 
     @property
     def num_left_out(self) -> int:

@@ -572,6 +572,21 @@ def test_windows_over_long_texts(extractors, name, overlap):
         assert relation["head"] == scores.entities[relation["head"]["index"]].to_dict()
 
 
+def test_pairs_that_no_window_holds_are_counted_and_said(extract, monkeypatch):
+    said = []
+    monkeypatch.setattr(extractor_module.logger, "warning", lambda message, *values: said.append(message % values))
+    text = " ".join([ADA, MARIE, TEXTS[2]] * 6)
+    options = {"entity_types": TYPES, "relation_types": RELATIONS, **LOW}
+    scores = extract(text, truncation="window", return_scores=True, **options)
+    extract(text, truncation="window", **options)
+    (line,) = [one for one in said if "in no window of" in one]
+    # Without a constraint or an adjacency, those that are in a window were scored.
+    assert line.startswith(f"{scores.num_unscored_pairs} of {scores.num_pairs} ordered pairs")
+    said.clear()
+    extract(ADA, **options)
+    assert not said
+
+
 def test_windows_find_what_a_window_alone_finds(extract):
     """Merged from windows: each is read as it would be read on its own, with its own entities and relations."""
     text = " ".join([ADA, MARIE, TEXTS[2]] * 6)
