@@ -21,8 +21,6 @@ class Adjacency(nn.Module):
         size: width of an entity, and of whatever is inside.
     """
 
-    reads_other_entities = False  # whether a number depends on entities beyond its two
-
     def __init__(self, size: int):
         super().__init__()
 
@@ -93,8 +91,6 @@ class _SelfAttention(nn.Module):
 class AttentionAdjacency(Adjacency):
     """The weights of an attention of entities to each other: those of a head sum to 1 over all tails."""
 
-    reads_other_entities = True
-
     def __init__(self, size: int):
         super().__init__(size)
         self.attention = _SelfAttention(size)
@@ -106,8 +102,6 @@ class AttentionAdjacency(Adjacency):
 
 class GCNAdjacency(Adjacency):
     """`σ(p_i · p_j)`, P linear in a graph convolution, `ReLU(Linear(D^-½ Â D^-½ X))` over [`DotAdjacency`] and I."""
-
-    reads_other_entities = True
 
     def __init__(self, size: int):
         super().__init__(size)
@@ -123,8 +117,6 @@ class GCNAdjacency(Adjacency):
 
 class GATAdjacency(Adjacency):
     """`σ(z_i · z_j)`, Z linear in what entities attend to."""
-
-    reads_other_entities = True
 
     def __init__(self, size: int):
         super().__init__(size)

@@ -111,25 +111,27 @@ def decode_greedily(
     """
     kept: dict[Span, list[tuple[int, float]]] = {}
     spans = list(taken)
+    words = {word for span in spans for word in range(*span)}  # so that flat ones are not compared one by one
     for candidate in sorted(candidates, key=lambda one: -one.score):
         span = (candidate.start, candidate.end)
         if span in kept:
             if multi_label:
                 kept[span].append((candidate.type, candidate.score))
-        elif not any(_conflicts(span, other, overlap) for other in spans):
+            continue
+        if words.isdisjoint(range(*span)) or (overlap == "nested" and all(_agree(span, one) for one in spans)):
             kept[span] = [(candidate.type, candidate.score)]
             spans.append(span)
+            words.update(range(*span))
     found = [FoundEntity(span, tuple(scores)) for span, scores in kept.items()]
     return sorted(found, key=lambda entity: entity.span[0])
 
 
-def _conflicts(one: Span, other: Span, overlap: Overlap) -> bool:
+def _agree(one: Span, other: Span) -> bool:
+    """Whether two different spans share no word, or one of them is within the other."""
     if one[0] >= other[1] or other[0] >= one[1]:
-        return False
-    if overlap == "flat" or one == other:
         return True
     is_nested = (one[0] <= other[0] and other[1] <= one[1]) or (other[0] <= one[0] and one[1] <= other[1])
-    return not is_nested
+    return is_nested and one != other
 
 
 def best_of_spans(candidates: Sequence[Candidate]) -> Iterator[tuple[Span, float]]:

@@ -17,10 +17,10 @@ from .batches_glirel import by_entity, cluster_tensors, stack_features
 from .configuration_glirel import GLiRELConfig
 from .decoding_glirel import CANDIDATES, Candidate, FoundEntity, Overlap, best_of_spans, decode_greedily
 from .mentions_glirel import Entity
-from .requests_glirel import EntityType, RelationType
+from .requests_glirel import EntityType, RelationType, admitted_pairs
 from .text_glirel import Span, Words, ordered_pairs
 
-# Those in which a number depends on candidates beyond the two of a pair: all are shown to the model.
+# Selections in which a number depends on candidates beyond the two of a pair: all are shown to the model.
 READ_OTHER_ENTITIES = ("attention", "gcn", "gat")
 
 
@@ -58,18 +58,9 @@ class Search:
 
     def admitted(self, labels: Sequence[frozenset[str]], pairs: np.ndarray) -> np.ndarray:
         """Those of `pairs` `(pairs, 2)` that some relation type admits, by the labels of the entities."""
-        if not self.relation_types:
-            return pairs[:0]
-        if any(not relation.is_constrained for relation in self.relation_types):
+        if any(not relation.is_constrained for relation in self.relation_types):  # which all of them fit
             return pairs
-        fits = np.zeros((len(labels), len(labels)), dtype=np.bool_)
-        for relation in self.relation_types:
-            heads, tails = (
-                np.array([side is None or not side.isdisjoint(own) for own in labels], dtype=np.bool_)
-                for side in (relation.head, relation.tail)
-            )
-            fits |= heads[:, None] & tails[None, :]
-        admitted: np.ndarray = pairs[fits[pairs[:, 0], pairs[:, 1]]]
+        admitted: np.ndarray = pairs[admitted_pairs(self.relation_types, labels, pairs).any(1)]
         return admitted
 
 

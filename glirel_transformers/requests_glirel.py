@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import cast
+
+import numpy as np
 
 from .mentions_glirel import Entity, Mention, check_surface, check_text, list_entities, read_entities, shortened
 from .text_glirel import check_relation_types
@@ -216,6 +218,28 @@ def _read_side(name: str, side: str, settings: Mapping[str, object]) -> frozense
             "it out to admit any."
         )
     return frozenset(labels)
+
+
+def admitted_pairs(
+    relation_types: Sequence[RelationType], labels: Sequence[frozenset[str]], pair_index: np.ndarray
+) -> np.ndarray:
+    """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`.
+
+    Args:
+        relation_types: with their constraints.
+        labels: all types of each entity.
+        pair_index: head and tail of each pair, as positions in `labels`, `(pairs, 2)`.
+    """
+
+    def side(admits: frozenset[str] | None) -> list[bool]:
+        return [admits is None or not admits.isdisjoint(own) for own in labels]
+
+    if not len(pair_index) or not relation_types:
+        return np.zeros((len(pair_index), len(relation_types)), dtype=np.bool_)
+    heads = np.array([side(relation.head) for relation in relation_types])
+    tails = np.array([side(relation.tail) for relation in relation_types])
+    fits: np.ndarray = (heads[:, pair_index[:, 0]] & tails[:, pair_index[:, 1]]).T
+    return fits
 
 
 def check_probability(value: object, what: str) -> None:

@@ -349,8 +349,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         finds = entity_types is not None and entities is None
         if entity_types is not None:
             relation_types = [] if relation_types is None else relation_types
-            entities = _no_entities(text, is_split_into_words) if entities is None else entities
-        if entities is None or relation_types is None:
+        elif entities is None or relation_types is None:
             name = "entities" if entities is None else "relation_types"
             raise ValueError(f"`{name}` is missing: pass both `entities` and `relation_types` (either may be empty).")
 
@@ -757,14 +756,6 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
 def _token_spans(boundaries: np.ndarray, word_spans: Sequence[Span]) -> np.ndarray:
     """Half-open token spans `(spans, 2)` of half-open word spans; `boundaries` are the starts of words, and an end."""
     return boundaries[np.array(word_spans, dtype=np.int64).reshape(-1, 2)]
-
-
-def _no_entities(text: object, split: bool) -> list[Any]:
-    """Entities of a text, or of each text of a batch, where there are none."""
-    is_single = isinstance(text, str) or (
-        split and isinstance(text, Sequence) and bool(text) and all(isinstance(word, str) for word in text)
-    )
-    return [] if is_single or not isinstance(text, Sequence) else [[] for _ in text]
 
 
 def _check_return_tensors(return_tensors: object) -> None:

@@ -116,9 +116,15 @@ def misfit_error(name: str, values: _Array, fits: _Array, size: int) -> ValueErr
 def as_batch(
     text: object, entities: object, relation_types: Sequence[Any], split: bool
 ) -> tuple[list[str | list[str]], list[list[Any]], list[list[str]]]:
-    """Brings a text or a batch of them into the form of a batch, and checks that its parts fit together."""
+    """Brings a text or a batch of them into the form of a batch, and checks that its parts fit together.
+
+    Without `entities`, no text has any.
+    """
     texts, is_single = _read_texts(text, split)
-    lists = [entities] if is_single else _as_list(entities)
+    if entities is None:
+        lists: list[Any] = [[] for _ in texts]
+    else:
+        lists = [entities] if is_single else _as_list(entities)
     of_texts = [_as_list(spans, position) for position, spans in enumerate(lists)]
     _check_count("entities", of_texts, texts, "Give each text its own list, which may be empty.")
     types: list[Any] = [relation_types] * len(texts)

@@ -14,7 +14,7 @@ import numpy as np
 from .coreference_glirel import Aggregation, aggregate, connected_components, merge_entities
 from .evidence_glirel import TextContext
 from .mentions_glirel import listed
-from .requests_glirel import Entity, RelationType, check_probability, check_top_k
+from .requests_glirel import Entity, RelationType, admitted_pairs, check_probability, check_top_k
 
 # Why a score is not a relation, in the order in which the reasons are tried; a relation has the reason None.
 CONSTRAINT, DIRECTION, THRESHOLD, TOP_K = "constraint", "direction", "threshold", "top_k"
@@ -227,16 +227,7 @@ class RelationScores:
 
     def _admitted(self) -> np.ndarray:
         """Whether the types of a pair's entities fit a relation type, `(pairs, relations)`."""
-
-        def side(labels: frozenset[str] | None) -> list[bool]:
-            return [labels is None or not labels.isdisjoint(entity.labels) for entity in self.entities]
-
-        if not len(self.pair_index) or not self.relation_types:
-            return np.zeros(self.scores.shape, dtype=np.bool_)
-        heads = np.array([side(relation.head) for relation in self.relation_types])
-        tails = np.array([side(relation.tail) for relation in self.relation_types])
-        fits: np.ndarray = (heads[:, self.pair_index[:, 0]] & tails[:, self.pair_index[:, 1]]).T
-        return fits
+        return admitted_pairs(self.relation_types, [entity.labels for entity in self.entities], self.pair_index)
 
     def _loses_direction(self, scores: np.ndarray) -> np.ndarray:
         """The lower-scoring direction of symmetric relation types; among equals, the later entity's.

@@ -236,22 +236,23 @@ def _count(result: JointEvaluation, document: Document, scores: RelationScores) 
     """Counts the entities and triples of a document."""
     result.num_found += len(scores.entities)
     result.num_left_out += scores.num_left_out
-    for match in result.triples:
-        gold = Gold.of(document, match)
-        if match == "strict":
-            result.num_untyped_entities += sum(label is None for _, label in gold.entities)
-            result.num_unasked_entities += sum(
-                label is not None and label not in result.entity_types for _, label in gold.entities
-            )
-        _count_entities(result, document, scores.entities, match)
+    golds = {match: Gold.of(document, match) for match in result.triples}
+    labels = [label for _, label in golds["strict"].entities]
+    result.num_untyped_entities += labels.count(None)
+    result.num_unasked_entities += sum(label is not None and label not in result.entity_types for label in labels)
+    asked = {key for key in golds["strict"].entities if key[1] in result.entity_types}
+    for match, gold in golds.items():
+        _count_entities(result, asked, scores.entities, match)
         _count_triples(result, document, gold, scores, match)
 
 
-def _count_entities(result: JointEvaluation, document: Document, entities: Sequence[Entity], match: Match) -> None:
-    """Each entity that was found is a cell, for each of its types where types count."""
+def _count_entities(result: JointEvaluation, asked: set[Key], entities: Sequence[Entity], match: Match) -> None:
+    """Each entity that was found is a cell, for each of its types where types count.
+
+    `asked` are the gold entities of types that were asked for.
+    """
     number = {label: place for place, label in enumerate(result.entity_types)} if match == "strict" else {}
-    strict = {key for key in Gold.of(document, "strict").entities if key[1] in result.entity_types}
-    gold = {_key(span, label, match) for span, label in strict}
+    gold = {_key(span, label, match) for span, label in asked}
     found = {_key((one.start, one.end), label, match): score for one in entities for label, score in one.scores[::-1]}
     counts = result.entities[match]
     values = list(found.values())

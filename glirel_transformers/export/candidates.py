@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.text_glirel import ordered_pairs
 
 
 def select_candidates(
@@ -41,7 +42,7 @@ def select_candidates(
     mask = place < nowhere
     first, last = np.divmod(np.where(mask, place, 0), max(num_widths, 1))
     spans = np.stack([first, first + last + 1], axis=-1) * mask[..., None]
-    pairs = all_pairs(count)
+    pairs = ordered_pairs([[]] * count, max_distance=None)
     return {
         "mention_word_spans": spans,
         "mention_mask": mask,
@@ -65,10 +66,4 @@ def span_probabilities(logits: np.ndarray, config: GLiRELConfig) -> np.ndarray:
     return np.minimum(np.minimum(starts[:, :, None], of_ends), np.minimum.accumulate(of_inside, axis=2))
 
 
-def all_pairs(num_entities: int) -> np.ndarray:
-    """All ordered pairs of different entities, row-major: `(pairs, 2)`."""
-    head, other = np.indices((num_entities, max(num_entities - 1, 0)))
-    return np.stack([head, other + (other >= head)], axis=-1).reshape(-1, 2)
-
-
-__all__ = ["all_pairs", "select_candidates", "span_probabilities"]
+__all__ = ["select_candidates", "span_probabilities"]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from glirel_transformers.decoding_glirel import Candidate, decode_greedily
 from glirel_transformers.evaluation.counts import precision_recall_f1
 from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
 from glirel_transformers.finder_glirel import EntityFinder, reaches_into_padding
@@ -36,23 +37,20 @@ class Found(NamedTuple):
 
 
 def decode(probabilities: Tensor, threshold: float) -> list[Found]:
-    """The likeliest spans of a text, no two of which overlap, the likeliest first.
+    """The likeliest spans of a text, no two of which overlap, by first word.
 
     Args:
         probabilities: of spans for types, `(words, widths, types)`.
         threshold: an entity is likelier.
     """
     places = (probabilities > threshold).nonzero()
-    scores = probabilities[tuple(places.unbind(1))]
-    is_taken = [False] * len(probabilities)
-    found = []
-    for place in scores.argsort(descending=True, stable=True).tolist():
-        start, width, of_type = places[place].tolist()
-        end = start + width + 1
-        if not any(is_taken[start:end]):
-            is_taken[start:end] = [True] * (end - start)
-            found.append(Found((start, end), of_type, float(scores[place])))
-    return found
+    scores = probabilities[tuple(places.unbind(1))].tolist()
+    candidates = [
+        Candidate(start, start + width + 1, of_type, score)
+        for (start, width, of_type), score in zip(places.tolist(), scores, strict=True)
+    ]
+    found = decode_greedily(candidates, "flat", multi_label=False)
+    return [Found(one.span, *one.scores[0]) for one in found]
 
 
 def compare(

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from glirel_transformers import GLiRELForJointExtraction
-from glirel_transformers.adjacency_glirel import ADJACENCY
 from glirel_transformers.conversion import convert
+from glirel_transformers.finding_glirel import READ_OTHER_ENTITIES
 from glirel_transformers.text_glirel import Words
 
 TOLERANCE = 5e-5
@@ -67,8 +67,7 @@ class Reference:
     def is_in_text(self, spans, mask, num_words):
         """Which candidates are not in the padding, and whether the adjacency of these depends on those that are."""
         is_in_text = spans[..., 1] <= num_words
-        adjacency = ADJACENCY[self.model.config.pair_selection]
-        is_alone = adjacency is None or not adjacency.reads_other_entities
+        is_alone = self.model.config.pair_selection not in READ_OTHER_ENTITIES
         return is_in_text, is_alone or bool((is_in_text | ~mask).all())
 
     def compare(self, what, name, ours, theirs, tolerance=TOLERANCE):

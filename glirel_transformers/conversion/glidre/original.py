@@ -36,12 +36,12 @@ from glirel_transformers.conversion.originals import (
     write_original,
     write_remainder,
 )
+from glirel_transformers.conversion.tokenizers import has_tokenizer, label_limit, text_limit, write_tokenizer
 from glirel_transformers.files import check_not_an_input
 from glirel_transformers.hub_glirel import ORIGINAL_FILE
 from glirel_transformers.modeling_glirel import GLiRELForRelationClassification
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 
-from .files import has_tokenizer, label_limit, text_limit, write_tokenizer
 from .rules import UNUSED, renaming_for
 from .settings import CONFIG, original_from, report, settings_from
 

@@ -20,7 +20,6 @@ from glirel_transformers.conversion.encoders import (
     read_tokenizer,
     reads_any_length,
 )
-from glirel_transformers.conversion.glidre.files import has_tokenizer, text_limit, write_tokenizer
 from glirel_transformers.conversion.originals import (
     OriginalCheckpoint,
     Remainder,
@@ -32,6 +31,7 @@ from glirel_transformers.conversion.originals import (
     write_original,
     write_remainder,
 )
+from glirel_transformers.conversion.tokenizers import has_tokenizer, text_limit, write_tokenizer
 from glirel_transformers.files import check_not_an_input
 from glirel_transformers.tokenization_glirel import SHARED_SETTINGS, GLiRELTokenizer
 

@@ -1,4 +1,4 @@
-"""The tokenizers of an original checkpoint: that of documents in its folder, that of labels with their encoder."""
+"""The tokenizers of originals' checkpoints: that of texts in their folder, that of labels with their encoder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
-from glirel_transformers.conversion.checkpoints import find_optional
 from glirel_transformers.encoders_glirel import input_limit
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
+
+from .checkpoints import find_optional
 
 _TOKENIZERS = ("tokenizer.json", "spm.model", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
 _LABEL_LIMIT = 512  # at which the original cuts a relation type, whatever reads it
