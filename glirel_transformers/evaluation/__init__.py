@@ -14,14 +14,19 @@ from .protocols import (
     sample_candidates,
     score_gold_pairs,
 )
+from .results import Cells, EvaluationResult, ScoredDocument, Spread
 from .thresholds import Fit, ThresholdCounts
 
 __all__ = [
+    "Cells",
     "Evaluation",
+    "EvaluationResult",
     "EvidenceScore",
     "Fit",
     "GoldPair",
     "JointEvaluation",
+    "ScoredDocument",
+    "Spread",
     "ThresholdCounts",
     "TrainFacts",
     "background_scores",
