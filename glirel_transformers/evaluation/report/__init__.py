@@ -1,0 +1,50 @@
+"""Reports of an evaluation: what a model gets right and wrong, how sure it is, and what its scores depend on."""
+
+from .bootstrap import Difference, document_counts, figures_of, holm, paired_bootstrap
+from .content import Checkpoint, Example, Report, make_report
+from .curves import average_precision, calibration, flatten, precision_recall, thresholds, type_rows
+from .decisions import ERROR_KINDS, MEANINGS, Confusion, Decision, confusion, decide
+from .sensitivity import DirectionRow, Shift, compare_scores, direction, try_orders, try_wordings
+from .store import KeepingExtractor, ScoreStore, Speed, machine_name, model_digest
+from .wording import Wordings, make_wordings, read_paraphrases
+from .writing import check_folder, write_report
+
+__all__ = [
+    "ERROR_KINDS",
+    "MEANINGS",
+    "Checkpoint",
+    "Confusion",
+    "Decision",
+    "Difference",
+    "DirectionRow",
+    "Example",
+    "KeepingExtractor",
+    "Report",
+    "ScoreStore",
+    "Shift",
+    "Speed",
+    "Wordings",
+    "average_precision",
+    "calibration",
+    "check_folder",
+    "compare_scores",
+    "confusion",
+    "decide",
+    "direction",
+    "document_counts",
+    "figures_of",
+    "flatten",
+    "holm",
+    "machine_name",
+    "make_report",
+    "make_wordings",
+    "model_digest",
+    "paired_bootstrap",
+    "precision_recall",
+    "read_paraphrases",
+    "thresholds",
+    "try_orders",
+    "try_wordings",
+    "type_rows",
+    "write_report",
+]

@@ -1,0 +1,244 @@
+"""Figures of the cells of all texts: of each relation type, precision against recall, calibration, thresholds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from glirel_transformers.evaluation.counts import precision_recall_f1
+from glirel_transformers.evaluation.results import EvaluationResult
+from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
+from glirel_transformers.losses_glirel import IGNORED_LABEL
+
+_POINTS = 201
+
+
+class FlatCells(NamedTuple):
+    """The cells of all texts whose truth is known and which have a score.
+
+    Args:
+        probability (`np.ndarray` of float32, of shape `(cells,)`).
+        is_gold (`np.ndarray` of bool, of shape `(cells,)`).
+        relation (`np.ndarray` of int32, of shape `(cells,)`): positions in the relation types.
+        num_unscored (`np.ndarray` of int64, of shape `(relations,)`): gold relations of each type without a score.
+        num_predicted, num_right (`np.ndarray` of int64, of shape `(relations,)`): of the predictions in use.
+        is_best (`np.ndarray` of bool, of shape `(cells,)`): whether no type of the pair has a higher score.
+    """
+
+    probability: np.ndarray
+    is_gold: np.ndarray
+    relation: np.ndarray
+    num_unscored: np.ndarray
+    num_predicted: np.ndarray
+    num_right: np.ndarray
+    is_best: np.ndarray
+
+    @property
+    def num_gold(self) -> np.ndarray:
+        """Gold relations of each type, `(relations,)`, with those that have no score."""
+        return np.bincount(self.relation[self.is_gold], minlength=len(self.num_unscored)) + self.num_unscored
+
+
+def flatten(result: EvaluationResult) -> FlatCells:
+    """The cells of a result, without those whose truth is unknown."""
+    num_types = len(result.relation_types)
+    unscored, predicted, right = (np.zeros(num_types, dtype=np.int64) for _ in range(3))
+    empty = tuple(np.zeros(0, dtype=kind) for kind in (np.float32, np.bool_, np.int32, np.bool_))
+    parts = [empty]
+    for one in result.documents:
+        known = one.labels != IGNORED_LABEL
+        scored = known & ~np.isnan(one.probabilities)
+        chosen = result.predicted(one) & known
+        unscored += ((one.labels == 1) & ~scored).sum(0)
+        np.add.at(unscored, list(one.missed), 1)
+        predicted += chosen.sum(0)
+        right += (chosen & (one.labels == 1)).sum(0)
+        best = np.zeros(scored.shape, dtype=np.bool_)
+        if best.size:
+            best[np.arange(len(best)), np.where(scored, one.probabilities, -1).argmax(1)] = True
+        columns = np.broadcast_to(np.arange(num_types, dtype=np.int32), scored.shape)
+        parts.append((one.probabilities[scored], one.labels[scored] == 1, columns[scored], best[scored]))
+    probability, is_gold, relation, is_best = map(np.concatenate, zip(*parts, strict=True))
+    return FlatCells(probability, is_gold, relation, unscored, predicted, right, is_best)
+
+
+class TypeRow(NamedTuple):
+    """The figures of a relation type, at the predictions in use; `average_precision` is of all thresholds.
+
+    `average_precision` is `None` where nothing is gold.
+    """
+
+    relation_type: str
+    support: int
+    predicted: int
+    right: int
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float | None
+
+
+def type_rows(cells: FlatCells, relation_types: list[str]) -> list[TypeRow]:
+    """A row for each relation type, in their order."""
+    counts = np.stack([cells.num_right, cells.num_predicted, cells.num_gold], axis=-1)
+    figures: list[tuple[float, float, float]] = precision_recall_f1(torch.from_numpy(counts).double()).tolist()
+    order = np.argsort(cells.relation, kind="stable")
+    bounds = np.searchsorted(cells.relation[order], np.arange(len(relation_types) + 1))
+    rows = []
+    for place, name in enumerate(relation_types):
+        own = order[bounds[place] : bounds[place + 1]]
+        average = average_precision(cells.is_gold[own], cells.probability[own], int(cells.num_unscored[place]))
+        right, predicted, gold = map(int, counts[place])
+        precision, recall, f1 = figures[place]
+        rows.append(TypeRow(name, gold, predicted, right, precision, recall, f1, average))
+    return rows
+
+
+def average_precision(is_gold: np.ndarray, probability: np.ndarray, num_unscored: int = 0) -> float | None:
+    """Mean precision over the recalls that are reached: the area under the curve, without interpolation.
+
+    Args:
+        is_gold, probability: of the cells, `(cells,)` each.
+        num_unscored: gold relations without a score, of which no recall is reached.
+
+    Returns:
+        `None` where nothing is gold.
+    """
+    from sklearn.metrics import average_precision_score
+
+    num_scored = int(is_gold.sum())
+    if num_scored + num_unscored == 0:
+        return None
+    if num_scored == 0:
+        return 0.0
+    return float(average_precision_score(is_gold, probability)) * num_scored / (num_scored + num_unscored)
+
+
+class Curve(NamedTuple):
+    """Precision against recall at some thresholds, by rising recall.
+
+    Args:
+        threshold, precision, recall: of each point.
+        average_precision: of all cells together; `None` where nothing is gold.
+    """
+
+    threshold: list[float]
+    precision: list[float]
+    recall: list[float]
+    average_precision: float | None
+
+
+def precision_recall(cells: FlatCells) -> Curve:
+    """Precision and recall of all cells together (micro), at up to 201 thresholds that are spread over the recall."""
+    from sklearn.metrics import precision_recall_curve
+
+    unscored = int(cells.num_unscored.sum())
+    average = average_precision(cells.is_gold, cells.probability, unscored)
+    if not cells.is_gold.any():
+        return Curve([], [], [], average)
+    precision, recall, threshold = precision_recall_curve(cells.is_gold, cells.probability)
+    precision, recall, threshold = precision[:-1][::-1], recall[:-1][::-1], threshold[::-1]
+    places = np.unique(np.searchsorted(recall, np.linspace(0, 1, _POINTS)).clip(max=len(recall) - 1))
+    share = cells.is_gold.sum() / (cells.is_gold.sum() + unscored)
+    return Curve(threshold[places].tolist(), precision[places].tolist(), (recall[places] * share).tolist(), average)
+
+
+class Bin(NamedTuple):
+    """Cells with a probability in `[low, high)`, the last bin with 1 too.
+
+    Args:
+        low, high: the bounds.
+        num_cells: how many there are.
+        probability: their mean, `None` without any.
+        share_right: how many of them are gold.
+    """
+
+    low: float
+    high: float
+    num_cells: int
+    probability: float | None
+    share_right: float | None
+
+
+class Calibration(NamedTuple):
+    """How far probabilities are what they claim to be.
+
+    Args:
+        bins: of all cells.
+        error: expected calibration error, the mean distance of probability and share over all cells.
+        error_of_best: the same of the likeliest relation type of each pair alone; most other cells are near 0 and
+            easily right.
+    """
+
+    bins: list[Bin]
+    error: float | None
+    error_of_best: float | None
+
+
+def calibration(cells: FlatCells, num_bins: int = 10) -> Calibration:
+    """Calibration in bins of equal width (Guo et al. 2017, equation 3, of the cells of all relation types)."""
+    best = cells.is_best
+    return Calibration(
+        _bins(cells.probability, cells.is_gold, num_bins),
+        _error(_bins(cells.probability, cells.is_gold, num_bins)),
+        _error(_bins(cells.probability[best], cells.is_gold[best], num_bins)),
+    )
+
+
+def _bins(probability: np.ndarray, is_gold: np.ndarray, num_bins: int) -> list[Bin]:
+    place = np.minimum((probability * np.float32(num_bins)).astype(np.int64), num_bins - 1)  # 0.9 as its digits say
+    sizes, right, total = (
+        np.bincount(place, weights=weights, minlength=num_bins).tolist()
+        for weights in (None, is_gold.astype(np.float64), probability.astype(np.float64))
+    )
+    return [
+        Bin(
+            one / num_bins,
+            (one + 1) / num_bins,
+            int(sizes[one]),
+            total[one] / sizes[one] if sizes[one] else None,
+            right[one] / sizes[one] if sizes[one] else None,
+        )
+        for one in range(num_bins)
+    ]
+
+
+def _error(bins: list[Bin]) -> float | None:
+    num_cells = sum(one.num_cells for one in bins)
+    if not num_cells:
+        return None
+    return sum(one.num_cells * abs((one.probability or 0) - (one.share_right or 0)) for one in bins) / num_cells
+
+
+class Thresholds(NamedTuple):
+    """F1 at all thresholds.
+
+    Args:
+        threshold, micro, macro: F1 at 0.01, 0.02, … 0.99.
+        best_micro, best_macro: the best threshold on the same data, which flatters; `None` where nothing is right at
+            any.
+    """
+
+    threshold: list[float]
+    micro: list[float]
+    macro: list[float]
+    best_micro: Fit | None
+    best_macro: Fit | None
+
+
+def thresholds(cells: FlatCells) -> Thresholds:
+    """The curve, and the best thresholds, which are exact."""
+    counts = ThresholdCounts(len(cells.num_unscored), 0.5)
+    counts.add(
+        torch.from_numpy(cells.probability),
+        torch.from_numpy(cells.is_gold.astype(np.int64)),
+        torch.from_numpy(cells.relation),
+    )
+    for place, number in enumerate(cells.num_unscored.tolist()):
+        for _ in range(number):
+            counts.add_unscored(place)
+    at = torch.arange(1, 100) / 100
+    micro, macro = counts.curve("micro", at).tolist(), counts.curve("macro", at).tolist()
+    return Thresholds(at.tolist(), micro, macro, counts.best("micro"), counts.best("macro"))

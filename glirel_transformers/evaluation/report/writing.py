@@ -1,0 +1,94 @@
+"""The files of a report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from glirel_transformers.evaluation.results import EvaluationResult
+from glirel_transformers.extras import require_extra
+from glirel_transformers.files import replace_atomically
+from glirel_transformers.formats.lines import to_json
+
+from .content import Report, example, to_json_values
+from .decisions import decide
+
+SCORES = "scores.sqlite"
+PACKAGES = ("jinja2", "matplotlib", "sklearn")
+"""What reports need, of the extra `benchmark`."""
+_OWN = {SCORES, f"{SCORES}-journal", "report.json", "report.md", "report.html", "errors.jsonl", "plots"}
+
+
+def check_folder(folder: str | os.PathLike[str], option: str = "--report") -> Path:
+    """Makes the folder of a report, before anything is computed.
+
+    Args:
+        folder: a new one, an empty one, or one that has a report, which is replaced.
+        option: what errors call it.
+
+    Raises:
+        ImportError: when a package is missing that reports need.
+        OSError: when it cannot be made.
+        ValueError: when it has other files.
+    """
+    require_extra("benchmark", *PACKAGES)
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OSError(f"{option} {str(folder)!r} is a file. A report is a folder: name a new one.")
+    there = {file.name for file in folder.iterdir()} if folder.exists() else set()
+    if there and not there & _OWN:
+        raise ValueError(
+            f"{option} {str(folder)!r} has files that are not a report's, such as {min(there)!r}. Name a new folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SCORES).touch()
+    except OSError as error:
+        raise OSError(f"{option} {str(folder)!r} cannot be made: {error.strerror or error}.") from error
+    return folder
+
+
+def write_report(report: Report, folder: str | os.PathLike[str], result: EvaluationResult | None = None) -> list[Path]:
+    """Writes a report: `report.json`, `report.md`, `report.html`, `plots/` and, with a result, `errors.jsonl`.
+
+    Args:
+        report: what it says.
+        folder: where it goes.
+        result: of which all errors are written, one a line.
+
+    Returns:
+        The files.
+    """
+    from .html import to_html
+    from .markdown import to_markdown
+    from .plots import draw_all, save_pictures, to_svg
+
+    folder = check_folder(folder)
+    figures = draw_all(report)
+    save_pictures(figures, folder / "plots")
+    svgs = {name: to_svg(name, figure) for name, figure in figures.items()}
+    contents = {
+        "report.json": json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n",
+        "report.md": to_markdown(report, figures),
+        "report.html": to_html(report, svgs),
+    }
+    for name, text in contents.items():
+        with replace_atomically(folder / name) as file:
+            file.write(text)
+    if result is not None:
+        _write_errors(result, folder / "errors.jsonl")
+    written = [*contents, *(["errors.jsonl"] if result is not None else [])]
+    return [*(folder / name for name in written), *(folder / "plots" / f"{name}.png" for name in figures)]
+
+
+def _write_errors(result: EvaluationResult, path: Path) -> None:
+    """All errors, one a line, with the whole text."""
+    first = next(result.walk())
+    with replace_atomically(path) as file:
+        for one in decide(first):
+            if one.kind is not None:
+                record = to_json_values(example(first, one))
+                record["text"] = first.documents[one.document].text
+                del record["pieces"]
+                file.write(f"{to_json(record)}\n")
