@@ -26,9 +26,7 @@ def scored(rows, words, position, **fields):
         entities.append(Entity(start, start + len(word), word, "X", place))
         mentions.append(Mention(place, place + 1, "X"))
         start += len(word) + 1
-    relations = [
-        Relation(*PAIRS[row].tolist(), NAMES[column]) for row, column in np.argwhere(labels == 1).tolist()
-    ]
+    relations = [Relation(*PAIRS[row].tolist(), NAMES[column]) for row, column in np.argwhere(labels == 1).tolist()]
     document = Document(list(words), mentions, relations, title=f"Text {position}")
     return ScoredDocument(document, text, entities, PAIRS, probabilities, labels, position=position, **fields)
 

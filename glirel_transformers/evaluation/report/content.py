@@ -267,9 +267,8 @@ def mark(
     if around is not None and first:
         low = max(0, min(start for start, _ in first) - around)
         high = min(len(text), max(end for _, end in first) + around)
-    bounds = {low, high, *(place for span in (*heads, *tails) for place in span if low < place < high)}
-    places = sorted(bounds)
-    pieces = [Piece("…", "")] if low else []
+    places = sorted({low, high, *(place for span in (*heads, *tails) for place in span if low < place < high)})
+    pieces: list[Piece] = []
     for start, end in pairwise(places):
         inside = [any(a <= start and end <= b for a, b in spans) for spans in (heads, tails)]
         role = "both" if all(inside) else "head" if inside[0] else "tail" if inside[1] else ""
@@ -277,7 +276,8 @@ def mark(
             pieces[-1] = Piece(pieces[-1].text + text[start:end], role)
         else:
             pieces.append(Piece(text[start:end], role))
-    return [*pieces, Piece("…", "")] if high < len(text) else pieces
+    before, after = [Piece("…", "")] * (low > 0), [Piece("…", "")] * (high < len(text))
+    return [*before, *pieces, *after]
 
 
 def to_json_values(value: object) -> Any:  # noqa: ANN401  # any JSON value

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from glirel_transformers.evaluation.joint import Gold, Key
 from glirel_transformers.evaluation.results import EvaluationResult, ScoredDocument
 from glirel_transformers.losses_glirel import IGNORED_LABEL
 from glirel_transformers.mentions_glirel import Entity
@@ -108,7 +109,7 @@ class _Text:
         self.swapped = [row_of.get((tail, head)) for head, tail in row_of]
         self.sides = [_side_of(entity) for entity in scored.entities]
         self.are_found = result.entities != "gold"
-        self.gold_ends = _gold_keys(scored) if self.are_found else set()
+        self.gold_ends = Gold.of(scored.document, "strict").entities if self.are_found else set()
 
     def decisions(self, columns: dict[str, int]) -> Iterator[Decision]:
         """All of the text: right ones, swapped ones, those of one pair, and those without a pair."""
@@ -177,37 +178,26 @@ class _Text:
         )
 
     def _without_pair(self, columns: dict[str, int]) -> Iterator[Decision]:
-        """Gold relations that no pair stands for, of which one end at least was not found."""
-        left = list(self.scored.missed)
-        if not left:
+        """Gold relations that no pair stands for: an end was not found, or the model formed no such pair."""
+        if not self.scored.missed:
             return
-        document = self.scored.document
-        text, mentions = document.to_text()
-        found = {(span, side.label) for side in self.sides for span in side.spans}
-        ends = [
-            Side(text[one["start"] : one["end"]], one["label"], ((one["start"], one["end"]),), _is_found(one, found))
-            for one in mentions
-        ]
-        relations = sorted(document.relations, key=lambda r: ends[r.head].found and ends[r.tail].found)
-        for relation in relations:
-            column = columns.get(relation.relation_type)
-            if column in left:  # of equal types, those whose ends were not found are first
-                left.remove(column)
-                head, tail = ends[relation.head], ends[relation.tail]
-                yield Decision("entity_missed", self.number, head, tail, column, None, None, None, (column,))
+        gold = Gold.of(self.scored.document, "strict")
+        keys = [((one.start, one.end), one.label) for one in self.scored.entities]
+        ends = {(keys[head], keys[tail]) for head, tail in self.scored.pair_index.tolist()}
+        for head, name, tail in sorted(gold.triples, key=repr):
+            column = columns.get(name)
+            if column is not None and (head, tail) not in ends:
+                sides = [self._gold_side(key, key in keys) for key in (head, tail)]
+                kind: ErrorKind = "not_scored" if all(side.found for side in sides) else "entity_missed"
+                yield Decision(kind, self.number, *sides, column, None, None, None, (column,))
+
+    def _gold_side(self, key: Key, found: bool) -> Side:
+        (start, end), label = key
+        return Side(self.scored.text[start:end], label, ((start, end),), found)
 
 
 def _side_of(entity: Entity) -> Side:
     return Side(entity.text, entity.label, tuple((one.start, one.end) for one in entity.mentions))
-
-
-def _is_found(mention: dict[str, object], found: set[tuple[tuple[int, int], str | None]]) -> bool:
-    return ((mention["start"], mention["end"]), mention["label"]) in found
-
-
-def _gold_keys(scored: ScoredDocument) -> set[tuple[tuple[int, int], str | None]]:
-    _, mentions = scored.document.to_text()
-    return {((one["start"], one["end"]), one["label"]) for one in mentions}
 
 
 _ROWS = ("none",)
@@ -237,10 +227,16 @@ class Confusion(NamedTuple):
         """Names of the columns."""
         return [*self.relation_types, *_COLUMNS]
 
-    def most_frequent(self, number: int | None = None) -> list[tuple[str, str, int]]:
-        """What holds, what was predicted and how often, without what is right; the most frequent first."""
+    def most_frequent(self, number: int | None = None, of_relations: bool = False) -> list[tuple[str, str, int]]:
+        """What holds, what was predicted and how often, without what is right; the most frequent first.
+
+        Args:
+            number: how many at most.
+            of_relations: whether the row `"none"` is left out.
+        """
         counts = self.counts.copy()
         np.fill_diagonal(counts[:-1], 0)
+        counts[-1] *= not of_relations
         cells = np.argwhere(counts)
         order = np.argsort(-counts[tuple(cells.T)], kind="stable")[:number]
         return [(self.rows[r], self.columns[c], int(counts[r, c])) for r, c in cells[order].tolist()]

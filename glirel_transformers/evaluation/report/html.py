@@ -37,7 +37,7 @@ def to_html(report: Report, pictures: Mapping[str, str]) -> str:
         meanings=MEANINGS,
         confusion_rows=[(name, row, sum(row)) for name, row in zip(rows, counts.tolist(), strict=True)],
         confusion_columns=columns,
-        most_confused=report.confusion.most_frequent(40),
+        most_confused=report.confusion.most_frequent(40, of_relations=True),
         num_hidden_types=max(0, len(report.rows) - _SHOWN_TYPES),
     )
     return page
@@ -56,4 +56,4 @@ def _percent(value: float | None) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return name.replace("_f1", " F1").replace("_", " ")

@@ -33,7 +33,12 @@ def draw_all(report: Report) -> dict[str, Figure]:
         "sensitivity": (bool(report.orders or report.wordings), draw_sensitivity),
         "comparison": (len(report.checkpoints) > 1, draw_comparison),
     }
-    return {name: draw(report) for name, (has_data, draw) in drawn.items() if has_data}
+    figures = {name: draw(report) for name, (has_data, draw) in drawn.items() if has_data}
+    for figure in figures.values():  # laid out once, and not for each file again
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+        figure.set_layout_engine("none")
+    return figures
 
 
 def save_pictures(figures: dict[str, Figure], folder: Path) -> None:

@@ -55,7 +55,7 @@ class Wordings:
             f"{len(self.unknown)} names of the paraphrases are not relation types here: {listed(self.unknown, 5)}.": (
                 self.unknown
             ),
-            f"{len(self.without)} types have no paraphrase and keep their names: {listed(self.without, 5)}.": (
+            f"{len(self.without)} relation types have no paraphrase and keep their names: {listed(self.without)}.": (
                 self.without
             ),
             f"Names that a change makes equal to another stay as they are: {listed(self.collisions, 5)}.": (

@@ -17,7 +17,7 @@ from .decisions import decide
 SCORES = "scores.sqlite"
 PACKAGES = ("jinja2", "matplotlib", "sklearn")
 """What reports need, of the extra `benchmark`."""
-_OWN = {SCORES, f"{SCORES}-journal", "report.json", "report.md", "report.html", "errors.jsonl", "plots"}
+_OWN = {SCORES, "report.json"}
 
 
 def check_folder(folder: str | os.PathLike[str], option: str = "--report") -> Path:
@@ -67,7 +67,7 @@ def write_report(report: Report, folder: str | os.PathLike[str], result: Evaluat
     folder = check_folder(folder)
     figures = draw_all(report)
     save_pictures(figures, folder / "plots")
-    svgs = {name: to_svg(name, figure) for name, figure in figures.items()}
+    svgs = {name: to_svg(name, figure) for name, figure in figures.items() if name != "confusion"}  # a table there
     contents = {
         "report.json": json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n",
         "report.md": to_markdown(report, figures),
