@@ -42,8 +42,8 @@ def test_paraphrases_are_tried_in_turn_and_what_is_missing_is_said():
     )
     assert found.names["paraphrase 1"] == {"spouse": "married to", "employer": "works for", "mother": "mother"}
     assert found.names["paraphrase 2"] == {"spouse": "wife of", "employer": "employer", "mother": "mother"}
-    assert "1 names of the paraphrases are not relation types here: son." in found.notes()
-    assert "1 relation types have no paraphrase and keep their names: mother." in found.notes()
+    assert "Paraphrases of 1 names that are not relation types here were left out: son." in found.notes()
+    assert "Without a paraphrase, and with their own names throughout: mother." in found.notes()
 
 
 def test_two_types_by_one_name_are_refused():

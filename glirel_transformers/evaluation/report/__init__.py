@@ -4,8 +4,11 @@ from .bootstrap import Difference, document_counts, figures_of, holm, paired_boo
 from .content import Checkpoint, Example, Report, make_report
 from .curves import average_precision, calibration, flatten, precision_recall, thresholds, type_rows
 from .decisions import ERROR_KINDS, MEANINGS, Confusion, Decision, confusion, decide
+from .keeping import KeepingExtractor
+from .machine import machine_name, model_digest
+from .running import Reported, ReportSettings, evaluate_with_report, renamed
 from .sensitivity import DirectionRow, Shift, compare_scores, direction, try_orders, try_wordings
-from .store import KeepingExtractor, ScoreStore, Speed, machine_name, model_digest
+from .store import ScoreStore, Speed
 from .wording import Wordings, make_wordings, read_paraphrases
 from .writing import check_folder, write_report
 
@@ -20,6 +23,8 @@ __all__ = [
     "Example",
     "KeepingExtractor",
     "Report",
+    "ReportSettings",
+    "Reported",
     "ScoreStore",
     "Shift",
     "Speed",
@@ -32,6 +37,7 @@ __all__ = [
     "decide",
     "direction",
     "document_counts",
+    "evaluate_with_report",
     "figures_of",
     "flatten",
     "holm",
@@ -42,6 +48,7 @@ __all__ = [
     "paired_bootstrap",
     "precision_recall",
     "read_paraphrases",
+    "renamed",
     "thresholds",
     "try_orders",
     "try_wordings",

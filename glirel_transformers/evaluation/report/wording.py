@@ -52,16 +52,13 @@ class Wordings:
     def notes(self) -> list[str]:
         """What the file does not say, and what was left out, as sentences for people."""
         said = {
-            f"{len(self.unknown)} names of the paraphrases are not relation types here: {listed(self.unknown, 5)}.": (
-                self.unknown
-            ),
-            f"{len(self.without)} relation types have no paraphrase and keep their names: {listed(self.without)}.": (
-                self.without
-            ),
-            f"Names that a change makes equal to another stay as they are: {listed(self.collisions, 5)}.": (
+            f"Paraphrases of {len(self.unknown)} names that are not relation types here were left out: "
+            f"{listed(self.unknown)}.": self.unknown,
+            f"Without a paraphrase, and with their own names throughout: {listed(self.without)}.": self.without,
+            f"Names that a change makes equal to another stay as they are: {listed(self.collisions)}.": (
                 self.collisions
             ),
-            f"Left out, as it changes no name: {listed(self.unchanged, 5)}.": self.unchanged,
+            f"Left out, as it changes no name: {listed(self.unchanged)}.": self.unchanged,
         }
         return [text for text, names in said.items() if names]
 

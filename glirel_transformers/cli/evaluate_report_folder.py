@@ -1,0 +1,159 @@
+"""`glirel evaluate --report`: its options, and what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from glirel_transformers.files import check_not_an_input
+
+from .console import console, counted, errors, plain
+
+if TYPE_CHECKING:
+    from glirel_transformers.data import Document
+    from glirel_transformers.evaluation import EvaluationResult
+    from glirel_transformers.evaluation.extraction import Reader
+    from glirel_transformers.evaluation.protocols import Protocol
+    from glirel_transformers.evaluation.report import Report as WrittenReport
+    from glirel_transformers.evaluation.report import ReportSettings
+
+    from .evaluate_options import EvaluateOptions
+
+_PANEL = "Report"
+
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FOLDER",
+        help="Write a report: report.html (one page, opens offline), report.md, report.json, errors.jsonl and plots. "
+        "Scores are kept there as they come: the same command goes on where it was stopped.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compare",
+        metavar="CHECKPOINT",
+        help="Put another checkpoint next to this one, with a paired bootstrap over documents. Repeatable.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Resamples = Annotated[
+    int, typer.Option("--resamples", min=1, help="How often the bootstrap draws.", rich_help_panel=_PANEL)
+]
+Probe = Annotated[
+    int,
+    typer.Option(
+        "--probe",
+        min=0,
+        metavar="N",
+        help="Documents on which other orders and other names of the relation types are tried; 0 tries none.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Orders = Annotated[
+    int, typer.Option("--orders", min=0, help="Orders of the relation types to try.", rich_help_panel=_PANEL)
+]
+Paraphrases = Annotated[
+    Path | None,
+    typer.Option(
+        "--paraphrases",
+        exists=True,
+        dir_okay=False,
+        help='Other names to try: JSON, {"place of birth": ["birthplace"]}, or lines of a name and its paraphrases, '
+        "separated by tabs. Case, underscores and an article are tried in any case.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
+def check_report(given: EvaluateOptions) -> None:
+    """Checks the options, and makes the folder, before anything is computed.
+
+    Raises:
+        ImportError: when a package is missing that reports need.
+        OSError, ValueError: when an option does not fit, or a file cannot be read.
+    """
+    if given.report is None:
+        needs = {"--compare": given.compare, "--paraphrases": given.paraphrases}
+        if wrong := next((name for name, value in needs.items() if value), None):
+            raise ValueError(f"{wrong} is for a report. Add --report FOLDER.")
+        return
+    names = [given.checkpoint, *(given.compare or ())]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"--compare names {str(twice)!r}, which is there already. Name each checkpoint once.")
+    if given.report.is_dir():
+        check_not_an_input(given.report, [*names, *given.data, given.paraphrases], "--report")
+    from glirel_transformers.evaluation.report.writing import check_folder
+
+    check_folder(given.report)
+
+
+def run_report(
+    given: EvaluateOptions, protocol: Protocol, model: Reader, documents: Sequence[Document]
+) -> EvaluationResult:
+    """Evaluates with a report; prints the comparison, and where the report is."""
+    from glirel_transformers.evaluation.report import ReportSettings, evaluate_with_report, read_paraphrases
+
+    settings: ReportSettings = ReportSettings(
+        paraphrases=None if given.paraphrases is None else read_paraphrases(given.paraphrases),
+        num_orders=given.orders,
+        num_probed=given.probe,
+        resamples=given.resamples,
+    )
+    assert given.report is not None  # the caller asks
+    found = evaluate_with_report(
+        protocol,
+        model,
+        documents,
+        given.report,
+        settings,
+        _others(given),
+        about={name: value for name, value in asdict(given).items() if value is not None},
+        say=lambda text: errors.print(f"[yellow]note:[/yellow] {plain(text)}"),
+    )
+    if found.report.checkpoints:
+        show_comparison(found.report)
+    errors.print(f"Report: {plain(str(given.report / 'report.html'))}")
+    return found.result
+
+
+def _others(given: EvaluateOptions) -> Mapping[str, Callable[[], Reader]]:
+    from glirel_transformers.loading import load_pipeline
+
+    return {name: partial(load_pipeline, name, given.device, given.dtype) for name in given.compare or ()}
+
+
+def show_comparison(report: WrittenReport) -> None:
+    """Prints the checkpoints next to each other, and how far each is from the first."""
+    title = f"Checkpoints on {counted(report.num_documents, 'document')}, {report.given}"
+    table = Table("checkpoint", title=title, title_justify="left", title_style="")
+    for name in ("micro P", "micro R", "micro F1", "macro F1", "AP", "ECE"):
+        table.add_column(name, justify="right")
+    for one in report.checkpoints:
+        shown = ("micro_precision", "micro_recall", "micro_f1", "macro_f1")
+        values = [*(one.figures[name] for name in shown), one.average_precision, one.calibration_error]
+        table.add_row(plain(one.name), *("–" if value is None else f"{value:.3f}" for value in values))
+    console.print(table)
+    title = f"Differences from the first, {report.resamples:,} resamples; p corrected for the number of checkpoints"
+    table = Table("checkpoint", "figure", title=title, title_justify="left", title_style="")
+    for name in ("difference", "95 %", "p"):
+        table.add_column(name, justify="right")
+    for one in report.checkpoints[1:]:
+        for found, corrected in zip(one.differences, one.corrected, strict=True):
+            if found.figure.endswith("f1"):
+                interval = f"{found.low:+.3f} to {found.high:+.3f}"
+                figure = found.figure.replace("_f1", " F1")
+                table.add_row(plain(one.name), figure, f"{found.difference:+.3f}", interval, f"{corrected:.4f}")
+    console.print(table)
+
+
+__all__ = ["Compare", "Orders", "Paraphrases", "Probe", "Report", "Resamples", "check_report", "run_report"]

@@ -1,0 +1,189 @@
+"""From documents to a report: what is asked, kept, asked otherwise and compared; and runs that are killed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+from tiny import TEXTS
+
+from glirel_transformers import RelationExtractor
+from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.evaluation.protocols import EndToEnd, Extraction
+from glirel_transformers.evaluation.report import ReportSettings, decide, evaluate_with_report
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+NAMES = ["spouse", "place of birth", "employer"]
+
+
+def make_documents(number):
+    people = ["Ada", "Alan", "Grace", "Marie", "Pierre", "Sofia"]
+    return [
+        Document(
+            [people[n % 6], "met", people[(n + 1 + n // 6) % 6], "in", "Paris", *["again"] * (n % 5), f"{n}"],
+            [Mention(0, 1, "PERSON"), Mention(2, 3, "PERSON"), Mention(4, 5, "CITY")],
+            [Relation(n % 3, (n + 1) % 3, NAMES[n % 3])],
+            title=f"Text {n}",
+        )
+        for n in range(number)
+    ]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """No pictures, which other tests look at: drawing takes longer than all the rest."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr("glirel_transformers.evaluation.report.plots.draw_all", lambda report: {})
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def extract(shared_model):
+    return RelationExtractor(shared_model)
+
+
+@pytest.fixture(scope="module")
+def reported(extract, build_model, tmp_path_factory, drawn):
+    folder = tmp_path_factory.mktemp("reports") / "mine"
+    said = []
+    other = RelationExtractor(build_model("bert", scorer="dot_norm"))
+    arguments = (
+        Extraction(threshold=0.5, batch_size=4),
+        extract,
+        make_documents(12),
+        folder,
+        ReportSettings(paraphrases={"spouse": ["married to"]}, num_probed=6, resamples=50, num_orders=2),
+        {"itself": lambda: extract, "another": lambda: other},
+    )
+    return arguments, evaluate_with_report(*arguments, say=said.append), said
+
+
+def test_everything_is_asked_and_written(reported):
+    (_, _, _, folder, _, _), found, said = reported
+    report = found.report
+    assert said == ["itself: 12 of 12 texts were scored by an earlier run, and were not scored again."]
+    assert {file.name for file in folder.iterdir()} >= {"report.json", "report.md", "report.html", "errors.jsonl"}
+    assert [one.name for one in report.orders] == ["reversed", "shuffled 1"]
+    assert [one.name for one in report.wordings] == [
+        "upper case",
+        "title case",
+        "underscores",
+        "article",
+        "paraphrase 1",
+    ]
+    assert report.num_probed == 6
+    assert report.wordings[-1].example == "married to"
+    assert all(0 < one.num_cells == 6 * 6 * 3 for one in (*report.orders, *report.wordings))
+    assert report.averages["micro_f1"] == pytest.approx(found.result.figures["micro_f1"])
+    assert report.averages["macro_f1"] == pytest.approx(found.result.figures["macro_f1"])
+    assert sum(row.support for row in report.rows) == 12
+    assert report.speeds[0].num_texts == 12
+    assert any("without a paraphrase" in note.lower() for note in report.notes)
+
+
+def test_a_model_does_not_differ_from_itself(reported):
+    itself, another = reported[1].report.checkpoints[1:]
+    assert itself.name == "itself"
+    assert all((one.difference, one.low, one.high, one.p) == (0, 0, 0, 1) for one in itself.differences)
+    assert itself.corrected == [1] * 6
+    assert another.figures["micro_f1"] == pytest.approx(
+        reported[1].report.averages["micro_f1"] + another.differences[2].difference
+    )
+
+
+def test_the_same_again_scores_nothing(reported, extract, monkeypatch):
+    arguments, found, _ = reported
+    said = []
+    monkeypatch.setattr(RelationExtractor, "iterate", lambda *_, **__: pytest.fail("it was scored again"))
+    again = evaluate_with_report(*arguments, say=said.append)
+    assert again.report.to_dict() == found.report.to_dict()
+    assert said[0] == "12 of 12 texts were scored by an earlier run, and were not scored again."
+
+
+def test_nothing_is_probed_where_nothing_is_asked_for(extract, tmp_path, drawn):
+    found = evaluate_with_report(
+        Extraction(), extract, make_documents(3), tmp_path / "r", ReportSettings(num_probed=0, num_examples=0)
+    )
+    assert (found.report.orders, found.report.wordings, found.report.examples) == ([], [], [])
+    assert "Order and wording" not in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_entities_that_are_found(joint_model, tmp_path, drawn):
+    documents = [
+        Document.from_text(
+            text,
+            [
+                {"start": 0, "end": 5, "label": "person"},
+                {"start": len(text) - 7, "end": len(text) - 1, "label": "city"},
+            ],
+            [Relation(0, 1, "place of birth")],
+        )
+        for text in (TEXTS[0], "Tokyo hosts Warsaw.")
+    ]
+    joint = RelationExtractor(joint_model)
+    protocol = EndToEnd(entity_threshold=0.3, threshold=0.3)
+    found = evaluate_with_report(protocol, joint, documents, tmp_path / "r", ReportSettings(num_orders=1))
+    assert found.report.entities == "found"
+    assert "found by the model" in (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
+    right = sum(row.right for row in found.report.rows)
+    told = sum(found.report.errors.get(kind, 0) for kind in ("entity_missed", "not_scored", "below_threshold"))
+    taken = sum(one.gold is not None for one in decide(found.result) if one.kind and one.predicted is not None)
+    assert right + told + taken == 2
+    assert found.report.wordings
+
+
+def test_settings_out_of_range():
+    with pytest.raises(ValueError, match="`resamples` must be at least 1: got 0"):
+        ReportSettings(resamples=0)
+    with pytest.raises(ValueError, match="`num_probed` must be at least 0: got -1"):
+        ReportSettings(num_probed=-1)
+
+
+def count_kept(path):
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(path)) as file:
+            return file.execute("SELECT COUNT(*) FROM scores").fetchone()[0]
+    except sqlite3.OperationalError:  # before the table is there
+        return 0
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_in_the_same_figures(model_folder, tmp_path):
+    write_documents(tmp_path / "data.jsonl", make_documents(600))
+
+    def command(folder):
+        options = ["--report", str(folder), "--probe", "20", "--batch-size", "2", "--device", "cpu"]
+        line = ["evaluate", str(model_folder), str(tmp_path / "data.jsonl"), *options]
+        return [sys.executable, "-m", "glirel_transformers.cli", *line]
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    limit = time.monotonic() + 120
+    while count_kept(killed / "scores.sqlite") < 60:
+        assert process.poll() is None, process.stdout.read().decode()
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert 60 <= count_kept(killed / "scores.sqlite") < 600
+    assert not (killed / "report.json").exists()
+    again = subprocess.run(command(killed), capture_output=True, text=True, check=True)
+    assert "texts were scored by an earlier run" in " ".join(again.stderr.split())
+    subprocess.run(command(whole), capture_output=True, check=True)
+    values = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in (killed, whole)]
+    for one in values:
+        assert one.pop("speeds")[0]["num_texts"] == 600
+        one["settings"].pop("report")
+    assert values[0] == values[1]
+    errors = [(folder / "errors.jsonl").read_bytes() for folder in (killed, whole)]
+    assert errors[0] == errors[1]
