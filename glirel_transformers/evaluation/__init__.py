@@ -1,11 +1,6 @@
 """Protocols that score a model on annotated documents."""
 
-from .evidence import EvidenceScore, score_docred_evidence, score_evidence
-from .extraction import Evaluation, evaluate_extraction, group_relation_types
-from .facts import TrainFacts, fact_scores
-from .joint import JointEvaluation, count_entity_types, evaluate_joint, fit_thresholds
-from .plot import plot_f1_by_threshold
-from .protocols import (
+from .classification import (
     GoldPair,
     background_scores,
     best_candidates,
@@ -14,6 +9,11 @@ from .protocols import (
     sample_candidates,
     score_gold_pairs,
 )
+from .evidence import EvidenceScore, score_docred_evidence, score_evidence
+from .extraction import Evaluation, evaluate_extraction, group_relation_types
+from .facts import TrainFacts, fact_scores
+from .joint import JointEvaluation, count_entity_types, evaluate_joint, fit_thresholds
+from .plot import plot_f1_by_threshold
 from .results import Cells, EvaluationResult, ScoredDocument, Spread
 from .thresholds import Fit, ThresholdCounts
 

@@ -17,6 +17,8 @@ from glirel_transformers.data import Document
 from glirel_transformers.losses_glirel import IGNORED_LABEL
 from glirel_transformers.mentions_glirel import Entity
 
+from .thresholds import Fit
+
 GivenEntities = Literal["gold", "found", "prompted"]
 """Which entities a model was given: those of the annotation, none at all, or none but the types of the gold ones."""
 Decision = Literal["threshold", "best"]
@@ -108,6 +110,8 @@ class EvaluationResult:
         run: which of these it is, such as `"seed 3"`.
         runs: the runs that this result summarizes.
         notes: what is not counted, or counted as missed without being seen; ready to be printed.
+        beside: the same figures under another protocol's habits, by its name; see `pairs` of [`Extraction`].
+        fitted: thresholds that were fitted on other documents, with the F1 there, by what they decide about.
         details: the protocol's own result: an [`Evaluation`] or a [`JointEvaluation`].
     """
 
@@ -124,6 +128,8 @@ class EvaluationResult:
     run: str = ""
     runs: list[EvaluationResult] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
+    beside: dict[str, dict[str, float]] = field(default_factory=dict)
+    fitted: dict[str, Fit] = field(default_factory=dict)
     details: Any = field(default=None, repr=False)
 
     def summary(self) -> dict[str, dict[str, Spread]]:
