@@ -88,8 +88,28 @@ def test_figures_of_each_type(result):
     assert author.average_precision == pytest.approx((1 + 2 / 5 + 3 / 6) / 3)
     assert (part.support, part.predicted, part.right, part.f1) == (2, 1, 0, 0)
     assert part.average_precision == pytest.approx(1 / 2 * 1 / 2)  # one of two has a score, behind a wrong one
+    assert average_precision(np.zeros(0, dtype=bool), np.zeros(0)) is None
     assert average_precision(np.zeros(2, dtype=bool), np.ones(2)) is None
     assert average_precision(np.zeros(2, dtype=bool), np.ones(2), num_unscored=1) == 0
+
+
+def test_they_agree_with_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(1)
+    is_gold = generator.random(500) < 0.2
+    probability = np.round(np.clip(generator.normal(0.3 + 0.3 * is_gold, 0.2), 0, 1), 2).astype(np.float32)
+    order = np.argsort(-probability)
+    cells = cells_of(probability[order], is_gold[order])
+    expected = metrics.average_precision_score(is_gold, probability)
+    assert average_precision(cells.is_gold, cells.probability) == pytest.approx(expected)
+    curve = precision_recall(cells)
+    points = list(zip(*metrics.precision_recall_curve(is_gold, probability)[:2], strict=True))
+    for point in zip(curve.precision, curve.recall, strict=True):
+        assert any(point == pytest.approx(other) for other in points)
+    found = thresholds(cells)
+    for place in (0, 24, 49, 98):
+        predicted = probability.astype(np.float64) >= found.threshold[place]
+        assert found.micro[place] == pytest.approx(metrics.f1_score(is_gold, predicted))
 
 
 def test_a_curve_ends_at_the_recall_that_can_be_reached(result):
@@ -101,7 +121,7 @@ def test_a_curve_ends_at_the_recall_that_can_be_reached(result):
 
 
 def test_calibration_error(result):
-    found = calibration(cells_of([0.05, 0.15, 0.15, 0.95], [0, 0, 1, 1]))
+    found = calibration(cells_of([0.95, 0.15, 0.15, 0.05], [1, 0, 1, 0]))
     assert found.error == found.error_of_best == pytest.approx((0.05 + 2 * 0.35 + 0.05) / 4)
     assert [one.num_cells for one in found.bins] == [1, 2, 0, 0, 0, 0, 0, 0, 0, 1]
     assert found.bins[1].share_right == 0.5

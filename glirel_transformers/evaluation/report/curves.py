@@ -12,16 +12,20 @@ from glirel_transformers.evaluation.results import EvaluationResult
 from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
 from glirel_transformers.losses_glirel import IGNORED_LABEL
 
+from .bootstrap import FIGURES, figures_of
+
 _POINTS = 201
 
 
 class FlatCells(NamedTuple):
-    """The cells of all texts whose truth is known and which have a score.
+    """The cells of all texts whose truth is known and which have a score, by falling probability.
+
+    They are sorted once, here: a thousand long texts have tens of millions.
 
     Args:
         probability (`np.ndarray` of float32, of shape `(cells,)`).
         is_gold (`np.ndarray` of bool, of shape `(cells,)`).
-        relation (`np.ndarray` of int32, of shape `(cells,)`): positions in the relation types.
+        relation (`np.ndarray` of int16 or int32, of shape `(cells,)`): positions in the relation types.
         num_unscored (`np.ndarray` of int64, of shape `(relations,)`): gold relations of each type without a score.
         num_predicted, num_right (`np.ndarray` of int64, of shape `(relations,)`): of the predictions in use.
         is_best (`np.ndarray` of bool, of shape `(cells,)`): whether no type of the pair has a higher score.
@@ -45,7 +49,7 @@ def flatten(result: EvaluationResult) -> FlatCells:
     """The cells of a result, without those whose truth is unknown."""
     num_types = len(result.relation_types)
     unscored, predicted, right = (np.zeros(num_types, dtype=np.int64) for _ in range(3))
-    empty = tuple(np.zeros(0, dtype=kind) for kind in (np.float32, np.bool_, np.int32, np.bool_))
+    empty = tuple(np.zeros(0, dtype=kind) for kind in (np.float32, np.bool_, np.int16, np.bool_))
     parts = [empty]
     for one in result.documents:
         known = one.labels != IGNORED_LABEL
@@ -58,9 +62,13 @@ def flatten(result: EvaluationResult) -> FlatCells:
         best = np.zeros(scored.shape, dtype=np.bool_)
         if best.size:
             best[np.arange(len(best)), np.where(scored, one.probabilities, -1).argmax(1)] = True
-        columns = np.broadcast_to(np.arange(num_types, dtype=np.int32), scored.shape)
+        columns = np.broadcast_to(
+            np.arange(num_types, dtype=np.int32 if num_types >= 2**15 else np.int16), scored.shape
+        )
         parts.append((one.probabilities[scored], one.labels[scored] == 1, columns[scored], best[scored]))
-    probability, is_gold, relation, is_best = map(np.concatenate, zip(*parts, strict=True))
+    cells = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    order = np.argsort(-cells[0])
+    probability, is_gold, relation, is_best = (column[order] for column in cells)
     return FlatCells(probability, is_gold, relation, unscored, predicted, right, is_best)
 
 
@@ -100,20 +108,21 @@ def average_precision(is_gold: np.ndarray, probability: np.ndarray, num_unscored
     """Mean precision over the recalls that are reached: the area under the curve, without interpolation.
 
     Args:
-        is_gold, probability: of the cells, `(cells,)` each.
+        is_gold, probability: of the cells by falling probability, `(cells,)` each.
         num_unscored: gold relations without a score, of which no recall is reached.
 
     Returns:
         `None` where nothing is gold.
     """
-    from sklearn.metrics import average_precision_score
+    _, predicted, right = _steps(is_gold, probability)
+    num_gold = int(is_gold.sum()) + num_unscored
+    return float((np.diff(right, prepend=0) * right / predicted).sum()) / num_gold if num_gold else None
 
-    num_scored = int(is_gold.sum())
-    if num_scored + num_unscored == 0:
-        return None
-    if num_scored == 0:
-        return 0.0
-    return float(average_precision_score(is_gold, probability)) * num_scored / (num_scored + num_unscored)
+
+def _steps(is_gold: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At each different probability, from the highest: itself, how many cells are predicted, how many right."""
+    ends = np.flatnonzero(np.diff(probability, append=-1))  # the last of equal ones, which no threshold separates
+    return probability[ends], ends + 1, np.cumsum(is_gold, dtype=np.int64)[ends]
 
 
 class Curve(NamedTuple):
@@ -132,17 +141,13 @@ class Curve(NamedTuple):
 
 def precision_recall(cells: FlatCells) -> Curve:
     """Precision and recall of all cells together (micro), at up to 201 thresholds that are spread over the recall."""
-    from sklearn.metrics import precision_recall_curve
-
-    unscored = int(cells.num_unscored.sum())
-    average = average_precision(cells.is_gold, cells.probability, unscored)
+    average = average_precision(cells.is_gold, cells.probability, int(cells.num_unscored.sum()))
     if not cells.is_gold.any():
         return Curve([], [], [], average)
-    precision, recall, threshold = precision_recall_curve(cells.is_gold, cells.probability)
-    precision, recall, threshold = precision[:-1][::-1], recall[:-1][::-1], threshold[::-1]
-    places = np.unique(np.searchsorted(recall, np.linspace(0, 1, _POINTS)).clip(max=len(recall) - 1))
-    share = cells.is_gold.sum() / (cells.is_gold.sum() + unscored)
-    return Curve(threshold[places].tolist(), precision[places].tolist(), (recall[places] * share).tolist(), average)
+    threshold, predicted, right = _steps(cells.is_gold, cells.probability)
+    places = np.unique(np.searchsorted(right, np.linspace(0, right[-1], _POINTS)))
+    precision, recall = right[places] / predicted[places], right[places] / cells.num_gold.sum()
+    return Curve(threshold[places].tolist(), precision.tolist(), recall.tolist(), average)
 
 
 class Bin(NamedTuple):
@@ -230,15 +235,34 @@ class Thresholds(NamedTuple):
 
 def thresholds(cells: FlatCells) -> Thresholds:
     """The curve, and the best thresholds, which are exact."""
+    num_gold = int(cells.is_gold.sum())
+    # What is below the last gold cell is wrong, and no best threshold is there.
+    last = int(np.flatnonzero(cells.is_gold)[-1]) + 1 if num_gold else 0
     counts = ThresholdCounts(len(cells.num_unscored), 0.5)
     counts.add(
-        torch.from_numpy(cells.probability),
-        torch.from_numpy(cells.is_gold.astype(np.int64)),
-        torch.from_numpy(cells.relation),
+        torch.from_numpy(cells.probability[:last]),
+        torch.from_numpy(cells.is_gold[:last].astype(np.int64)),
+        torch.from_numpy(cells.relation[:last].astype(np.int64)),
     )
     for place, number in enumerate(cells.num_unscored.tolist()):
         for _ in range(number):
             counts.add_unscored(place)
-    at = torch.arange(1, 100) / 100
-    micro, macro = counts.curve("micro", at).tolist(), counts.curve("macro", at).tolist()
+    at = np.arange(1, 100) / 100
+    micro, macro = _f1_at(cells, at)
     return Thresholds(at.tolist(), micro, macro, counts.best("micro"), counts.best("macro"))
+
+
+def _f1_at(cells: FlatCells, at: np.ndarray) -> tuple[list[float], list[float]]:
+    """Micro and macro F1 at each threshold."""
+    num_types = len(cells.num_unscored)
+    place = np.searchsorted(at, cells.probability.astype(np.float64), side="right")  # how many it reaches
+    counts = np.zeros((len(at), num_types, 3))
+    for column, kept in ((0, cells.is_gold), (1, slice(None))):
+        both = place[kept] * num_types + cells.relation[kept]
+        found = np.bincount(both, minlength=(len(at) + 1) * num_types).reshape(-1, num_types)
+        counts[..., column] = found[::-1].cumsum(0)[::-1][1:]
+    counts[..., 2] = cells.num_gold
+    figures = figures_of(counts)
+    names = [FIGURES.index("micro_f1"), FIGURES.index("macro_f1")]
+    micro, macro = figures[:, names].T.tolist()
+    return micro, macro

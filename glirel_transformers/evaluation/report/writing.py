@@ -15,7 +15,7 @@ from .content import Report, example, to_json_values
 from .decisions import decide
 
 SCORES = "scores.sqlite"
-PACKAGES = ("jinja2", "matplotlib", "sklearn")
+PACKAGES = ("jinja2", "matplotlib")
 """What reports need, of the extra `benchmark`."""
 _OWN = {SCORES, "report.json"}
 
