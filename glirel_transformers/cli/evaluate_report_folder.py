@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,8 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, counted, errors, plain
+from .evaluate_options import BASELINE
+from .evaluate_protocols import load_reader
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -87,11 +89,16 @@ def check_report(given: EvaluateOptions) -> None:
         if wrong := next((name for name, value in needs.items() if value), None):
             raise ValueError(f"{wrong} is for a report. Add --report FOLDER.")
         return
+    if given.protocol == "few-shot":
+        raise ValueError(
+            "--report is of one model, and the protocol few-shot trains several. Keep them with --keep-models, and "
+            "report each by the protocol that measures."
+        )
     names = [given.checkpoint, *(given.compare or ())]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"--compare names {str(twice)!r}, which is there already. Name each checkpoint once.")
     if given.report.is_dir():
-        check_not_an_input(given.report, [*names, *given.data, given.paraphrases], "--report")
+        check_not_an_input(given.report, [*names, *given.files, given.paraphrases], "--report")
     from glirel_transformers.evaluation.report.writing import check_folder
 
     check_folder(given.report)
@@ -127,9 +134,8 @@ def run_report(
 
 
 def _others(given: EvaluateOptions) -> Mapping[str, Callable[[], Reader]]:
-    from glirel_transformers.loading import load_pipeline
-
-    return {name: partial(load_pipeline, name, given.device, given.dtype) for name in given.compare or ()}
+    names = [*(given.compare or ()), *(f"{BASELINE}{name}" for name in given.baseline or ())]
+    return {name: partial(load_reader, replace(given, checkpoint=name)) for name in dict.fromkeys(names)}
 
 
 def show_comparison(report: WrittenReport) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from glirel_transformers.data import Document
+from glirel_transformers.evaluation.baselines import Baseline
 from glirel_transformers.evaluation.extraction import Reader
 from glirel_transformers.evaluation.protocols import Protocol
 from glirel_transformers.evaluation.results import EvaluationResult
@@ -105,13 +106,13 @@ def evaluate_with_report(
     used = settings or ReportSettings()
     folder = check_folder(folder)
     with closing(ScoreStore(folder / SCORES)) as store:
-        reader = _keeping(model, store, "score", say)
+        reader = _keeping(model, store, "score")
         result = protocol.run(reader, documents)
         speeds = _speeds(reader)
         more: dict[str, Any] = {"speeds": speeds, "settings": dict(about or {})}
         _say_kept(reader, say)
         notes: list[str] = []
-        if used.num_probed and result.decision == "threshold":
+        if used.num_probed and result.decision == "threshold" and not isinstance(model, Baseline):
             more |= _probe(protocol, reader, documents, result, used, notes)
         if others:
             more["checkpoints"] = _compare(protocol, documents, result, speeds, others, store, used, say)
@@ -120,7 +121,7 @@ def evaluate_with_report(
     return Reported(report, result, write_report(report, folder, result))
 
 
-def _keeping(model: Reader, store: ScoreStore, desc: str, say: Say) -> Reader:
+def _keeping(model: Reader, store: ScoreStore, desc: str) -> Reader:
     """A model whose scores are kept; a baseline as it is."""
     extract = model if isinstance(model, RelationExtractor) else getattr(model, "extractor", None)
     if not isinstance(extract, RelationExtractor):
@@ -219,8 +220,12 @@ def _compare(
     counts = document_counts(result, len(documents))
     checkpoints = [_checkpoint(result, speeds)]
     for name, load in others.items():
-        reader = _keeping(load(), store, f"score {Path(name).name}", say)
-        found = protocol.run(reader, documents)
+        model = load()
+        reader = _keeping(model, store, f"score {Path(name).name}")
+        own: Any = protocol  # a dataclass; a threshold that was given is the models', those of baselines are their own
+        if isinstance(model, Baseline) and hasattr(own, "threshold"):
+            own = replace(own, threshold=None)
+        found: EvaluationResult = own.run(reader, documents)
         _say_kept(reader, say, name)
         if found.entities != result.entities:
             raise ValueError(
