@@ -36,8 +36,9 @@ class ScoredDocument:
         entities: what pairs join, with half-open character spans: gold ones, or those that were found.
         pair_index (`np.ndarray` of int64, of shape `(pairs, 2)`): head and tail of each pair, as positions in
             `entities`. The pair of the other direction is a row of its own.
-        probabilities (`np.ndarray` of float32, of shape `(pairs, relations)`): NaN where a cell was not asked for, or
-            the pair was not scored. A gold cell that is NaN is missed at every threshold.
+        probabilities (`np.ndarray` of float32, or float64 where the best decides, of shape `(pairs, relations)`): NaN
+            where a cell was not asked for, or the pair was not scored. A gold cell that is NaN is missed at every
+            threshold.
         labels (`np.ndarray` of int8, of shape `(pairs, relations)`): 1 where the relation holds, 0 where it does not,
             −100 where that is unknown or does not count.
         missed: gold relations that have no pair here, since no entity was found for one of their ends: missed at
@@ -180,6 +181,11 @@ class EvaluationResult:
             reverse.astype(np.int8),
             self.predicted(scored, threshold)[rows, columns],
         )
+
+    @property
+    def num_gold(self) -> int:
+        """Gold relations that count, those that were missed unseen included."""
+        return sum(int((scored.labels == 1).sum()) + len(scored.missed) for scored in self.documents)
 
     def walk(self) -> Iterator[EvaluationResult]:
         """The results that have cells: this one, or its runs."""
