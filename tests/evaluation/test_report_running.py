@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from tiny import TEXTS
 
 from glirel_transformers import RelationExtractor
 from glirel_transformers.data import Document, Mention, Relation, write_documents
-from glirel_transformers.evaluation.protocols import EndToEnd, Extraction
+from glirel_transformers.evaluation import Classification, EndToEnd, Extraction
+from glirel_transformers.evaluation.baselines import make_baseline
 from glirel_transformers.evaluation.report import ReportSettings, decide, evaluate_with_report
 
 pytest.importorskip("matplotlib")
@@ -114,6 +116,62 @@ def test_nothing_is_probed_where_nothing_is_asked_for(extract, tmp_path, drawn):
     )
     assert (found.report.orders, found.report.wordings, found.report.examples) == ([], [], [])
     assert "Order and wording" not in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pairs_that_are_classified(extract, tmp_path, drawn, monkeypatch):
+    documents = make_documents(9)
+    documents.append(replace(documents[0], relations=[Relation(0, 1, name) for name in NAMES[:2]], title="Both hold"))
+    arguments = Classification(unseen=[2], seeds=[0, 1]), extract, documents, tmp_path / "r"
+    compared = {"the same": lambda: extract}
+    found = evaluate_with_report(*arguments, ReportSettings(resamples=20), compared)
+    assert [run.figures["macro_f1"] for run in found.result.runs] == [
+        run.figures["macro_f1"] for run in arguments[0].run(extract, documents).runs
+    ]
+    report = found.report
+    assert (report.decision, report.threshold, report.orders, report.thresholds) == ("best", None, [], None)
+    assert report.run == "m = 2, seed 0"
+    assert report.summary["m = 2"]["macro_f1"].runs == 2
+    assert sum(row.support for row in report.rows) == sum(row.predicted for row in report.rows)
+    assert set(report.errors) <= {"wrong_type"}
+    assert report.checkpoints[1].differences[2].p == 1
+    text = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "All that follows is of the run m = 2, seed 0" in text
+    monkeypatch.setattr("glirel_transformers.evaluation.report.keeping.score_gold_pairs", None)
+    assert evaluate_with_report(*arguments, ReportSettings()).report.rows == report.rows
+
+
+def test_a_baseline_is_compared_at_its_own_threshold(extract, tmp_path, drawn):
+    found = evaluate_with_report(
+        Extraction(threshold=0.9),
+        extract,
+        make_documents(6),
+        tmp_path / "r",
+        ReportSettings(num_probed=0, resamples=20),
+        {"baseline:random": lambda: make_baseline("random")},
+    )
+    assert [one.threshold for one in found.report.checkpoints] == [0.9, 0.5]
+    assert [one.model for one in found.others] == ["baseline:random"]
+
+
+def test_models_that_are_given_other_entities_do_not_compare(extract, joint_model, tmp_path, drawn):
+    documents = [
+        Document(["Ann", "met", "Bob"], [Mention(0, 1, "X"), Mention(2, 3, "X")], [Relation(0, 1, "met")])
+    ] * 2
+
+    class Either(Extraction):
+        def run(self, model, documents):
+            protocol = EndToEnd() if model.model.config.finds_entities else Extraction()
+            return protocol.run(model, documents)
+
+    with pytest.raises(ValueError, match="has gold entities and 'joint' found ones: their figures do not compare"):
+        evaluate_with_report(
+            Either(),
+            extract,
+            documents,
+            tmp_path / "r",
+            ReportSettings(num_probed=0),
+            {"joint": lambda: RelationExtractor(joint_model)},
+        )
 
 
 def test_entities_that_are_found(joint_model, tmp_path, drawn):

@@ -105,8 +105,9 @@ class _Text:
         self.right = predicted & self.is_gold
         self.missing = self.is_gold & ~predicted
         self.extra = predicted & ~self.is_gold
-        row_of = {pair: row for row, pair in enumerate(map(tuple, scored.pair_index.tolist()))}
-        self.swapped = [row_of.get((tail, head)) for head, tail in row_of]
+        pairs = [(head, tail) for head, tail in scored.pair_index.tolist()]
+        row_of = {pair: row for row, pair in enumerate(pairs)}
+        self.swapped = [row_of.get((tail, head)) for head, tail in pairs]
         self.sides = [_side_of(entity) for entity in scored.entities]
         self.are_found = result.entities != "gold"
         self.gold_ends = Gold.of(scored.document, "strict").entities if self.are_found else set()

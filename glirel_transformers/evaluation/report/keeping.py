@@ -40,7 +40,6 @@ class KeepingExtractor:
         extract: the extractor.
         store: where scores are kept.
         digest: of the model, by default [`model_digest`].
-        batch_size: of pairs that are given.
 
     Attributes:
         num_kept: texts of this run that were scored before.
@@ -48,15 +47,12 @@ class KeepingExtractor:
         asked: digests of the ways in which texts were asked, in order.
     """
 
-    def __init__(
-        self, extract: RelationExtractor, store: ScoreStore, digest: bytes | None = None, batch_size: int = 8
-    ):
+    def __init__(self, extract: RelationExtractor, store: ScoreStore, digest: bytes | None = None):
         self.extract, self.store = extract, store
         self.digest = model_digest(extract.model, extract.tokenizer) if digest is None else digest
         self.num_kept = self.num_scored = 0
         self.asked: list[bytes] = []
         self.desc = "score"
-        self.batch_size = batch_size
 
     @property
     def model(self) -> ScoresPairs:
@@ -96,8 +92,11 @@ class KeepingExtractor:
         self._keep(keys, [len(str(item.get("text"))) for item in items], size, asked, score)
         return (self._read(key, item, options) for key, item in zip(keys, items, strict=True))
 
-    def score_gold_pairs(self, pairs: Sequence[GoldPair], candidates: Sequence[Sequence[str]]) -> list[torch.Tensor]:
+    def score_gold_pairs(
+        self, pairs: Sequence[GoldPair], candidates: Sequence[Sequence[str]], batch_size: int = 32, desc: str = "score"
+    ) -> list[torch.Tensor]:
         """As [`score_gold_pairs`], of pairs that are given."""
+        self.desc = desc
         asked = hashlib.blake2b(_json([__version__, "gold pairs"]), key=self.digest, digest_size=32).digest()
         self.asked.append(asked)
         keys = []
@@ -108,10 +107,10 @@ class KeepingExtractor:
 
         def score(places: Sequence[int]) -> Iterator[tuple[int, int, bytes]]:
             of_places = [candidates[place] for place in places]
-            for row in score_gold_pairs(self.model, [pairs[place] for place in places], of_places, self.batch_size):
+            for row in score_gold_pairs(self.model, [pairs[place] for place in places], of_places, batch_size):
                 yield 1, len(row), row.float().numpy().tobytes()
 
-        self._keep(keys, [len(pair.document.words) for pair in pairs], self.batch_size, asked, score)
+        self._keep(keys, [len(pair.document.words) for pair in pairs], batch_size, asked, score)
         return [torch.from_numpy(np.frombuffer(self.store.get(key), dtype=np.float32).copy()) for key in keys]
 
     def _digest_of(self, options: Mapping[str, Any]) -> bytes:

@@ -66,11 +66,13 @@ class Reported:
     Args:
         report: what it says.
         result: what the protocol found.
+        others: the same of the models that it is compared with.
         files: what was written.
     """
 
     report: Report
     result: EvaluationResult = field(repr=False)
+    others: list[EvaluationResult] = field(repr=False)
     files: list[Path] = field(repr=False)
 
 
@@ -114,11 +116,12 @@ def evaluate_with_report(
         notes: list[str] = []
         if used.num_probed and result.decision == "threshold" and not isinstance(model, Baseline):
             more |= _probe(protocol, reader, documents, result, used, notes)
+        found: list[EvaluationResult] = []
         if others:
-            more["checkpoints"] = _compare(protocol, documents, result, speeds, others, store, used, say)
+            more["checkpoints"] = _compare(protocol, documents, (result, speeds), others, store, used, say, found)
             more["resamples"] = used.resamples
     report = make_report(result, used.num_examples, notes=notes, **more)
-    return Reported(report, result, write_report(report, folder, result))
+    return Reported(report, result, found, write_report(report, folder, result))
 
 
 def _keeping(model: Reader, store: ScoreStore, desc: str) -> Reader:
@@ -209,14 +212,15 @@ def renamed(document: Document, names: Mapping[str, str]) -> Document:
 def _compare(
     protocol: Protocol,
     documents: Sequence[Document],
-    result: EvaluationResult,
-    speeds: list[Speed],
+    first: tuple[EvaluationResult, list[Speed]],
     others: Mapping[str, Callable[[], Reader]],
     store: ScoreStore,
     settings: ReportSettings,
     say: Say,
+    results: list[EvaluationResult],
 ) -> list[Checkpoint]:
-    """This model and the others, with their differences from it."""
+    """The first model and the others, with their differences from it; what was found goes to `results` as well."""
+    result, speeds = first
     counts = document_counts(result, len(documents))
     checkpoints = [_checkpoint(result, speeds)]
     for name, load in others.items():
@@ -235,6 +239,7 @@ def _compare(
         differences = paired_bootstrap(
             counts, document_counts(found, len(documents)), settings.resamples, settings.seed
         )
+        results.append(found)
         checkpoints.append(replace(_checkpoint(found, _speeds(reader)), name=name, differences=differences))
     return _corrected(checkpoints)
 

@@ -64,8 +64,9 @@ def direction(result: EvaluationResult) -> list[DirectionRow]:
 
 def _swapped_cells(result: EvaluationResult, one: ScoredDocument) -> tuple[np.ndarray, ...]:
     """Of gold cells: column, score, swapped score, whether that is predicted, and whether it is gold."""
-    row_of = {pair: row for row, pair in enumerate(map(tuple, one.pair_index.tolist()))}
-    other = np.array([row_of.get((tail, head), -1) for head, tail in row_of], dtype=np.int64)
+    pairs = [(head, tail) for head, tail in one.pair_index.tolist()]
+    row_of = {pair: row for row, pair in enumerate(pairs)}
+    other = np.array([row_of.get((tail, head), -1) for head, tail in pairs], dtype=np.int64)
     rows, columns = np.nonzero(one.labels == 1)
     swapped = other[rows] if len(rows) else rows
     fits = (swapped >= 0) & (swapped != rows)
