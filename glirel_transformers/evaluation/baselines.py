@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from glirel_transformers.checkpoints import naming_the_missing
 from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.extras import require_extra
 from glirel_transformers.mentions_glirel import Entity, read_entities
@@ -187,9 +188,9 @@ class SentenceEmbeddings(Baseline):
     """The cosine of what is said of a pair and a relation type's name, both embedded by an encoder of sentences.
 
     An embedding is the mean of an encoder's outputs, of length 1. What is said of a pair is the text's embedding, plus
-    the mean of those of the two entities' words with half its weight: the text alone would say the same of each pair of
-    it. A cosine below 0 counts as 0. Of a text that is longer than the encoder reads, parts that follow each other are
-    read, and the mean is of all of them.
+    the mean of those of the two entities' words with half its weight: the text alone would say the same of all its
+    pairs. A cosine below 0 counts as 0. Of a text that is longer than the encoder reads, parts that follow each other
+    are read, and the mean is of all of them.
 
     Macro-F1 of all-MiniLM-L6-v2 on FewRel's published splits, m = 5 / 10 / 15: 0.80 / 0.67 / 0.54, and 0.78 / 0.59 /
     0.49 with `entity_weight=0`, the text alone.
@@ -207,12 +208,21 @@ class SentenceEmbeddings(Baseline):
 
     name = "sentence-embeddings"
 
-    def __init__(self, encoder: str, device: str | None = None, batch_size: int = 64, threshold: float = 0.5) -> None:
+    def __init__(
+        self,
+        encoder: str,
+        device: str | None = None,
+        batch_size: int = 64,
+        entity_weight: float = 0.5,
+        threshold: float = 0.5,
+    ) -> None:
         from transformers import AutoModel, AutoTokenizer
 
         super().__init__(threshold)
-        self.tokenizer = AutoTokenizer.from_pretrained(encoder)
-        self.encoder = AutoModel.from_pretrained(encoder, dtype=torch.float32).eval()
+        with naming_the_missing(encoder):
+            self.tokenizer = AutoTokenizer.from_pretrained(encoder)
+            self.encoder = AutoModel.from_pretrained(encoder, dtype=torch.float32).eval()
+        self.entity_weight = entity_weight
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         self.encoder.to(device or accelerator or "cpu")
         self.batch_size = batch_size

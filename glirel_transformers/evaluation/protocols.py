@@ -118,6 +118,7 @@ class Extraction(Protocol):
             notes=[*notes, *notes_of(found)],
             beside=self._beside(found),
             fitted=fitted,
+            num_fitted_on=len(self.fit_on),
             details=found,
         )
 
@@ -214,6 +215,7 @@ class EndToEnd(Protocol):
             by_entity=True,
             notes=notes_of_joint(found),
             fitted=fitted,
+            num_fitted_on=len(self.fit_on),
             details=found,
         )
 

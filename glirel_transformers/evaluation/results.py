@@ -17,7 +17,7 @@ from glirel_transformers.data import Document
 from glirel_transformers.losses_glirel import IGNORED_LABEL
 from glirel_transformers.mentions_glirel import Entity
 
-from .thresholds import Fit
+from .thresholds import Fit, ThresholdCounts
 
 GivenEntities = Literal["gold", "found", "prompted"]
 """Which entities a model was given: those of the annotation, none at all, or none but the types of the gold ones."""
@@ -109,10 +109,12 @@ class EvaluationResult:
         by_entity: whether pairs are of entities with all their mentions.
         row: what tells a run from others of its table, such as `"m = 5"`; runs of one row differ in what was drawn.
         run: which of these it is, such as `"seed 3"`.
+        row_heading: what the rows of its `runs` are, such as `"documents"`, where their names do not say it.
         runs: the runs that this result summarizes.
         notes: what is not counted, or counted as missed without being seen; ready to be printed.
         beside: the same figures under another protocol's habits, by its name; see `pairs` of [`Extraction`].
         fitted: thresholds that were fitted on other documents, with the F1 there, by what they decide about.
+        num_fitted_on: how many documents these were.
         details: the protocol's own result: an [`Evaluation`] or a [`JointEvaluation`].
     """
 
@@ -127,10 +129,12 @@ class EvaluationResult:
     by_entity: bool = False
     row: str = ""
     run: str = ""
+    row_heading: str = ""
     runs: list[EvaluationResult] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
     beside: dict[str, dict[str, float]] = field(default_factory=dict)
     fitted: dict[str, Fit] = field(default_factory=dict)
+    num_fitted_on: int = 0
     details: Any = field(default=None, repr=False)
 
     def summary(self) -> dict[str, dict[str, Spread]]:
@@ -181,6 +185,12 @@ class EvaluationResult:
             reverse.astype(np.int8),
             self.predicted(scored, threshold)[rows, columns],
         )
+
+    @property
+    def counts(self) -> ThresholdCounts | None:
+        """Decisions at all thresholds, strict ones of triples; `None` where the best decides, or there are runs."""
+        triples = getattr(self.details, "triples", None)
+        return getattr(self.details, "counts", None) if triples is None else triples["strict"]
 
     @property
     def num_gold(self) -> int:

@@ -1,0 +1,101 @@
+"""One table of all that was measured: models and baselines, rows of a protocol, with mean and deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from .console import plain
+
+if TYPE_CHECKING:
+    from glirel_transformers.evaluation import EvaluationResult
+    from glirel_transformers.evaluation.results import Spread
+
+GIVEN = {
+    "gold": "entities given (gold)",
+    "found": "entities found by the model",
+    "prompted": "entities found by the model, prompted with the types of each text's own",
+}
+_SHOWN = {
+    "classification": ("macro_precision", "macro_recall", "macro_f1", "accuracy", "zsbert_f1"),
+    "extraction": ("micro_precision", "micro_recall", "micro_f1", "macro_precision", "macro_recall", "macro_f1"),
+    "document": ("precision", "recall", "f1", "ign_f1", "macro_f1"),
+    "end-to-end": (
+        "triples_strict_micro_f1",
+        "triples_strict_macro_f1",
+        "triples_boundaries_micro_f1",
+        "entities_strict_micro_f1",
+    ),
+}
+_NAMES = {
+    "zsbert_f1": "F1 of ZS-BERT's script",
+    "ign_f1": "Ign F1",
+    "triples_strict_micro_f1": "strict micro F1",
+    "triples_strict_macro_f1": "strict macro F1",
+    "triples_boundaries_micro_f1": "boundaries micro F1",
+    "entities_strict_micro_f1": "entities micro F1",
+}
+
+
+def table_rows(results: Sequence[EvaluationResult]) -> list[dict[str, Any]]:
+    """The same as JSON values: one for each model and row, with all figures."""
+    from glirel_transformers.evaluation.results import Spread
+
+    rows = []
+    for result in results:
+        about = {"model": result.model, "protocol": result.protocol, "entities": result.entities}
+        for row, figures in result.summary().items():
+            best = {"best_on_these_data": fit._asdict()} if (fit := best_fit(result)) is not None else {}
+            spreads = {name: spread._asdict() for name, spread in figures.items()}
+            rows.append({**about, "row": row, "threshold": result.threshold, "figures": spreads, **best})
+        for name, values in result.beside.items():
+            spreads = {key: Spread.of([value])._asdict() for key, value in values.items()}
+            rows.append({**about, "row": name, "threshold": result.threshold, "figures": spreads})
+    return rows
+
+
+def best_fit(result: EvaluationResult) -> Any:  # noqa: ANN401  # a Fit, whose module imports torch
+    """The threshold that is best on the data themselves; `None` where there is none."""
+    return None if result.counts is None else result.counts.best("micro")
+
+
+def protocol_table(results: Sequence[EvaluationResult]) -> Table:
+    """Models under each other, with the rows of each: mean ± deviation of the runs."""
+    first = results[0]
+    kind = first.runs[0].protocol if first.runs else first.protocol
+    names = [name for name in _SHOWN[kind] if any(name in run.figures for one in results for run in one.walk())]
+    measured = "" if kind == first.protocol else f", measured by {kind}"
+    table = Table(
+        "model",
+        "entities",
+        title=f"Protocol {first.protocol}{measured}, {GIVEN[first.entities]}",
+        title_justify="left",
+        title_style="",
+    )
+    has_rows = any(run.row for one in results for run in one.walk()) or any(one.beside for one in results)
+    has_best = any(best_fit(one) is not None for one in results)
+    if has_rows:
+        table.add_column(first.row_heading)
+    for name in names:
+        table.add_column(_NAMES.get(name, name.replace("_", " ").replace("f1", "F1")), justify="right")
+    if has_best:
+        table.add_column("best micro F1 on these data", justify="right")
+    for result in results:
+        rows = {row or ("all pairs" if result.beside else ""): values for row, values in result.summary().items()}
+        for row, values in rows.items():
+            cells = [_written(values.get(name)) for name in names]
+            fit = best_fit(result)
+            best = ["" if fit is None else f"{fit.f1:.3f} (at {fit.threshold:.3f})"] if has_best else []
+            table.add_row(plain(result.model), result.entities, *([row] if has_rows else []), *cells, *best)
+        for row, beside in result.beside.items():
+            cells = [f"{beside[name]:.3f}" if name in beside else "" for name in names]
+            table.add_row(plain(result.model), result.entities, row, *cells, *([""] if has_best else []))
+    return table
+
+
+def _written(value: Spread | None) -> str:
+    if value is None:
+        return ""
+    return f"{value.mean:.3f}" + ("" if value.deviation is None else f" ± {value.deviation:.3f}")
