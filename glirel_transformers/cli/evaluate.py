@@ -13,6 +13,7 @@ from .evaluate_figures import report_of, write_report
 from .evaluate_options import EvaluateOptions
 from .evaluate_protocols import load_reader, make_protocol, read, run_baselines
 from .evaluate_report import show_all
+from .evaluate_report_folder import check_report, run_report
 from .options import takes
 
 if TYPE_CHECKING:
@@ -38,9 +39,14 @@ def evaluate(given: EvaluateOptions) -> None:
 
     --baseline measures what needs no training likewise, in the same table.
 
+    --report writes one page with everything: figures of each type, confusions, curves, what scores depend on, errors
+    with their texts, speed; with --compare next to other checkpoints. A run that was stopped goes on.
+
     For example:
 
         glirel evaluate runs/mine/model test.jsonl --top 20 --plot f1.png
+
+        glirel evaluate runs/mine/model test.jsonl --report reports/mine --compare runs/other/model
 
         glirel evaluate runs/mine/model test.jsonl -r spouse -r employer --threshold 0.4 -o scores.json
 
@@ -63,6 +69,7 @@ def evaluate(given: EvaluateOptions) -> None:
                 check_not_an_input(file, [given.checkpoint, *given.files], option)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
+        check_report(given)
         results, report = _run(given)
     show_all(results, report, given.sort, given.top)
 
@@ -82,7 +89,10 @@ def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any]
     model = load_reader(given)
     protocol = make_protocol(given, model, documents)
     classified = _classify(given, model, documents) if given.measured_by != "classification" else None
-    results = [protocol.run(model, documents), *run_baselines(given, protocol, documents)]
+    if given.report is None:
+        results = [protocol.run(model, documents), *run_baselines(given, protocol, documents)]
+    else:
+        results = run_report(given, protocol, model, documents)
     report = report_of(results, given, classified)
     if given.output is not None:
         write_report(given, report, results[0].counts)

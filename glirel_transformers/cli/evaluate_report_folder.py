@@ -1,17 +1,16 @@
-"""`glirel evaluate --report`: its options, and what it prints."""
+"""`glirel evaluate --report`: what is checked before, what is run, and what is printed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
 from glirel_transformers.files import check_not_an_input
+from glirel_transformers.report_folder import check_report_folder
 
 from .console import console, counted, errors, plain
 from .evaluate_options import BASELINE
@@ -26,55 +25,6 @@ if TYPE_CHECKING:
     from glirel_transformers.evaluation.report import ReportSettings
 
     from .evaluate_options import EvaluateOptions
-
-_PANEL = "Report"
-
-Report = Annotated[
-    Path | None,
-    typer.Option(
-        "--report",
-        metavar="FOLDER",
-        help="Write a report: report.html (one page, opens offline), report.md, report.json, errors.jsonl and plots. "
-        "Scores are kept there as they come: the same command goes on where it was stopped.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Compare = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--compare",
-        metavar="CHECKPOINT",
-        help="Put another checkpoint next to this one, with a paired bootstrap over documents. Repeatable.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Resamples = Annotated[
-    int, typer.Option("--resamples", min=1, help="How often the bootstrap draws.", rich_help_panel=_PANEL)
-]
-Probe = Annotated[
-    int,
-    typer.Option(
-        "--probe",
-        min=0,
-        metavar="N",
-        help="Documents on which other orders and other names of the relation types are tried; 0 tries none.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Orders = Annotated[
-    int, typer.Option("--orders", min=0, help="Orders of the relation types to try.", rich_help_panel=_PANEL)
-]
-Paraphrases = Annotated[
-    Path | None,
-    typer.Option(
-        "--paraphrases",
-        exists=True,
-        dir_okay=False,
-        help='Other names to try: JSON, {"place of birth": ["birthplace"]}, or lines of a name and its paraphrases, '
-        "separated by tabs. Case, underscores and an article are tried in any case.",
-        rich_help_panel=_PANEL,
-    ),
-]
 
 
 def check_report(given: EvaluateOptions) -> None:
@@ -99,15 +49,17 @@ def check_report(given: EvaluateOptions) -> None:
         raise ValueError(f"--compare names {str(twice)!r}, which is there already. Name each checkpoint once.")
     if given.report.is_dir():
         check_not_an_input(given.report, [*names, *given.files, given.paraphrases], "--report")
-    from glirel_transformers.evaluation.report.writing import check_folder
-
-    check_folder(given.report)
+    check_report_folder(given.report)
 
 
 def run_report(
     given: EvaluateOptions, protocol: Protocol, model: Reader, documents: Sequence[Document]
-) -> EvaluationResult:
-    """Evaluates with a report; prints the comparison, and where the report is."""
+) -> list[EvaluationResult]:
+    """Evaluates with a report; prints the comparison, and where the report is.
+
+    Returns:
+        What was found: the model first, then those that it is compared with.
+    """
     from glirel_transformers.evaluation.report import ReportSettings, evaluate_with_report, read_paraphrases
 
     settings: ReportSettings = ReportSettings(
@@ -130,7 +82,7 @@ def run_report(
     if found.report.checkpoints:
         show_comparison(found.report)
     errors.print(f"Report: {plain(str(given.report / 'report.html'))}")
-    return found.result
+    return [found.result, *found.others]
 
 
 def _others(given: EvaluateOptions) -> Mapping[str, Callable[[], Reader]]:
@@ -160,6 +112,3 @@ def show_comparison(report: WrittenReport) -> None:
                 figure = found.figure.replace("_f1", " F1")
                 table.add_row(plain(one.name), figure, f"{found.difference:+.3f}", interval, f"{corrected:.4f}")
     console.print(table)
-
-
-__all__ = ["Compare", "Orders", "Paraphrases", "Probe", "Report", "Resamples", "check_report", "run_report"]

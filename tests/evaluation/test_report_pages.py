@@ -16,7 +16,6 @@ from glirel_transformers.evaluation.report import (
     Checkpoint,
     Speed,
     calibration,
-    check_folder,
     compare_scores,
     document_counts,
     flatten,
@@ -26,6 +25,7 @@ from glirel_transformers.evaluation.report import (
 )
 from glirel_transformers.evaluation.report.content import mark
 from glirel_transformers.evaluation.report.markdown import escape
+from glirel_transformers.report_folder import check_report_folder
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -179,16 +179,16 @@ def test_markdown_has_its_pictures_and_escapes_names(folder):
 
 
 def test_a_report_replaces_the_one_before_and_nothing_else(folder, tmp_path):
-    assert check_folder(folder) == folder
-    assert check_folder(tmp_path / "z" / "new").is_dir()
+    assert check_report_folder(folder) == folder
+    assert check_report_folder(tmp_path / "z" / "new").is_dir()
     (tmp_path / "z" / "new" / "scores.sqlite").unlink()
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match=r"has files that are not a report's, such as 'notes.txt'"):
-        check_folder(tmp_path)
+        check_report_folder(tmp_path)
     with pytest.raises(OSError, match="is a file"):
-        check_folder(tmp_path / "notes.txt")
+        check_report_folder(tmp_path / "notes.txt")
     with pytest.raises(OSError, match="cannot be made"):
-        check_folder(tmp_path / "notes.txt" / "deeper")
+        check_report_folder(tmp_path / "notes.txt" / "deeper")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from .running import Reported, ReportSettings, evaluate_with_report, renamed
 from .sensitivity import DirectionRow, Shift, compare_scores, direction, try_orders, try_wordings
 from .store import ScoreStore, Speed
 from .wording import Wordings, make_wordings, read_paraphrases
-from .writing import check_folder, write_report
+from .writing import write_report
 
 __all__ = [
     "ERROR_KINDS",
@@ -31,7 +31,6 @@ __all__ = [
     "Wordings",
     "average_precision",
     "calibration",
-    "check_folder",
     "compare_scores",
     "confusion",
     "decide",

@@ -188,9 +188,9 @@ class _Text:
         for head, name, tail in sorted(gold.triples, key=repr):
             column = columns.get(name)
             if column is not None and (head, tail) not in ends:
-                sides = [self._gold_side(key, key in keys) for key in (head, tail)]
-                kind: ErrorKind = "not_scored" if all(side.found for side in sides) else "entity_missed"
-                yield Decision(kind, self.number, *sides, column, None, None, None, (column,))
+                first, second = (self._gold_side(key, key in keys) for key in (head, tail))
+                kind: ErrorKind = "not_scored" if first.found and second.found else "entity_missed"
+                yield Decision(kind, self.number, first, second, column, None, None, None, (column,))
 
     def _gold_side(self, key: Key, found: bool) -> Side:
         (start, end), label = key

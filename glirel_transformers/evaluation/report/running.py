@@ -16,6 +16,7 @@ from glirel_transformers.evaluation.protocols import Protocol
 from glirel_transformers.evaluation.results import EvaluationResult
 from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.files import StrPath
+from glirel_transformers.report_folder import SCORES, check_report_folder
 
 from .bootstrap import FIGURES, document_counts, figures_of, holm, paired_bootstrap
 from .content import Checkpoint, Report, make_report
@@ -24,7 +25,7 @@ from .keeping import KeepingExtractor
 from .sensitivity import Shift, try_orders, try_wordings
 from .store import ScoreStore, Speed
 from .wording import make_wordings
-from .writing import SCORES, check_folder, write_report
+from .writing import write_report
 
 Say = Callable[[str], object]
 
@@ -106,7 +107,7 @@ def evaluate_with_report(
         OSError, ValueError: when the folder, the documents or the settings do not fit.
     """
     used = settings or ReportSettings()
-    folder = check_folder(folder)
+    folder = check_report_folder(folder)
     with closing(ScoreStore(folder / SCORES)) as store:
         reader = _keeping(model, store, "score")
         result = protocol.run(reader, documents)

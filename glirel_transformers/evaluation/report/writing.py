@@ -7,46 +7,12 @@ import os
 from pathlib import Path
 
 from glirel_transformers.evaluation.results import EvaluationResult
-from glirel_transformers.extras import require_extra
 from glirel_transformers.files import replace_atomically
 from glirel_transformers.formats.lines import to_json
+from glirel_transformers.report_folder import check_report_folder
 
 from .content import Report, example, to_json_values
 from .decisions import decide
-
-SCORES = "scores.sqlite"
-PACKAGES = ("jinja2", "matplotlib")
-"""What reports need, of the extra `benchmark`."""
-_OWN = {SCORES, "report.json"}
-
-
-def check_folder(folder: str | os.PathLike[str], option: str = "--report") -> Path:
-    """Makes the folder of a report, before anything is computed.
-
-    Args:
-        folder: a new one, an empty one, or one that has a report, which is replaced.
-        option: what errors call it.
-
-    Raises:
-        ImportError: when a package is missing that reports need.
-        OSError: when it cannot be made.
-        ValueError: when it has other files.
-    """
-    require_extra("benchmark", *PACKAGES)
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise OSError(f"{option} {str(folder)!r} is a file. A report is a folder: name a new one.")
-    there = {file.name for file in folder.iterdir()} if folder.exists() else set()
-    if there and not there & _OWN:
-        raise ValueError(
-            f"{option} {str(folder)!r} has files that are not a report's, such as {min(there)!r}. Name a new folder."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SCORES).touch()
-    except OSError as error:
-        raise OSError(f"{option} {str(folder)!r} cannot be made: {error.strerror or error}.") from error
-    return folder
 
 
 def write_report(report: Report, folder: str | os.PathLike[str], result: EvaluationResult | None = None) -> list[Path]:
@@ -64,7 +30,7 @@ def write_report(report: Report, folder: str | os.PathLike[str], result: Evaluat
     from .markdown import to_markdown
     from .plots import draw_all, save_pictures, to_svg
 
-    folder = check_folder(folder)
+    folder = check_report_folder(folder)
     figures = draw_all(report)
     save_pictures(figures, folder / "plots")
     svgs = {name: to_svg(name, figure) for name, figure in figures.items() if name != "confusion"}  # a table there
