@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from glirel_transformers.checkpoints import check_checkpoint, is_export, model_name
 from glirel_transformers.files import check_not_an_input
 from glirel_transformers.report_folder import check_report_folder
 
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     from glirel_transformers.evaluation import EvaluationResult
     from glirel_transformers.evaluation.extraction import Reader
     from glirel_transformers.evaluation.protocols import Protocol
-    from glirel_transformers.evaluation.report import Report as WrittenReport
-    from glirel_transformers.evaluation.report import ReportSettings
+    from glirel_transformers.evaluation.report import Report
 
     from .evaluate_options import EvaluateOptions
 
@@ -47,6 +48,9 @@ def check_report(given: EvaluateOptions) -> None:
     names = [given.checkpoint, *(given.compare or ())]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"--compare names {str(twice)!r}, which is there already. Name each checkpoint once.")
+    for name in given.compare or ():
+        if not name.startswith(BASELINE) and Path(model_name(name)).is_dir() and not is_export(name):
+            check_checkpoint(name)
     if given.report.is_dir():
         check_not_an_input(given.report, [*names, *given.files, given.paraphrases], "--report")
     check_report_folder(given.report)
@@ -54,15 +58,15 @@ def check_report(given: EvaluateOptions) -> None:
 
 def run_report(
     given: EvaluateOptions, protocol: Protocol, model: Reader, documents: Sequence[Document]
-) -> list[EvaluationResult]:
-    """Evaluates with a report; prints the comparison, and where the report is.
+) -> tuple[list[EvaluationResult], Report]:
+    """Evaluates, and writes the report.
 
     Returns:
-        What was found: the model first, then those that it is compared with.
+        What was found, the model first, then those that it is compared with; and the report.
     """
     from glirel_transformers.evaluation.report import ReportSettings, evaluate_with_report, read_paraphrases
 
-    settings: ReportSettings = ReportSettings(
+    settings = ReportSettings(
         paraphrases=None if given.paraphrases is None else read_paraphrases(given.paraphrases),
         num_orders=given.orders,
         num_probed=given.probe,
@@ -79,10 +83,7 @@ def run_report(
         about={name: value for name, value in asdict(given).items() if value is not None},
         say=lambda text: errors.print(f"[yellow]note:[/yellow] {plain(text)}"),
     )
-    if found.report.checkpoints:
-        show_comparison(found.report)
-    errors.print(f"Report: {plain(str(given.report / 'report.html'))}")
-    return [found.result, *found.others]
+    return [found.result, *found.others], found.report
 
 
 def _others(given: EvaluateOptions) -> Mapping[str, Callable[[], Reader]]:
@@ -90,10 +91,19 @@ def _others(given: EvaluateOptions) -> Mapping[str, Callable[[], Reader]]:
     return {name: partial(load_reader, replace(given, checkpoint=name)) for name in dict.fromkeys(names)}
 
 
-def show_comparison(report: WrittenReport) -> None:
+def show_written(given: EvaluateOptions, report: Report) -> None:
+    """Prints how checkpoints compare, and where the report is."""
+    assert given.report is not None  # the caller asks
+    if report.checkpoints:
+        _show_comparison(report)
+    errors.print(f"Report: {plain(str(given.report / 'report.html'))}")
+
+
+def _show_comparison(report: Report) -> None:
     """Prints the checkpoints next to each other, and how far each is from the first."""
     title = f"Checkpoints on {counted(report.num_documents, 'document')}, {report.given}"
-    table = Table("checkpoint", title=title, title_justify="left", title_style="")
+    table = Table(title=title, title_justify="left", title_style="")
+    table.add_column("checkpoint", overflow="fold")
     for name in ("micro P", "micro R", "micro F1", "macro F1", "AP", "ECE"):
         table.add_column(name, justify="right")
     for one in report.checkpoints:
@@ -102,7 +112,9 @@ def show_comparison(report: WrittenReport) -> None:
         table.add_row(plain(one.name), *("–" if value is None else f"{value:.3f}" for value in values))
     console.print(table)
     title = f"Differences from the first, {report.resamples:,} resamples; p corrected for the number of checkpoints"
-    table = Table("checkpoint", "figure", title=title, title_justify="left", title_style="")
+    table = Table(title=title, title_justify="left", title_style="")
+    table.add_column("checkpoint", overflow="fold")
+    table.add_column("figure")
     for name in ("difference", "95 %", "p"):
         table.add_column(name, justify="right")
     for one in report.checkpoints[1:]:

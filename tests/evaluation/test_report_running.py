@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import subprocess
-import sys
-import time
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from tiny import TEXTS
 
 from glirel_transformers import RelationExtractor
-from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.data import Document, Mention, Relation
 from glirel_transformers.evaluation import Classification, EndToEnd, Extraction
 from glirel_transformers.evaluation.baselines import make_baseline
 from glirel_transformers.evaluation.report import ReportSettings, decide, evaluate_with_report
@@ -203,45 +197,3 @@ def test_settings_out_of_range():
         ReportSettings(resamples=0)
     with pytest.raises(ValueError, match="`num_probed` must be at least 0: got -1"):
         ReportSettings(num_probed=-1)
-
-
-def count_kept(path):
-    if not path.exists():
-        return 0
-    try:
-        with closing(sqlite3.connect(path)) as file:
-            return file.execute("SELECT COUNT(*) FROM scores").fetchone()[0]
-    except sqlite3.OperationalError:  # before the table is there
-        return 0
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_in_the_same_figures(model_folder, tmp_path):
-    write_documents(tmp_path / "data.jsonl", make_documents(600))
-
-    def command(folder):
-        options = ["--report", str(folder), "--probe", "20", "--batch-size", "2", "--device", "cpu"]
-        line = ["evaluate", str(model_folder), str(tmp_path / "data.jsonl"), *options]
-        return [sys.executable, "-m", "glirel_transformers.cli", *line]
-
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    limit = time.monotonic() + 120
-    while count_kept(killed / "scores.sqlite") < 60:
-        assert process.poll() is None, process.stdout.read().decode()
-        assert time.monotonic() < limit
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert 60 <= count_kept(killed / "scores.sqlite") < 600
-    assert not (killed / "report.json").exists()
-    again = subprocess.run(command(killed), capture_output=True, text=True, check=True)
-    assert "texts were scored by an earlier run" in " ".join(again.stderr.split())
-    subprocess.run(command(whole), capture_output=True, check=True)
-    values = [json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in (killed, whole)]
-    for one in values:
-        assert one.pop("speeds")[0]["num_texts"] == 600
-        one["settings"].pop("report")
-    assert values[0] == values[1]
-    errors = [(folder / "errors.jsonl").read_bytes() for folder in (killed, whole)]
-    assert errors[0] == errors[1]
