@@ -101,7 +101,8 @@ def show_written(given: EvaluateOptions, report: Report) -> None:
 
 def _show_comparison(report: Report) -> None:
     """Prints the checkpoints next to each other, and how far each is from the first."""
-    title = f"Checkpoints on {counted(report.num_documents, 'document')}, {report.given}"
+    where = "all runs together" if report.run else f"on {counted(report.num_documents, 'document')}"
+    title = f"Checkpoints {where}, {report.given}"
     table = Table(title=title, title_justify="left", title_style="")
     table.add_column("checkpoint", overflow="fold")
     for name in ("micro P", "micro R", "micro F1", "macro F1", "AP", "ECE"):

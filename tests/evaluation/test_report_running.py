@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from interpreters import ROOT
 from tiny import TEXTS
 
 from glirel_transformers import RelationExtractor
@@ -197,3 +199,13 @@ def test_settings_out_of_range():
         ReportSettings(resamples=0)
     with pytest.raises(ValueError, match="`num_probed` must be at least 0: got -1"):
         ReportSettings(num_probed=-1)
+
+
+@pytest.mark.slow
+def test_the_block_in_the_documentation_runs(tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
+    exec(block, {})
+    assert (tmp_path / "reports" / "one" / "report.html").is_file()

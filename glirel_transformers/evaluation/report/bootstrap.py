@@ -71,8 +71,8 @@ def figures_of(counts: np.ndarray) -> np.ndarray:
 def paired_bootstrap(first: np.ndarray, second: np.ndarray, resamples: int = 1000, seed: int = 0) -> list[Difference]:
     """Draws documents with replacement, the same for both, and compares their figures.
 
-    p is twice the share of draws in which the difference is 0 or of the other sign, with 1 added to both counts, so that
-    it is never below 2 / (resamples + 1). It agrees with the interval: p is below 0.05 where that excludes 0.
+    p is twice the share of draws in which the difference is 0 or of the other sign, with 1 added to both counts, so
+    that it is never below 2 / (resamples + 1). It agrees with the interval: p is below 0.05 where that excludes 0.
 
     Args:
         first, second: [`document_counts`] of both, of the same documents.

@@ -159,6 +159,14 @@ class Report:
         """Which entities were given, in words."""
         return _GIVEN[self.entities]
 
+    @property
+    def more_figures(self) -> dict[str, float]:
+        """Figures of the protocol besides the averages, of its only run."""
+        if self.run or not self.summary:
+            return {}
+        (figures,) = self.summary.values()
+        return {name: one.mean for name, one in figures.items() if name not in self.averages}
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
         plain: dict[str, Any] = to_json_values(self)

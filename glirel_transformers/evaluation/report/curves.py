@@ -46,26 +46,29 @@ class FlatCells(NamedTuple):
 
 
 def flatten(result: EvaluationResult) -> FlatCells:
-    """The cells of a result, without those whose truth is unknown."""
+    """The cells of a result, of all its runs, without those whose truth is unknown."""
     num_types = len(result.relation_types)
     unscored, predicted, right = (np.zeros(num_types, dtype=np.int64) for _ in range(3))
     empty = tuple(np.zeros(0, dtype=kind) for kind in (np.float32, np.bool_, np.int16, np.bool_))
     parts = [empty]
-    for one in result.documents:
-        known = one.labels != IGNORED_LABEL
-        scored = known & ~np.isnan(one.probabilities)
-        chosen = result.predicted(one) & known
-        unscored += ((one.labels == 1) & ~scored).sum(0)
-        np.add.at(unscored, list(one.missed), 1)
-        predicted += chosen.sum(0)
-        right += (chosen & (one.labels == 1)).sum(0)
-        best = np.zeros(scored.shape, dtype=np.bool_)
-        if best.size:
-            best[np.arange(len(best)), np.where(scored, one.probabilities, -1).argmax(1)] = True
-        columns = np.broadcast_to(
-            np.arange(num_types, dtype=np.int32 if num_types >= 2**15 else np.int16), scored.shape
-        )
-        parts.append((one.probabilities[scored], one.labels[scored] == 1, columns[scored], best[scored]))
+    place_of = {name: place for place, name in enumerate(result.relation_types)}
+    kind = np.int16 if num_types < 2**15 else np.int32
+    for run in result.walk():
+        places = np.array([place_of[name] for name in run.relation_types], dtype=kind)
+        for one in run.documents:
+            known = one.labels != IGNORED_LABEL
+            is_gold = one.labels == 1
+            scored = known & ~np.isnan(one.probabilities)
+            chosen = run.predicted(one) & known
+            unscored[places] += (is_gold & ~scored).sum(0)
+            np.add.at(unscored, places[list(one.missed)], 1)
+            predicted[places] += chosen.sum(0)
+            right[places] += (chosen & is_gold).sum(0)
+            best = np.zeros(scored.shape, dtype=np.bool_)
+            if best.size:
+                best[np.arange(len(best)), np.where(scored, one.probabilities, -1).argmax(1)] = True
+            columns = np.broadcast_to(places, scored.shape)
+            parts.append((one.probabilities[scored], is_gold[scored], columns[scored], best[scored]))
     cells = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.argsort(-cells[0])
     probability, is_gold, relation, is_best = (column[order] for column in cells)

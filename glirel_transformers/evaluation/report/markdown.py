@@ -70,6 +70,9 @@ def _head(report: Report) -> list[str]:
         ]
         lines += table(("row", "figure", "mean", "deviation", "runs"), summary, 2)
         lines += ["", f"All that follows is of the run {escape(report.run)}.", ""]
+    if report.more_figures:
+        more = [(escape(name.replace("_", " ")), number(value)) for name, value in report.more_figures.items()]
+        lines += [*table((f"figure of the protocol, {report.given}", "value"), more), ""]
     values = report.averages
     rows = [
         (average, *(number(values[f"{average}_{name}"]) for name in ("precision", "recall", "f1")))

@@ -246,7 +246,7 @@ def _compare(
 
 
 def _checkpoint(result: EvaluationResult, speeds: list[Speed]) -> Checkpoint:
-    cells = flatten(next(result.walk()))
+    cells = flatten(result)
     return Checkpoint(
         result.model,
         result.threshold,
