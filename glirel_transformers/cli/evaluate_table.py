@@ -18,20 +18,18 @@ GIVEN = {
     "found": "entities found by the model",
     "prompted": "entities found by the model, prompted with the types of each text's own",
 }
-_SHOWN = {
-    "classification": ("macro_precision", "macro_recall", "macro_f1", "accuracy", "zsbert_f1"),
-    "extraction": ("micro_precision", "micro_recall", "micro_f1", "macro_precision", "macro_recall", "macro_f1"),
-    "document": ("precision", "recall", "f1", "ign_f1", "macro_f1"),
-    "end-to-end": (
-        "triples_strict_micro_f1",
-        "triples_strict_macro_f1",
-        "triples_boundaries_micro_f1",
-        "entities_strict_micro_f1",
-    ),
-}
 _NAMES = {
-    "zsbert_f1": "F1 of ZS-BERT's script",
+    "macro_precision": "macro P",
+    "macro_recall": "macro R",
+    "macro_f1": "macro F1",
+    "micro_precision": "micro P",
+    "micro_recall": "micro R",
+    "micro_f1": "micro F1",
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
     "ign_f1": "Ign F1",
+    "zsbert_f1": "ZS-BERT's F1",
     "triples_strict_micro_f1": "strict micro F1",
     "triples_strict_macro_f1": "strict macro F1",
     "triples_boundaries_micro_f1": "boundaries micro F1",
@@ -63,35 +61,40 @@ def best_fit(result: EvaluationResult) -> Any:  # noqa: ANN401  # a Fit, whose m
 
 def protocol_table(results: Sequence[EvaluationResult]) -> Table:
     """Models under each other, with the rows of each: mean ± deviation of the runs."""
+    from glirel_transformers.evaluation.results import HEADLINES
+
     first = results[0]
     kind = first.runs[0].protocol if first.runs else first.protocol
-    names = [name for name in _SHOWN[kind] if any(name in run.figures for one in results for run in one.walk())]
+    names = [name for name in HEADLINES[kind] if any(name in run.figures for one in results for run in one.walk())]
     measured = "" if kind == first.protocol else f", measured by {kind}"
     table = Table(
         "model",
-        "entities",
-        title=f"Protocol {first.protocol}{measured}, {GIVEN[first.entities]}",
+        title=f"Protocol {first.protocol}{measured}; {GIVEN[first.entities]}",
         title_justify="left",
         title_style="",
     )
+    table.columns[0].overflow = "fold"
     has_rows = any(run.row for one in results for run in one.walk()) or any(one.beside for one in results)
+    has_runs = any(len(one.runs) > len(one.summary()) for one in results)
     has_best = any(best_fit(one) is not None for one in results)
-    if has_rows:
-        table.add_column(first.row_heading)
-    for name in names:
-        table.add_column(_NAMES.get(name, name.replace("_", " ").replace("f1", "F1")), justify="right")
-    if has_best:
-        table.add_column("best micro F1 on these data", justify="right")
+    for heading in (*([first.row_heading] if has_rows else ()), *(["runs"] if has_runs else ())):
+        table.add_column(heading, no_wrap=True)
+    for name in [_NAMES.get(name, name) for name in names] + (["best F1"] if has_best else []):
+        table.add_column(name, justify="right")
     for result in results:
-        rows = {row or ("all pairs" if result.beside else ""): values for row, values in result.summary().items()}
-        for row, values in rows.items():
+        fit = best_fit(result)
+        best = ["" if fit is None else f"{fit.f1:.3f}"] if has_best else []
+        shown = result.model
+        for row, values in result.summary().items():
             cells = [_written(values.get(name)) for name in names]
-            fit = best_fit(result)
-            best = ["" if fit is None else f"{fit.f1:.3f} (at {fit.threshold:.3f})"] if has_best else []
-            table.add_row(plain(result.model), result.entities, *([row] if has_rows else []), *cells, *best)
+            label = [row or ("all pairs" if result.beside else "")] if has_rows else []
+            runs = [str(max(spread.runs for spread in values.values()))] if has_runs else []
+            table.add_row(plain(shown), *label, *runs, *cells, *best)
+            shown = ""
         for row, beside in result.beside.items():
             cells = [f"{beside[name]:.3f}" if name in beside else "" for name in names]
-            table.add_row(plain(result.model), result.entities, row, *cells, *([""] if has_best else []))
+            table.add_row("", row, *([""] if has_runs else []), *cells)
+        table.add_section()
     return table
 
 

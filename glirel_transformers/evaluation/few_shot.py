@@ -19,7 +19,7 @@ from glirel_transformers.files import read_json_object, replace_atomically
 
 from .extraction import Reader
 from .protocols import Protocol, name_of
-from .results import EvaluationResult, Spread
+from .results import HEADLINES, EvaluationResult, Spread
 
 Shots = int | Literal["all"]
 RESULT = "result.json"
@@ -128,7 +128,7 @@ class FewShot(Protocol):
         row, name = str(number), f"{number}-{seed}"
         file = None if self.folder is None else self.folder / name / RESULT
         if file is not None and file.is_file():
-            return _read_result(file, self.name, name_of(model))
+            return _read_result(file, name_of(model))
         started = time.monotonic()
         chosen = self.sample(number, seed)
         found = self.measure.run(self.train(chosen, seed, name) if chosen else model, documents)
@@ -159,11 +159,11 @@ class FewShot(Protocol):
         return found
 
 
-def _read_result(file: Path, protocol: str, model: str) -> EvaluationResult:
+def _read_result(file: Path, model: str) -> EvaluationResult:
     """A run that was done before; its cells were not kept."""
     about: dict[str, Any] = read_json_object(file)
     return EvaluationResult(
-        about.get("measured_by", protocol),
+        about["measured_by"],
         about["entities"],
         model,
         about["relation_types"],
@@ -181,6 +181,7 @@ def write_table(folder: Path, runs: Sequence[EvaluationResult], heading: str) ->
     for run in runs:
         rows.setdefault(run.row, []).append(run)
     names = list(runs[0].figures)
+    headline = HEADLINES.get(runs[0].protocol, names)
     table = [
         {
             "row": row,
@@ -194,7 +195,7 @@ def write_table(folder: Path, runs: Sequence[EvaluationResult], heading: str) ->
     each = [read_json_object(folder / f"{run.row}-{run.run.removeprefix('seed ')}" / RESULT) for run in runs]
     with replace_atomically(folder / "results.json") as text:
         text.write(json.dumps({"table": table, "runs": each}, indent=2, ensure_ascii=False) + "\n")
-    shown = [name for name in table[0] if name not in ("row", "runs")]
+    shown = [*(name for name in headline if name in names), *(["threshold"] if "threshold" in table[0] else [])]
     lines = [
         f"Entities {runs[0].entities}. Mean and deviation of the runs, figures in per cent.",
         "",

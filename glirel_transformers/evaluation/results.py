@@ -24,6 +24,19 @@ GivenEntities = Literal["gold", "found", "prompted"]
 Decision = Literal["threshold", "best"]
 """What is predicted: every cell whose probability is at least the threshold, or the best cell of each pair."""
 
+HEADLINES = {
+    "classification": ("macro_precision", "macro_recall", "macro_f1", "accuracy", "zsbert_f1"),
+    "extraction": ("micro_precision", "micro_recall", "micro_f1", "macro_f1"),
+    "document": ("f1", "ign_f1", "precision", "recall", "macro_f1"),
+    "end-to-end": (
+        "triples_strict_micro_f1",
+        "triples_strict_macro_f1",
+        "triples_boundaries_micro_f1",
+        "entities_strict_micro_f1",
+    ),
+}
+"""The figures of a protocol that tables show."""
+
 
 @dataclass(frozen=True)
 class ScoredDocument:
@@ -172,9 +185,13 @@ class EvaluationResult:
     def _cells_of(self, scored: ScoredDocument, number: int, threshold: float | None) -> tuple[np.ndarray, ...]:
         rows, columns = np.nonzero(scored.labels != IGNORED_LABEL)
         ends = scored.pair_index[rows].reshape(-1, 2)
-        row_of = {pair: row for row, pair in enumerate(map(tuple, scored.pair_index.tolist()))}
-        reverse_row = np.array([row_of.get((tail, head), -1) for head, tail in row_of], dtype=np.int64)[rows]
-        reverse = np.where(reverse_row < 0, IGNORED_LABEL, scored.labels[reverse_row, columns])
+        pairs = list(map(tuple, scored.pair_index.tolist()))
+        labels_of: dict[tuple[int, ...], np.ndarray] = {}
+        for pair, labels in zip(pairs, scored.labels, strict=True):  # where the best decides, a pair may have several
+            labels_of[pair] = np.maximum(labels_of.get(pair, labels), labels)
+        unknown = np.full(scored.labels.shape[1:], IGNORED_LABEL, dtype=np.int8)
+        reversed_labels = np.array([labels_of.get(pair[::-1], unknown) for pair in pairs], dtype=np.int8)
+        reverse = reversed_labels.reshape(scored.labels.shape)[rows, columns]
         return (
             np.full(len(rows), number),
             ends[:, 0],
@@ -182,7 +199,7 @@ class EvaluationResult:
             columns,
             scored.probabilities[rows, columns],
             scored.labels[rows, columns],
-            reverse.astype(np.int8),
+            reverse,
             self.predicted(scored, threshold)[rows, columns],
         )
 

@@ -236,25 +236,26 @@ def _published(placed: list[_Placed], splits: Sequence[ZeroShotSplit], notes: li
     for pair, _ in placed:
         for relation in pair.document.relations:
             names[relation.relation_id or relation.relation_type] = relation.relation_type
-    trials = []
+    trials, left_out = [], []
     for split in splits:
         row = f"m = {len(split.relation_ids)}"
         missing = [name for name in split.relation_ids if name not in names]
         if missing:
-            few = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-            notes.append(
-                f"The split {split.name!r} with {row} is left out: {len(missing)} of its relation types are not in "
-                f"the data ({few})."
-            )
+            left_out.append(f"{split.name!r} with {row} ({len(missing)}, such as {missing[0]})")
             continue
         types = [names[name] for name in split.relation_ids]
         chosen = [one for one in placed if one.pair.relation_type in types]
         trials.append(_Trial(row, f"split {split.name}", chosen, [types] * len(chosen)))
+    if left_out:
+        few = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
+        notes.append(
+            f"{len(left_out)} of the {len(splits)} splits are left out, as relation types of theirs are not in the "
+            f"data: {few}."
+        )
     if not trials:
         raise ValueError(
-            f"None of the {len(splits)} splits can be tested: the data lack relation types of each. {notes[-1]} Types "
-            "are compared by `relation_id` where documents have it, else by their names. Give the files that the "
-            "splits were made for."
+            f"None of the {len(splits)} splits can be tested. {notes[-1]} Types are compared by `relation_id` where "
+            "documents have it, else by their names. Give the files that the splits were made for."
         )
     return trials
 

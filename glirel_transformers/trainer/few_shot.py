@@ -53,8 +53,9 @@ class FewShotTraining:
             threshold that it started with.
         relation_types: names that instances are asked for, besides their own.
         folder: of all runs. A run that was stopped goes on.
-        arguments: fields of [`GLiRELTrainingArguments`], in place of `DEFAULTS`. `max_steps` is a bound: by default as
-            many updates are taken as GLiDRE's code takes, see [`updates`].
+        arguments: fields of [`GLiRELTrainingArguments`], in place of `DEFAULTS`. `max_steps` is a bound of what
+            GLiDRE's code takes for so many documents, see [`updates`].
+        takes_all_steps: whether it is the number of updates instead.
         by_entity: whether pairs are of entities with all their mentions.
         max_relation_types: that an instance is asked for; by default 25 where they stand next to the text, else all.
         keep_models: keeps the model of every run in `RUN/model`.
@@ -68,6 +69,7 @@ class FewShotTraining:
     by_entity: bool = False
     max_relation_types: int | None = None
     keep_models: bool = False
+    takes_all_steps: bool = False
 
     def __call__(self, documents: Sequence[Document], seed: int, name: str) -> RelationExtractor:
         """The model that was trained on documents; `name` is that of its folder."""
@@ -110,7 +112,8 @@ class FewShotTraining:
     def _training_arguments(self, folder: Path, seed: int, number: int) -> GLiRELTrainingArguments:
         given: dict[str, Any] = {"bf16": torch.accelerator.is_available(), **DEFAULTS, **self.arguments}
         steps = updates(number, given["per_device_train_batch_size"], given["gradient_accumulation_steps"])
-        given["max_steps"] = min(steps, given.get("max_steps") or steps)
+        bound = given.get("max_steps") or steps
+        given["max_steps"] = bound if self.takes_all_steps else min(steps, bound)
         given["eval_steps"] = min(given["eval_steps"], given["max_steps"])
         measured = {
             "eval_strategy": "steps",
