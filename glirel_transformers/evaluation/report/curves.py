@@ -258,7 +258,8 @@ def thresholds(cells: FlatCells) -> Thresholds:
 def _f1_at(cells: FlatCells, at: np.ndarray) -> tuple[list[float], list[float]]:
     """Micro and macro F1 at each threshold."""
     num_types = len(cells.num_unscored)
-    place = np.searchsorted(at, cells.probability.astype(np.float64), side="right")  # how many it reaches
+    # How many it reaches, in single precision, as decisions are made.
+    place = np.searchsorted(at.astype(np.float32), cells.probability, side="right")
     counts = np.zeros((len(at), num_types, 3))
     for column, kept in ((0, cells.is_gold), (1, slice(None))):
         both = place[kept] * num_types + cells.relation[kept]
