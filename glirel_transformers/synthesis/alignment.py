@@ -70,7 +70,9 @@ _FOLDS: dict[str, Callable[[str], str]] = {"spaces": _spaces, "characters": _cha
 
 
 def _fold(text: str, rule: str) -> _Folded:
-    change, characters, places = _FOLDS[rule], [], []
+    change = _FOLDS[rule]
+    characters: list[str] = []
+    places: list[int] = []
     for place, original in enumerate(text):
         for character in change(original):
             if character == " " and (not characters or characters[-1] == " "):
@@ -108,7 +110,7 @@ class Aligner:
         for rule in RULES:
             spans = list(self._occurrences(surface, rule))
             is_in_text |= bool(spans)
-            whole = [span for span in spans if self._is_whole(span)]
+            whole = [span for span in spans if self.is_whole(span)]
             if within is not None:
                 whole = [span for span in whole if within[0] <= span[0] and span[1] <= within[1]]
             if whole:
@@ -119,7 +121,8 @@ class Aligner:
         """The half-open word span of an occurrence."""
         return self._starts[span[0]], self._ends[span[1]]
 
-    def _is_whole(self, span: Span) -> bool:
+    def is_whole(self, span: Span) -> bool:
+        """Whether a span begins and ends where words do."""
         return span[0] in self._starts and span[1] in self._ends
 
     def _occurrences(self, surface: str, rule: str) -> Iterator[Span]:

@@ -139,7 +139,7 @@ def given_entities(passage: Passage) -> list[PlacedEntity]:
     """The entities of a text that has them; their numbers are those of the prompt."""
     if passage.document is None:
         return []
-    text, mentions = passage.document.to_text()
+    _, mentions = passage.document.to_text()
     placed = []
     for number, entity in enumerate(passage.document.entities):
         spans = tuple((mentions[position]["start"], mentions[position]["end"]) for position in entity)

@@ -107,20 +107,21 @@ def parse_answer(text: str, gives: Sequence[str]) -> Answer:
     return Answer(entities, relations)
 
 
-def _find_object(text: str, gives: Sequence[str]) -> Mapping[str, object]:
+def _find_object(given: str, gives: Sequence[str]) -> Mapping[str, object]:
     """The first JSON object with the fields that were asked for."""
-    found: list[str] = []
-    for value in _values(_without_thoughts(text)):
-        if isinstance(value, Mapping):
-            if all(name in value for name in gives):
-                return value
-            found.append(shortened(sorted(map(str, value))))
+    text = _without_thoughts(given)
+    for value in _values(text):
+        if isinstance(value, Mapping) and all(name in value for name in gives):
+            return value
     wanted = " and ".join(f'"{name}"' for name in gives)
-    if found:
-        raise AnswerError("other fields", f"It must be a JSON object with {wanted}: got one with {found[0]}.")
-    if not text.strip():
+    if not given.strip():
         raise AnswerError("empty", f"It is empty; a JSON object with {wanted} was asked for.")
-    raise AnswerError("not JSON", f"It holds no JSON object with {wanted} that can be read.")
+    try:
+        first, _ = _DECODER.raw_decode(text, max(0, text.find("{")))
+    except (ValueError, RecursionError) as error:
+        why = f" ({error.msg} at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise AnswerError("not JSON", f"It holds no JSON object with {wanted} that can be read{why}.") from None
+    raise AnswerError("other fields", f"It must be a JSON object with {wanted}: got {shortened(first)}.")
 
 
 def _without_thoughts(text: str) -> str:
@@ -130,10 +131,9 @@ def _without_thoughts(text: str) -> str:
 
 def _values(text: str) -> Iterator[object]:
     """What can be read as JSON: the whole, what is fenced, and what begins at a brace."""
-    decoder = json.JSONDecoder(strict=False, parse_constant=_refuse)
     for part in (text, *_FENCED.findall(text)):
         try:
-            yield decoder.decode(part.strip())
+            yield _DECODER.decode(part.strip())
         except (ValueError, RecursionError):
             continue
     at = text.find("{")
@@ -141,7 +141,7 @@ def _values(text: str) -> Iterator[object]:
         if at < 0:
             return
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = _DECODER.raw_decode(text, at)
             yield value
         except (ValueError, RecursionError):
             end = at + 1
@@ -150,6 +150,9 @@ def _values(text: str) -> Iterator[object]:
 
 def _refuse(name: str) -> object:
     raise ValueError(f"{name} is not JSON.")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)  # line breaks in strings are read
 
 
 def _entities(given: object) -> Iterator[FoundEntity]:

@@ -89,6 +89,7 @@ class Builder:
     findings: Findings = field(default_factory=Findings)
     _misses_entities: bool = False  # an entity that the text has is not marked, as far as is known
     _misses_relations: bool = False  # two marked entities are related in a way that is left out
+    _unplaced: set[str] = field(default_factory=set)  # ids of entities that the text does not have
 
     def __post_init__(self) -> None:
         self._aligner = Aligner(self.text)
@@ -113,6 +114,7 @@ class Builder:
                 placed[entity.id] = PlacedEntity(entity.id, name, tuple(spans), is_cluster)
             else:
                 self._misses_entities = True
+                self._unplaced.add(entity.id)
         return [placed[entity.id] for entity in found if entity.id in placed]
 
     def _spans_of(self, entity: FoundEntity, taken: set[Span]) -> list[Span]:
@@ -223,11 +225,10 @@ class Builder:
             by_name.setdefault(self._name(entity).casefold(), []).append(entity)
         kept: dict[tuple[int, int, str], Relation] = {}
         for found in relations:
-            sides = [self._side(side, known, by_name) for side in (found.head, found.tail)]
-            head, tail = sides
+            head, tail = (self._side(side, known, by_name) for side in (found.head, found.tail))
             if head is None or tail is None:
                 self.findings.drop("relation: of an entity that is not there", _shown(found))
-                self._misses_relations |= head is not None or tail is not None
+                self._misses_relations |= not self._unplaced & {found.head, found.tail}
                 continue
             relation = self._relation(found, head, tail, positions)
             if relation is None:

@@ -163,7 +163,7 @@ class Endpoint:
                 self._adapt_or_raise(error, dialect)
             except InferenceTimeoutError as error:
                 raise Transient("no answer in time") from error
-            except InferenceTimeoutError.__bases__[0] as error:  # HTTPError of the httpx that huggingface_hub uses
+            except _lost_connection() as error:
                 raise Transient(f"connection lost ({type(error).__name__})") from error
             except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
                 raise Transient("a response that is none of the protocol") from error
@@ -205,6 +205,15 @@ class Endpoint:
         _raise(status, said, error)
 
 
+def _lost_connection() -> type[Exception]:
+    """`HTTPError` of the httpx that huggingface_hub uses, a package whose name differs between its versions."""
+    from huggingface_hub.errors import InferenceTimeoutError
+
+    return next(
+        kind for kind in InferenceTimeoutError.__mro__ if kind.__name__ == "HTTPError" and issubclass(kind, Exception)
+    )
+
+
 def _without(dialect: _Dialect, said: str) -> _Dialect | None:
     """The dialect without what an endpoint complains of, if it names it."""
     said = said.lower()
@@ -236,7 +245,7 @@ def _said(error: HfHubHTTPError) -> str:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """After how many seconds an endpoint asks to be asked again: `retry-after-ms`, or `retry-after` as seconds or date."""
+    """After how many seconds an endpoint asks to be asked again: `retry-after-ms`, or `retry-after` (also a date)."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)
@@ -265,8 +274,7 @@ def _read_output(output: Any, messages: Sequence[Message]) -> Reply:  # noqa: AN
 
 def _admit(base_url: str) -> None:
     """Lets requests to an address pass where HF_HUB_OFFLINE keeps huggingface_hub from the Hub, and to it alone."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import constants, get_session
 
     if not constants.HF_HUB_OFFLINE:
         return

@@ -11,7 +11,7 @@ from .clients import count_roughly
 from .limits import Usage
 from .protocols import Message
 from .store import Journal
-from .texts import Passage, Selection
+from .texts import Passage
 
 _ANSWER_PER_TEXT = 1.5  # tokens of an answer for each of its text: a guess, until a journal has some
 _ANSWER_AT_LEAST = 40
@@ -64,6 +64,3 @@ def estimate(passages: Iterable[Passage], plan: Plan, asker: Asker, journal: Jou
             result.requests += 1
             result.usage += Usage(asked, answer, is_estimated=True)
     return result
-
-
-__all__ = ["Estimate", "Selection", "estimate"]

@@ -145,8 +145,8 @@ class Budget:
             while self.spent + self._reserved + cost > self.limit:
                 if not self._reserved:
                     raise Halt(
-                        f"The budget of {self.limit:g} is reached: {self.spent:.4f} is spent, and the next request may "
-                        f"cost up to {cost:.4f}. Give a larger --budget to go on."
+                        f"The budget of {self.limit:g} is reached: {self.spent:.4f} is spent, and the next request "
+                        f"may cost up to {cost:.4f}. Give a larger --budget to go on."
                     )
                 self._changed.wait()  # a request that is on its way may cost less than was set aside
             self._reserved += cost

@@ -11,7 +11,9 @@ from glirel_transformers.requests_glirel import readable_name
 MOST_WORDS = 8
 _NO_RELATION = re.compile(r"no[ _-]?(relation|relationship|relations)?|none|null|n/?a|unrelated|unknown|nothing")
 _SMALL_WORDS = frozenset(
-    ["a", "an", "the", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "of", "to", "in", "on", "at", "by", "for", "with", "from", "as"]
+    """
+    a an and are as at be been being by for from had has have in is of on the to was were with
+    """.split()  # noqa: SIM905  # the list would take a line a word
 )
 _ENDINGS = ("ings", "ing", "ers", "ies", "ied", "es", "ed", "er", "s", "d", "e")
 
@@ -30,7 +32,7 @@ class Name(NamedTuple):
 
 
 def clean_name(given: str) -> str:
-    """A name in readable words: `place_of_birth`, `IS_LOCATED_IN`, `bornIn` → "place of birth", "is located in", …
+    """A name in readable words: `place_of_birth` → "place of birth", `IS_LOCATED_IN` → "is located in".
 
     White space is one space, quotation marks and punctuation around it go, and so do capitals, but for words that are
     capitals throughout, such as "DNA" in "binds to DNA".
@@ -71,7 +73,7 @@ def name_key(name: str) -> str:
     """What names of one meaning have in common, so that "is a member of", "Members" and "member_of" are one.
 
     It has the words without small ones ("is", "of"), without their commonest endings, in the order of the alphabet. So
-    it also takes "follows" and "followed by" for one name: to keep benchmark names out, too many is better than too few.
+    it also takes "follows" and "followed by" for one: to keep benchmark names out, too many is better than too few.
     """
     words = re.findall(r"\w+", clean_name(name).lower())
     stems = [_stem(word) for word in words if word not in _SMALL_WORDS] or words

@@ -178,7 +178,8 @@ class Journal:
         assert self._file is not None
         if not _HEADER.startswith(header):
             raise ValueError(
-                f"{str(self.path)!r} is not a journal of glirel synthesize, and is left as it is. Name another --journal."
+                f"{str(self.path)!r} is not a journal of glirel synthesize, and is left as it is. Name another "
+                "--journal."
             )
         self.torn = len(header)
         if not self._read_only:

@@ -51,7 +51,6 @@ class Selection:
         min_words: shorter texts are left out.
         max_words: longer texts are left out, as the papers do; they would also cost most.
         exclusion: what must not be annotated.
-        limit: how many texts are annotated at most.
         left_out: how many texts were left out: `too short`, `too long`, `duplicate`, `excluded`.
     """
 
@@ -59,22 +58,17 @@ class Selection:
     min_words: int = 5
     max_words: int = 1500
     exclusion: Exclusion = field(default_factory=Exclusion)
-    limit: int | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
     def choose(self, passages: Iterable[Passage]) -> Iterator[Passage]:
         """The passages that are annotated, each text once."""
         seen: set[bytes] = set()
-        chosen = 0
         for passage in passages:
-            if self.limit is not None and chosen >= self.limit:
-                return
             key = text_key(passage.text)
             if reason := self._reason(passage.text, key in seen):
                 self.left_out[reason] += 1
                 continue
             seen.add(key)
-            chosen += 1
             yield passage
 
     def _reason(self, text: str, is_known: bool) -> str | None:
@@ -171,5 +165,5 @@ def _read_line(line: str, place: str) -> Passage:
             "of their own."
         )
     check_text(text, f"{place}: The text")
-    known = {name: record[name] for name in ("source", "title") if isinstance(record.get(name), str)}
-    return Passage(text, place, known.get("source"), known.get("title"))
+    source, title = (str(record[name]) if record.get(name) else None for name in ("source", "title"))
+    return Passage(text, place, source, title)
