@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from glirel_transformers.files import check_strings
 from glirel_transformers.mentions_glirel import shortened
 
-_THOUGHT_ENDS = re.compile(r".*</think(?:ing)?>", re.DOTALL)
-_THOUGHT_GOES_ON = re.compile(r"<think(?:ing)?>.*", re.DOTALL)
+_THOUGHT_ENDS = re.compile(r"</think(?:ing)?>")
+_THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.DOTALL)
 _MOST_STARTS = 64  # opening braces at which an object is looked for
 
@@ -126,7 +126,7 @@ def _find_object(given: str, gives: Sequence[str]) -> Mapping[str, object]:
 
 def _without_thoughts(text: str) -> str:
     """What comes after the thoughts; some models end one without a mark where it begins, or never come to its end."""
-    return _THOUGHT_GOES_ON.sub("", _THOUGHT_ENDS.sub("", text))
+    return _THOUGHT_BEGINS.split(_THOUGHT_ENDS.split(text)[-1])[0]
 
 
 def _values(text: str) -> Iterator[object]:

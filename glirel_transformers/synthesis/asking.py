@@ -6,7 +6,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Template
 
 from .answers import Answer, AnswerError, parse_answer
@@ -14,7 +14,7 @@ from .clients import Client, Refused, Transient, count_roughly
 from .limits import Budget, Halt, Pace, Stopping, Usage
 from .prompts import AGAIN
 from .protocols import Message, Pass
-from .store import Journal, Reply, request_key
+from .store import CUT_OFF, Journal, Reply, request_key
 
 _PATIENCE = 10  # texts in a row without an answer, after which the endpoint is taken to be gone
 _LONGEST_BACKOFF = 60.0
@@ -145,25 +145,23 @@ class Asker:
             if wrong.reason == "filtered":
                 break
             if wrong.reason == "cut off":
-                conversation, room = list(messages), 2 * self._settings.max_tokens
+                room = 2 * self._settings.max_tokens
             else:
                 told = Template(AGAIN).substitute(error=wrong)
-                conversation = [
-                    *messages,
+                conversation += [
                     {"role": "assistant", "content": reply.text},
                     {"role": "user", "content": told},
                 ]
         raise Unanswered(f"answer: {wrong.reason}", str(wrong), replies)
 
-    def key(self, step: Pass, messages: Sequence[Message], max_tokens: int | None = None) -> str:
-        """The key of a request in the journal."""
+    def key(self, step: Pass, messages: Sequence[Message]) -> str:
+        """The key of a request in the journal. How long the answer may become is not in it: most are shorter."""
         return request_key(
             {
                 "protocol": self._protocol,
                 "pass": step.name,
                 "model": self.model,
                 "messages": list(messages),
-                "max_tokens": max_tokens or self._settings.max_tokens,
                 "shaping": dict(self._settings.shaping),
             }
         )
@@ -175,9 +173,9 @@ class Asker:
         self.stopping.set()
 
     def _reply(self, step: Pass, messages: Sequence[Message], room: int) -> Reply:
-        key = self.key(step, messages, room)
+        key = self.key(step, messages)
         known = self._journal.get(key)
-        if known is not None:
+        if known is not None and known.is_known_for(room):
             with self._lock:
                 self.traffic.replayed += 1
             return known
@@ -200,7 +198,7 @@ class Asker:
             used: Usage | None = None
             try:
                 self._pace.wait(expected + room // 4, self.stopping)
-                reply = client.complete(messages, step.schema, room)
+                reply = replace(client.complete(messages, step.schema, room), max_tokens=room)
                 used = reply.usage
                 self._keep(key, reply, step)
                 self._pace.settle(expected + room // 4, used.prompt + used.completion)
@@ -270,6 +268,6 @@ def _read(reply: Reply, gives: Sequence[str], room: int) -> Answer:
     try:
         return parse_answer(reply.text, gives)
     except AnswerError:
-        if reply.finish_reason == "length":
+        if reply.finish_reason == CUT_OFF:
             raise AnswerError("cut off", f"It is cut off after {room} tokens.") from None
         raise

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
+
+from huggingface_hub import InferenceClient, constants, get_session
+from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, OfflineModeIsEnabled
 
 from .limits import Halt, Usage
 from .prompts import Schema
 from .protocols import Message
 from .store import Reply
-
-if TYPE_CHECKING:
-    from huggingface_hub.errors import HfHubHTTPError
 
 _STOPS = {
     401: "It does not accept the token: check the variable that --token-env names, or log in with hf auth login.",
@@ -100,6 +100,25 @@ class _Dialect:
     has_seed: bool = True
 
 
+def _json_schema(schema: object) -> dict[str, Any]:
+    """A schema as OpenAI's protocol has it."""
+    return {"type": "json_schema", "json_schema": {"name": "annotation", "schema": schema, "strict": True}}
+
+
+class _OpenAIClient(InferenceClient):
+    """A client that sends a schema as it was given.
+
+    Where it knows an address and no provider, huggingface_hub writes it in the form of its own servers,
+    `{"type": "json_object", "value": …}`, which vLLM reads without the schema and OpenAI refuses.
+    """
+
+    def _inner_post(self, request_parameters: Any, *, stream: bool = False) -> Any:  # noqa: ANN401  # as there
+        form = (request_parameters.json or {}).get("response_format")
+        if isinstance(form, Mapping) and "value" in form:
+            request_parameters.json["response_format"] = _json_schema(form["value"])
+        return super()._inner_post(request_parameters, stream=stream)
+
+
 class Endpoint:
     """An endpoint, asked through `huggingface_hub.InferenceClient`. Thread-safe.
 
@@ -131,8 +150,6 @@ class Endpoint:
         extra: Mapping[str, Any] | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        from huggingface_hub import InferenceClient
-
         self.model = model
         self._temperature, self._seed, self._extra = temperature, seed, dict(extra or {})
         self._note = note
@@ -144,12 +161,10 @@ class Endpoint:
             return
         # Else the token of the Hub would be sent to whatever address this is.
         headers: dict[str, Any] = {"authorization": None} if token is None else {}
-        self._client = InferenceClient(base_url=base_url, api_key=token, timeout=timeout, headers=headers)
+        self._client = _OpenAIClient(base_url=base_url, api_key=token, timeout=timeout, headers=headers)
         _admit(base_url)
 
     def complete(self, messages: Sequence[Message], schema: Schema, max_tokens: int) -> Reply:
-        from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, OfflineModeIsEnabled
-
         while True:
             dialect = self._dialect
             try:
@@ -169,19 +184,14 @@ class Endpoint:
                 raise Transient("a response that is none of the protocol") from error
 
     def _body(self, dialect: _Dialect, schema: Schema, max_tokens: int) -> dict[str, Any]:
-        """The fields of a request besides the conversation.
-
-        They are given as they are sent: `response_format=` is rewritten by huggingface_hub where it knows an address
-        and no provider, into a form that vLLM and OpenAI do not know.
-        """
+        """The fields of a request besides the conversation."""
         body: dict[str, Any] = {dialect.length: max_tokens}
         if dialect.has_temperature:
             body["temperature"] = self._temperature
         if dialect.has_seed:
             body["seed"] = self._seed
         if dialect.form == "json_schema":
-            named = {"name": "annotation", "schema": dict(schema), "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": named}
+            body["response_format"] = _json_schema(schema)
         elif dialect.form is not None:
             body["response_format"] = {"type": dialect.form}
         return body | self._extra
@@ -207,8 +217,6 @@ class Endpoint:
 
 def _lost_connection() -> type[Exception]:
     """`HTTPError` of the httpx that huggingface_hub uses, a package whose name differs between its versions."""
-    from huggingface_hub.errors import InferenceTimeoutError
-
     return next(
         kind for kind in InferenceTimeoutError.__mro__ if kind.__name__ == "HTTPError" and issubclass(kind, Exception)
     )
@@ -274,8 +282,6 @@ def _read_output(output: Any, messages: Sequence[Message]) -> Reply:  # noqa: AN
 
 def _admit(base_url: str) -> None:
     """Lets requests to an address pass where HF_HUB_OFFLINE keeps huggingface_hub from the Hub, and to it alone."""
-    from huggingface_hub import constants, get_session
-
     if not constants.HF_HUB_OFFLINE:
         return
     hooks = get_session().event_hooks

@@ -27,7 +27,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-SUFFIX = ".journal.jsonl"
+CUT_OFF = "length"  # why a model stops, if it was stopped
 _HEADER = b'{"journal": "glirel synthesize", "version": 1}\n'
 
 
@@ -39,11 +39,17 @@ class Reply:
         text: what it wrote.
         finish_reason: why it stopped: `length` where it was cut off.
         usage: how many tokens it took.
+        max_tokens: how many it was allowed to write.
     """
 
     text: str
     finish_reason: str
     usage: Usage
+    max_tokens: int = 0
+
+    def is_known_for(self, max_tokens: int) -> bool:
+        """Whether it is what would be answered with so much room: it was not cut off, or had as much."""
+        return self.finish_reason != CUT_OFF or self.max_tokens >= max_tokens
 
 
 def request_key(request: Mapping[str, object]) -> str:
@@ -128,6 +134,7 @@ class Journal:
         """
         record: dict[str, Json] = {"key": key, "model": model, "pass": step, "text": reply.text}
         record |= {"finish_reason": reply.finish_reason, "usage": asdict(reply.usage)}
+        record["max_tokens"] = reply.max_tokens
         line = json.dumps(record).encode("ascii") + b"\n"  # ASCII: it may hold half of a surrogate pair
         with self._lock:
             assert self._file is not None
@@ -205,7 +212,7 @@ def _reply_of(record: Mapping[str, object]) -> Reply:
     usage = record["usage"]
     if not isinstance(usage, Mapping):
         raise TypeError
-    return Reply(str(record["text"]), str(record["finish_reason"]), Usage(**usage))
+    return Reply(str(record["text"]), str(record["finish_reason"]), Usage(**usage), int(str(record["max_tokens"])))
 
 
 def _read_exactly(file: IO[bytes], size: int) -> bytes:

@@ -51,6 +51,8 @@ class Server(ThreadingHTTPServer):
         self.times: list[float] = []
         self.refuses: str | None = None  # a field of requests that it does not know
         self.status: int | None = None  # what it answers to everything
+        self.says = "as it was told"  # and says of it
+        self.retry_after: str | None = None
         self.invented = False  # whether it names an entity that no text has
         self.counts = counts
 
@@ -79,9 +81,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.received[text] += 1
             times = self.server.received[text]
         if self.server.status is not None:
-            return self.send(self.server.status, json.dumps({"error": {"message": "as it was told"}}))
+            headers = {} if self.server.retry_after is None else {"Retry-After": self.server.retry_after}
+            return self.send(self.server.status, json.dumps({"error": {"message": self.server.says}}), headers)
         if self.server.refuses is not None and self.server.refuses in body:
-            message = f"Unrecognized request argument supplied: {self.server.refuses}"
+            message = f"{self.server.refuses} is not supported; use max_completion_tokens"
             return self.send(400, json.dumps({"error": {"message": message}}))
         wrongs = {kind: int(number) for kind, number in re.findall(r"\b([a-z]+)(\d+)\b", text)}
         time.sleep(wrongs.pop("slow", 0) / 10)

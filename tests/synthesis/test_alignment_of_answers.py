@@ -68,7 +68,7 @@ def test_what_is_wrong_with_an_answer_is_named(text, reason, told):
     [
         ("Marie Curie", "exact", ["Marie Curie", "Marie Curie"]),
         ("the  Sorbonne", "spaces", ["the\u00a0Sorbonne"]),
-        ("Curie's “Radium”", "characters", ["Curie’s \"Radium\""]),
+        ("Curie's “Radium”", "characters", ['Curie’s "Radium"']),
         ("ﬁne arts", "characters", ["fine arts"]),
         ("MARIE CURIE", "case", ["Marie Curie", "Marie Curie"]),
         ("The Sorbonne.", "case", []),
@@ -127,7 +127,9 @@ def test_all_occurrences_are_mentions_and_relations_join_the_nearest():
 def test_a_name_within_a_longer_one_is_another_entity():
     document, _ = build("Curie of Marie Curie fame", {"entities": entities("Curie", "Marie Curie"), "relations": []})
     assert names_of(document) == [("Curie", None), ("Marie Curie", None)]
-    document, _ = build("The University of Warsaw", {"entities": entities("Warsaw", "University of Warsaw"), "relations": []})
+    document, _ = build(
+        "The University of Warsaw", {"entities": entities("Warsaw", "University of Warsaw"), "relations": []}
+    )
     assert names_of(document) == [("University of Warsaw", None), ("Warsaw", None)]
 
 

@@ -38,7 +38,11 @@ def test_lines_of_json_are_texts_or_documents(tmp_path):
     assert [(one.source, one.document is None) for one in passages] == [(None, False), ("s", True), (None, True)]
     chosen, left_out = texts([str(tmp_path)])
     assert (len(chosen), left_out) == (2, {"duplicate": 1})
-    for line, told in (('{"text": 1}', "line 2|:2"), ('{"text": "a", "entities": []}', "file of their own"), ("{", ":2")):
+    for line, told in (
+        ('{"text": 1}', "line 2|:2"),
+        ('{"text": "a", "entities": []}', "file of their own"),
+        ("{", ":2"),
+    ):
         (tmp_path / "bad.jsonl").write_text('{"text": "Ada saw Bob."}\n' + line)
         with pytest.raises(ValueError, match=told):
             list(read_passages(find_inputs([str(tmp_path / "bad.jsonl")]), "paragraph"))
@@ -57,7 +61,9 @@ def test_benchmarks_are_kept_out(tmp_path):
     assert not exclusion.excludes_name("apart from")
     kept = "Ada Lovelace lived in Paris for many years."
     held = "They say that Ada LOVELACE lived, for many years, in the city of London; who knows?"
-    chosen, left_out = texts([kept, "ada lovelace lived for many years in the city of london!", held], exclusion=exclusion)
+    chosen, left_out = texts(
+        [kept, "ada lovelace lived for many years in the city of london!", held], exclusion=exclusion
+    )
     assert (chosen, left_out) == ([kept], {"excluded": 2})
     (tmp_path / "empty.json").write_text("[]")
     with pytest.raises(ValueError, match="empty list"):
@@ -121,5 +127,5 @@ def test_a_budget_is_never_exceeded():
     assert not second.is_alive()
     budget.settle(0.6, Usage(200_000, 200_000))
     assert budget.spent == pytest.approx(0.9)
-    with pytest.raises(Halt, match="budget of 1 is reached: 0.9000 is spent"):
+    with pytest.raises(Halt, match=r"budget of 1 is reached: 0\.9000 is spent"):
         budget.reserve(most)
