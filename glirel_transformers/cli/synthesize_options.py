@@ -160,7 +160,7 @@ Repairs = Annotated[
     ),
 ]
 Concurrency = Annotated[
-    int, typer.Option(min=1, max=256, help="Requests that are under way at a time.", rich_help_panel=_LIMITS)
+    int, typer.Option(min=1, max=100, help="Requests that are under way at a time.", rich_help_panel=_LIMITS)
 ]
 RequestsPerMinute = Annotated[
     float | None, typer.Option(min=0.01, help="Requests a minute, at most.", rich_help_panel=_LIMITS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -173,15 +174,26 @@ class Endpoint:
                 )
                 return _read_output(output, messages)
             except OfflineModeIsEnabled as error:
-                raise Halt(f"The Hub is not asked while HF_HUB_OFFLINE is set: {error}") from error
+                raise Halt(
+                    "HF_HUB_OFFLINE is set, and the Hub is asked: unset it, or name an endpoint with --base-url."
+                ) from error
             except HfHubHTTPError as error:
                 self._adapt_or_raise(error, dialect)
             except InferenceTimeoutError as error:
                 raise Transient("no answer in time") from error
             except _lost_connection() as error:
                 raise Transient(f"connection lost ({type(error).__name__})") from error
-            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            except (
+                UnicodeDecodeError,
+                json.JSONDecodeError,
+                TypeError,
+                KeyError,
+                IndexError,
+                AttributeError,
+            ) as error:
                 raise Transient("a response that is none of the protocol") from error
+            except ValueError as error:  # of huggingface_hub, before anything is sent: no token, or no such provider
+                raise Halt(str(error)) from error
 
     def _body(self, dialect: _Dialect, schema: Schema, max_tokens: int) -> dict[str, Any]:
         """The fields of a request besides the conversation."""

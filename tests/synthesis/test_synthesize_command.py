@@ -266,6 +266,15 @@ def test_an_endpoint_that_is_gone_ends_the_run_and_nothing_is_lost(run, server, 
     assert set(server.answered.values()) == {1}
 
 
+def test_what_the_hub_needs_is_said(run, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    here = ("-m", "some/model", "--concurrency", "1")
+    assert "provide an api_key" in run(TEXTS, *here, code=1, model=None).said
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_hub")
+    assert "HF_HUB_OFFLINE is set" in run(TEXTS, *here, code=1, model=None).said
+    assert "'nobody' not supported" in run(TEXTS, *here, "--provider", "nobody", code=1, model=None).said
+
+
 @pytest.mark.parametrize(("status", "told"), [(404, "no such model"), (402, "asks to be paid"), (403, "not admit")])
 def test_errors_that_no_patience_cures_end_the_run(run, server, status, told):
     server.status = status
@@ -375,6 +384,10 @@ def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, en
     report = report_of(tmp_path)
     assert report["texts_failed"].keys() <= {"answer: cut off", "answer: not JSON", "answer: empty"}
     assert report["cost"]["all_runs"]["completion"] in range(1, 17)
+    tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    tokenizer.save_pretrained(tmp_path / "babbler")
+    run(TEXTS[1:2], *local, "--temperature", "0.7", "--seed", "1", "--dtype", "float32", model=None)
+    assert report_of(tmp_path)["requests"]["answered"] == 2
     run(["word " * 3000], *local, "--max-words", "4000", model=None)
     assert report_of(tmp_path)["texts_failed"] == {"refused by the endpoint": 1}
 
@@ -428,3 +441,11 @@ def _texts_in(journal, texts):
 
 def test_the_server_reads_the_text_of_a_request():
     assert text_of({"messages": [{}, {"content": "x\n<text>\nA\nb\n</text>\ny"}]}) == "A\nb"
+
+
+def test_the_calls_of_the_documentation_run(server, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "synthesis.md").read_text(encoding="utf-8")
+    block = re.search(r"^```py\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    exec(block.replace("http://localhost:8000/v1", server.url), {})
+    assert len(list(read_documents("train.jsonl"))) == 1
