@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from glirel_transformers.synthesis import Asker, Estimate, Prices, Usage, Yield
@@ -24,20 +24,23 @@ class Report:
         made: what is being made.
         asker: who asks.
         prices: what tokens cost, if that is known.
+        total: how many texts there are, if that is known.
     """
 
-    def __init__(self, made: Yield, asker: Asker, prices: Prices | None) -> None:
+    def __init__(self, made: Yield, asker: Asker, prices: Prices | None, total: int | None = None) -> None:
         self._made, self._asker, self._prices = made, asker, prices
         self._is_ending = False
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
             TimeElapsedColumn(),
             console=errors,
             transient=True,
             disable=not errors.is_terminal,
         )
-        self._task = self._progress.add_task("Asking", total=None)
+        self._task = self._progress.add_task("Asking", total=total)
 
     def __enter__(self) -> Report:
         self._progress.start()
@@ -63,7 +66,7 @@ class Report:
         parts += [f"{sum(self._asker.traffic.again.values()):,} sent again"] * bool(self._asker.traffic.again)
         if self._prices is not None:
             parts.append(f"{self._prices.of(self._asker.traffic.used):.4f} spent")
-        self._progress.update(self._task, description=", ".join(parts))
+        self._progress.update(self._task, completed=self._made.texts, description=", ".join(parts))
 
 
 def print_report(made: Yield, asker: Asker, usage: Usage, prices: Prices | None, output: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,7 +87,7 @@ def _annotate(
     with (
         open_to_write(given.output) as output,
         open_to_write(beside(given.output, REJECTS)) as rejects,
-        Report(made, asker, _prices(given)) as report,
+        Report(made, asker, _prices(given), _total(given, selection)) as report,
     ):
         if before:
             report.say(f"Resuming: the journal has {counted(before, 'answer')}.")
@@ -103,7 +105,18 @@ def _annotate(
     with replace_atomically(beside(given.output, REPORT)) as file:
         json.dump(summary, file, ensure_ascii=False, indent=1)
     print_report(made, asker, usage, _prices(given), given.output)
+    if not made.texts:
+        raise ValueError("No text was annotated: the inputs hold none, or all were left out.")
     return not made.pending and stopped is None, asker.interrupted
+
+
+def _total(given: SynthesizeOptions, selection: Selection) -> int | None:
+    """How many texts there are, for the bar; `None` where a recogniser decides, or nobody sees it."""
+    if given.ner is not None or given.min_entities or given.protocol == "relations" or not errors.is_terminal:
+        return None
+    counting = replace(selection, left_out=Counter())
+    texts = counting.choose(read_passages(find_inputs(given.inputs), counting.unit))
+    return sum(1 for _ in islice(texts, given.limit))
 
 
 def _passages(given: SynthesizeOptions, selection: Selection, plan: Plan) -> Iterator[Passage]:

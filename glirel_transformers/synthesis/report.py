@@ -47,6 +47,11 @@ class Yield:
     left_out: Counter[str] = field(default_factory=Counter)
     findings: Findings = field(default_factory=Findings)
 
+    @property
+    def texts(self) -> int:
+        """How many texts were gone through."""
+        return self.documents + sum(self.failed.values()) + self.pending
+
     def count(self, outcome: Outcome) -> None:
         """Counts what became of a text."""
         self.pending += outcome.status == "pending"

@@ -154,6 +154,7 @@ def test_the_model_is_told_what_is_wrong(run, server):
     assert sorted(body["max_tokens"] for body in server.bodies) == [2048, 2048, 2048, 4096]
 
 
+@pytest.mark.slow
 def test_texts_that_fail_are_kept_with_the_raw_answers_and_not_paid_again(run, server, tmp_path):
     texts = ["Ada saw Bob there today. garbage9", TEXTS[0], "Ada saw Eve there today. broken9"]
     first = run(texts, "--attempts", "2")
@@ -353,6 +354,7 @@ def test_limits_of_speed_and_cost(run, server, tmp_path):
         (("--request", "[]"), "must be a JSON object"),
         (("--request", "{"), "--request: It is not JSON"),
         (("no-such.txt",), "no file or folder"),
+        (("--min-words", "1000"), "No text was annotated"),
         (("--output", "out.csv"), "end its name in .jsonl"),
         (("--output", "nowhere/out.jsonl"), "no folder"),
     ],
@@ -372,6 +374,7 @@ def test_outputs_are_not_lost(run, server, tmp_path):
     assert len(run(TEXTS, "--overwrite").documents) == 3
 
 
+@pytest.mark.slow
 def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, encoder_folder):
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
