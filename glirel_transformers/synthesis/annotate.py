@@ -11,7 +11,7 @@ from glirel_transformers.data import Document
 from glirel_transformers.evidence_glirel import split_sentences
 from glirel_transformers.text_glirel import Span
 
-from .answers import Answer
+from .answers import Answer, FoundRelation
 from .asking import Asker, Unanswered
 from .building import Builder, Findings, Occurrences, PlacedEntity, compare
 from .exclusion import Exclusion
@@ -90,15 +90,27 @@ def annotate(passage: Passage, plan: Plan, asker: Asker) -> Outcome:
     last = answers[-1] if answers else Answer()
     if last.entities is not None and last.relations is not None:
         entities = builder.place(last.entities)
-    document = builder.document(
-        entities,
-        last.relations or (),
-        entities_exhaustive=_knows_entities(passage) if plan.protocol.needs_entities else None,
-        source=passage.source or f"synthesis-{plan.protocol.name}",
-        title=passage.title,
-        history=(*_history(passage), f"annotated: {asker.model}, protocol {plan.protocol.name}"),
-    )
+    document = _document(passage, plan.protocol, builder, entities, last.relations or (), asker.model)
     return Outcome(passage, "made", document, findings=builder.findings)
+
+
+def _document(
+    passage: Passage,
+    protocol: Protocol,
+    builder: Builder,
+    entities: Sequence[PlacedEntity],
+    relations: Sequence[FoundRelation],
+    model: str,
+) -> Document:
+    before = () if passage.document is None else passage.document.history
+    return builder.document(
+        entities,
+        relations,
+        entities_exhaustive=_knows_entities(passage) if protocol.needs_entities else None,
+        source=passage.source or f"synthesis-{protocol.name}",
+        title=passage.title,
+        history=(*before, f"annotated: {model}, protocol {protocol.name}"),
+    )
 
 
 def prompt_values(
@@ -159,7 +171,3 @@ def _knows_entities(passage: Passage) -> bool:
     if document is None:
         return False
     return document.exhaustive if document.entities_exhaustive is None else document.entities_exhaustive
-
-
-def _history(passage: Passage) -> tuple[str, ...]:
-    return () if passage.document is None else passage.document.history

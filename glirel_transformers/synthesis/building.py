@@ -10,7 +10,7 @@ from typing import Literal
 from glirel_transformers.data import Document, Mention, Relation
 from glirel_transformers.text_glirel import Span
 
-from .alignment import Aligner
+from .alignment import Aligner, Found
 from .answers import Answer, FoundEntity, FoundMention, FoundRelation
 from .exclusion import Exclusion
 from .names import read_entity_type, read_relation_name
@@ -120,37 +120,44 @@ class Builder:
     def _spans_of(self, entity: FoundEntity, taken: set[Span]) -> list[Span]:
         spans: list[Span] = []
         for mention in entity.mentions:
-            places, rule = self._aligner.find(mention.text, self._sentence(mention))
-            if not places and mention.sentence is not None and self._sentence(mention) is not None:
-                places, rule = self._elsewhere(mention)
-            if not places:
-                self.findings.drop(f"mention: {rule}", mention.text)
-                continue
-            free = [place for place in places if place not in taken and place not in spans] or (
-                [place for place in places if place not in spans] if not self.sentences else []
-            )
-            apart = [place for place in free if not any(_is_within(place, other) for other in taken)] or free
-            if not apart:
-                self.findings.drop("mention: repeated", mention.text)
-                continue
-            chosen = apart if self.occurrences == "all" and not self.sentences else apart[:1]
-            self._misses_entities |= len(chosen) < len(apart) and not self.sentences
-            self.findings.aligned[rule] += len(chosen)
-            spans += chosen
+            places, rule = self._places(mention)
+            chosen = self._choose([place for place in places if place not in spans], taken)
+            if chosen:
+                self.findings.aligned[rule] += len(chosen)
+                spans += chosen
+            else:
+                self.findings.drop(f"mention: {'repeated' if places else rule}", mention.text)
         return sorted(spans)
+
+    def _choose(self, places: list[Span], taken: set[Span]) -> list[Span]:
+        """Which occurrences of a mention are meant: those that no other entity has, and not within its names."""
+        free = [place for place in places if place not in taken]
+        if not free and not self.sentences:
+            free = places  # two entities of one name, which are merged
+        apart = [place for place in free if not any(_is_within(place, other) for other in taken)] or free
+        if self.sentences:
+            return apart[:1]
+        if self.occurrences == "first":
+            self._misses_entities |= len(apart) > 1
+            return apart[:1]
+        return apart
+
+    def _places(self, mention: FoundMention) -> Found:
+        """Where the text has a mention: in its sentence, or in the one place elsewhere."""
+        sentence = self._sentence(mention)
+        found = self._aligner.find(mention.text, sentence)
+        if found.spans or sentence is None:
+            return found
+        places, rule = self._aligner.find(mention.text)
+        if len(places) == 1:
+            return Found(places, f"{rule}, in another sentence")
+        return Found([], "not in its sentence" if places else rule)
 
     def _sentence(self, mention: FoundMention) -> Span | None:
         """The span of a mention's sentence, if it has one."""
         number = mention.sentence
         is_known = number is not None and 0 <= number < len(self.sentences)
         return self.sentences[number] if is_known and number is not None else None
-
-    def _elsewhere(self, mention: FoundMention) -> tuple[list[Span], str]:
-        """Where the text has a mention that is not in its sentence: if there is one such place, that is meant."""
-        places, rule = self._aligner.find(mention.text)
-        if len(places) == 1:
-            return places, f"{rule}, in another sentence"
-        return [], "not in its sentence" if places else rule
 
     def document(
         self,
