@@ -13,6 +13,7 @@ from .evaluate import evaluate
 from .export import export_checkpoint
 from .extract import extract
 from .info import info
+from .synthesize import synthesize
 from .train import train
 from .train_options import TrainCommand
 
@@ -51,5 +52,6 @@ app.command()(evaluate)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_checkpoint)
+app.command()(synthesize)
 
 __all__ = ["app"]
