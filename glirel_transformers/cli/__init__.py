@@ -9,6 +9,7 @@ import typer
 from glirel_transformers._version import __version__
 
 from .convert import convert_checkpoint
+from .data import data_app
 from .evaluate import evaluate
 from .export import export_checkpoint
 from .extract import extract
@@ -51,5 +52,6 @@ app.command()(evaluate)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_checkpoint)
+app.add_typer(data_app, name="data")
 
 __all__ = ["app"]
