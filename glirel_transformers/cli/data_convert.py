@@ -37,8 +37,8 @@ Map = Annotated[
         metavar="FILE",
         exists=True,
         dir_okay=False,
-        help='New names of relations, as JSON: {"old": "new"}. null removes a relation, {"name": "new", '
-        '"swap": true} swaps head and tail.',
+        help='New names of relations, as JSON: {"old": "new"}. null removes a relation, false says that there is '
+        'none, {"name": "new", "swap": true} swaps head and tail.',
     ),
 ]
 
@@ -86,7 +86,7 @@ def convert(given: ConvertOptions) -> None:
                 read["no longer exhaustive"] += document.exhaustive and not after.exhaustive
                 yield after
 
-        number = write_documents(given.output, renamed(), format=given.to)
+        number = write_documents(given.output, renamed())
         _show(names, counts)
         _show_notes(names, counts, read)
         console.print(

@@ -23,9 +23,7 @@ Data = Annotated[
 ]
 Reader = Annotated[
     str | None,
-    typer.Option(
-        "--reader", metavar="NAME", help="Their format. [default: what they look like]", rich_help_panel=_READ
-    ),
+    typer.Option("--reader", metavar="NAME", help="Their format. [default: as they look]", rich_help_panel=_READ),
 ]
 RelationNames = Annotated[
     Path | None,

@@ -73,7 +73,8 @@ def _count(given: StatsOptions) -> tuple[Statistics, dict[str, Statistics]]:
     """The numbers of all files together, and of each."""
     from glirel_transformers.data.statistics import Statistics
 
-    whole, columns = Statistics(), {}
+    whole = Statistics()
+    columns: dict[str, Statistics] = {}
     for file in given.data:
         own = columns.setdefault(str(file), Statistics())
         for document in given.documents([file]):
@@ -83,73 +84,93 @@ def _count(given: StatsOptions) -> tuple[Statistics, dict[str, Statistics]]:
 
 
 def _show(columns: dict[str, Statistics], whole: Statistics, top: int) -> None:
-    shown = list(columns.items()) if len(columns) == 1 else [*columns.items(), ("all", whole)]
-    short = {name: Path(name).name for name in columns}
-    table = Table("")
-    for name, _ in shown:
-        # Two files of the same name are told apart by their folders.
-        is_clear = list(short.values()).count(short.get(name, "")) == 1
-        table.add_column(plain(short[name] if is_clear else name), justify="right")
-    for section in zip(*(_sections(one) for _, one in shown), strict=True):
-        for cells in zip(*section, strict=True):
-            label, values = cells[0][0], [value for _, value in cells]
-            if not label.startswith(" ") or any(value != "0" for value in values):
-                table.add_row(label, *values)
+    if len(columns) > 1:
+        console.print(_files_table(columns))
+    title = "All files together" if len(columns) > 1 else plain(next(iter(columns)))
+    table = Table(title=title, show_header=False)
+    table.title_justify, table.title_style = "left", ""
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for section in _sections(whole):
+        for label, value, spread in section:
+            if not label.startswith(" ") or value != "0":
+                table.add_row(label, value, spread)
         table.add_section()
+    table.caption = "In brackets: from the 5th to the 95th percentile, and the largest."
+    table.caption_justify = "left"
     console.print(table)
-    console.print("Of a document, a mention, …: the mean, in brackets from the 5th to the 95th percentile.")
     _show_types(whole, top)
 
 
-def _sections(one: Statistics) -> list[list[tuple[str, str]]]:
-    """The cells of a column with their labels; the same labels in the same order for all."""
+def _files_table(columns: dict[str, Statistics]) -> Table:
+    """The main figures of each file."""
+    table = Table("file")
+    for name in ("documents", "words", "mentions", "relations", "types", "none"):
+        table.add_column(name, justify="right")
+    short = [Path(name).name for name in columns]
+    for name, one in columns.items():
+        figures = (one.words.total(), one.words.sum, one.mentions.sum, one.relations.sum, len(one.relation_types))
+        share = f"{100 * one.pairs.none / one.pairs.total:.0f} %" if one.pairs.total else "–"
+        shown = name if short.count(Path(name).name) > 1 else Path(name).name
+        table.add_row(plain(shown), *(f"{figure:,}" for figure in figures), share)
+    table.caption = "types: of relations; none: share of the pairs of mentions that are known to have no relation"
+    table.caption_justify = "left"
+    return table
+
+
+def _sections(one: Statistics) -> list[list[tuple[str, str, str]]]:
+    """Rows of a label, a number, and how that is spread; those whose label is indented are shown if not 0."""
     from glirel_transformers.data.statistics import KINDS_OF_DOCUMENTS
 
+    more, shared = one.extra_relations, one.overlaps
     return [
-        [("documents", f"{one.documents['all']:,}")]
-        + [(f"  {kind}", f"{one.documents[kind]:,}") for kind in KINDS_OF_DOCUMENTS],
+        [("documents", f"{one.documents['all']:,}", "")]
+        + [(f"  {kind}", f"{one.documents[kind]:,}", "") for kind in KINDS_OF_DOCUMENTS],
         [
-            ("words", f"{one.words.sum:,}"),
-            ("  of a document", _spread(one.words)),
-            ("mentions", f"{one.mentions.sum:,}"),
-            ("  of a document", _spread(one.mentions)),
-            ("  words of one", _spread(one.mention_words)),
-            ("  without a type", f"{one.entity_types[None]:,}"),
-            ("  nested in another", f"{one.overlaps['nested']:,}"),
-            ("  crossing another", f"{one.overlaps['crossing']:,}"),
-            ("  of the same words", f"{one.overlaps['same words']:,}"),
-            ("entities", f"{one.entities.sum:,}"),
-            ("  mentions of one, where known", _spread(one.mentions_per_entity)),
-            ("entity types", f"{len(set(one.entity_types) - {None}):,}"),
+            ("words", f"{one.words.sum:,}", _spread(one.words, "a document")),
+            ("mentions", f"{one.mentions.sum:,}", _spread(one.mentions, "a document")),
+            ("  their words", f"{one.mention_words.sum:,}", _spread(one.mention_words, "a mention")),
+            ("  without a type", f"{one.entity_types[None]:,}", ""),
+            ("  nested in another", f"{shared['nested']:,}", ""),
+            ("  crossing another", f"{shared['crossing']:,}", ""),
+            ("  of the same words", f"{shared['same words']:,}", ""),
+            ("entities", f"{one.entities.sum:,}", _spread(one.entities, "a document")),
+            (
+                "  with known mentions",
+                f"{one.mentions_per_entity.total():,}",
+                _spread(one.mentions_per_entity, "each"),
+            ),
+            ("entity types", f"{len(set(one.entity_types) - {None}):,}", ""),
         ],
         [
-            ("relations", f"{one.relations.sum:,}"),
-            ("  of a document", _spread(one.relations)),
-            ("  words between head and tail", _spread(one.distance)),
-            ("  pairs with several types", f"{one.extra_relations['several types']:,}"),
-            ("  the same type both ways", f"{one.extra_relations['both ways']:,}"),
-            ("  to itself", f"{one.extra_relations['to itself']:,}"),
-            ("  between mentions that share words", f"{one.extra_relations['overlapping ends']:,}"),
-            ("  with evidence", f"{one.extra_relations['with evidence']:,}"),
-            ("relation types", f"{len(one.relation_types):,}"),
+            ("relations", f"{one.relations.sum:,}", _spread(one.relations, "a document")),
+            ("  words between head and tail", f"{one.distance.sum:,}", _spread(one.distance, "a relation")),
+            ("  pairs with several types", f"{more['several types']:,}", ""),
+            ("  the same type both ways", f"{more['both ways']:,}", ""),
+            ("  to itself", f"{more['to itself']:,}", ""),
+            ("  of mentions that share words", f"{more['overlapping ends']:,}", ""),
+            ("  with evidence", f"{more['with evidence']:,}", ""),
+            ("relation types", f"{len(one.relation_types):,}", ""),
         ],
         [*_pairs("ordered pairs of mentions", one.pairs), *_pairs("ordered pairs of entities", one.entity_pairs)],
     ]
 
 
-def _spread(values: Distribution) -> str:
-    """Such as `26.3 (7–48, max 120)`."""
+def _spread(values: Distribution, what: str) -> str:
+    """Such as `26.3 a document (7–48, max 120)`, from the 5th to the 95th percentile."""
     if not values:
-        return "0"
-    return f"{values.mean:.1f} ({values.quantile(0.05)}–{values.quantile(0.95)}, max {max(values):,})"
+        return ""
+    low, high = values.quantile(0.05), values.quantile(0.95)
+    return f"{values.mean:.1f} {what} ({low}–{high}, max {max(values):,})"
 
 
-def _pairs(name: str, pairs: Pairs) -> list[tuple[str, str]]:
+def _pairs(name: str, pairs: Pairs) -> list[tuple[str, str, str]]:
     parts = {"with a relation": pairs.related, "known to have none": pairs.none, "unknown": pairs.unknown}
     return [
-        (name, f"{pairs.total:,}"),
+        (name, f"{pairs.total:,}", ""),
         *(
-            (f"  {kind}", f"{count:,} ({100 * count / pairs.total:.1f} %)" if count else "0")
+            (f"  {kind}", f"{count:,}", f"{100 * count / pairs.total:.1f} %" if count else "")
             for kind, count in parts.items()
         ),
     ]

@@ -195,8 +195,8 @@ def _show_names(rows: Sequence[SimilarNames], what: str, title: str, show: int) 
     table.add_column("relations", justify="right")
     table.add_column("")
     for row in rows[:show]:
-        count = f"{row.other_count:,}" if row.other_count else ""
-        table.add_row(plain(row.name), f"{row.count:,}", plain(row.other), count, _ALIKE[row.kind])
+        count = f"{row.other_relations:,}" if row.other_relations else ""
+        table.add_row(plain(row.name), f"{row.relations:,}", plain(row.other), count, _ALIKE[row.kind])
     errors.print(table)
     if len(rows) > show:
         errors.print(f"  {len(rows) - show:,} more; --show shows more, -o all.")

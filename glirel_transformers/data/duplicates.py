@@ -114,8 +114,9 @@ class SharedRuns:
         hashes, owners = self._table()
         order = np.lexsort((owners, hashes))
         hashes, owners = hashes[order], owners[order]
-        starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1]))) if len(hashes) else []
-        first = np.repeat(owners[starts], np.diff([*starts, len(hashes)])) if len(hashes) else owners
+        is_first = np.ones(len(hashes), bool)
+        is_first[1:] = hashes[1:] != hashes[:-1]
+        first = owners[is_first][np.cumsum(is_first) - 1]
         yield from self._pairs(owners, first, self)
 
     def shared_with(self, others: SharedRuns) -> Iterator[Duplicate]:

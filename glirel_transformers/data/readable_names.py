@@ -54,10 +54,13 @@ class NewName:
     Args:
         name: the new name; `None` removes the relation, and its document is then not exhaustive.
         swap: whether head and tail change places.
+        says_none: whether the old name said that there is no relation, as "no_relation" does. With `None` as its name
+            it is removed, and the pair is known to have none.
     """
 
     name: str | None
     swap: bool = False
+    says_none: bool = False
 
 
 def readable_names(names: Iterable[str]) -> dict[str, NewName]:
@@ -124,8 +127,9 @@ def read_names(values: Mapping[str, object], where: str) -> dict[str, NewName]:
     """New names that a user gives, as JSON values.
 
     Args:
-        values: by the old name: the new one; `null`, which removes the relation; an object `{"name": …, "swap":
-            true}`; or a list whose first entry is the new name, as in FewRel's `pid2name.json`.
+        values: by the old name: the new one; `null`, which removes the relation; `false`, which says that the old
+            name meant that there is none, such as "no_relation"; an object `{"name": …, "swap": true}`; or a list
+            whose first entry is the new name, as in FewRel's `pid2name.json`.
         where: their place in errors.
 
     Raises:
@@ -136,6 +140,8 @@ def read_names(values: Mapping[str, object], where: str) -> dict[str, NewName]:
 
 def _read_name(old: str, value: object, where: str) -> NewName:
     name, swap = value, False
+    if value is False:
+        return NewName(None, says_none=True)
     if isinstance(value, Mapping):
         if set(value) - {"name", "swap"} or "name" not in value or not isinstance(value.get("swap", False), bool):
             raise ValueError(
@@ -147,13 +153,11 @@ def _read_name(old: str, value: object, where: str) -> NewName:
         name = value[0]
     if name is not None and not isinstance(name, str):
         raise TypeError(
-            f"{where}: The new name of {old!r} must be a string, or null to remove such relations: got "
-            f"{shortened(value)}."
+            f"{where}: The new name of {old!r} must be a string, null to remove such relations, or false where "
+            f"it says that there is none: got {shortened(value)}."
         )
     if name is not None and not name.strip():
-        raise ValueError(
-            f"{where}: The new name of {old!r} is empty. Name it, or write null to remove such relations."
-        )
+        raise ValueError(f"{where}: The new name of {old!r} is empty. Name it, or write null to remove it.")
     return NewName(name, swap)
 
 
@@ -161,33 +165,32 @@ def rename(document: Document, names: Mapping[str, NewName]) -> Document:
     """A copy with new names of relations; those that `names` does not have stay as they are.
 
     Relations that become the same are one, with the evidence of both. Where one is removed, a pair without a relation
-    is no longer known to have none, and the document is not exhaustive.
+    is no longer known to have none, and the document is not exhaustive; not so where it said that there is none.
     """
     if not any(relation.relation_type in names for relation in document.relations):
         return document
     kept: dict[tuple[int, int, str], Relation] = {}
-    removed = False
+    none = list(document.none_pairs)
+    is_removed = False
     for relation in document.relations:
         new = names.get(relation.relation_type, NewName(relation.relation_type))
-        if new.name is None:
-            removed = True
-            continue
         head, tail = (relation.tail, relation.head) if new.swap else (relation.head, relation.tail)
-        key = (head, tail, new.name)
-        evidence = (*(kept[key].evidence if key in kept else ()), *relation.evidence)
-        kept[key] = replace(
-            kept.get(key, relation),
-            head=head,
-            tail=tail,
-            relation_type=new.name,
-            evidence=tuple(dict.fromkeys(evidence)),
-        )
+        if new.name is not None:
+            before = kept.get((head, tail, new.name), relation)
+            evidence = tuple(dict.fromkeys((*before.evidence, *relation.evidence)))
+            kept[head, tail, new.name] = replace(
+                before, head=head, tail=tail, relation_type=new.name, evidence=evidence
+            )
+        elif new.says_none:
+            none += [] if document.exhaustive else [(head, tail)]
+        else:
+            is_removed = True
+    related = {(head, tail) for head, tail, _ in kept}
+    knows_entities = document.entities_exhaustive  # which does not change
     return replace(
         document,
         relations=list(kept.values()),
-        exhaustive=document.exhaustive and not removed,
-        # What is known of entities does not change.
-        entities_exhaustive=document.exhaustive
-        if removed and document.entities_exhaustive is None
-        else document.entities_exhaustive,
+        exhaustive=document.exhaustive and not is_removed,
+        entities_exhaustive=document.exhaustive if is_removed and knows_entities is None else knows_entities,
+        none_pairs=tuple(pair for pair in dict.fromkeys(none) if pair not in related),
     )

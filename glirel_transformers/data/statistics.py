@@ -210,12 +210,14 @@ class Statistics:
         between = sum(sizes[head] * sizes[tail] for head, tail in joined_keys)
         elsewhere = between - sum(keys[head] != keys[tail] for head, tail in related)
         total = _ordered(len(document.mentions), document.self_pairs)
-        self.pairs.add(total, len(related), total - len(related) - elsewhere if document.exhaustive else 0)
+        rest = total - len(related) - elsewhere
+        self.pairs.add(total, len(related), rest if document.exhaustive else len(document.none_pairs))
         # A relation between two mentions of one entity joins it to itself, and is in no pair of two.
         ends = {(entity_of[head], entity_of[tail]) for head, tail in related}
         joined = {(head, tail) for head, tail in ends if head != tail or document.self_pairs}
+        none = {(entity_of[head], entity_of[tail]) for head, tail in document.none_pairs} - joined
         total = _ordered(len(entities), document.self_pairs)
-        self.entity_pairs.add(total, len(joined), total - len(joined) if document.exhaustive else 0)
+        self.entity_pairs.add(total, len(joined), total - len(joined) if document.exhaustive else len(none))
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers, as JSON values; types with the most frequent first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glirel_transformers.extras import require_extra
 
@@ -57,10 +57,12 @@ def _draw_distribution(axes: Axes, values: Distribution, label: str) -> None:
     heights: dict[int, int] = {}
     for value, count in values.items():
         heights[min(value, last) // width] = heights.get(min(value, last) // width, 0) + count
-    axes.bar([(bar + 0.5) * width for bar in heights], list(heights.values()), width=width * 0.9, color=_BLUE)
+    center = (width - 1) / 2  # of the whole numbers in a bar
+    axes.bar([bar * width + center for bar in heights], list(heights.values()), width=width * 0.9, color=_BLUE)
+    axes.locator_params(axis="x", integer=True)
     median = values.quantile(0.5)
-    axes.axvline((median // width + 0.5) * width, color="#666666", linestyle="--", linewidth=1)
-    more = f"; the last bar holds all from {last // width * width} to {max(values)}" if max(values) > last else ""
+    axes.axvline(median, color="#666666", linestyle="--", linewidth=1)
+    more = f"\nthe last bar holds all from {last // width * width} to {max(values)}" if max(values) > last else ""
     axes.set_title(f"median {median}, mean {values.mean:.1f}{more}", fontsize=9)
 
 
@@ -87,10 +89,10 @@ def _draw_pairs(axes: Axes, statistics: Statistics) -> None:
         left = [before + share for before, share in zip(left, shares, strict=True)]
     axes.set_yticks([0, 1], ["of mentions", "of entities"])
     axes.set(xlabel="% of ordered pairs", ylim=(-0.6, 2.6), xlim=(0, 100))
-    axes.set_title("pairs: with a relation, known to have none, unknown", fontsize=9)
+    axes.set_title("pairs with a relation, with none, unknown", fontsize=9)
     axes.legend(frameon=False, loc="upper left", fontsize=8, title="mentions / entities", title_fontsize=8)
 
 
-def _plain(name: str) -> Any:
+def _plain(name: str) -> str:
     """A name in which matplotlib reads no formula."""
     return name.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What is wrong with files of documents, all of it: malformed records, duplicates, and what leaks into an evaluation."""
+"""All that is wrong with files of documents: malformed records, duplicates, and what leaks into an evaluation."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class SimilarNames(NamedTuple):
 
     Args:
         name: one of the data.
-        count: of its relations.
+        relations: how many have it.
         other: one of what it is compared with.
-        other_count: of its relations.
+        other_relations: how many have that.
         kind: how they resemble each other.
     """
 
     name: str
-    count: int
+    relations: int
     other: str
-    other_count: int
+    other_relations: int
     kind: Kind
 
 
@@ -187,7 +187,7 @@ def _rows(
     rows = [
         SimilarNames(name, counts[name], other, other_counts[other], kind) for (name, other), kind in kinds.items()
     ]
-    return sorted(rows, key=lambda row: (_ORDER[row.kind], -row.count, row.name, row.other))
+    return sorted(rows, key=lambda row: (_ORDER[row.kind], -row.relations, row.name, row.other))
 
 
 _ORDER: dict[Kind, int] = {"same": 0, "same id": 1, "same words": 2, "synonym": 3, "inverse": 4, "alike": 5}
@@ -205,12 +205,10 @@ def _note(document: Document, notes: Counter[str]) -> None:
         if words_of(name) in _NO_RELATION:
             notes[
                 f"relations are called {name!r}, which seems to say that there is none: it would be learned as a "
-                f'relation. `glirel data convert --map` with {{"{name}": null}} removes it'
+                f'relation. `glirel data convert --map` with {{"{name}": false}} says so'
             ] += 1
         elif _ID.match(name):
-            notes[
-                "relations are called by an id, which no model can read. Give names: `glirel data convert --map`"
-            ] += 1
+            notes["relations are called by an id, which says nothing. Give names: `glirel data convert --map`"] += 1
         elif name != name.strip():
             notes["relations have a name with white space at an end, which makes it another name"] += 1
     if not document.words:

@@ -20,7 +20,7 @@ from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
 from .own import OWN
-from .streams import json_records
+from .streams import OnError, json_records
 from .text import TEXT
 
 if TYPE_CHECKING:
@@ -57,25 +57,81 @@ def read_documents(
     Raises:
         ValueError: when a record is in none of the formats, in several, or does not fit; the message names its place.
     """
+    places = read_places(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    return (document for _, document in places)
+
+
+def read_places(
+    path: str | os.PathLike[str],
+    coreference_label: str | None = None,
+    relation_names: Mapping[str, str] | None = None,
+    *,
+    reader: str | None = None,
+    exhaustive: bool | None = None,
+    on_error: OnError | None = None,
+) -> Iterator[tuple[str, Document]]:
+    """As [`read_documents`], but yields each document with its place, such as `train.jsonl, line 12`.
+
+    Args:
+        path: as there.
+        coreference_label: as there.
+        relation_names: as there.
+        reader: as there.
+        exhaustive: as there.
+        on_error: called with what is wrong with a record, or with the file, in place of raising it. Reading goes on
+            with the next record, as long as it is known where that begins.
+
+    Raises:
+        OSError: when the file is missing, whatever `on_error` is.
+        ValueError: as there, unless `on_error` takes it.
+    """
     reading = Reading(path, relation_names)
-    form = format_of_file(path, FORMATS.values()) if reader is None else format_named(reader, FORMATS)
-    if reader is None and form is not None:
-        announce(path, form)
+    form: Format | None = None
+    records: Iterator[tuple[str, object]] = iter(())
+    try:
+        form = format_of_file(path, FORMATS.values()) if reader is None else format_named(reader, FORMATS)
+        if reader is None and form is not None:
+            announce(path, form)
+        records = _records(path, form, on_error)
+    except ValueError as error:
+        if on_error is None or reader is not None:
+            raise
+        on_error(error)
     guess = Guess(path, FORMATS.values())
-    for where, record in _records(path, form):
+    while True:
         try:
-            document = _document(record, form, guess, reading)
-        except KeyError as error:
-            raise ValueError(f"{where}: The field {error} is missing.") from error
-        except (IndexError, TypeError, ValueError) as error:
-            raise ValueError(f"{where}: {error}") from error
+            where, record = next(records)
+        except StopIteration:
+            break
+        except ValueError as error:
+            if on_error is None:
+                raise
+            on_error(ValueError(f"{error} What follows it was not read."))
+            break
+        try:
+            document = _placed_document(where, record, form, guess, reading)
+        except ValueError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
         if exhaustive is not None:
             document = replace(document, exhaustive=exhaustive)
-        yield document if coreference_label is None else document.with_coreference(coreference_label)
+        yield where, document if coreference_label is None else document.with_coreference(coreference_label)
     _warn(reading)
 
 
-def _records(path: StrPath, form: Format | None) -> Iterator[tuple[str, object]]:
+def _placed_document(where: str, record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
+    """The document of a record; whatever is wrong with it is a `ValueError` that names its place."""
+    try:
+        return _document(record, form, guess, reading)
+    except KeyError as error:
+        raise ValueError(f"{where}: The field {error} is missing.") from error
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _records(path: StrPath, form: Format | None, on_error: OnError | None) -> Iterator[tuple[str, object]]:
     """What is read from a file, and where each stands."""
     if form is not None and form.records is not None:
         return form.records(path)
@@ -91,7 +147,7 @@ def _records(path: StrPath, form: Format | None) -> Iterator[tuple[str, object]]
                 return one.under
         return None
 
-    return json_records(path, is_in_array, under)
+    return json_records(path, is_in_array, under, on_error)
 
 
 def _warn(reading: Reading) -> None:

@@ -13,6 +13,7 @@ from typing import TextIO
 from glirel_transformers.files import Json, StrPath, decode_json, open_text, parse_json
 
 Accepts = Callable[[object], bool]
+OnError = Callable[[ValueError], None]
 Place = tuple[str, Json]  # where a value stands, for errors, and the value
 
 _BLOCK = 1 << 16  # characters
@@ -23,7 +24,12 @@ _FIRST_OF_ARRAYS = re.compile(
 )
 
 
-def json_records(path: StrPath, is_in_array: Accepts, under: Callable[[str, Json], str | None]) -> Iterator[Place]:
+def json_records(
+    path: StrPath,
+    is_in_array: Accepts,
+    under: Callable[[str, Json], str | None],
+    on_error: OnError | None = None,
+) -> Iterator[Place]:
     """The records of a file, and where each stands.
 
     Args:
@@ -31,6 +37,7 @@ def json_records(path: StrPath, is_in_array: Accepts, under: Callable[[str, Json
         is_in_array: whether a value may be an element of one array of all records.
         under: of an array's name and its first element, the field in which its elements get that name; `None` where
             no such format is known.
+        on_error: called with what is wrong with a line, in place of raising it.
 
     Raises:
         ValueError: when something is not JSON; the message names the line.
@@ -47,7 +54,14 @@ def json_records(path: StrPath, is_in_array: Accepts, under: Callable[[str, Json
             for number, line in stream.lines():
                 if line.strip():
                     where = f"{name}, line {number}"
-                    yield where, parse_json(line, where)
+                    try:
+                        value = parse_json(line, where)
+                    except ValueError as error:
+                        if on_error is None:
+                            raise
+                        on_error(error)
+                        continue
+                    yield where, value
 
 
 def _of_array(stream: JsonStream, is_in_array: Accepts) -> Iterator[Place]:
