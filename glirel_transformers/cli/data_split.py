@@ -62,11 +62,12 @@ Rel2Id = Annotated[
     ),
 ]
 Mixed = Annotated[
-    Literal["unseen", "seen", "drop"],
+    Literal["unseen", "seen", "half", "drop"],
     typer.Option(
         "--mixed",
-        help="A text with types of several parts goes to the part of its unseen ones (unseen), to train (seen), or is "
-        "left out (drop). Relations of other parts' types are removed, and the document is then not exhaustive.",
+        help="A text with types of several parts goes to the part of its unseen ones (unseen), to train (seen), to "
+        "either by a hash (half), or is left out (drop). Relations of other parts' types are removed, and the "
+        "document is then not exhaustive.",
         rich_help_panel=_BY_TYPE,
     ),
 ]

@@ -150,13 +150,21 @@ def _show(found: Validation, given: ValidateOptions) -> None:
     for message in found.malformed:
         errors.print(f"[bold red]malformed:[/bold red] {plain(message)}")
     for note, count in found.notes.most_common():
-        errors.print(f"[yellow]warning:[/yellow] {plain(f'{count:,} {note}.')}")
+        errors.print(f"[yellow]warning:[/yellow] {plain(f'{note}: {count:,}')}")
     _show_texts(found.duplicates, "resemble an earlier one", given.show)
     _show_texts(found.leaks, "resemble one of --against", given.show)
     tables = (
-        (found.similar_names, "names of relations differ in writing or inflection alone", "another name"),
-        (found.leaking_names, "names of relations are in --against as well, or resemble one there", "in --against"),
-        (found.blocked_names, "names of relations are on the list of --block, or resemble one there", "in --block"),
+        (found.similar_names, "Names of relations that differ in writing or inflection alone", "another name"),
+        (
+            found.leaking_names,
+            "Names of relations that are in --against, or resemble one there",
+            "in --against",
+        ),
+        (
+            found.blocked_names,
+            "Names of relations that are in --block, or resemble one there",
+            "in --block",
+        ),
     )
     for rows, what, title in tables:
         _show_names(rows, what, title, given.show)
@@ -170,14 +178,14 @@ def _show(found: Validation, given: ValidateOptions) -> None:
 def _show_texts(rows: Sequence[Duplicate], what: str, show: int) -> None:
     """Documents with their places, by kind."""
     kinds = {
-        "same": f"documents {what}, in text and annotation",
-        "same text": f"documents {what} in their text, with other annotation",
-        "shared words": f"documents {what} in a run of words",
+        "same": f"Documents that {what}, in text and annotation",
+        "same text": f"Documents that {what} in text, with other annotation",
+        "shared words": f"Documents that {what} in a run of words",
     }
     for kind, text in kinds.items():
         of_kind = [row for row in rows if row.kind == kind]
         if of_kind:
-            errors.print(f"[yellow]warning:[/yellow] {len(of_kind):,} {text}:")
+            errors.print(f"[yellow]warning:[/yellow] {text}: {len(of_kind):,}")
         for row in of_kind[:show]:
             errors.print(plain(f"  {row.where}: as {row.other}"))
         if len(of_kind) > show:
@@ -188,7 +196,7 @@ def _show_names(rows: Sequence[SimilarNames], what: str, title: str, show: int) 
     if not rows:
         return
     names = len({row.name for row in rows})
-    errors.print(f"[yellow]warning:[/yellow] {names:,} {what}:")
+    errors.print(f"[yellow]warning:[/yellow] {what}: {names:,}")
     table = Table("relation type")
     table.add_column("relations", justify="right")
     table.add_column(title)

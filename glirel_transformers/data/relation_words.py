@@ -25,9 +25,16 @@ _SMALL = frozenset(
 )
 # Groups of common relations: (what says the same, what says the inverse).
 COMMON: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("spouse", "married to", "husband", "wife"), ()),
-    (("child", "has child", "children", "son", "daughter", "parent of"), ("parent", "father", "mother", "child of")),
-    (("sibling", "brother", "sister"), ()),
+    (("spouse", "married to"), ()),
+    (("husband", "spouse"), ()),
+    (("wife", "spouse"), ()),
+    (("child", "has child", "parent of"), ("parent", "child of")),
+    (("son", "child"), ("parent",)),
+    (("daughter", "child"), ("parent",)),
+    (("father", "parent"), ("child",)),
+    (("mother", "parent"), ("child",)),
+    (("sibling", "brother"), ()),
+    (("sibling", "sister"), ()),
     (("part of", "belongs to", "component of", "is a part of"), ("has part", "contains", "consists of", "includes")),
     (("member of", "belongs to group"), ("has member", "members")),
     (("employer", "works for", "employee of", "employed by"), ("employee", "employs")),
@@ -39,7 +46,8 @@ COMMON: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("country of citizenship", "nationality", "citizen of"), ()),
     (("educated at", "alma mater", "attended", "student at", "graduated from", "schools attended"), ("alumni",)),
     (("author", "written by"), ("author of", "wrote", "notable work")),
-    (("creator", "created by", "made by", "developer", "developed by"), ("creator of", "created", "developed")),
+    (("creator", "created by", "made by"), ("creator of", "created")),
+    (("developer", "developed by"), ("developer of", "developed")),
     (("founded by", "founder"), ("founder of", "founded")),
     (("owned by", "owner"), ("owner of", "owns", "subsidiary")),
     (("headquarters location", "headquartered in", "based in", "organization based in"), ()),
@@ -50,7 +58,7 @@ COMMON: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("director", "directed by"), ("director of", "directed")),
     (("performer", "performed by"), ("performed", "performs")),
     (("killed", "murdered"), ("killed by", "murdered by")),
-    (("position held", "position", "title", "office held"), ("officeholder",)),
+    (("position held", "office held"), ("officeholder",)),
     (("instance of", "type of", "is a", "subclass of"), ("has instance", "has subclass")),
 )
 

@@ -18,7 +18,7 @@ StrPath = str | os.PathLike[str]
 Wrap = Callable[[Iterable[Any], str], Iterable[Any]]
 
 # Names that state that there is no relation, and that would be learned as one.
-_NO_RELATION = {("no", "relat"), ("none",), ("na",), ("n", "a"), ("null",), ("other",), ("no", "rel")}
+_NO_RELATION = {words_of(name) for name in ("no relation", "no rel", "none", "NA", "n/a", "null", "other")}
 _ID = re.compile(r"[PQ]\d+$")
 
 
@@ -196,20 +196,19 @@ _ORDER: dict[Kind, int] = {"same": 0, "same id": 1, "same words": 2, "synonym": 
 def _note(document: Document, notes: Counter[str]) -> None:
     """Counts what can be read, and is hardly meant."""
     relations = [(r.head, r.tail, r.relation_type) for r in document.relations]
-    if repeated := len(relations) - len(set(relations)):
-        notes["relations are listed twice in their document"] += repeated
     mentions = [(m.start, m.end, m.label, m.entity) for m in document.mentions]
-    if repeated := len(mentions) - len(set(mentions)):
-        notes["mentions are listed twice in their document"] += repeated
+    for what, listed in (("Relations", relations), ("Mentions", mentions)):
+        if repeated := len(listed) - len(set(listed)):
+            notes[f"{what} that are listed twice in their document"] += repeated
     for _, _, name in relations:
         if words_of(name) in _NO_RELATION:
             notes[
-                f"relations are called {name!r}, which seems to say that there is none: it would be learned as a "
-                f'relation. `glirel data convert --map` with {{"{name}": false}} says so'
+                f"Relations called {name!r}, which seems to say that there is none, and would be learned as one "
+                f'(`glirel data convert --map` with {{"{name}": false}} says so)'
             ] += 1
         elif _ID.match(name):
-            notes["relations are called by an id, which says nothing. Give names: `glirel data convert --map`"] += 1
+            notes["Relations called by an id, which says nothing (`glirel data convert --map` gives names)"] += 1
         elif name != name.strip():
-            notes["relations have a name with white space at an end, which makes it another name"] += 1
+            notes["Relations whose name has white space at an end, which makes it another name"] += 1
     if not document.words:
-        notes["documents have no words"] += 1
+        notes["Documents without words"] += 1
