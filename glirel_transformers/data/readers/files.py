@@ -14,21 +14,36 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.files import StrPath, open_to_write
 from glirel_transformers.mentions_glirel import shortened
 
+from .conll04 import CONLL04
+from .crossre import CROSSRE
 from .docred import DOCRED
+from .fewrel import FEWREL
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
+from .nyt import CASREL, NYT
+from .opennre import OPENNRE
 from .own import OWN
+from .roth import ROTH
+from .scierc import SCIERC
+from .semeval import SEMEVAL
+from .spert import SPERT
 from .streams import OnError, json_records
+from .tacred import TACRED
 from .text import TEXT
+from .wikizsl import RELATION_PROMPT, WIKI_ZSL
 
 if TYPE_CHECKING:
     import datasets
 
 logger = logging.get_logger(__name__)
 
-FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL)}
+_ALL = (
+    *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
+    *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+)
+FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
 """Formats by name."""
 
 
@@ -161,7 +176,11 @@ def _warn(reading: Reading) -> None:
             reading.twice["relations"],
         )
     for reason, count in reading.left_out.items():
-        logger.warning("%s: left out %s: %d.", name, reason, count)
+        if count:
+            logger.warning("%s: left out are %s: %d.", name, reason, count)
+    for what, count in reading.noted.items():
+        if count:
+            logger.warning("%s: %d %s.", name, count, what)
 
 
 def load_documents(
