@@ -18,7 +18,10 @@ _TYPES = {
     **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text", "title"), str),
     **dict.fromkeys(("exhaustive", "self_pairs", "entities_exhaustive"), bool),
 }
-_LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence")
+_LISTS = (
+    *("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence"),
+    "none_pairs",
+)
 _OF_STRINGS = ("history", "names")
 _FOREIGN = ("sentence",)  # a field of others, however much it looks like one of ours
 _ALIKE = 0.85  # from here on, a name is a misspelt one of ours rather than a field of somebody else
@@ -49,6 +52,13 @@ def check_types(where: str, record: Mapping[str, Any]) -> None:
         raise TypeError(
             f"`{where}sentences` must be a list of word spans, such as [[0, 7], [7, 12]]: got "
             f"{shortened(record['sentences'])}."
+        )
+    if not all(
+        _is_list(pair) and len(pair) == 2 and all(map(_is_whole, pair)) for pair in record.get("none_pairs") or ()
+    ):
+        raise TypeError(
+            f"`{where}none_pairs` must be a list of heads and tails, such as [[1, 0]]: got "
+            f"{shortened(record['none_pairs'])}."
         )
 
 

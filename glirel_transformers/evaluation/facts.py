@@ -21,11 +21,14 @@ def entity_document(document: Document) -> Document:
         for relation in document.relations
         for head, tail in [(entity_of[relation.head], entity_of[relation.tail])]
     }
+    related = {(head, tail) for head, tail, _ in facts}
+    none_pairs = dict.fromkeys((entity_of[head], entity_of[tail]) for head, tail in document.none_pairs)
     return replace(
         document,
         mentions=[Mention(mention.start, mention.end, mention.label) for mention in first],
         relations=list(facts.values()),
-        self_pairs=document.self_pairs or any(head == tail for head, tail, _ in facts),
+        self_pairs=document.self_pairs or any(head == tail for head, tail in related),
+        none_pairs=tuple(pair for pair in none_pairs if pair not in related),
     )
 
 

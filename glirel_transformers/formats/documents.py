@@ -15,7 +15,7 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     Mentions with the same `entity` are one entity, which has them as `mentions`; any other mention is an entity of its
     own. A relation has no score: a person says that it holds. `self_pairs` and `exhaustive` are there where they are
     not the default, so that the records can be read as documents again; `title` and `sentences` (half-open spans of
-    characters) where they are known.
+    characters) where they are known; and the documents' `extra`, of which `id` takes the place of the count.
     """
     from glirel_transformers.mentions_glirel import read_entities  # which needs numpy; the command line starts without
 
@@ -31,5 +31,18 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
             **({} if document.exhaustive else {"exhaustive": False}),
             **({} if document.title is None else {"title": document.title}),
             **({"sentences": document.char_sentences()} if document.sentences else {}),
+            **_rare(document),
         }
-        yield {"id": str(number), "text": text, "entities": entities, "relations": relations, **said}
+        written: dict[str, Any] = {"text": text, "entities": entities, "relations": relations, **said}
+        extra = {f"input_{name}" if name in written else name: value for name, value in document.extra.items()}
+        yield {"id": str(number), **extra, **written}
+
+
+def _rare(document: Document) -> dict[str, Any]:
+    """What is said of few documents."""
+    entity_of = {mention: number for number, entity in enumerate(document.entities) for mention in entity}
+    none_pairs = [[entity_of[head], entity_of[tail]] for head, tail in document.none_pairs]
+    return {
+        **({} if document.entities_exhaustive is None else {"entities_exhaustive": document.entities_exhaustive}),
+        **({"none_pairs": none_pairs} if none_pairs else {}),
+    }

@@ -87,7 +87,7 @@ def select_documents(
 
 def has_signal(document: Document) -> bool:
     """Whether anything is known about any pair."""
-    return len(document.mentions) > 1 and (document.exhaustive or bool(document.relations))
+    return len(document.mentions) > 1 and (document.exhaustive or bool(document.stated_pairs))
 
 
 def repeat_factor(document: Document, repeats: Mapping[str, float]) -> float:

@@ -200,7 +200,7 @@ def test_arrays_of_other_formats_are_refused_as_before(tmp_path):
         list(read_documents(tmp_path / "mixed.json", relation_names=NAMES))
     (tmp_path / "cut.json").write_text(json.dumps([RECORD])[:-1])
     with pytest.raises(ValueError, match=r"cut\.json, line 1: It is not JSON"):
-        list(read_documents(tmp_path / "cut.json"))
+        list(read_documents(tmp_path / "cut.json", relation_names=NAMES))
 
 
 def test_nothing_is_lost_in_our_own_format(tmp_path, read):

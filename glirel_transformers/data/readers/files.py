@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
-from glirel_transformers.files import open_text, open_to_write, parse_json
+from glirel_transformers.files import StrPath, open_to_write
 from glirel_transformers.mentions_glirel import shortened
 
 from .docred import DOCRED
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
+from .guess import Guess, announce, format_named, format_of_file
 from .own import OWN
+from .streams import json_records
 from .text import TEXT
 
 if TYPE_CHECKING:
@@ -26,75 +29,97 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL)}
-"""Formats by name; a record is in the first that it matches."""
+"""Formats by name."""
 
 
 def read_documents(
     path: str | os.PathLike[str],
     coreference_label: str | None = None,
     relation_names: Mapping[str, str] | None = None,
+    *,
+    reader: str | None = None,
+    exhaustive: bool | None = None,
 ) -> Iterator[Document]:
-    """Yields the documents of a JSON-lines file, one after the other; the fields of each line tell its format.
+    """Yields the documents of a file, one after the other, in any of the `FORMATS`.
 
-    Files of DocRED, which are one JSON array, are read as well.
+    Unless `reader` names the format, the file tells: the fields of each record, or how the text begins. What was
+    guessed is logged (at the level of information; `glirel` prints it).
 
     Args:
-        path: `.jsonl` or `.json`, also compressed: `.jsonl.xz`, `.jsonl.gz`.
+        path: a file, also compressed: `.jsonl.xz`, `.json.gz`.
         coreference_label: the relation type that joins all mentions of one entity, where entities are known.
-        relation_names: names of relation ids, for formats that have ids alone (DocRED); by default those of the
-            `rel_info.json` next to the file.
+        relation_names: names of relation ids, for formats that have ids alone (DocRED, FewRel, Wiki-ZSL); by default
+            those of the file next to it that comes with the data set (`rel_info.json`, `pid2name.json`).
+        reader: the format's name in `FORMATS`.
+        exhaustive: whether a pair without a relation is known to have none, in all documents; by default as the format
+            says.
 
     Raises:
-        ValueError: when a line is in none of the `FORMATS` or does not fit; the message names the line.
+        ValueError: when a record is in none of the formats, in several, or does not fit; the message names its place.
     """
     reading = Reading(path, relation_names)
-    with open_text(path) as lines:
-        for where, record in _records(lines, os.fspath(path)):
-            try:
-                document = _document(record, reading)
-            except KeyError as error:
-                raise ValueError(f"{where}: The field {error} is missing.") from error
-            except (IndexError, TypeError, ValueError) as error:
-                raise ValueError(f"{where}: {error}") from error
-            yield document if coreference_label is None else document.with_coreference(coreference_label)
+    form = format_of_file(path, FORMATS.values()) if reader is None else format_named(reader, FORMATS)
+    if reader is None and form is not None:
+        announce(path, form)
+    guess = Guess(path, FORMATS.values())
+    for where, record in _records(path, form):
+        try:
+            document = _document(record, form, guess, reading)
+        except KeyError as error:
+            raise ValueError(f"{where}: The field {error} is missing.") from error
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{where}: {error}") from error
+        if exhaustive is not None:
+            document = replace(document, exhaustive=exhaustive)
+        yield document if coreference_label is None else document.with_coreference(coreference_label)
+    _warn(reading)
+
+
+def _records(path: StrPath, form: Format | None) -> Iterator[tuple[str, object]]:
+    """What is read from a file, and where each stands."""
+    if form is not None and form.records is not None:
+        return form.records(path)
+    forms = [form] if form is not None else list(FORMATS.values())
+
+    def is_in_array(value: object) -> bool:
+        known = [one for one in forms if isinstance(value, Mapping) and (one is form or one.matches(value))]
+        return isinstance(value, Mapping) and (not known or any(one.in_arrays for one in known))
+
+    def under(name: str, first: object) -> str | None:
+        for one in forms:
+            if one.under is not None and isinstance(first, Mapping) and one.matches({one.under: name, **first}):
+                return one.under
+        return None
+
+    return json_records(path, is_in_array, under)
+
+
+def _warn(reading: Reading) -> None:
+    """Says what was read once, and what was left out."""
+    name = os.fspath(reading.path)
     if reading.twice.total():
         logger.warning(
             "%s lists %d mentions and %d relations twice; each was read once.",
-            os.fspath(path),
+            name,
             reading.twice["mentions"],
             reading.twice["relations"],
         )
-
-
-def _records(lines: TextIO, path: str) -> Iterator[tuple[str, object]]:
-    """The value of each line, or each of a file that is one array of a format that may be so, and where it stands."""
-    is_first = True
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        if not is_first or not line.lstrip().startswith("["):
-            yield where, parse_json(line, where)
-            is_first = False
-            continue
-        values = parse_json(line + lines.read(), where)
-        if isinstance(values, list) and values and _is_in_array(values[0]):
-            yield from ((f"{path}, document {position}", value) for position, value in enumerate(values, start=1))
-        else:
-            yield where, values
-        return
-
-
-def _is_in_array(record: object) -> bool:
-    return isinstance(record, Mapping) and any(form.in_arrays and form.matches(record) for form in FORMATS.values())
+    for reason, count in reading.left_out.items():
+        logger.warning("%s: left out %s: %d.", name, reason, count)
 
 
 def load_documents(
     path: str | os.PathLike[str],
     coreference_label: str | None = None,
     relation_names: Mapping[str, str] | None = None,
+    *,
+    reader: str | None = None,
+    exhaustive: bool | None = None,
 ) -> datasets.Dataset:
-    """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`."""
+    """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`, without `extra`.
+
+    The columns of a dataset have one type each, which the further fields of documents need not have.
+    """
     import datasets
 
     text, number = datasets.Value("string"), datasets.Value("int64")
@@ -121,10 +146,14 @@ def load_documents(
             "title": text,
             "sentences": datasets.List(datasets.List(number)),
             "entities_exhaustive": datasets.Value("bool"),
+            "none_pairs": datasets.List(datasets.List(number)),
         }
     )
-    rare: dict[str, object] = {"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None}
-    rows = [{**rare, **document.to_dict()} for document in read_documents(path, coreference_label, relation_names)]
+    rare: dict[str, object] = {
+        **{"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None, "none_pairs": []}
+    }
+    documents = read_documents(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    rows = [{**rare, **replace(document, extra={}).to_dict()} for document in documents]
     return datasets.Dataset.from_list(rows, features=features)
 
 
@@ -138,7 +167,7 @@ def write_documents(path: str | os.PathLike[str], documents: Iterable[Document])
     return count
 
 
-def _document(record: object, reading: Reading) -> Document:
+def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
     if isinstance(record, list):
         raise TypeError(
             "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "
@@ -146,10 +175,4 @@ def _document(record: object, reading: Reading) -> Document:
         )
     if not isinstance(record, Mapping):
         raise TypeError(f"A line must be a JSON object: got {shortened(record)}.")
-    for form in FORMATS.values():
-        if form.matches(record):
-            return form.read(record, reading)
-    known = "; ".join(f"{name} has {form.fields}" for name, form in FORMATS.items())
-    raise ValueError(
-        f"The fields {shortened(sorted(map(str, record)))} are not those of a known format. Of these, {known}."
-    )
+    return (form or guess.of(record)).read(record, reading)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from glirel_transformers.data.schema import Document
-from glirel_transformers.files import read_json_object
+from glirel_transformers.files import StrPath, read_json_object
 
 Record: TypeAlias = Mapping[str, Any]
 RELATION_NAMES = "rel_info.json"
@@ -25,11 +25,16 @@ class Reading:
         path: the file.
         relation_names: names of relation ids; by default those of the `rel_info.json` next to the file.
         twice: how many `mentions` and `relations` were listed twice, and read once.
+        left_out: how often something was left out, for each reason, such as `"relations whose name occurs twice"`;
+            a warning says so at the end of the file.
+        names_file: where names of relations are, next to the file.
     """
 
     path: str | os.PathLike[str] = ""
     relation_names: Mapping[str, str] | None = None
     twice: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    names_file: str = RELATION_NAMES
 
     def name_of(self, relation_id: str) -> str:
         """The name of a relation.
@@ -64,14 +69,23 @@ class Reading:
 
 @dataclass(frozen=True)
 class Format:
-    """A format of documents, one JSON object a line.
+    """A format of documents.
+
+    Most are of JSON records: an object a line, or one array of them, or one object of arrays. Any other has `records`,
+    which gives mappings that `read` understands, and `recognises`, by which its files are known.
 
     Args:
         name: what users call it.
-        fields: by which it is known, for errors.
+        fields: by which it is known, for errors and for the guess that is said aloud: "'sents' and 'vertexSet'".
         matches: whether a record is in it.
         read: the document of a record.
         in_arrays: whether its files may also be one JSON array of all records.
+        under: the field in which records of one JSON object of arrays, `{"P19": [{…}, …], …}`, get the name of their
+            array; `None` where its files are not so.
+        records: the records of a file that has no JSON records, each with its place for errors ("FILE, line 12").
+        recognises: whether a file is in it, from its path and the first few thousand characters of its text (empty
+            where it is not text, or a folder).
+        states: what it cannot say, such as "pairs without a relation are unknown".
     """
 
     name: str
@@ -79,3 +93,7 @@ class Format:
     matches: Callable[[Record], bool]
     read: Callable[[Record, Reading], Document]
     in_arrays: bool = False
+    under: str | None = None
+    records: Callable[[StrPath], Iterator[tuple[str, Record]]] | None = None
+    recognises: Callable[[StrPath, str], bool] | None = None
+    states: str = ""

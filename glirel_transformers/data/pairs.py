@@ -1,0 +1,30 @@
+"""Pairs of mentions of which something is known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+Pair = tuple[int, int]
+
+
+def check_none_pairs(pairs: Collection[Pair], related: Collection[Pair], num_mentions: int) -> None:
+    """Checks that pairs without a relation are of two mentions of the document, and that none is related.
+
+    Args:
+        pairs: head and tail, positions of mentions.
+        related: pairs with a relation.
+        num_mentions: of the document.
+
+    Raises:
+        ValueError: when one does not fit; the message names it.
+    """
+    for index, pair in enumerate(pairs):
+        if not all(0 <= position < num_mentions for position in pair):
+            raise ValueError(
+                f"`none_pairs[{index}]` is {tuple(pair)}, but there are {num_mentions} mentions. Heads and tails are "
+                "positions in `mentions`."
+            )
+        if tuple(pair) in related:
+            raise ValueError(
+                f"`none_pairs[{index}]` is {tuple(pair)}, but a relation joins these two. Leave one of them out."
+            )
