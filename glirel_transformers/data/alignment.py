@@ -117,8 +117,9 @@ class WordText:
         whole = self._starts[first], self._ends[after - 1]
         if alignment == "strict" and whole != (start, end):
             raise ValueError(
-                f"`{where}` is {(start, end)}, {self.text[start:end]!r}, which cuts words. The nearest whole words are "
-                f"{whole}, {self.text[slice(*whole)]!r}: mark these, or read with alignment='expand', which takes them."
+                f"`{where}` is {(start, end)}, {self.text[start:end]!r}, which cuts words. The nearest whole words "
+                f"are {whole}, {self.text[slice(*whole)]!r}: mark these, or read with alignment='expand', which takes "
+                "them."
             )
         return (first, after), whole != (start, end)
 

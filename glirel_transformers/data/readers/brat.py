@@ -1,4 +1,4 @@
-"""brat's standoff files: a text, `doc.txt`, and beside it what is annotated in it, `doc.ann`; one of these, or a folder.
+"""brat's standoff files: a text, `doc.txt`, and next to it what is annotated, `doc.ann`; one of them, or a folder.
 
     T1	PERSON 0 11	Marie Curie
     T2	CITY 24 30	Warsaw
@@ -6,9 +6,9 @@
     R1	place_of_birth Arg1:T1 Arg2:T2
     *	Equiv T1 T3
 
-Positions are half-open, in characters. Spans in `Equiv` are mentions of one entity. brat writes a span over a line end in
-fragments, `0 5;6 12`: with nothing but white space between them they are one span. Those of a discontinuous span are
-read as the span from the first to the last, which is counted and named. A relation to an event is one to its trigger;
+Positions are half-open, in characters. Spans in `Equiv` are mentions of one entity. brat writes a span over a line end
+in fragments, `0 5;6 12`: with only white space between them they are one span. Those of a discontinuous span are read
+as the span from the first to the last, which is counted and named. A relation to an event is one to its trigger;
 events, attributes, normalizations and notes are counted and left out.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from glirel_transformers.data.schema import Document
@@ -25,7 +26,7 @@ from glirel_transformers.text_glirel import Span
 
 from .format import Format, Reading, Record
 from .marked import Annotated, Drawn, Marked, document_of
-from .units import in_characters
+from .units import CHARACTERS, in_characters
 
 DISCONTINUOUS = "discontinuous spans were read from their first to their last character"
 _KINDS = {
@@ -115,12 +116,14 @@ def read(record: Record, reading: Reading) -> Document | None:
     for number, line in enumerate(record["lines"], start=1):
         if line.strip():
             _read_line(line.rstrip(), said, f"Line {number}", reading)
-    entity_of = _entities(said)
-    marked: dict[Hashable, Marked] = {}
-    places = in_characters(text, list(said.spans.values()), reading)
-    for (name, span), (start, end) in zip(said.spans.items(), places, strict=True):
+    for name, span in said.spans.items():
         if _is_discontinuous(text, said.fragments[name]):
             reading.changes(DISCONTINUOUS, f"{name} of {record['id']}")
+            span.surface = None  # brat leaves out what is between
+    entity_of = _entities(said)
+    marked: dict[Hashable, Marked] = {}
+    places = in_characters(text, list(said.spans.values()), reading, likeliest=CHARACTERS)
+    for (name, span), (start, end) in zip(said.spans.items(), places, strict=True):
         marked[name] = Marked(start, end, (span.label,), name, entity_of.get(name))
     drawn = [
         Drawn(said.triggers.get(head, head), said.triggers.get(tail, tail), kind, name)
@@ -161,9 +164,8 @@ def _read_span(name: str, rest: str, said: _Standoff, where: str) -> None:
     label, _, given = place.partition(" ")
     fragments = [tuple(map(int, fragment.split())) for fragment in given.split(";")]
     said.fragments[name] = [(start, end) for start, end in fragments]
-    is_one = len(fragments) == 1
     first, last = fragments[0][0], fragments[-1][1]
-    said.spans[name] = _Span(name, (first, last), surface if is_one and surface else None, label)
+    said.spans[name] = _Span(name, (first, last), surface or None, label)
 
 
 def _read_relation(name: str, rest: str, where: str) -> tuple[str, str, str, str]:
@@ -192,7 +194,7 @@ def _entities(said: _Standoff) -> dict[str, int]:
 
 def _is_discontinuous(text: str, fragments: Sequence[Span]) -> bool:
     """Whether anything but white space is between the fragments of a span."""
-    return any(text[end:start].strip() for (_, end), (start, _) in zip(fragments, fragments[1:], strict=False))
+    return any(text[end:start].strip() for (_, end), (start, _) in pairwise(fragments))
 
 
 BRAT = Format(

@@ -1,9 +1,9 @@
 """spaCy's DocBin, a `.spacy` file, with relations as in the `rel` extension of spaCy's tutorial on relations.
 
-`doc._.rel` is `{(0, 6): {"CAPITAL_OF": 1.0, "LOCATED_IN": 0.0}}`: the first tokens of head and tail, and for each type
-1 or 0, or what a model made of it, of which 0.5 and more is a relation. It is in the file where this was written with
-`store_user_data=True`. Entities are `doc.ents`; words are the tokens, without those that are white space. Reading needs
-spaCy, which is not a requirement of this package.
+`doc._.rel` is `{(0, 6): {"CAPITAL_OF": 1.0, "LOCATED_IN": 0.0}}`: the first tokens of head and tail, and for each
+type 1 or 0, or what a model made of it, of which 0.5 and more is a relation. It is in the file where this was written
+with `store_user_data=True`. Entities are `doc.ents`; words are the tokens, without those that are white space. Reading
+needs spaCy, which is not a requirement of this package.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
     raw = Path(path).read_bytes()
     try:
         stored = DocBin().from_bytes(raw)
-    except (ValueError, KeyError, TypeError, OSError, AttributeError) as error:
-        raise ValueError(f"{path}: It is not a DocBin ({type(error).__name__}: {error}). Write it again.") from error
-    except Exception as error:  # noqa: BLE001  # zlib.error and msgpack's, which have no base of their own
+    except Exception as error:  # zlib's, msgpack's and Python's own, for damaged bytes
         raise ValueError(f"{path}: It is not a DocBin ({type(error).__name__}: {error}). Write it again.") from error
     for number, doc in enumerate(stored.get_docs(spacy.blank("xx").vocab), start=1):
         yield f"{path}, document {number}", {"doc": doc}
@@ -68,11 +66,14 @@ def read(record: Record, reading: Reading) -> Document:
     position_of = {entity.start: position for position, entity in enumerate(doc.ents)}
     stated = doc.user_data.get(_RELATIONS)
     relations, known = _relations(stated, position_of)
+    is_whole = stated is not None and set(permutations(range(len(mentions)), 2)) <= known
+    related = {(relation.head, relation.tail) for relation in relations}
     return Document(
         words=tokens.words,
         mentions=mentions,
         relations=relations,
-        exhaustive=stated is not None and set(permutations(range(len(mentions)), 2)) <= known,
+        exhaustive=is_whole,
+        none_pairs=() if is_whole else tuple(sorted(pair for pair in known - related if pair[0] != pair[1])),
         text=doc.text,
         self_pairs=any(relation.head == relation.tail for relation in relations),
         sentences=_sentences(doc, tokens),
@@ -90,7 +91,8 @@ def _relations(stated: object, position_of: Mapping[int, int]) -> tuple[list[Rel
     for pair, types in given.items():
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"`doc._.rel` must be a dictionary of pairs of tokens: got the key {shortened(pair)}.")
-        scores = types if isinstance(types, Mapping) else dict.fromkeys([types] if isinstance(types, str) else types, 1)
+        named = [types] if isinstance(types, str) else types
+        scores = named if isinstance(named, Mapping) else dict.fromkeys(named, 1.0)
         holding = {name: float(score) for name, score in scores.items() if score >= _IS_ONE}
         if missing := [token for token in pair if token not in position_of]:
             raise ValueError(
@@ -118,5 +120,5 @@ DOCBIN = Format(
     read,
     records=records,
     recognises=recognises,
-    states="pairs are known where doc._.rel has scores for all, and otherwise unknown without a relation",
+    states="pairs of which doc._.rel says nothing are unknown",
 )

@@ -18,12 +18,10 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.mentions_glirel import shortened
 
 from .format import Format, Reading, Record
-from .marked import Annotated, Drawn, Marked, document_of
+from .marked import Annotated, Drawn, Marked, document_fields, document_of
 
-FIELDS = ("source", "title", "exhaustive", "entities_exhaustive")
-"""Fields of a [`Document`] that a record may have."""
 _OLD = ("label", "labels")
-_READ = ("text", "data", "entities", "relations", *_OLD, *FIELDS)
+_READ = ("text", "data", "entities", "relations", *_OLD)
 
 
 def matches(record: Record) -> bool:
@@ -55,14 +53,12 @@ def read(record: Record, reading: Reading) -> Document:
             raise ValueError(f"`entities[{index}].id` is {key!r}, which another entity has. Give each its own.")
         spans[key] = marked
     relations = inner.get("relations")
-    fields = {name: record[name] for name in FIELDS if record.get(name) is not None}
+    fields = document_fields({name: value for name, value in record.items() if name not in _READ and value != []})
     exhaustive = fields.pop("exhaustive", relations is not None)
     fields.setdefault("entities_exhaustive", None if relations is not None else True)
-    extra = {name: value for name, value in record.items() if name not in _READ}
-    annotated = Annotated(
-        record.get("text", record.get("data")), spans, _relations(relations or []), exhaustive, {**fields, "extra": extra}
-    )
-    return document_of(annotated, reading)
+    text: str = record.get("text", record.get("data"))
+    drawn = _relations(relations or [])
+    return document_of(Annotated(text, spans, drawn, exhaustive, fields), reading)
 
 
 def _entity(given: object, index: int) -> tuple[Hashable, Marked]:

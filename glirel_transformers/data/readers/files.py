@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
-from glirel_transformers.files import StrPath, open_to_write
+from glirel_transformers.files import StrPath
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.text_glirel import check_alignment
 
+from .brat import BRAT
+from .docbin import DOCBIN
+from .doccano import DOCCANO
 from .docred import DOCRED
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
+from .label_studio import LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS
 from .own import OWN
+from .prodigy import PRODIGY
 from .streams import json_records
 from .text import TEXT
 
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.get_logger(__name__)
 
-FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL)}
+_OF_TOOLS = (LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN)
+FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL, *_OF_TOOLS)}
 """Formats by name."""
 
 
@@ -39,6 +45,7 @@ def read_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> Iterator[Document]:
     """Yields the documents of a file, one after the other, in any of the `FORMATS`.
 
@@ -53,11 +60,14 @@ def read_documents(
         reader: the format's name in `FORMATS`.
         exhaustive: whether a pair without a relation is known to have none, in all documents; by default as the format
             says.
+        alignment: what becomes of a span of characters in a file of a tool for annotation that cuts a word:
+            `"strict"` is an error that names it, `"expand"` widens it to whole words, and a warning counts them.
 
     Raises:
         ValueError: when a record is in none of the formats, in several, or does not fit; the message names its place.
     """
-    reading = Reading(path, relation_names)
+    check_alignment(alignment)
+    reading = Reading(path, relation_names, alignment=alignment)
     form = format_of_file(path, FORMATS.values()) if reader is None else format_named(reader, FORMATS)
     if reader is None and form is not None:
         announce(path, form)
@@ -69,6 +79,8 @@ def read_documents(
             raise ValueError(f"{where}: The field {error} is missing.") from error
         except (IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{where}: {error}") from error
+        if document is None:
+            continue
         if exhaustive is not None:
             document = replace(document, exhaustive=exhaustive)
         yield document if coreference_label is None else document.with_coreference(coreference_label)
@@ -104,8 +116,11 @@ def _warn(reading: Reading) -> None:
             reading.twice["mentions"],
             reading.twice["relations"],
         )
-    for reason, count in reading.left_out.items():
+    for reason, count in (+reading.left_out).items():
         logger.warning("%s: left out %s: %d.", name, reason, count)
+    for change, count in reading.changed.items():
+        first = f" (the first: {reading.first_changed[change]})" if reading.first_changed[change] else ""
+        logger.warning("%s: %d %s%s.", name, count, change, first)
 
 
 def load_documents(
@@ -115,6 +130,7 @@ def load_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> datasets.Dataset:
     """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`, without `extra`.
 
@@ -127,7 +143,10 @@ def load_documents(
         {
             "words": datasets.List(text),
             "mentions": datasets.List(
-                {"start": number, "end": number, "label": text, "entity": number, "names": datasets.List(text)}
+                {
+                    **{"start": number, "end": number, "label": text, "entity": number},
+                    **{"names": datasets.List(text), "score": datasets.Value("float64")},
+                }
             ),
             "relations": datasets.List(
                 {
@@ -136,6 +155,7 @@ def load_documents(
                     "relation_type": text,
                     "relation_id": text,
                     "evidence": datasets.List(number),
+                    "score": datasets.Value("float64"),
                 }
             ),
             "exhaustive": datasets.Value("bool"),
@@ -152,22 +172,14 @@ def load_documents(
     rare: dict[str, object] = {
         **{"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None, "none_pairs": []}
     }
-    documents = read_documents(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    documents = read_documents(
+        path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive, alignment=alignment
+    )
     rows = [{**rare, **replace(document, extra={}).to_dict()} for document in documents]
     return datasets.Dataset.from_list(rows, features=features)
 
 
-def write_documents(path: str | os.PathLike[str], documents: Iterable[Document]) -> int:
-    """Writes documents in the library's own format and returns how many there were."""
-    count = 0
-    with open_to_write(path) as file:
-        for document in documents:
-            file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
+def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document | None:
     if isinstance(record, list):
         raise TypeError(
             "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "

@@ -28,6 +28,10 @@ class Reading:
         left_out: how often something was left out, for each reason, such as `"relations whose name occurs twice"`;
             a warning says so at the end of the file.
         names_file: where names of relations are, next to the file.
+        alignment: what becomes of a span of characters that cuts a word: `"strict"` is an error, `"expand"` widens it
+            to whole words.
+        changed: how often something was changed, for each change, such as `"spans were widened"`.
+        first_changed: where the first change of each kind was, or an empty string.
     """
 
     path: str | os.PathLike[str] = ""
@@ -35,6 +39,14 @@ class Reading:
     twice: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     names_file: str = RELATION_NAMES
+    alignment: str = "strict"
+    changed: Counter[str] = field(default_factory=Counter)
+    first_changed: dict[str, str] = field(default_factory=dict)
+
+    def changes(self, what: str, where: str) -> None:
+        """Counts a change; `where` names the first of its kind."""
+        self.changed[what] += 1
+        self.first_changed.setdefault(what, where)
 
     def name_of(self, relation_id: str) -> str:
         """The name of a relation.
@@ -78,7 +90,7 @@ class Format:
         name: what users call it.
         fields: by which it is known, for errors and for the guess that is said aloud: "'sents' and 'vertexSet'".
         matches: whether a record is in it.
-        read: the document of a record.
+        read: the document of a record; `None` where it was left out, and counted.
         in_arrays: whether its files may also be one JSON array of all records.
         under: the field in which records of one JSON object of arrays, `{"P19": [{…}, …], …}`, get the name of their
             array; `None` where its files are not so.
@@ -91,7 +103,7 @@ class Format:
     name: str
     fields: str
     matches: Callable[[Record], bool]
-    read: Callable[[Record, Reading], Document]
+    read: Callable[[Record, Reading], Document | None]
     in_arrays: bool = False
     under: str | None = None
     records: Callable[[StrPath], Iterator[tuple[str, Record]]] | None = None

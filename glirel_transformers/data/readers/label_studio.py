@@ -16,25 +16,23 @@ round, and one in both directions (`bi`) is two. Other fields of `data` are carr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from glirel_transformers.data.fields import is_whole, list_of_objects, score_of
 from glirel_transformers.data.schema import Document
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
 
 from .format import Format, Reading, Record
-from .marked import Annotated, Drawn, Marked, document_of
+from .marked import Annotated, Drawn, Marked, document_fields, document_of
 from .units import in_characters
 
-DATA_FIELDS = ("source", "title", "exhaustive", "entities_exhaustive")
-"""Fields of a [`Document`] that its `data` may hold."""
 _MIN = ("annotation_id", "annotator")
 _UNLABELLED = ("text", "richtext", "region", None)  # types of a region without a label
 _DIRECTIONS = {"right": ((0, 1),), "left": ((1, 0),), "bi": ((0, 1), (1, 0))}
 
 
 def matches(record: Record) -> bool:
-    """Whether a record is a task with annotations (`completions` in old versions), or one of the JSON-MIN export."""
+    """Whether a record is a task with annotations (`completions` in old versions), or is of the JSON-MIN export."""
     is_task = isinstance(record.get("data"), Mapping) and ("annotations" in record or "completions" in record)
     return is_task or all(name in record for name in _MIN)
 
@@ -54,7 +52,7 @@ def read(record: Record, reading: Reading) -> Document | None:
     if all(name in record for name in _MIN):
         raise ValueError("It is Label Studio's JSON-MIN export, which has no relations. Export the project as JSON.")
     name = "annotations" if "annotations" in record else "completions"
-    place = _annotation(_list_of(record.get(name) or [], name), reading)
+    place = _annotation(list_of_objects(record.get(name) or [], name), reading)
     if place is None:
         reading.left_out["tasks without an annotation; --reader label-studio-predictions reads predictions"] += 1
         return None
@@ -62,8 +60,8 @@ def read(record: Record, reading: Reading) -> Document | None:
 
 
 def read_predictions(record: Record, reading: Reading) -> Document | None:
-    """The document of the first prediction of a task, `None` where it has none. What a model says is not exhaustive."""
-    predictions = _list_of(record.get("predictions") or [], "predictions")
+    """The document of the first prediction of a task, `None` where it has none. Other pairs are unknown."""
+    predictions = list_of_objects(record.get("predictions") or [], "predictions")
     if not predictions:
         reading.left_out["tasks without a prediction"] += 1
         return None
@@ -91,7 +89,7 @@ def _annotation(annotations: Sequence[Record], reading: Reading) -> int | None:
 
 
 def _read(record: Record, annotation: Record, where: str, reading: Reading) -> Document:
-    results = _list_of(annotation.get("result") or [], f"{where}.result")
+    results = list_of_objects(annotation.get("result") or [], f"{where}.result")
     drawn: list[Drawn] = []
     others: list[tuple[str, Record]] = []
     regions: dict[object, _Region] = {}
@@ -118,11 +116,10 @@ def _read(record: Record, annotation: Record, where: str, reading: Reading) -> D
         key: Marked(*span, tuple(dict.fromkeys(region.labels)), region.place, score=region.score)
         for (key, region), span in zip(regions.items(), spans, strict=True)
     }
-    fields = {key: record["data"][key] for key in DATA_FIELDS if record["data"].get(key) is not None}
+    rest = {key: value for key, value in record["data"].items() if key != name}
+    fields = document_fields({"id": record["id"], **rest} if "id" in record else rest)
     exhaustive = fields.pop("exhaustive", not where.startswith("predictions"))
-    rest = {key: value for key, value in record["data"].items() if key not in (name, *DATA_FIELDS)}
-    extra = {"id": record["id"], **rest} if "id" in record else rest
-    return document_of(Annotated(text, marked, drawn, exhaustive, {**fields, "extra": extra}), reading)
+    return document_of(Annotated(text, marked, drawn, exhaustive, fields), reading)
 
 
 class _Region:
@@ -148,7 +145,7 @@ class _Region:
         surface = value.get("text")
         self.surface = surface.replace("\\n", "\n") if isinstance(surface, str) else None  # as the tool escapes it
         self.labels = list(_labels(result))
-        self.score = _score(result)
+        self.score = score_of(result)
 
 
 def _relations(result: Record, place: str) -> Iterator[Drawn]:
@@ -158,7 +155,7 @@ def _relations(result: Record, place: str) -> Iterator[Drawn]:
     ends = result.get("from_id"), result.get("to_id")
     for head, tail in _DIRECTIONS[direction]:
         for label in _labels(result) or ("",):
-            yield Drawn(ends[head], ends[tail], label, place, _score(result))
+            yield Drawn(ends[head], ends[tail], label, place, score_of(result))
 
 
 def _labels(result: Record) -> tuple[str, ...]:
@@ -170,14 +167,9 @@ def _labels(result: Record) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _score(result: Record) -> float | None:
-    score = result.get("score")
-    return float(score) if isinstance(score, (int, float)) and not isinstance(score, bool) else None
-
-
 def _text_of(data: Record, surfaces: Sequence[str | None]) -> tuple[str, str]:
     """The field of `data` that was annotated, and its text."""
-    texts = {name: value for name, value in data.items() if isinstance(value, str) and name not in DATA_FIELDS}
+    texts = {name: value for name, value in data.items() if isinstance(value, str)}
     if "text" in texts:
         return "text", texts["text"]
     fitting = [name for name, text in texts.items() if all(_has(text, surface) for surface in surfaces)]
@@ -196,22 +188,12 @@ def _has(text: str, surface: str | None) -> bool:
 def _offsets(place: str, value: Record) -> Span:
     for given in (value, value.get("globalOffsets") or {}):
         start, end = given.get("start"), given.get("end")
-        if _is_whole(start) and _is_whole(end):
+        if is_whole(start) and is_whole(end):
             return start, end
     raise TypeError(
         f"`{place}.value` must have whole numbers as 'start' and 'end': got {shortened(dict(value))}. Regions of HTML "
         "and of dialogues have paths in their place; annotate plain text."
     )
-
-
-def _list_of(values: object, where: str) -> Sequence[Any]:
-    if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
-        raise TypeError(f"`{where}` must be a list of objects: got {shortened(values)}.")
-    return values
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 LABEL_STUDIO = Format(

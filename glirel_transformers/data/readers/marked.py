@@ -7,7 +7,7 @@ that cuts a word is an error that names it, or with `alignment="expand"` is wide
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from glirel_transformers.data.alignment import WordText
@@ -15,6 +15,8 @@ from glirel_transformers.data.schema import Document, Mention, Relation
 
 from .format import Reading
 
+_FIELDS = {"source": str, "title": str, "exhaustive": bool, "entities_exhaustive": bool}
+_OWN_FIELDS = {one.name for one in fields(Document)}
 WIDENED = "spans that cut words were widened to whole words"
 SAME_WORDS = "relations between parts of the same words"
 UNTYPED = "relations without a type, whose documents are therefore not exhaustive"
@@ -77,6 +79,17 @@ class Annotated:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+def document_fields(given: Mapping[str, object]) -> dict[str, Any]:
+    """Fields of a [`Document`] from the further fields of a record: those that it may have, and `extra`, all others.
+
+    Of the others, those that are called as a field of a document are renamed to `input_…`.
+    """
+    known = {name: given[name] for name, kind in _FIELDS.items() if isinstance(given.get(name), kind)}
+    rest = {name: value for name, value in given.items() if name not in known}
+    extra = {f"input_{name}" if name in _OWN_FIELDS else name: value for name, value in rest.items()}
+    return {**known, "extra": extra}
+
+
 def document_of(given: Annotated, reading: Reading) -> Document:
     """The document of an annotated text. What is listed twice is read once, and counted.
 
@@ -111,9 +124,7 @@ def document_of(given: Annotated, reading: Reading) -> Document:
     )
 
 
-def _relations(
-    given: Annotated, place_of: Mapping[Hashable, int], reading: Reading
-) -> tuple[list[Relation], bool]:
+def _relations(given: Annotated, place_of: Mapping[Hashable, int], reading: Reading) -> tuple[list[Relation], bool]:
     """The relations between mentions, each once, and whether all that were drawn are among them."""
     relations: dict[Relation, None] = {}
     is_whole = True
@@ -142,4 +153,3 @@ def _same_span(given: Annotated, drawn: Drawn) -> bool:
     """Whether a relation joins two spans that were marked at the same place."""
     head, tail = given.spans[drawn.head], given.spans[drawn.tail]
     return (head.start, head.end) == (tail.start, tail.end)
-

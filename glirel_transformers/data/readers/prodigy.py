@@ -9,21 +9,21 @@
                     "child_span": {"start": 24, "end": 30, "token_start": 5, "token_end": 5, "label": "CITY"}}]}
 
 `token_end` is INCLUSIVE. `head` and `child` are the last tokens of their spans, or any; a token that is in none is a
-mention of its own, without a label. The words are Prodigy's tokens, without those that are white space. Only what was accepted is
-read.
+mention of its own, without a label. The words are Prodigy's tokens, without those that are white space. Only what was
+accepted is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from glirel_transformers.data.fields import is_whole, list_of_objects
 from glirel_transformers.data.schema import Document, Mention, Relation
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
 
 from .format import Format, Reading, Record
-from .marked import UNTYPED
+from .marked import UNTYPED, document_fields
 from .tokens import Tokens
 
 _READ = ("text", "tokens", "spans", "relations", "answer")
@@ -53,11 +53,11 @@ def read(record: Record, reading: Reading) -> Document | None:
     text = record["text"]
     tokens = Tokens([_token(token, index) for index, token in enumerate(record["tokens"])])
     found = _Mentions(tokens, record["tokens"], reading)
-    for index, span in enumerate(_objects(record.get("spans") or [], "spans")):
+    for index, span in enumerate(list_of_objects(record.get("spans") or [], "spans")):
         found.add(span, f"spans[{index}]")
     relations: dict[Relation, None] = {}
     is_whole = True
-    for index, given in enumerate(_objects(record.get("relations") or [], "relations")):
+    for index, given in enumerate(list_of_objects(record.get("relations") or [], "relations")):
         head, tail = (found.end(given, side, f"relations[{index}]") for side in ("head", "child"))
         name = given.get("label")
         if not isinstance(name, str) or not name.strip():
@@ -67,15 +67,16 @@ def read(record: Record, reading: Reading) -> Document | None:
         relation = Relation(head, tail, name)
         reading.twice["relations"] += relation in relations
         relations[relation] = None
+    fields = document_fields({name: one for name, one in record.items() if name not in _READ and name[:1] != "_"})
+    exhaustive = fields.pop("exhaustive", record.get("relations") is not None)
     return Document(
         words=tokens.words,
         mentions=found.mentions,
         relations=list(relations),
-        exhaustive=is_whole and record.get("relations") is not None,
+        exhaustive=is_whole and exhaustive,
         text=text,
         self_pairs=any(relation.head == relation.tail for relation in relations),
-        entities_exhaustive=True,
-        extra={name: value for name, value in record.items() if name not in _READ and not name.startswith("_")},
+        **{"entities_exhaustive": True, **fields},
     )
 
 
@@ -85,7 +86,7 @@ class _Mentions:
     def __init__(self, tokens: Tokens, given: Sequence[Record], reading: Reading):
         self.mentions: list[Mention] = []
         self._tokens, self._given, self._reading = tokens, given, reading
-        self._position_of: dict[tuple[int, int, str | None], int] = {}
+        self._position_of: dict[tuple[Span, str | None], int] = {}
         self._ending: dict[int, list[int]] = {}  # the mentions that end with each token
         self._covering: dict[int, list[int]] = {}  # the mentions that each token is in
 
@@ -106,28 +107,30 @@ class _Mentions:
             first, last = self._bounds(span, f"{where}.{side}_span")
             return self._mention(first, last, span.get("label") or None, where)[0]
         token = relation.get(side)
-        if not _is_whole(token) or not 0 <= token < len(self._given):
+        if not is_whole(token) or not 0 <= token < len(self._given):
             raise ValueError(
                 f"`{where}.{side}` is {shortened(token)}, which is not one of the {len(self._given)} tokens, counted "
                 "from 0."
             )
         for tokens in (self._ending, self._covering):
-            if len(found := tokens.get(token, ())) == 1:
+            if len(found := tokens.get(token, [])) == 1:
                 return found[0]
             if found:
                 raise ValueError(
-                    f"`{where}.{side}` is the token {token}, which is in {len(found)} spans. Give '{side}_span' as well."
+                    f"`{where}.{side}` is the token {token}, which is in {len(found)} spans. Give "
+                    f"'{side}_span' as well."
                 )
         return self._mention(token, token, None, f"{where}.{side}")[0]
 
     def _mention(self, first: int, last: int, label: str | None, where: str) -> tuple[int, bool]:
         words = self._tokens.words_of(first, last + 1, where)
-        known = self._position_of.get((*words, label))
+        key = (words, label)
+        known = self._position_of.get(key)
         if known is None and label is None:  # a relation need not repeat the label
             known = next((at for at, one in enumerate(self.mentions) if (one.start, one.end) == words), None)
         if known is not None:
             return known, False
-        self._position_of[*words, label] = len(self.mentions)
+        self._position_of[key] = len(self.mentions)
         self._ending.setdefault(last, []).append(len(self.mentions))
         for token in range(first, last + 1):
             self._covering.setdefault(token, []).append(len(self.mentions))
@@ -143,7 +146,7 @@ class _Mentions:
                 ends.index(span.get(side)) if span.get(side) in ends else None
                 for ends, side in zip(at, ("start", "end"), strict=True)
             )
-        if not (_is_whole(first) and _is_whole(last) and 0 <= first <= last < len(self._given)):
+        if not (is_whole(first) and is_whole(last) and 0 <= first <= last < len(self._given)):
             raise ValueError(
                 f"`{where}` must have 'token_start' and 'token_end', its first and its last token, of which there are "
                 f"{len(self._given)}, or 'start' and 'end' at the bounds of tokens: got {shortened(dict(span))}."
@@ -156,16 +159,6 @@ def _token(token: object, index: int) -> str:
         raise TypeError(f"`tokens[{index}]` must be an object with 'text': got {shortened(token)}.")
     text: str = token["text"]
     return text
-
-
-def _objects(values: object, where: str) -> list[Any]:
-    if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
-        raise TypeError(f"`{where}` must be a list of objects: got {shortened(values)}.")
-    return values
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 PRODIGY = Format(

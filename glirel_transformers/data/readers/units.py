@@ -12,6 +12,8 @@ from glirel_transformers.text_glirel import Span
 
 from .format import Reading
 
+UTF16, CHARACTERS = "UTF-16 code units", "characters"
+
 
 class Region(Protocol):
     """A region whose positions count something; what stands there may be known."""
@@ -29,19 +31,21 @@ class Region(Protocol):
         """What the tool says that stands there."""
 
 
-def in_characters(text: str, regions: Sequence[Region], reading: Reading) -> list[Span]:
-    """The positions of regions in characters, whatever they count: what the tool says of their texts tells it.
+def in_characters(text: str, regions: Sequence[Region], reading: Reading, likeliest: str = UTF16) -> list[Span]:
+    """The positions of regions in characters, whatever they count: what the tool says of their texts tells.
 
     Where it says nothing and the units differ, the ones in which more regions start and end with words are taken,
-    UTF-16 code units where that is the same; it is counted as a change.
+    and `likeliest` where that is the same; it is counted as a change.
 
     Raises:
         ValueError: when what stands at a region is not what the tool says, in any units.
     """
     offsets = [region.offsets for region in regions]
-    readings = {name: [_convert(span, widths) for span in offsets] for name, widths in _units_of(text).items()}
+    readings = {
+        name: [_convert(span, widths) for span in offsets] for name, widths in _units_of(text, likeliest).items()
+    }
     if all(spans == offsets for spans in readings.values()):
-        readings = {"characters": offsets}
+        readings = {CHARACTERS: offsets}
     fitting = {
         name: spans
         for name, spans in readings.items()
@@ -67,12 +71,10 @@ def to_utf16(text: str, spans: Sequence[Span]) -> list[Span]:
     return [(units[start], units[end]) for start, end in spans]
 
 
-def _units_of(text: str) -> dict[str, dict[int, int]]:
-    """The characters at all positions in units of each kind; of the likelier kind first."""
-    kinds: dict[str, list[int]] = {
-        "UTF-16 code units": [1 + (ord(sign) > 0xFFFF) for sign in text],
-        "characters": [1] * len(text),
-    }
+def _units_of(text: str, likeliest: str) -> dict[str, dict[int, int]]:
+    """The characters at all positions in units of each kind; of the likeliest kind first."""
+    kinds: dict[str, list[int]] = {UTF16: [1 + (ord(sign) > 0xFFFF) for sign in text], CHARACTERS: [1] * len(text)}
+    kinds = {likeliest: kinds[likeliest], **kinds}
     if "\r\n" in text:
         is_counted = [text[at : at + 2] != "\r\n" for at in range(len(text))]
         kinds |= {

@@ -1,8 +1,8 @@
 """brat's standoff files: a folder with `doc.txt` and `doc.ann` for each document, and the types in `annotation.conf`.
 
-A document has the name of its `id` (a field of [`Document.extra`]), else its number. Types have no spaces there: they
-become underscores, which is counted. A span over a line end is written in fragments, as brat needs it, and a score as a
-note, which annotators see.
+A document has the name of its `id` (a field of its `extra`), else its number. Types have no spaces there: they become
+underscores, which is counted. A span over a line end is written in fragments, as brat needs it, and a score as a note,
+which annotators see.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def _write(path: Path, documents: Iterable[Document]) -> int:
     path.mkdir(parents=True, exist_ok=True)
     types: dict[str, set[str]] = {"entities": set(), "relations": set()}
     count = 0
-    for count, (name, document) in enumerate(_named(documents), start=1):
+    for name, document in _named(documents):
+        count += 1
         text, lines = to_standoff(document)
         files = {path / f"{name}.txt": text, path / f"{name}.ann": "".join(f"{line}\n" for line in lines)}
         for file, content in files.items():

@@ -20,8 +20,7 @@ from .lines import DOCCANO, GLINER, OWN, TEXT
 logger = logging.get_logger(__name__)
 
 WRITERS: dict[str, Writer] = {
-    writer.name: writer
-    for writer in (OWN, TEXT, GLINER, LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, BRAT, DOCCANO)
+    writer.name: writer for writer in (OWN, TEXT, GLINER, LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, BRAT, DOCCANO)
 }
 """Writers by name."""
 

@@ -26,7 +26,7 @@ PARTS: dict[str, Callable[[Document], int]] = {
     "other names of mentions": lambda d: sum(bool(mention.names) for mention in d.mentions),
     "ids of relations": lambda d: sum(relation.relation_id is not None for relation in d.relations),
     "evidence of relations": lambda d: sum(bool(relation.evidence) for relation in d.relations),
-    "scores": lambda d: sum(one.score is not None for one in (*d.mentions, *d.relations)),
+    "scores": lambda d: sum(s is not None for s in [m.score for m in d.mentions] + [r.score for r in d.relations]),
     "sentences": lambda d: len(d.sentences),
     "titles": lambda d: d.title is not None,
     "sources": lambda d: d.source is not None,
@@ -37,6 +37,18 @@ PARTS: dict[str, Callable[[Document], int]] = {
     "texts whose mentions may relate to themselves": lambda d: d.self_pairs,
     "further fields": lambda d: len(d.extra),
 }
+
+
+def said_of(document: Document, exhaustive: bool = True) -> dict[str, object]:
+    """What is known of a whole document, for formats that carry fields: `source`, `title`, and what is exhaustive.
+
+    Args:
+        document: the document.
+        exhaustive: whether to say that it is not exhaustive where it is not.
+    """
+    said = {"source": document.source, "title": document.title, "entities_exhaustive": document.entities_exhaustive}
+    known = {name: value for name, value in said.items() if value is not None}
+    return {**known, **({"exhaustive": False} if exhaustive and not document.exhaustive else {})}
 
 
 @dataclass(frozen=True)

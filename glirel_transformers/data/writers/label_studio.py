@@ -14,12 +14,11 @@ from statistics import fmean
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from glirel_transformers.data.readers.label_studio import DATA_FIELDS
 from glirel_transformers.data.readers.units import to_utf16
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 
-from .format import Writer
+from .format import Writer, said_of
 
 FROM_NAME, TO_NAME = "label", "text"
 MODEL = "glirel-transformers"
@@ -54,10 +53,8 @@ def to_task(document: Document, is_predicted: bool = False) -> dict[str, Any]:
     data = {
         **document.extra,
         "text": text,
-        **{name: getattr(document, name) for name in DATA_FIELDS if getattr(document, name) is not None},
+        **said_of(document, exhaustive=not is_predicted),
     }
-    if document.exhaustive or is_predicted:
-        del data["exhaustive"]
     if not is_predicted:
         return {"data": data, "annotations": [{"result": result}]}
     scores = [relation.score for relation in document.relations if relation.score is not None]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
+from glirel_transformers.formats.documents import rare_of
 
-from .format import PARTS, WITHOUT_TYPE, Writer
+from .format import PARTS, WITHOUT_TYPE, Writer, said_of
 
 
 def write_lines(to_record: Callable[[Document], dict[str, Any]], path: Path, documents: Iterable[Document]) -> int:
@@ -25,7 +27,7 @@ def write_lines(to_record: Callable[[Document], dict[str, Any]], path: Path, doc
 
 
 def to_text(document: Document) -> dict[str, Any]:
-    """A record by characters, as `glirel extract` reads and writes them; heads and tails are positions in `entities`."""
+    """A record by characters, as `glirel extract` reads them; heads and tails are positions in `entities`."""
     text, entities, relations = document.to_entities()
     scores = [document.mentions[entity[0]].score for entity in document.entities]
     return {
@@ -49,6 +51,9 @@ def to_text(document: Document) -> dict[str, Any]:
         **({} if document.source is None else {"source": document.source}),
         **({"history": list(document.history)} if document.history else {}),
         **({"self_pairs": True} if document.self_pairs else {}),
+        **({} if document.title is None else {"title": document.title}),
+        **({"sentences": document.char_sentences()} if document.sentences else {}),
+        **rare_of(document),
     }
 
 
@@ -66,18 +71,8 @@ def to_gliner(document: Document) -> dict[str, Any]:
 def to_doccano(document: Document) -> dict[str, Any]:
     """A record as doccano imports and exports it."""
     text, mentions = document.to_text()
-    said = {
-        name: value
-        for name, value in (
-            ("source", document.source),
-            ("title", document.title),
-            ("exhaustive", None if document.exhaustive else False),
-            ("entities_exhaustive", document.entities_exhaustive),
-        )
-        if value is not None
-    }
     return {
-        **said,
+        **said_of(document),
         "Comments": [],
         **document.extra,
         "text": text,
@@ -97,7 +92,9 @@ def to_doccano(document: Document) -> dict[str, Any]:
     }
 
 
-OWN = Writer("own", "the library's own format, by words", partial(write_lines, Document.to_dict), frozenset(PARTS))
+OWN = Writer(
+    "own", "the library's own format, by words", partial(write_lines, methodcaller("to_dict")), frozenset(PARTS)
+)
 TEXT = Writer(
     "text",
     "by characters, as glirel extract reads and writes it",
@@ -108,9 +105,13 @@ TEXT = Writer(
             "mentions without a type",
             "ids of relations",
             "scores",
+            "sentences",
+            "titles",
             "sources",
             "histories",
             "texts with relations that are not exhaustive",
+            "texts whose entities are known to be exhaustive or not",
+            "pairs that are known to have no relation",
             "texts whose mentions may relate to themselves",
             "further fields",
         )
@@ -120,9 +121,7 @@ GLINER = Writer(
     "gliner",
     "GLiNER's training files",
     partial(write_lines, to_gliner),
-    frozenset(
-        ("mentions without a type", "sources", "texts whose entities are known to be exhaustive or not")
-    ),
+    frozenset(("mentions without a type", "sources", "texts whose entities are known to be exhaustive or not")),
 )
 DOCCANO = Writer(
     "doccano",
