@@ -13,6 +13,7 @@ from .evaluate import evaluate
 from .export import export_checkpoint
 from .extract import extract
 from .info import info
+from .reading import guesses_on_stderr
 from .train import train
 from .train_options import TrainCommand
 
@@ -31,6 +32,7 @@ def _print_version(is_asked: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -43,6 +45,7 @@ def main(
 
     Each command explains itself: `glirel extract --help`. An error is one line; `GLIREL_DEBUG=1` adds its traceback.
     """
+    context.with_resource(guesses_on_stderr())
 
 
 app.command()(extract)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from .reading import Exhaustive, Reader
+
 _ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
 
 Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model.")]
@@ -171,6 +173,8 @@ class EvaluateOptions:
 
     checkpoint: Checkpoint
     data: Data
+    reader: Reader = None
+    exhaustive: Exhaustive = None
     relation: RelationTypes = None
     threshold: Threshold = None
     entities: Entities = None

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from glirel_transformers.choices_glirel import Scorer, System
 
 from .console import errors, is_main_process, plain
+from .reading import Exhaustive, Reader
 
 
 def _in(panel: str) -> Callable[..., Any]:
@@ -221,6 +222,8 @@ class TrainSettings:
 
     data: DataFiles
     output: Output
+    reader: Reader = None
+    exhaustive: Exhaustive = None
     eval_files: EvaluationFiles = None
     held_out: HeldOut = None
     eval_limit: EvaluationLimit = 1000

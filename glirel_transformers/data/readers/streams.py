@@ -16,6 +16,7 @@ Accepts = Callable[[object], bool]
 Place = tuple[str, Json]  # where a value stands, for errors, and the value
 
 _BLOCK = 1 << 16  # characters
+_AFTER_VALUE = (",", "]", "}", ":", " ", "\t", "\n", "\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
 # The beginning of an object of arrays, up to the first element of the first array that has any.
 _FIRST_OF_ARRAYS = re.compile(
@@ -161,7 +162,7 @@ class JsonStream:
                 if self._is_whole or not _may_be_cut(error, len(self._text)):
                     raise self._error(error.msg, error.pos) from error
             else:
-                if end < len(self._text) or self._is_whole:  # else a number could go on
+                if self._is_whole or not _may_go_on(self._text, end):
                     self._skip(end)
                     return value
             self._more(len(self._text) - self._at)
@@ -212,6 +213,11 @@ class JsonStream:
 def _end_of_space(text: str, start: int) -> int:
     found = _SPACE.match(text, start)
     return start if found is None else found.end()
+
+
+def _may_go_on(text: str, end: int) -> bool:
+    """Whether more text could make a value longer, as it could a number: `3` of `3.` is one already."""
+    return end > len(text) - 8 and text[end : end + 1] not in _AFTER_VALUE
 
 
 def _may_be_cut(error: json.JSONDecodeError, size: int) -> bool:

@@ -31,10 +31,7 @@ _OPTIONAL = (
     *("title", "sentences", "entities_exhaustive", "none_pairs"),
 )
 _KNOWN = ("text", "entities", "relations", *_OPTIONAL)
-_IN_WORDS = (
-    "words",
-    "mentions",
-)  # of a document by words that `glirel extract` read: it writes the same in characters
+_IN_WORDS = ("words", "mentions")  # which `glirel extract` carries along, and writes the same in characters
 _NAMES = ("relation", "relation_type")
 
 
