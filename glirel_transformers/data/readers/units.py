@@ -41,11 +41,10 @@ def in_characters(text: str, regions: Sequence[Region], reading: Reading, likeli
         ValueError: when what stands at a region is not what the tool says, in any units.
     """
     offsets = [region.offsets for region in regions]
-    readings = {
-        name: [_convert(span, widths) for span in offsets] for name, widths in _units_of(text, likeliest).items()
-    }
-    if all(spans == offsets for spans in readings.values()):
-        readings = {CHARACTERS: offsets}
+    readings = {CHARACTERS: offsets}
+    if max(text, default="") > "\uffff" or "\r\n" in text:  # else all units are the same
+        units = _units_of(text, likeliest)
+        readings = {name: [_convert(span, characters) for span in offsets] for name, characters in units.items()}
     fitting = {
         name: spans
         for name, spans in readings.items()

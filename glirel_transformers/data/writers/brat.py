@@ -16,7 +16,7 @@ from transformers.utils import logging
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 
-from .format import WITHOUT_TYPE, Writer
+from .format import TEXTS, WITHOUT_TYPE, Writer
 
 logger = logging.get_logger(__name__)
 
@@ -125,6 +125,7 @@ BRAT = Writer(
     _write,
     frozenset(
         (
+            TEXTS,
             "entities of several mentions",
             "ends of relations at other mentions than the first of their entity",
         )

@@ -18,8 +18,11 @@ def _relations_elsewhere(document: Document) -> int:
     return sum(first_of[end] != end for relation in document.relations for end in (relation.head, relation.tail))
 
 
+TEXTS = "texts as they stood before they were split"
+
 # What a document may have besides words, typed mentions and relations, and how often it has it; by what it is called.
 PARTS: dict[str, Callable[[Document], int]] = {
+    TEXTS: lambda d: d.text is not None,
     "entities of several mentions": lambda d: sum(len(entity) > 1 for entity in d.entities),
     "ends of relations at other mentions than the first of their entity": _relations_elsewhere,
     "mentions without a type": lambda d: sum(mention.label is None for mention in d.mentions),

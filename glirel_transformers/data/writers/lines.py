@@ -13,7 +13,7 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 from glirel_transformers.formats.documents import rare_of
 
-from .format import PARTS, WITHOUT_TYPE, Writer, said_of
+from .format import PARTS, TEXTS, WITHOUT_TYPE, Writer, said_of
 
 
 def write_lines(to_record: Callable[[Document], dict[str, Any]], path: Path, documents: Iterable[Document]) -> int:
@@ -101,6 +101,7 @@ TEXT = Writer(
     partial(write_lines, to_text),
     frozenset(
         (
+            TEXTS,
             "entities of several mentions",
             "mentions without a type",
             "ids of relations",
@@ -129,6 +130,7 @@ DOCCANO = Writer(
     partial(write_lines, to_doccano),
     frozenset(
         (
+            TEXTS,
             "sources",
             "titles",
             "texts with relations that are not exhaustive",
