@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
-from glirel_transformers.files import StrPath, open_to_write
+from glirel_transformers.files import StrPath
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.text_glirel import check_alignment
 
+from .brat import BRAT
 from .conll04 import CONLL04
 from .crossre import CROSSRE
+from .docbin import DOCBIN
+from .doccano import DOCCANO
 from .docred import DOCRED
 from .fewrel import FEWREL
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
+from .label_studio import LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS
 from .nyt import CASREL, NYT
 from .opennre import OPENNRE
 from .own import OWN
+from .prodigy import PRODIGY
 from .roth import ROTH
 from .scierc import SCIERC
 from .semeval import SEMEVAL
@@ -42,6 +47,7 @@ logger = logging.get_logger(__name__)
 _ALL = (
     *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
     *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+    *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),  # of tools for annotation
 )
 FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
 """Formats by name."""
@@ -54,6 +60,7 @@ def read_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> Iterator[Document]:
     """Yields the documents of a file, one after the other, in any of the `FORMATS`.
 
@@ -68,11 +75,15 @@ def read_documents(
         reader: the format's name in `FORMATS`.
         exhaustive: whether a pair without a relation is known to have none, in all documents; by default as the format
             says.
+        alignment: what becomes of a span of characters in a file of a tool for annotation that cuts a word:
+            `"strict"` is an error that names it, `"expand"` widens it to whole words, and a warning counts them.
 
     Raises:
         ValueError: when a record is in none of the formats, in several, or does not fit; the message names its place.
     """
-    places = read_places(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    places = read_places(
+        path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive, alignment=alignment
+    )
     return (document for _, document in places)
 
 
@@ -83,6 +94,7 @@ def read_places(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
     on_error: OnError | None = None,
 ) -> Iterator[tuple[str, Document]]:
     """As [`read_documents`], but yields each document with its place, such as `train.jsonl, line 12`.
@@ -93,6 +105,7 @@ def read_places(
         relation_names: as there.
         reader: as there.
         exhaustive: as there.
+        alignment: as there.
         on_error: called with what is wrong with a record, or with the file, in place of raising it. Reading goes on
             with the next record, as long as it is known where that begins.
 
@@ -100,7 +113,8 @@ def read_places(
         OSError: when the file is missing, whatever `on_error` is.
         ValueError: as there, unless `on_error` takes it.
     """
-    reading = Reading(path, relation_names)
+    check_alignment(alignment)
+    reading = Reading(path, relation_names, alignment=alignment)
     form: Format | None = None
     records: Iterator[tuple[str, object]] = iter(())
     try:
@@ -113,16 +127,7 @@ def read_places(
             raise
         on_error(error)
     guess = Guess(path, FORMATS.values())
-    while True:
-        try:
-            where, record = next(records)
-        except StopIteration:
-            break
-        except ValueError as error:
-            if on_error is None:
-                raise
-            on_error(ValueError(f"{error} What follows it was not read."))
-            break
+    for where, record in _until_lost(records, on_error):
         try:
             document = _placed_document(where, record, form, guess, reading)
         except ValueError as error:
@@ -130,13 +135,27 @@ def read_places(
                 raise
             on_error(error)
             continue
+        if document is None:
+            continue
         if exhaustive is not None:
             document = replace(document, exhaustive=exhaustive)
         yield where, document if coreference_label is None else document.with_coreference(coreference_label)
     _warn(reading)
 
 
-def _placed_document(where: str, record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
+def _until_lost(records: Iterator[tuple[str, object]], on_error: OnError | None) -> Iterator[tuple[str, object]]:
+    """The records up to an error after which it is not known where the next one begins."""
+    try:
+        yield from records
+    except ValueError as error:
+        if on_error is None:
+            raise
+        on_error(ValueError(f"{error} What follows it was not read."))
+
+
+def _placed_document(
+    where: str, record: object, form: Format | None, guess: Guess, reading: Reading
+) -> Document | None:
     """The document of a record; whatever is wrong with it is a `ValueError` that names its place."""
     try:
         return _document(record, form, guess, reading)
@@ -181,6 +200,9 @@ def _warn(reading: Reading) -> None:
     for what, count in reading.noted.items():
         if count:
             logger.warning("%s: %d %s.", name, count, what)
+    for change, count in reading.changed.items():
+        first = f" (the first: {reading.first_changed[change]})" if reading.first_changed[change] else ""
+        logger.warning("%s: %d %s%s.", name, count, change, first)
 
 
 def load_documents(
@@ -190,6 +212,7 @@ def load_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> datasets.Dataset:
     """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`, without `extra`.
 
@@ -202,7 +225,10 @@ def load_documents(
         {
             "words": datasets.List(text),
             "mentions": datasets.List(
-                {"start": number, "end": number, "label": text, "entity": number, "names": datasets.List(text)}
+                {
+                    **{"start": number, "end": number, "label": text, "entity": number},
+                    **{"names": datasets.List(text), "score": datasets.Value("float64")},
+                }
             ),
             "relations": datasets.List(
                 {
@@ -211,6 +237,7 @@ def load_documents(
                     "relation_type": text,
                     "relation_id": text,
                     "evidence": datasets.List(number),
+                    "score": datasets.Value("float64"),
                 }
             ),
             "exhaustive": datasets.Value("bool"),
@@ -227,22 +254,16 @@ def load_documents(
     rare: dict[str, object] = {
         **{"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None, "none_pairs": []}
     }
-    documents = read_documents(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    documents = read_documents(
+        path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive, alignment=alignment
+    )
     rows = [{**rare, **replace(document, extra={}).to_dict()} for document in documents]
     return datasets.Dataset.from_list(rows, features=features)
 
 
-def write_documents(path: str | os.PathLike[str], documents: Iterable[Document]) -> int:
-    """Writes documents in the library's own format and returns how many there were."""
-    count = 0
-    with open_to_write(path) as file:
-        for document in documents:
-            file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
+def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document | None:
+    if isinstance(record, ValueError):
+        raise record
     if isinstance(record, list):
         raise TypeError(
             "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "

@@ -32,6 +32,10 @@ class Reading:
             a warning says so at the end of the file.
         noted: how often something was read that is not as the format has it, likewise, such as `"entities begin with
             I- in place of B-, and are read as such"`.
+        alignment: what becomes of a span of characters that cuts a word: `"strict"` is an error, `"expand"` widens it
+            to whole words.
+        changed: how often something was changed, for each change, such as `"spans were widened"`.
+        first_changed: where the first change of each kind was, or an empty string.
     """
 
     path: str | os.PathLike[str] = ""
@@ -39,6 +43,14 @@ class Reading:
     twice: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
+    alignment: str = "strict"
+    changed: Counter[str] = field(default_factory=Counter)
+    first_changed: dict[str, str] = field(default_factory=dict)
+
+    def changes(self, what: str, where: str) -> None:
+        """Counts a change; `where` names the first of its kind."""
+        self.changed[what] += 1
+        self.first_changed.setdefault(what, where)
 
     def name_of(self, relation_id: str) -> str:
         """The name of a relation.
@@ -95,11 +107,12 @@ class Format:
         name: what users call it.
         fields: by which it is known, for errors and for the guess that is said aloud: "'sents' and 'vertexSet'".
         matches: whether a record is in it.
-        read: the document of a record.
+        read: the document of a record; `None` where it was left out, and counted.
         in_arrays: whether its files may also be one JSON array of all records.
         under: the field in which records of one JSON object of arrays, `{"P19": [{…}, …], …}`, get the name of their
             array; `None` where its files are not so.
-        records: the records of a file that has no JSON records, each with its place for errors ("FILE, line 12").
+        records: the records of a file that has no JSON records, each with its place for errors ("FILE, line 12");
+            in place of one that is malformed, what is wrong with it, so that others can be read.
         recognises: whether a file is in it, from its path and the first few thousand characters of its text (empty
             where it is not text, or a folder).
         states: what it cannot say, such as "pairs without a relation are unknown".
@@ -108,9 +121,9 @@ class Format:
     name: str
     fields: str
     matches: Callable[[Record], bool]
-    read: Callable[[Record, Reading], Document]
+    read: Callable[[Record, Reading], Document | None]
     in_arrays: bool = False
     under: str | None = None
-    records: Callable[[StrPath], Iterator[tuple[str, Record]]] | None = None
+    records: Callable[[StrPath], Iterator[tuple[str, Record | ValueError]]] | None = None
     recognises: Callable[[StrPath, str], bool] | None = None
     states: str = ""

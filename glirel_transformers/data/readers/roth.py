@@ -35,12 +35,8 @@ def recognises(path: StrPath, head: str) -> bool:
     return _ROW.fullmatch(first.strip()) is not None
 
 
-def records(path: StrPath) -> Iterator[tuple[str, Record]]:
-    """The sentences of a file, each with its rows and its relations.
-
-    Raises:
-        ValueError: when a line is neither.
-    """
+def records(path: StrPath) -> Iterator[tuple[str, Record | ValueError]]:
+    """The sentences of a file, each with its rows and its relations; an error for a line that is neither."""
     rows: list[list[str]] = []
     relations: list[list[str]] = []
     is_open, where = False, ""  # whether rows may follow
@@ -61,9 +57,12 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
                 relations.append(line.split("\t"))
                 is_open = False
             else:
-                raise ValueError(
-                    f"{place}: It is {shortened(line)}, where a row of nine columns, or a relation with the rows of "
-                    "its head and its tail, is expected, with tabs between columns."
+                yield (
+                    place,
+                    ValueError(
+                        f"It is {shortened(line)}, where a row of nine columns, or a relation with the rows of its "
+                        "head and its tail, is expected, with tabs between columns."
+                    ),
                 )
     if rows:
         yield where, {"rows": rows, "relations": relations}

@@ -34,12 +34,8 @@ def recognises(path: StrPath, head: str) -> bool:
     return _BEGINNING.match(first) is not None
 
 
-def records(path: StrPath) -> Iterator[tuple[str, Record]]:
-    """The sentences of a file, each with the line after it.
-
-    Raises:
-        ValueError: when a line is not a sentence, a relation or a comment.
-    """
+def records(path: StrPath) -> Iterator[tuple[str, Record | ValueError]]:
+    """The sentences of a file, each with the line after it; an error for a line that is none of it, or a comment."""
     record: dict[str, object] = {}
     where = ""
     with open_text(path) as file:
@@ -54,9 +50,12 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
             elif record and "relation" not in record:
                 record["relation"] = line
             else:
-                raise ValueError(
-                    f"{place}: It is {shortened(line)}, where a number and a sentence, its relation, or 'Comment:' is "
-                    "expected."
+                yield (
+                    place,
+                    ValueError(
+                        f"It is {shortened(line)}, where a number and a sentence, its relation, or 'Comment:' is "
+                        "expected."
+                    ),
                 )
     if record:
         yield where, record
