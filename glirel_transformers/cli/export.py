@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
-from .reading import Exhaustive, Reader, read_files
+from .reading import Alignment, Exhaustive, Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -35,7 +36,6 @@ Calibrate = Annotated[
         "--calibrate",
         metavar="DATA",
         exists=True,
-        dir_okay=False,
         help="Annotated documents on which to measure what the export costs. Repeatable.",
         rich_help_panel=_CALIBRATE,
     ),
@@ -70,6 +70,7 @@ def export_checkpoint(
     calibrate: Calibrate = None,
     reader: Reader = None,
     exhaustive: Exhaustive = None,
+    alignment: Alignment = "strict",
     limit: CalibrationLimit = None,
     max_loss: MaxLoss = None,
     force: Force = False,
@@ -89,8 +90,10 @@ def export_checkpoint(
     """
     with errors_without_traceback():
         _check_together(calibrate, limit, max_loss, force, quantize, dtype)
-        if calibrate is None and (reader, exhaustive) != (None, None):
-            raise ValueError("--reader and --exhaustive say how annotated documents are read: add --calibrate DATA.")
+        if calibrate is None and (reader, exhaustive, alignment) != (None, None, "strict"):
+            raise ValueError(
+                "--reader, --exhaustive and --alignment say how annotated documents are read: add --calibrate DATA."
+            )
         check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
         from transformers.utils import logging
 
@@ -100,7 +103,8 @@ def export_checkpoint(
 
         logging.disable_progress_bar()
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
-        settings["documents"] = _read(calibrate, reader, exhaustive, limit) if calibrate else None
+        read = partial(read_files, reader=reader, exhaustive=exhaustive, alignment=alignment)
+        settings["documents"] = _some_of(read(calibrate), limit) if calibrate else None
         settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
         try:
             if quantize is None:
@@ -140,8 +144,7 @@ def _check_together(
         raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
 
 
-def _read(files: list[Path], reader: str | None, exhaustive: bool | None, limit: int | None) -> list[Document]:
-    documents = read_files(files, reader, exhaustive)
+def _some_of(documents: list[Document], limit: int | None) -> list[Document]:
     if limit is None or limit >= len(documents):
         return documents
     # Many data sets are sorted by relation type, so that the first documents stand for few of them.

@@ -118,8 +118,8 @@ class WordText:
         if alignment == "strict" and whole != (start, end):
             raise ValueError(
                 f"`{where}` is {(start, end)}, {self.text[start:end]!r}, which cuts words. The nearest whole words "
-                f"are {whole}, {self.text[slice(*whole)]!r}: mark these, or read with alignment='expand', which takes "
-                "them."
+                f"are {whole}, {self.text[slice(*whole)]!r}: mark these, or read with alignment='expand' "
+                "(--alignment expand), which takes them."
             )
         return (first, after), whole != (start, end)
 

@@ -6,6 +6,8 @@ import pytest
 
 from glirel_transformers.data import Mention, Relation, read_documents
 
+slow = pytest.mark.slow  # spaCy takes a second to import
+
 WORDS = ["Ada", "\n", "met", "Bob", "Lee", "."]
 
 
@@ -27,6 +29,7 @@ def write(tmp_path):
     return written
 
 
+@slow
 @pytest.mark.parametrize(
     ("relations", "expected", "is_exhaustive", "none_pairs"),
     [
@@ -45,11 +48,13 @@ def test_a_file_is_read(write, relations, expected, is_exhaustive, none_pairs):
     assert (document.text, document.knows_entities) == ("Ada\nmet Bob Lee.", True)
 
 
+@slow
 def test_relations_need_the_data_of_users(write):
     (document,) = read_documents(write({(0, 3): {"met": 1.0}}, store_user_data=False))
     assert (document.relations, document.exhaustive) == ([], False)
 
 
+@slow
 @pytest.mark.parametrize(
     ("relations", "message"),
     [
@@ -63,6 +68,7 @@ def test_what_does_not_fit_is_refused(write, relations, message):
         list(read_documents(write(relations)))
 
 
+@slow
 def test_damaged_files_are_named(tmp_path):
     pytest.importorskip("spacy")
     path = tmp_path / "bad.spacy"
@@ -72,7 +78,7 @@ def test_damaged_files_are_named(tmp_path):
 
 
 def test_without_spacy_the_error_names_the_cure(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "spacy", None)
+    monkeypatch.setitem(sys.modules, "spacy.tokens", None)
     path = tmp_path / "train.spacy"
     path.write_bytes(b"")
     with pytest.raises(ImportError, match="is read with spaCy, which is not installed: pip install spacy"):

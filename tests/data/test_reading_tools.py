@@ -238,3 +238,8 @@ def test_missing_files_of_brat_are_named(tmp_path):
     (tmp_path / "doc.ann").unlink()
     with pytest.raises(ValueError, match=r"without \.ann files"):
         list(read_documents(tmp_path, reader="brat"))
+
+
+def test_a_folder_without_annotations_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"It is a folder without \.ann files. Name a file"):
+        list(read_documents(tmp_path))

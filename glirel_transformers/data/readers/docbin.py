@@ -37,8 +37,8 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
         ValueError: when it is not a DocBin.
     """
     try:
-        import spacy
         from spacy.tokens import DocBin
+        from spacy.vocab import Vocab
     except ImportError as error:
         raise ImportError(f"{path}: A DocBin is read with spaCy, which is not installed: pip install spacy") from error
     raw = Path(path).read_bytes()
@@ -46,7 +46,7 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
         stored = DocBin().from_bytes(raw)
     except Exception as error:  # zlib's, msgpack's and Python's own, for damaged bytes
         raise ValueError(f"{path}: It is not a DocBin ({type(error).__name__}: {error}). Write it again.") from error
-    for number, doc in enumerate(stored.get_docs(spacy.blank("xx").vocab), start=1):
+    for number, doc in enumerate(stored.get_docs(Vocab()), start=1):
         yield f"{path}, document {number}", {"doc": doc}
 
 

@@ -169,6 +169,8 @@ def _records(path: StrPath, form: Format | None, on_error: OnError | None) -> It
     """What is read from a file, and where each stands."""
     if form is not None and form.records is not None:
         return form.records(path)
+    if os.path.isdir(path):
+        raise ValueError(f"{os.fspath(path)}: It is a folder without .ann files. Name a file, or a folder of brat.")
     forms = [form] if form is not None else list(FORMATS.values())
 
     def is_in_array(value: object) -> bool:
