@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -68,45 +68,51 @@ def convert(given: ConvertOptions) -> None:
     """
     with errors_without_traceback():
         check_not_an_input(given.output, [*given.data, given.map, given.relation_names])
-        if not given.output.is_dir():
+        if given.to != "brat":
             check_writable(given.output)
-        from glirel_transformers.data import write_documents
+        from glirel_transformers.data import WRITERS, write_documents
         from glirel_transformers.data.readable_names import rename
 
-        counts: Counter[str] = Counter()
-        ids: Counter[str] = Counter()
-        names = _new_names(given, counts, ids)
+        if given.to not in WRITERS:
+            raise ValueError(f"--to {given.to!r} is not a format to write. Choose one of {', '.join(WRITERS)}.")
+        documents, counts = _read(given)
+        names = _new_names(given, counts)
         read: Counter[str] = Counter()
 
         def renamed() -> Iterator[Document]:
-            for document in given.documents():
+            for document in documents:
                 after = rename(document, names)
                 read["relations"] += len(document.relations)
                 read["kept"] += len(after.relations)
                 read["no longer exhaustive"] += document.exhaustive and not after.exhaustive
                 yield after
 
-        number = write_documents(given.output, renamed())
+        number = write_documents(given.output, renamed(), format=given.to)
         _show(names, counts)
         _show_notes(names, counts, read)
-        console.print(
-            plain(f"Wrote {given.output}: {counted(number, 'document')}, {counted(read['kept'], 'relation')}.")
-        )
+        written = f"{counted(number, 'document')}, {counted(read['kept'], 'relation')}"
+        console.print(plain(f"Wrote {given.output}: {written}."))
 
 
-def _new_names(given: ConvertOptions, counts: Counter[str], ids: Counter[str]) -> dict[str, NewName]:
-    """The new name of each relation type, those of --map first; fills `counts`, of the relations of each."""
-    from glirel_transformers.data.readable_names import read_names, readable_names
+def _read(given: ConvertOptions) -> tuple[Iterable[Document], Counter[str]]:
+    """The documents, and relations of each type, which are only counted where names change."""
+    from glirel_transformers.data import count_relation_types
 
     if given.map is None and given.names == "as-is":
-        return {}
-    for document in given.documents():
-        counts.update(relation.relation_type for relation in document.relations)
+        return given.documents(), Counter()
+    documents = list(given.documents())
+    return documents, count_relation_types(documents)
+
+
+def _new_names(given: ConvertOptions, counts: Counter[str]) -> dict[str, NewName]:
+    """The new name of each relation type, those of --map first."""
+    from glirel_transformers.data.readable_names import read_names, readable_names
+
     mapped = {} if given.map is None else read_names(read_json_object(given.map), f"--map {given.map}")
     if unused := [name for name in mapped if name not in counts]:
         errors.print(
             f"[yellow]note:[/yellow] {counted(len(unused), 'name')} of --map {'is' if len(unused) == 1 else 'are'} "
-            + plain(f"not a relation type of these data: {', '.join(map(repr, unused[:5]))}")
+            + plain(f"not of a relation type of these data: {', '.join(map(repr, unused[:5]))}")
         )
     rest = [name for name in counts if name not in mapped]
     readable = readable_names(rest) if given.names == "readable" else {}

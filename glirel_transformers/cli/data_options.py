@@ -11,19 +11,16 @@ import typer
 
 from glirel_transformers.files import read_json_object
 
+from .reading import PANEL, Alignment, Exhaustive, Reader
+
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
 
 Item = TypeVar("Item")
-_READ = "How files are read"
 
 Data = Annotated[
     list[Path],
     typer.Argument(metavar="DATA", exists=True, help="Files of annotated documents, in any format that is known."),
-]
-Reader = Annotated[
-    str | None,
-    typer.Option("--reader", metavar="NAME", help="Their format. [default: as they look]", rich_help_panel=_READ),
 ]
 RelationNames = Annotated[
     Path | None,
@@ -34,15 +31,7 @@ RelationNames = Annotated[
         dir_okay=False,
         help='Names of relation ids, as JSON such as {"P17": "country"}, for formats that have ids alone. [default: '
         "the file next to DATA that comes with the data set]",
-        rich_help_panel=_READ,
-    ),
-]
-Exhaustive = Annotated[
-    bool | None,
-    typer.Option(
-        "--exhaustive/--not-exhaustive",
-        help="Whether a pair without a relation is known to have none. [default: what each document or format says]",
-        rich_help_panel=_READ,
+        rich_help_panel=PANEL,
     ),
 ]
 
@@ -55,6 +44,7 @@ class ReadingOptions:
     reader: Reader = None
     relation_names: RelationNames = None
     exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
 
     def as_arguments(self) -> dict[str, Any]:
         """What `read_documents` takes.
@@ -63,7 +53,8 @@ class ReadingOptions:
             ValueError: when the file of names holds something else.
         """
         names = None if self.relation_names is None else names_of_ids(self.relation_names)
-        return {"reader": self.reader, "relation_names": names, "exhaustive": self.exhaustive}
+        given = {"reader": self.reader, "exhaustive": self.exhaustive, "alignment": self.alignment}
+        return {"relation_names": names, **given}
 
     def documents(self, files: Iterable[Path] | None = None) -> Iterator[Document]:
         """The documents of all files, or of some, one after the other, with progress in a terminal."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glirel_transformers.data import Document
 
 _GUESSES = "glirel_transformers.data.readers.guess"  # by name: the command line starts without the readers
-_PANEL = "How documents are read"
+PANEL = "How documents are read"
 
 Reader = Annotated[
     str | None,
@@ -25,7 +25,7 @@ Reader = Annotated[
         metavar="NAME",
         help="Format of all files of documents, such as docred, fewrel or tacred. [default: what each file looks "
         "like, which is said]",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 Exhaustive = Annotated[
@@ -33,14 +33,14 @@ Exhaustive = Annotated[
     typer.Option(
         "--exhaustive/--not-exhaustive",
         help="Whether a pair without a relation is known to have none. [default: as the format says]",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 Alignment = Annotated[
     Literal["strict", "expand"],
     typer.Option(
         help="Spans of characters that cut words: an error, or widened to whole words and counted.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 
