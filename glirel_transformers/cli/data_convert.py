@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, or a folder for brat.")]
 To = Annotated[
     str,
-    typer.Option("--to", metavar="NAME", help="Format to write: own, text, gliner, label-studio, brat or doccano."),
+    typer.Option(
+        "--to",
+        metavar="NAME",
+        help="Format to write: own, text, gliner, label-studio, label-studio-predictions, brat or doccano.",
+    ),
 ]
 Names = Annotated[
     Literal["as-is", "readable"],
@@ -126,7 +130,7 @@ def _show(names: dict[str, NewName], counts: Counter[str]) -> None:
         table = Table("old name", "new name", "", title_justify="left")
         table.add_column("relations", justify="right")
         for old, new in sorted(changed.items(), key=lambda item: (-counts[item[0]], item[0])):
-            after = "(removed)" if new.name is None else plain(new.name)
+            after = plain(new.name) if new.name is not None else "(no relation)" if new.says_none else "(removed)"
             table.add_row(plain(old), after, "head and tail swapped" if new.swap else "", f"{counts[old]:,}")
         console.print(table)
     if names:

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .duplicates import Duplicate, SameTexts, SharedRuns, placed
@@ -72,7 +72,8 @@ class Validation:
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON values."""
         lists = ("duplicates", "leaks", "similar_names", "leaking_names", "blocked_names")
-        return {**asdict(self), **{name: [row._asdict() for row in getattr(self, name)] for name in lists}}
+        rows = {name: [row._asdict() for row in getattr(self, name)] for name in lists}
+        return {"malformed": self.malformed, "documents": self.documents, **rows, "notes": dict(self.notes)}
 
 
 @dataclass
