@@ -151,7 +151,7 @@ def test_names_of_relations_are_next_to_the_file_or_given(folder, read):
     with pytest.raises(ValueError, match=r"The relation 'P937' has no name in .*rel_info\.json\. Add it there, or"):
         read(RECORD)
     (folder / "rel_info.json").unlink()
-    with pytest.raises(ValueError, match=r"names are in .*rel_info\.json, but there is no such file\. Copy DocRED's"):
+    with pytest.raises(ValueError, match=r"names are in .*rel_info\.json or pid2name\.json, but there is no such"):
         read(RECORD)
     assert read(changed(("labels",), []))[0].relations == []
 

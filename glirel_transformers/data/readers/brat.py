@@ -118,7 +118,7 @@ def read(record: Record, reading: Reading) -> Document | None:
             _read_line(line.rstrip(), said, f"Line {number}", reading)
     for name, span in said.spans.items():
         if _is_discontinuous(text, said.fragments[name]):
-            reading.changes(DISCONTINUOUS, f"{name} of {record['id']}")
+            reading.notes(DISCONTINUOUS, f"{name} of {record['id']}")
             span.surface = None  # brat leaves out what is between
     entity_of = _entities(said)
     marked: dict[Hashable, Marked] = {}

@@ -15,26 +15,41 @@ from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import check_alignment
 
 from .brat import BRAT
+from .conll04 import CONLL04
+from .crossre import CROSSRE
 from .docbin import DOCBIN
 from .doccano import DOCCANO
 from .docred import DOCRED
+from .fewrel import FEWREL
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
 from .label_studio import LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS
+from .nyt import CASREL, NYT
+from .opennre import OPENNRE
 from .own import OWN
 from .prodigy import PRODIGY
+from .roth import ROTH
+from .scierc import SCIERC
+from .semeval import SEMEVAL
+from .spert import SPERT
 from .streams import json_records
+from .tacred import TACRED
 from .text import TEXT
+from .wikizsl import RELATION_PROMPT, WIKI_ZSL
 
 if TYPE_CHECKING:
     import datasets
 
 logger = logging.get_logger(__name__)
 
-_OF_TOOLS = (LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN)
-FORMATS: dict[str, Format] = {form.name: form for form in (TEXT, OWN, DOCRED, GLINER, GLIREL, *_OF_TOOLS)}
+_ALL = (
+    *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
+    *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+    *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),
+)
+FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
 """Formats by name."""
 
 
@@ -118,11 +133,13 @@ def _warn(reading: Reading) -> None:
             reading.twice["mentions"],
             reading.twice["relations"],
         )
-    for reason, count in (+reading.left_out).items():
-        logger.warning("%s: left out %s: %d.", name, reason, count)
-    for change, count in reading.changed.items():
-        first = f" (the first: {reading.first_changed[change]})" if reading.first_changed[change] else ""
-        logger.warning("%s: %d %s%s.", name, count, change, first)
+    for reason, count in reading.left_out.items():
+        if count:
+            logger.warning("%s: left out are %s: %d.", name, reason, count)
+    for what, count in reading.noted.items():
+        if count:
+            first = f" (the first: {reading.first_noted[what]})" if reading.first_noted.get(what) else ""
+            logger.warning("%s: %d %s%s.", name, count, what, first)
 
 
 def load_documents(

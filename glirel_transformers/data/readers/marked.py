@@ -103,7 +103,7 @@ def document_of(given: Annotated, reading: Reading) -> Document:
     for key, marked in given.spans.items():
         words, is_widened = split.align((marked.start, marked.end), marked.where, reading.alignment)
         if is_widened:
-            reading.changes(WIDENED, marked.where)
+            reading.notes(WIDENED, marked.where)
         for label in marked.labels or (None,):
             same = (*words, label, marked.entity)
             if same in position_of:
