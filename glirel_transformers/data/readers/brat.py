@@ -96,7 +96,7 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
             str(annotations),
             {
                 "text": read_text(text),
-                "lines": read_text(annotations).splitlines(),
+                "lines": read_text(annotations).split("\n"),
                 "id": name.relative_to(root).as_posix(),
             },
         )
@@ -162,7 +162,7 @@ def _read_span(name: str, rest: str, said: _Standoff, where: str) -> None:
     if name in said.spans:
         raise ValueError(f"{where} is {name} again. Each annotation has an identifier of its own.")
     label, _, given = place.partition(" ")
-    fragments = [tuple(map(int, fragment.split())) for fragment in given.split(";")]
+    fragments = sorted(tuple(map(int, fragment.split())) for fragment in given.split(";"))
     said.fragments[name] = [(start, end) for start, end in fragments]
     first, last = fragments[0][0], fragments[-1][1]
     said.spans[name] = _Span(name, (first, last), surface or None, label)

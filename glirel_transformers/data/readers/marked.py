@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from glirel_transformers.data.alignment import WordText
+from glirel_transformers.data.fields import check_types
 from glirel_transformers.data.schema import Document, Mention, Relation
 
 from .format import Reading
@@ -96,6 +97,7 @@ def document_of(given: Annotated, reading: Reading) -> Document:
     Raises:
         TypeError, ValueError: when a span is outside the text or cuts a word, or a relation names none.
     """
+    check_types("", {"text": given.text})
     split = WordText(given.text)
     mentions: list[Mention] = []
     position_of: dict[tuple[int, int, str | None, int | None], int] = {}
