@@ -121,10 +121,10 @@ def _warn(reading: Reading) -> None:
         )
     for reason, count in reading.left_out.items():
         if count:
-            logger.warning("%s: left out are %s: %d.", name, reason, count)
+            logger.warning("%s: left out: %s: %d.", name, reason, count)
     for what, count in reading.noted.items():
         if count:
-            logger.warning("%s: %d %s.", name, count, what)
+            logger.warning("%s: %s: %d.", name, what, count)
 
 
 def load_documents(
