@@ -28,7 +28,7 @@ from .format import Format, Reading, Record
 from .marked import Annotated, Drawn, Marked, document_of
 from .units import CHARACTERS, in_characters
 
-DISCONTINUOUS = "discontinuous spans were read from their first to their last character"
+DISCONTINUOUS = "discontinuous spans, read from their first to their last character"
 _KINDS = {
     "E": "events (E)",
     "A": "attributes (A)",

@@ -135,11 +135,11 @@ def _warn(reading: Reading) -> None:
         )
     for reason, count in reading.left_out.items():
         if count:
-            logger.warning("%s: left out are %s: %d.", name, reason, count)
+            logger.warning("%s: left out: %s: %d.", name, reason, count)
     for what, count in reading.noted.items():
         if count:
             first = f" (the first: {reading.first_noted[what]})" if reading.first_noted.get(what) else ""
-            logger.warning("%s: %d %s%s.", name, count, what, first)
+            logger.warning("%s: %s: %d%s.", name, what, count, first)
 
 
 def load_documents(

@@ -30,8 +30,8 @@ class Reading:
         twice: how many `mentions` and `relations` were listed twice, and read once.
         left_out: how often something was left out, for each reason, such as `"relations whose name occurs twice"`;
             a warning says so at the end of the file.
-        noted: how often something was read that is not as the format has it, likewise, such as `"entities begin with
-            I- in place of B-, and are read as such"`.
+        noted: how often something was read that is not as the format has it, likewise, such as `"entities
+            that begin with I- in place of B-"`.
         first_noted: where the first of each kind was, where that is known.
         alignment: what becomes of a span of characters that cuts a word: `"strict"` is an error, `"expand"` widens it
             to whole words.

@@ -18,7 +18,7 @@ from .format import Reading
 
 _FIELDS = {"source": str, "title": str, "exhaustive": bool, "entities_exhaustive": bool}
 _OWN_FIELDS = {one.name for one in fields(Document)}
-WIDENED = "spans that cut words were widened to whole words"
+WIDENED = "spans that cut words, widened to whole words"
 SAME_WORDS = "relations between parts of the same words"
 UNTYPED = "relations without a type, whose documents are therefore not exhaustive"
 

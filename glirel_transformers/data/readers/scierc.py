@@ -23,7 +23,7 @@ from .crossre import read_entity, read_relation
 from .format import Format, Reading, Record
 from .parts import Parts, inclusive, list_of
 
-NOT_LISTED = "ends of relations and mentions of clusters are not among the entities, and are read without a type"
+NOT_LISTED = "ends of relations and mentions of clusters that are not among the entities, read without a type"
 
 
 def matches(record: Record) -> bool:
