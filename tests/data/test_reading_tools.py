@@ -118,8 +118,8 @@ def test_what_was_not_accepted_is_counted(tmp_path, caplog):
     answers = ["accept", "reject", "ignore", "reject"]
     documents = read(tmp_path, *({**TASK, "relations": [], "answer": answer} for answer in answers))
     assert len(documents) == 1
-    assert "left out tasks whose answer is 'reject': 2" in caplog.text
-    assert "left out tasks whose answer is 'ignore': 1" in caplog.text
+    assert "left out: tasks whose answer is 'reject': 2" in caplog.text
+    assert "left out: tasks whose answer is 'ignore': 1" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_folders_are_read_with_those_within_and_texts_without_annotations_are_co
     (tmp_path / "new.txt").write_text(TEXT)
     documents = list(read_documents(tmp_path))
     assert [document.extra["id"] for document in documents] == ["b/second.one", "first"]
-    assert "left out texts without an .ann file beside them: 1" in caplog.text
+    assert "left out: texts without an .ann file beside them: 1" in caplog.text
 
 
 def test_fragments_over_a_line_end_are_one_span_and_discontinuous_ones_are_named(tmp_path, caplog):
@@ -170,7 +170,7 @@ def test_fragments_over_a_line_end_are_one_span_and_discontinuous_ones_are_named
     file = brat(tmp_path, text, "T1\tLOC 2 7;8 15\tNorth America", "T2\tLOC 2 7;26 33\tNorth America")
     (document,) = read_documents(file)
     assert document.mentions == [Mention(1, 3, "LOC"), Mention(1, 6, "LOC")]
-    assert "1 discontinuous spans were read from their first to their last character (the first: T2 of doc)" in (
+    assert "discontinuous spans, read from their first to their last character: 1 (the first: T2 of doc)" in (
         caplog.text
     )
 

@@ -28,7 +28,7 @@ from .format import Format, Reading, Record
 from .marked import Annotated, Drawn, Marked, document_of
 from .units import CHARACTERS, in_characters
 
-DISCONTINUOUS = "discontinuous spans were read from their first to their last character"
+DISCONTINUOUS = "discontinuous spans, read from their first to their last character"
 _KINDS = {
     "E": "events (E)",
     "A": "attributes (A)",
@@ -97,7 +97,7 @@ def records(path: StrPath) -> Iterator[tuple[str, Record | ValueError]]:
             str(annotations),
             {
                 "text": read_text(text),
-                "lines": read_text(annotations).splitlines(),
+                "lines": read_text(annotations).split("\n"),
                 "id": name.relative_to(root).as_posix(),
             },
         )
@@ -119,7 +119,7 @@ def read(record: Record, reading: Reading) -> Document | None:
             _read_line(line.rstrip(), said, f"Line {number}", reading)
     for name, span in said.spans.items():
         if _is_discontinuous(text, said.fragments[name]):
-            reading.changes(DISCONTINUOUS, f"{name} of {record['id']}")
+            reading.notes(DISCONTINUOUS, f"{name} of {record['id']}")
             span.surface = None  # brat leaves out what is between
     entity_of = _entities(said)
     marked: dict[Hashable, Marked] = {}
@@ -163,7 +163,7 @@ def _read_span(name: str, rest: str, said: _Standoff, where: str) -> None:
     if name in said.spans:
         raise ValueError(f"{where} is {name} again. Each annotation has an identifier of its own.")
     label, _, given = place.partition(" ")
-    fragments = [tuple(map(int, fragment.split())) for fragment in given.split(";")]
+    fragments = sorted(tuple(map(int, fragment.split())) for fragment in given.split(";"))
     said.fragments[name] = [(start, end) for start, end in fragments]
     first, last = fragments[0][0], fragments[-1][1]
     said.spans[name] = _Span(name, (first, last), surface or None, label)

@@ -24,8 +24,8 @@ from .format import Format, Reading, Record
 from .parts import Parts
 
 NO_RELATION = "N"
-BEGUN_INSIDE = "entities begin with I- in place of B-, and are read as such"
-NOT_LAST = "relations are of a word that is not the last one of its entity, and are read as of that entity"
+BEGUN_INSIDE = "entities that begin with I- in place of B-, and were read as such"
+NOT_LAST = "relations of a word that is not the last one of its entity, read as of that entity"
 _COLUMNS = "number, word, type, relations and heads, with tabs between them"
 _ROW = re.compile(r"\d+\t[^\t]*\t(?:O|[BI]-[^\t]+)\t\[.*\]\t\[.*\]")
 
@@ -44,10 +44,12 @@ def records(path: StrPath) -> Iterator[tuple[str, Record]]:
     with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             line = line.rstrip("\n")
-            if line.startswith("#doc"):
-                if record:
-                    yield where, {"name": name, **record}
-                record, name = {}, line.removeprefix("#doc").strip()
+            is_named = line.startswith("#doc")
+            if record and (is_named or line.startswith("0\t")):
+                yield where, {"name": name, **record}
+                record, name = {}, ""
+            if is_named:
+                name = line.removeprefix("#doc").strip()
             elif line.strip():
                 if not record:
                     record, where = {"rows": []}, f"{path}, line {number}"

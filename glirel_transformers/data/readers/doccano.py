@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
+from glirel_transformers.data.fields import check_types
 from glirel_transformers.data.schema import Document
 from glirel_transformers.mentions_glirel import shortened
 
@@ -56,7 +57,7 @@ def read(record: Record, reading: Reading) -> Document:
     fields = document_fields({name: value for name, value in record.items() if name not in _READ and value != []})
     exhaustive = fields.pop("exhaustive", relations is not None)
     fields.setdefault("entities_exhaustive", None if relations is not None else True)
-    text: str = record.get("text", record.get("data"))
+    text = record["data"] if "data" in record and "text" not in record else record["text"]
     drawn = _relations(relations or [])
     return document_of(Annotated(text, spans, drawn, exhaustive, fields), reading)
 
@@ -72,8 +73,7 @@ def _entity(given: object, index: int) -> tuple[Hashable, Marked]:
             f"label: got {shortened(given)}."
         )
     label = given.get("label")
-    if label is not None and not isinstance(label, str):
-        raise TypeError(f"`{where}.label` must be of type str: got {shortened(label)}.")
+    check_types(f"{where}.", {"label": label})
     labels = (label,) if label else ()
     return given.get("id", index), Marked(given["start_offset"], given["end_offset"], labels, where)
 
@@ -83,7 +83,9 @@ def _relations(relations: list[Any]) -> Iterator[Drawn]:
         where = f"relations[{index}]"
         if not isinstance(given, Mapping) or not {"from_id", "to_id"} <= set(given):
             raise TypeError(f"`{where}` must have 'from_id', 'to_id' and 'type': got {shortened(given)}.")
-        yield Drawn(given["from_id"], given["to_id"], given.get("type") or "", where)
+        name = given.get("type")
+        check_types(f"{where}.", {"relation_type": name})
+        yield Drawn(given["from_id"], given["to_id"], name or "", where)
 
 
 def _is_labelled(value: object) -> bool:

@@ -27,7 +27,7 @@ def matches(record: Record) -> bool:
     if "tokens" not in record or "relation" not in record:
         return False
     head, tail = record.get("h", record.get("head")), record.get("t", record.get("tail"))
-    return all(isinstance(side, list) or (isinstance(side, Mapping) and "indices" in side) for side in (head, tail))
+    return all(map(_has_places, (head, tail)))
 
 
 def read(record: Record, reading: Reading) -> Document:
@@ -46,6 +46,12 @@ def read(record: Record, reading: Reading) -> Document:
     name = names[0] if isinstance(names, list) and names else reading.name_for(relation)
     parts.relation(ends[0], ends[1], text_of(name, "names"), relation if relation != name else None)
     return parts.document(exhaustive=False)
+
+
+def _has_places(side: object) -> bool:
+    if isinstance(side, Mapping):
+        return "indices" in side
+    return isinstance(side, list) and len(side) == 3 and isinstance(side[2], list)
 
 
 def _read_side(given: object, side: str, entity: int, parts: Parts, reading: Reading) -> int:

@@ -47,7 +47,7 @@ logger = logging.get_logger(__name__)
 _ALL = (
     *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
     *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
-    *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),  # of tools for annotation
+    *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),
 )
 FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
 """Formats by name."""
@@ -198,13 +198,11 @@ def _warn(reading: Reading) -> None:
         )
     for reason, count in reading.left_out.items():
         if count:
-            logger.warning("%s: left out are %s: %d.", name, reason, count)
+            logger.warning("%s: left out: %s: %d.", name, reason, count)
     for what, count in reading.noted.items():
         if count:
-            logger.warning("%s: %d %s.", name, count, what)
-    for change, count in reading.changed.items():
-        first = f" (the first: {reading.first_changed[change]})" if reading.first_changed[change] else ""
-        logger.warning("%s: %d %s%s.", name, count, change, first)
+            first = f" (the first: {reading.first_noted[what]})" if reading.first_noted.get(what) else ""
+            logger.warning("%s: %s: %d%s.", name, what, count, first)
 
 
 def load_documents(

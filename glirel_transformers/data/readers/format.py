@@ -30,12 +30,11 @@ class Reading:
         twice: how many `mentions` and `relations` were listed twice, and read once.
         left_out: how often something was left out, for each reason, such as `"relations whose name occurs twice"`;
             a warning says so at the end of the file.
-        noted: how often something was read that is not as the format has it, likewise, such as `"entities begin with
-            I- in place of B-, and are read as such"`.
+        noted: how often something was read that is not as the format has it, likewise, such as `"entities
+            that begin with I- in place of B-"`.
+        first_noted: where the first of each kind was, where that is known.
         alignment: what becomes of a span of characters that cuts a word: `"strict"` is an error, `"expand"` widens it
             to whole words.
-        changed: how often something was changed, for each change, such as `"spans were widened"`.
-        first_changed: where the first change of each kind was, or an empty string.
     """
 
     path: str | os.PathLike[str] = ""
@@ -43,14 +42,13 @@ class Reading:
     twice: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
+    first_noted: dict[str, str] = field(default_factory=dict)
     alignment: str = "strict"
-    changed: Counter[str] = field(default_factory=Counter)
-    first_changed: dict[str, str] = field(default_factory=dict)
 
-    def changes(self, what: str, where: str) -> None:
-        """Counts a change; `where` names the first of its kind."""
-        self.changed[what] += 1
-        self.first_changed.setdefault(what, where)
+    def notes(self, what: str, where: str = "") -> None:
+        """Counts something that was read otherwise than it stands there; `where` names the first of its kind."""
+        self.noted[what] += 1
+        self.first_noted.setdefault(what, where)
 
     def name_of(self, relation_id: str) -> str:
         """The name of a relation.

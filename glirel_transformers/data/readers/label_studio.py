@@ -89,6 +89,8 @@ def _annotation(annotations: Sequence[Record], reading: Reading) -> int | None:
 
 
 def _read(record: Record, annotation: Record, where: str, reading: Reading) -> Document:
+    if not isinstance(record["data"], Mapping):
+        raise TypeError(f"`data` must be an object with the text: got {shortened(record['data'])}.")
     results = list_of_objects(annotation.get("result") or [], f"{where}.result")
     drawn: list[Drawn] = []
     others: list[tuple[str, Record]] = []

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from glirel_transformers.data.alignment import WordText
+from glirel_transformers.data.fields import check_types
 from glirel_transformers.data.schema import Document, Mention, Relation
 
 from .format import Reading
 
 _FIELDS = {"source": str, "title": str, "exhaustive": bool, "entities_exhaustive": bool}
 _OWN_FIELDS = {one.name for one in fields(Document)}
-WIDENED = "spans that cut words were widened to whole words"
+WIDENED = "spans that cut words, widened to whole words"
 SAME_WORDS = "relations between parts of the same words"
 UNTYPED = "relations without a type, whose documents are therefore not exhaustive"
 
@@ -96,6 +97,7 @@ def document_of(given: Annotated, reading: Reading) -> Document:
     Raises:
         TypeError, ValueError: when a span is outside the text or cuts a word, or a relation names none.
     """
+    check_types("", {"text": given.text})
     split = WordText(given.text)
     mentions: list[Mention] = []
     position_of: dict[tuple[int, int, str | None, int | None], int] = {}
@@ -103,7 +105,7 @@ def document_of(given: Annotated, reading: Reading) -> Document:
     for key, marked in given.spans.items():
         words, is_widened = split.align((marked.start, marked.end), marked.where, reading.alignment)
         if is_widened:
-            reading.changes(WIDENED, marked.where)
+            reading.notes(WIDENED, marked.where)
         for label in marked.labels or (None,):
             same = (*words, label, marked.entity)
             if same in position_of:

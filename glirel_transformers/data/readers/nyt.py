@@ -26,10 +26,10 @@ from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span, split_words
 
 from .format import Format, Reading, Record
-from .parts import Parts, list_of, split_at, text_of
+from .parts import Parts, label_of, list_of, split_at, text_of
 
 NO_RELATIONS = ("None", "NA")
-SEVERAL = "names occur more than once: all their places are mentions of one entity"
+SEVERAL = "names that occur more than once, of which all places are mentions of one entity"
 NOT_THERE = "names that the text does not have as whole words, with their relations"
 _STATES = (
     "entities are names: all places of one are mentions of one entity; relations come from a knowledge base, so that "
@@ -51,10 +51,7 @@ def read(record: Record, reading: Reading) -> Document:
     labels: dict[str, str | None] = {}
     for index, entity in enumerate(list_of(record.get("entityMentions") or [], Mapping, "entityMentions")):
         where = f"entityMentions[{index}]"
-        label = entity.get("label")
-        labels.setdefault(
-            text_of(entity["text"], f"{where}.text"), None if not label else text_of(label, f"{where}.label")
-        )
+        labels.setdefault(text_of(entity["text"], f"{where}.text"), label_of(entity.get("label"), f"{where}.label"))
     triples = []
     for index, relation in enumerate(list_of(record["relationMentions"], Mapping, "relationMentions")):
         where = f"relationMentions[{index}]"

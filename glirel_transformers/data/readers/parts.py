@@ -15,8 +15,8 @@ from glirel_transformers.text_glirel import Span, split_words
 from .format import Reading
 from .names import named
 
-CUT_WORDS = "words are cut where a mention begins or ends within them"
-NOT_ADJACENT = "mentions are of words that are not adjacent, and are read from the first to the last of them"
+CUT_WORDS = "words that were cut where a mention begins or ends within them"
+NOT_ADJACENT = "mentions of words that are not adjacent, read from the first to the last of them"
 
 
 class Parts:
@@ -133,6 +133,17 @@ def text_of(value: object, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise TypeError(f"`{where}` must be a string that is not empty: got {shortened(value)}.")
     return value
+
+
+def label_of(value: object, where: str) -> str | None:
+    """The type of an entity; `None` where it is left out or empty.
+
+    Raises:
+        TypeError: when it is not a string; the message names `where`.
+    """
+    if value is None or value == "":
+        return None
+    return text_of(value, where)
 
 
 def whole(value: object, where: str) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from glirel_transformers.data.fields import is_whole, list_of_objects
+from glirel_transformers.data.fields import check_types, is_whole, list_of_objects
 from glirel_transformers.data.schema import Document, Mention, Relation
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
@@ -51,6 +51,7 @@ def read(record: Record, reading: Reading) -> Document | None:
         reading.left_out[f"tasks whose answer is {answer!r}"] += 1
         return None
     text = record["text"]
+    check_types("", {"text": text})
     tokens = Tokens([_token(token, index) for index, token in enumerate(record["tokens"])])
     found = _Mentions(tokens, record["tokens"], reading)
     for index, span in enumerate(list_of_objects(record.get("spans") or [], "spans")):
@@ -94,8 +95,7 @@ class _Mentions:
         """The position of the mention of a span, which becomes one if it is none."""
         first, last = self._bounds(span, where)
         label = span.get("label") or None
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"`{where}.label` must be of type str: got {shortened(label)}.")
+        check_types(f"{where}.", {"label": label})
         position, is_new = self._mention(first, last, label, where)
         self._reading.twice["mentions"] += not is_new
         return position

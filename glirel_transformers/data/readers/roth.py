@@ -24,7 +24,7 @@ from glirel_transformers.mentions_glirel import shortened
 from .format import Format, Reading, Record
 from .parts import Parts
 
-UNCLEAR_SLASH = "rows have another number of words than of parts of speech, and are divided at each /"
+UNCLEAR_SLASH = "rows with another number of words than of parts of speech, divided at each /"
 _ROW = re.compile(r"\d+\t\S+\t\d+\t\S+\t\S+\t\S+(?:\t\S+){3}")
 _RELATION = re.compile(r"\d+\t\d+\t\S+")
 

@@ -25,7 +25,7 @@ NO_RELATION = "Other"
 _SENTENCE = re.compile(r"(\d+)\s+(.*)")
 _MARK = re.compile(r"</?e[12]>")
 _DIRECTED = re.compile(r"(?P<name>.+)\((?P<head>e[12]),\s*(?P<tail>e[12])\)")
-_BEGINNING = re.compile(r"\d+\s+.*<e1>.*</e1>.*<e2>|\d+\s+.*<e2>.*</e2>.*<e1>")
+_BEGINNING = re.compile(r"\d+\s.*<e[12]>")
 
 
 def recognises(path: StrPath, head: str) -> bool:

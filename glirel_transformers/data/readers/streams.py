@@ -17,6 +17,7 @@ OnError = Callable[[ValueError], None]
 Place = tuple[str, Json]  # where a value stands, for errors, and the value
 
 _BLOCK = 1 << 16  # characters
+_BEGINS_VALUE = '{["-0123456789tfnNI'
 _AFTER_VALUE = (",", "]", "}", ":", " ", "\t", "\n", "\r")
 _SPACE = re.compile(r"[ \t\n\r]*")
 # The beginning of an object of arrays, up to the first element of the first array that has any.
@@ -52,6 +53,11 @@ def json_records(
         elif start == "{" and (field := _field_of_arrays(stream.head(), under)) is not None:
             yield from _of_arrays(stream, field)
         else:
+            if start and start not in _BEGINS_VALUE:
+                raise ValueError(
+                    f"{name}: It is not JSON, and in no other format that is known. Where you know it, name it with "
+                    "--reader (reader=... in Python)."
+                )
             for number, line in stream.lines():
                 if line.strip():
                     where = f"{name}, line {number}"

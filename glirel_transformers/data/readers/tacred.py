@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-from glirel_transformers.data.fields import check_types
-from glirel_transformers.data.schema import Document
+from glirel_transformers.data.schema import Document, Mention
 
 from .fewrel import UNKNOWN_PAIRS
 from .format import Format, Reading, Record
-from .parts import Parts, inclusive, text_of
+from .parts import Parts, inclusive, label_of, text_of
 
 NO_RELATION = "no_relation"
 _SIDES = ("subj", "obj")
@@ -33,14 +32,10 @@ def read(record: Record, reading: Reading) -> Document:
     parts = Parts(record["token"], reading)
     ends = []
     for number, side in enumerate(_SIDES):
-        label = record.get(f"{side}_type")
-        check_types(f"{side}_type: ", {"label": label})
+        label = label_of(record.get(f"{side}_type"), f"{side}_type")
         span = inclusive(record[f"{side}_start"], record[f"{side}_end"], f"{side}_start")
         # A subject and an object of the same words are two: they are numbered only where they must be told apart.
-        is_same = number == 1 and (span, label or None) == (
-            (parts.mentions[0].start, parts.mentions[0].end),
-            parts.mentions[0].label,
-        )
+        is_same = number == 1 and parts.mentions[0] == Mention(*span, label)
         ends.append(parts.mention(span, label, entity=1 if is_same else None, where=f"{side}_start"))
     relation = text_of(record["relation"], "relation")
     if relation == NO_RELATION:

@@ -59,7 +59,7 @@ def in_characters(text: str, regions: Sequence[Region], reading: Reading, likeli
     if len(fitting) > 1 and any(spans != next(iter(fitting.values())) for spans in fitting.values()):
         split = WordText(text)
         name = max(fitting, key=lambda units: sum(split.is_whole(span) for span in fitting[units]))
-        reading.changes(f"texts whose regions do not say what they hold were read with positions in {name}", "")
+        reading.notes(f"texts whose regions do not say what they hold, read with positions in {name}")
         return fitting[name]
     return next(iter(fitting.values()))
 

@@ -93,4 +93,6 @@ _STATES = f"{UNKNOWN_PAIRS}; {UNTYPED}"
 WIKI_ZSL = Format(
     "wiki-zsl", "'tokens' and 'edgeSet'", matches, read, in_arrays=True, under="relation", states=_STATES
 )
-RELATION_PROMPT = Format("relationprompt", "'triplets' with 'tokens'", has_triplets, read_triplets, states=_STATES)
+RELATION_PROMPT = Format(
+    "relationprompt", "'triplets' with 'tokens'", has_triplets, read_triplets, in_arrays=True, states=_STATES
+)
