@@ -1,6 +1,8 @@
 """`glirel data`."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -256,3 +258,9 @@ def test_an_unseen_type_that_resembles_a_seen_one_is_named(tmp_path):
     write_documents(tmp_path / "two.jsonl", [document(1, "part of"), document(2, "has part")])
     result = run("split", tmp_path / "two.jsonl", "--unseen", 1, "-o", tmp_path / "split")
     assert "which is unseen, is the inverse of" in one_line(result.stderr)
+
+
+def test_the_python_block_of_the_page_runs():
+    page = (Path(__file__).parents[2] / "docs" / "data_commands.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(block, "data_commands.md", "exec"), {})
