@@ -12,7 +12,7 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
-from .reading import Exhaustive, Reader, read_files
+from .reading import Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -69,7 +69,6 @@ def export_checkpoint(
     quantize: Quantize = None,
     calibrate: Calibrate = None,
     reader: Reader = None,
-    exhaustive: Exhaustive = None,
     limit: CalibrationLimit = None,
     max_loss: MaxLoss = None,
     force: Force = False,
@@ -89,8 +88,8 @@ def export_checkpoint(
     """
     with errors_without_traceback():
         _check_together(calibrate, limit, max_loss, force, quantize, dtype)
-        if calibrate is None and (reader, exhaustive) != (None, None):
-            raise ValueError("--reader and --exhaustive say how annotated documents are read: add --calibrate DATA.")
+        if calibrate is None and reader is not None:
+            raise ValueError(f"--reader {reader} says how annotated documents are read: add --calibrate DATA.")
         check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
         from transformers.utils import logging
 
@@ -100,7 +99,7 @@ def export_checkpoint(
 
         logging.disable_progress_bar()
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
-        settings["documents"] = _read(calibrate, reader, exhaustive, limit) if calibrate else None
+        settings["documents"] = _read(calibrate, reader, limit) if calibrate else None
         settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
         try:
             if quantize is None:
@@ -140,8 +139,8 @@ def _check_together(
         raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
 
 
-def _read(files: list[Path], reader: str | None, exhaustive: bool | None, limit: int | None) -> list[Document]:
-    documents = read_files(files, reader, exhaustive)
+def _read(files: list[Path], reader: str | None, limit: int | None) -> list[Document]:
+    documents = read_files(files, reader)
     if limit is None or limit >= len(documents):
         return documents
     # Many data sets are sorted by relation type, so that the first documents stand for few of them.
