@@ -4,6 +4,7 @@ import json
 
 import benchmark_samples as samples
 import pytest
+from interpreters import ROOT
 
 from glirel_transformers.data import Document, read_documents, write_documents
 from glirel_transformers.data.readers import FORMATS
@@ -128,3 +129,8 @@ def test_further_fields_are_kept_and_never_take_the_place_of_ours():
     assert {name: value for name, value in document.to_dict().items() if name in record} == record
     with pytest.raises(ValueError, match="`extra` has 'title', which is a field of documents"):
         Document(["A"], [], [], extra={"title": "x"})
+
+
+def test_every_format_is_in_the_docs():
+    docs = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md"))
+    assert not [name for name in FORMATS if f"| `{name}` |" not in docs]

@@ -29,8 +29,10 @@ NOT_LISTED = "ends of relations and mentions of clusters that are not among the 
 def matches(record: Record) -> bool:
     """Whether a record has its sentences as lists of words, and entities or relations by sentence, or a `doc_key`."""
     sentences = record.get("sentences")
-    if not isinstance(sentences, list) or not all(isinstance(one, list) for one in sentences):
-        return False
+    if not isinstance(sentences, list) or not all(
+        isinstance(one, list) and all(isinstance(word, str) for word in one) for one in sentences
+    ):
+        return False  # the sentences of our own formats are spans
     return "words" not in record and any(name in record for name in ("ner", "relations", "doc_key", "clusters"))
 
 
