@@ -13,7 +13,7 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
-from .reading import Alignment, Exhaustive, Reader, read_files
+from .reading import Alignment, Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -69,7 +69,6 @@ def export_checkpoint(
     quantize: Quantize = None,
     calibrate: Calibrate = None,
     reader: Reader = None,
-    exhaustive: Exhaustive = None,
     alignment: Alignment = "strict",
     limit: CalibrationLimit = None,
     max_loss: MaxLoss = None,
@@ -90,10 +89,8 @@ def export_checkpoint(
     """
     with errors_without_traceback():
         _check_together(calibrate, limit, max_loss, force, quantize, dtype)
-        if calibrate is None and (reader, exhaustive, alignment) != (None, None, "strict"):
-            raise ValueError(
-                "--reader, --exhaustive and --alignment say how annotated documents are read: add --calibrate DATA."
-            )
+        if calibrate is None and (reader, alignment) != (None, "strict"):
+            raise ValueError("--reader or --alignment says how annotated documents are read: add --calibrate DATA.")
         check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
         from transformers.utils import logging
 
@@ -103,7 +100,7 @@ def export_checkpoint(
 
         logging.disable_progress_bar()
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
-        read = partial(read_files, reader=reader, exhaustive=exhaustive, alignment=alignment)
+        read = partial(read_files, reader=reader, alignment=alignment)
         settings["documents"] = _some_of(read(calibrate), limit) if calibrate else None
         settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
         try:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from glirel_transformers.data import Document, Mention
+from glirel_transformers.data.pairs import entity_none_pairs
 
 
 def entity_document(document: Document) -> Document:
@@ -21,14 +22,12 @@ def entity_document(document: Document) -> Document:
         for relation in document.relations
         for head, tail in [(entity_of[relation.head], entity_of[relation.tail])]
     }
-    related = {(head, tail) for head, tail, _ in facts}
-    none_pairs = dict.fromkeys((entity_of[head], entity_of[tail]) for head, tail in document.none_pairs)
     return replace(
         document,
         mentions=[Mention(mention.start, mention.end, mention.label) for mention in first],
         relations=list(facts.values()),
-        self_pairs=document.self_pairs or any(head == tail for head, tail in related),
-        none_pairs=tuple(pair for pair in none_pairs if pair not in related),
+        self_pairs=document.self_pairs or any(head == tail for head, tail, _ in facts),
+        none_pairs=tuple(entity_none_pairs(document)),
     )
 
 

@@ -40,8 +40,9 @@ def records_of(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
 
 def rare_of(document: Document) -> dict[str, Any]:
     """What is said of few documents."""
-    entity_of = {mention: number for number, entity in enumerate(document.entities) for mention in entity}
-    none_pairs = [[entity_of[head], entity_of[tail]] for head, tail in document.none_pairs]
+    from glirel_transformers.data.pairs import entity_none_pairs
+
+    none_pairs = list(map(list, entity_none_pairs(document)))
     return {
         **({} if document.entities_exhaustive is None else {"entities_exhaustive": document.entities_exhaustive}),
         **({"none_pairs": none_pairs} if none_pairs else {}),

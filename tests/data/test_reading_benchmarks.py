@@ -14,6 +14,7 @@ from glirel_transformers.data.readers import FORMATS
 from glirel_transformers.data.readers.format import Reading
 
 AT_HOME = [Mention(0, 2), Mention(4, 5)]
+PAIRS = {"exhaustive": False, "entities_exhaustive": False}
 TYPED = [Mention(0, 2, "PERSON"), Mention(4, 5, "CITY")]
 
 
@@ -53,7 +54,7 @@ def test_every_format_is_known_by_its_shape_and_by_its_name(name, read, caplog):
 
 def test_fewrel_has_one_known_pair_and_its_names_beside_it(read):
     first, second, third = read("fewrel")
-    assert first == Document(ADA, AT_HOME, [Relation(0, 1, "residence", "P551")], exhaustive=False)
+    assert first == Document(ADA, AT_HOME, [Relation(0, 1, "residence", "P551")], **PAIRS)
     assert third.relations == [Relation(0, 1, "place of birth", "P19")]
     assert second.mentions == [
         Mention(3, 4, names=("ada king",)),
@@ -84,7 +85,7 @@ def test_fewrel_as_a_list_by_name_and_from_datasets(read, folder):
 def test_wiki_zsl_has_several_edges_and_pairs_without_one(read):
     (document,) = read("wiki-zsl")
     both = [Relation(0, 1, "residence", "P551"), Relation(0, 1, "place of birth", "P19")]
-    assert document == Document(ADA, AT_HOME, both, exhaustive=False, none_pairs=((1, 0),))
+    assert document == Document(ADA, AT_HOME, both, **PAIRS, none_pairs=((1, 0),))
     assert read("wiki-zsl", samples.lines(samples.WIKI_ZSL)) == [document]
     assert read("wiki-zsl", json.dumps({"1": [samples.WIKI_ZSL], "2": []})) == [document]
     vertices = changed(samples.WIKI_ZSL, vertexSet=[{"tokenpositions": [3]}, {"tokenpositions": [0, 1]}])
@@ -95,13 +96,13 @@ def test_wiki_zsl_has_several_edges_and_pairs_without_one(read):
 def test_triplets_of_one_sentence_are_one_document(read):
     (document,) = read("relationprompt")
     both = [Relation(0, 1, "residence", "P551"), Relation(0, 1, "place of birth", "P19")]
-    assert document == Document(ADA, AT_HOME, both, exhaustive=False)
+    assert document == Document(ADA, AT_HOME, both, **PAIRS)
 
 
 def test_tacred_knows_one_direction(read):
     first, second = read("tacred")
     relation = Relation(0, 1, "per:cities_of_residence")
-    assert first == Document(ADA, TYPED, [relation], False, extra={"id": "1a", "docid": "news"})
+    assert first == Document(ADA, TYPED, [relation], **PAIRS, extra={"id": "1a", "docid": "news"})
     assert (second.relations, second.none_pairs) == ([], ((0, 1),))
     labels = make_labels(second, ["residence"], torch.tensor([(0, 1), (1, 0)]))
     assert labels.tolist() == [[0], [-100]]
@@ -153,7 +154,7 @@ def test_spert_is_half_open(read):
 
 def test_opennre_by_words_and_by_characters(read):
     first, second, third, fourth = read("opennre")
-    assert first == Document(ADA, AT_HOME, [Relation(0, 1, "residence")], exhaustive=False)
+    assert first == Document(ADA, AT_HOME, [Relation(0, 1, "residence")], **PAIRS)
     text, mentions = second.to_text()
     assert text == samples.OPENNRE[1]["text"]
     assert [text[m["start"] : m["end"]] for m in mentions] == ["Ada Lovelace", "London"]

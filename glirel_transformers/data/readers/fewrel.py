@@ -45,7 +45,7 @@ def read(record: Record, reading: Reading) -> Document:
     names = record.get("names")
     name = names[0] if isinstance(names, list) and names else reading.name_for(relation)
     parts.relation(ends[0], ends[1], text_of(name, "names"), relation if relation != name else None)
-    return parts.document(exhaustive=False)
+    return parts.document(exhaustive=False, entities_exhaustive=False)
 
 
 def _has_places(side: object) -> bool:

@@ -111,7 +111,7 @@ def _document(
             parts.none(first[head], first[tail])
         else:
             parts.relation(first[head], first[tail], relation)
-    return parts.document(exhaustive=False, text=text)
+    return parts.document(exhaustive=False, entities_exhaustive=False, text=text)
 
 
 def find_names(text: str, names: Iterable[str]) -> dict[str, list[Span]]:

@@ -58,7 +58,7 @@ def read(record: Record, reading: Reading) -> Document:
     else:
         name = reading.name_for(relation)
         parts.relation(ends[0], ends[1], name, relation if relation != name else None)
-    return parts.document(exhaustive=False, text=text)
+    return parts.document(exhaustive=False, entities_exhaustive=False, text=text)
 
 
 def _read_position(given: Mapping[str, object], side: str) -> Span:

@@ -43,7 +43,7 @@ def read(record: Record, reading: Reading) -> Document:
     else:
         parts.relation(ends[0], ends[1], relation)
     extra = {name: record[name] for name in ("id", "docid") if name in record}
-    return parts.document(exhaustive=False, extra=extra)
+    return parts.document(exhaustive=False, entities_exhaustive=False, extra=extra)
 
 
 TACRED = Format(

@@ -56,7 +56,7 @@ def read(record: Record, reading: Reading) -> Document:
         else:
             name = reading.name_for(relation_id)
             parts.relation(head, tail, name, relation_id if relation_id != name else None)
-    return parts.document(exhaustive=False)
+    return parts.document(exhaustive=False, entities_exhaustive=False)
 
 
 def has_triplets(record: Record) -> bool:
@@ -86,7 +86,7 @@ def read_triplets(record: Record, reading: Reading) -> Document:
         relation_id = triplet.get("label_id") or None
         name = triplet.get("label") or (reading.name_for(relation_id) if isinstance(relation_id, str) else None)
         parts.relation(head, tail, text_of(name, f"{where}.label"), relation_id)
-    return parts.document(exhaustive=False)
+    return parts.document(exhaustive=False, entities_exhaustive=False)
 
 
 _STATES = f"{UNKNOWN_PAIRS}; {UNTYPED}"
