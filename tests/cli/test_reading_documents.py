@@ -56,7 +56,7 @@ def test_whether_all_relations_are_there_may_be_said(run):
     [
         (
             ("evaluate", "data.json", "--reader", "spret"),
-            "There is no reader 'spret'. Choose one of brat, casrel, conll04",
+            "There is no reader 'spret'. Choose one of brat, casrel",
         ),
         (("evaluate", "data.json", "--reader", "docred"), "data.json, document 1: The field 'sents' is missing"),
         (("extract", "data.json", "--reader", "spert", "-r", "x"), "says how annotated documents are read: add --doc"),
