@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
+from .reading import Alignment, Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -34,7 +36,6 @@ Calibrate = Annotated[
         "--calibrate",
         metavar="DATA",
         exists=True,
-        dir_okay=False,
         help="Annotated documents on which to measure what the export costs. Repeatable.",
         rich_help_panel=_CALIBRATE,
     ),
@@ -67,6 +68,8 @@ def export_checkpoint(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in OUT.")] = False,
     quantize: Quantize = None,
     calibrate: Calibrate = None,
+    reader: Reader = None,
+    alignment: Alignment = "strict",
     limit: CalibrationLimit = None,
     max_loss: MaxLoss = None,
     force: Force = False,
@@ -86,6 +89,8 @@ def export_checkpoint(
     """
     with errors_without_traceback():
         _check_together(calibrate, limit, max_loss, force, quantize, dtype)
+        if calibrate is None and (reader, alignment) != (None, "strict"):
+            raise ValueError("--reader or --alignment says how annotated documents are read: add --calibrate DATA.")
         check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
         from transformers.utils import logging
 
@@ -95,7 +100,8 @@ def export_checkpoint(
 
         logging.disable_progress_bar()
         settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
-        settings["documents"] = _read(calibrate, limit) if calibrate else None
+        read = partial(read_files, reader=reader, alignment=alignment)
+        settings["documents"] = _some_of(read(calibrate), limit) if calibrate else None
         settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
         try:
             if quantize is None:
@@ -135,10 +141,7 @@ def _check_together(
         raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
 
 
-def _read(files: list[Path], limit: int | None) -> list[Document]:
-    from glirel_transformers.data import read_documents
-
-    documents = [document for file in files for document in read_documents(file)]
+def _some_of(documents: list[Document], limit: int | None) -> list[Document]:
     if limit is None or limit >= len(documents):
         return documents
     # Many data sets are sorted by relation type, so that the first documents stand for few of them.

@@ -18,7 +18,7 @@ from .sources import Item
 
 Record = dict[str, Any]
 
-_OUTPUT_FIELDS = ("relations", "source", "line", "error")
+_OUTPUT_FIELDS = ("relations", "none_pairs", "source", "line", "error")
 """Fields that the output needs for itself. Those of the input are renamed to `input_relations`, and so on."""
 
 
