@@ -46,15 +46,23 @@ def json_records(path: StrPath, is_in_array: Accepts, under: Callable[[str, Json
         elif start == "{" and (field := _field_of_arrays(stream.head(), under)) is not None:
             yield from _of_arrays(stream, field)
         else:
-            if start and start not in _BEGINS_VALUE:
-                raise ValueError(
-                    f"{name}: It is not JSON, and in no other format that is known. Where you know it, name it with "
-                    "--reader (reader=... in Python)."
-                )
-            for number, line in stream.lines():
-                if line.strip():
-                    where = f"{name}, line {number}"
-                    yield where, parse_json(line, where)
+            yield from _of_lines(stream, is_strange=bool(start) and start not in _BEGINS_VALUE)
+
+
+def _of_lines(stream: JsonStream, is_strange: bool) -> Iterator[Place]:
+    for number, line in stream.lines():
+        if line.strip():
+            where = f"{stream.name}, line {number}"
+            try:
+                value = parse_json(line, where)
+            except ValueError as error:
+                if is_strange:
+                    raise ValueError(
+                        f"{error} It is in no other format that is known either. Where you know it, name it with "
+                        "--reader (reader=... in Python)."
+                    ) from error
+                raise
+            yield where, value
 
 
 def _of_array(stream: JsonStream, is_in_array: Accepts) -> Iterator[Place]:
