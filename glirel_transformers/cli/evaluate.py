@@ -80,7 +80,7 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     )
     from glirel_transformers.loading import load_pipeline
 
-    read = partial(read_files, reader=given.reader, exhaustive=given.exhaustive)
+    read = partial(read_files, reader=given.reader, exhaustive=given.exhaustive, alignment=given.alignment)
     documents = read(given.data)
     if given.held_out is not None:
         documents = [document for document in documents if is_held_out(document, given.held_out)]

@@ -14,7 +14,7 @@ from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
 from .options import takes
-from .reading import Exhaustive, Reader, read_files
+from .reading import Alignment, Exhaustive, Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -37,7 +37,6 @@ Calibrate = Annotated[
         "--calibrate",
         metavar="DATA",
         exists=True,
-        dir_okay=False,
         help="Annotated documents on which to measure what the export costs. Repeatable.",
         rich_help_panel=_CALIBRATE,
     ),
@@ -75,6 +74,7 @@ class ExportOptions:
     calibrate: Calibrate = None
     reader: Reader = None
     exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     limit: CalibrationLimit = None
     max_loss: MaxLoss = None
     force: Force = False
@@ -87,8 +87,10 @@ class ExportOptions:
         """
         if self.calibrate is None and (self.force or self.limit is not None or self.max_loss is not None):
             raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
-        if self.calibrate is None and (self.reader, self.exhaustive) != (None, None):
-            raise ValueError("--reader and --exhaustive say how annotated documents are read: add --calibrate DATA.")
+        if self.calibrate is None and (self.reader, self.exhaustive, self.alignment) != (None, None, "strict"):
+            raise ValueError(
+                "--reader, --exhaustive and --alignment say how annotated documents are read: add --calibrate DATA."
+            )
         if self.max_loss is not None and not math.isfinite(self.max_loss):
             raise ValueError(f"--max-loss must be a number, such as 0.01: got {self.max_loss}.")
         if self.quantize is not None and self.dtype != "float32":
@@ -98,7 +100,7 @@ class ExportOptions:
         """The annotated documents, as many as are asked for; `None` without any."""
         if not self.calibrate:
             return None
-        return _some_of(read_files(self.calibrate, self.reader, self.exhaustive), self.limit)
+        return _some_of(read_files(self.calibrate, self.reader, self.exhaustive, self.alignment), self.limit)
 
 
 @takes(ExportOptions)

@@ -63,7 +63,7 @@ def extract(given: ExtractOptions) -> None:
         if given.reader is not None and given.input_format != "documents":
             raise ValueError(f"--reader {given.reader} says how annotated documents are read: add --documents.")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
-        sources = [replace(source, reader=given.reader) for source in sources]
+        sources = [replace(source, reader=given.reader, alignment=given.alignment or "strict") for source in sources]
         _check_together(given, sources, relation_types is not None, entity_types is not None)
         chosen = _choose_format(given, sources)
         if given.output is not None:

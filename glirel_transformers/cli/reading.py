@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,6 +36,13 @@ Exhaustive = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Alignment = Annotated[
+    Literal["strict", "expand"],
+    typer.Option(
+        help="Spans of characters that cut words: an error, or widened to whole words and counted.",
+        rich_help_panel=_PANEL,
+    ),
+]
 
 
 class _OnStderr(logging.Handler):
@@ -58,7 +65,9 @@ def guesses_on_stderr() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def read_files(files: Iterable[Path], reader: str | None = None, exhaustive: bool | None = None) -> list[Document]:
+def read_files(
+    files: Iterable[Path], reader: str | None = None, exhaustive: bool | None = None, alignment: str = "strict"
+) -> list[Document]:
     """The documents of all files.
 
     Raises:
@@ -66,4 +75,8 @@ def read_files(files: Iterable[Path], reader: str | None = None, exhaustive: boo
     """
     from glirel_transformers.data import read_documents
 
-    return [document for file in files for document in read_documents(file, reader=reader, exhaustive=exhaustive)]
+    return [
+        document
+        for file in files
+        for document in read_documents(file, reader=reader, exhaustive=exhaustive, alignment=alignment)
+    ]

@@ -11,7 +11,8 @@ The same as JSON, one document a line, is the library's own file format:
 `label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out; so may
 `entities_exhaustive`, whether all entities are there: unless it is said, that is as `exhaustive`. What is known of
 whole documents has fields of its own: `title`, `sentences` (half-open word spans, `[[0, 7], [7, 12]]`), the `names` of
-a mention that are not its words, and the `evidence` of a relation, numbers of sentences:
+a mention that are not its words, and the `evidence` of a relation, numbers of sentences. What a model found may have a
+`score`:
 
     {"title": "Marie Curie", "sentences": [[0, 7]],
      "mentions": [{"start": 0, "end": 2, "names": ["Marie\u00a0Curie"]}, {"start": 5, "end": 6}],
@@ -32,7 +33,7 @@ from glirel_transformers.mentions_glirel import list_entities, shortened
 from glirel_transformers.text_glirel import Span
 
 from .alignment import WordText, find_words
-from .fields import check_fields, check_own_fields, check_types, required_fields, with_tuple, without_empty
+from .fields import check_fields, check_own_fields, check_types, required_fields, score_of, with_tuple, without_unset
 from .pairs import Pair, check_none_pairs
 from .sentences import check_evidence, check_sentences
 
@@ -47,6 +48,8 @@ class Mention:
         label: the entity's type, such as `"PERSON"`.
         entity: number of the entity within the document; mentions of one entity share it (coreference).
         names: what the annotation calls it, where that is not its words joined by spaces; Ign F1 compares names.
+        score: how sure a model was of it, where one found it. It is no part of what is annotated: mentions that differ
+            in it alone are equal.
     """
 
     start: int
@@ -54,6 +57,7 @@ class Mention:
     label: str | None = None
     entity: int | None = None
     names: tuple[str, ...] = ()
+    score: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Relation:
         relation_type: the relation's name.
         relation_id: its identifier in a knowledge base, such as `"P19"`.
         evidence: numbers of the sentences that show that it holds; empty where they are not known.
+        score: how sure a model was of it, as for a [`Mention`].
     """
 
     head: int
@@ -73,6 +78,7 @@ class Relation:
     relation_type: str
     relation_id: str | None = None
     evidence: tuple[int, ...] = ()
+    score: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,8 @@ class Document:
         place_of: list[int] = []  # of each entity, its first mention
         for index, entity in enumerate(list_entities(entities)):
             place_of.append(len(mentions))
-            mentions += [Mention(*placed) for placed in split.place(entity, index)]
+            score = score_of(entity)
+            mentions += [Mention(*placed, score=score) for placed in split.place(entity, index)]
         placed = [
             replace(relation, head=place_of[relation.head], tail=place_of[relation.tail]) for relation in relations
         ]
@@ -338,8 +345,8 @@ class Document:
         """
         return {
             "words": list(self.words),
-            "mentions": [without_empty(asdict(mention), "names") for mention in self.mentions],
-            "relations": [without_empty(asdict(relation), "evidence") for relation in self.relations],
+            "mentions": [without_unset(asdict(mention), "names") for mention in self.mentions],
+            "relations": [without_unset(asdict(relation), "evidence") for relation in self.relations],
             "exhaustive": self.exhaustive,
             "source": self.source,
             "text": self.text,

@@ -46,6 +46,7 @@ def select_documents(
     finds_entities: bool = False,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> Selection:
     """Reads files of documents and divides them, always in the same way: by hashes of their texts.
 
@@ -59,13 +60,14 @@ def select_documents(
         finds_entities: whether they are for a model that finds entities, which also learns from a text without a pair.
         reader: the format of all files; see [`read_documents`].
         exhaustive: whether pairs without a relation are known to have none; by default as the format says.
+        alignment: `"expand"` to widen spans that cut words; see [`read_documents`].
 
     Raises:
         ValueError: when a line cannot be read, or nothing is left to train on.
     """
     repeats = repeats or {}
     chosen = Selection()
-    read = partial(read_documents, reader=reader, exhaustive=exhaustive)
+    read = partial(read_documents, reader=reader, exhaustive=exhaustive, alignment=alignment)
     documents = list(_with_signal(map(read, files), chosen.left_out, finds_entities))
     by_default = 0.0 if evaluation_files or len(documents) < _FEW else HELD_OUT
     share = by_default if held_out is None else held_out

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
-from glirel_transformers.files import StrPath, open_to_write
+from glirel_transformers.files import StrPath
 from glirel_transformers.mentions_glirel import shortened
+from glirel_transformers.text_glirel import check_alignment
 
+from .brat import BRAT
 from .conll04 import CONLL04
 from .crossre import CROSSRE
+from .docbin import DOCBIN
+from .doccano import DOCCANO
 from .docred import DOCRED
 from .fewrel import FEWREL
 from .format import Format, Reading
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
+from .label_studio import LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS
 from .nyt import CASREL, NYT
 from .opennre import OPENNRE
 from .own import OWN
+from .prodigy import PRODIGY
 from .roth import ROTH
 from .scierc import SCIERC
 from .semeval import SEMEVAL
@@ -42,6 +47,7 @@ logger = logging.get_logger(__name__)
 _ALL = (
     *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
     *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+    *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),
 )
 FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
 """Formats by name."""
@@ -54,6 +60,7 @@ def read_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> Iterator[Document]:
     """Yields the documents of a file, one after the other, in any of the `FORMATS`.
 
@@ -68,11 +75,14 @@ def read_documents(
         reader: the format's name in `FORMATS`.
         exhaustive: whether a pair without a relation is known to have none, in all documents; by default as the format
             says.
+        alignment: what becomes of a span of characters in a file of a tool for annotation that cuts a word:
+            `"strict"` is an error that names it, `"expand"` widens it to whole words, and a warning counts them.
 
     Raises:
         ValueError: when a record is in none of the formats, in several, or does not fit; the message names its place.
     """
-    reading = Reading(path, relation_names)
+    check_alignment(alignment)
+    reading = Reading(path, relation_names, alignment=alignment)
     form = format_of_file(path, FORMATS.values()) if reader is None else format_named(reader, FORMATS)
     if reader is None and form is not None:
         announce(path, form)
@@ -84,6 +94,8 @@ def read_documents(
             raise ValueError(f"{where}: The field {error} is missing.") from error
         except (IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{where}: {error}") from error
+        if document is None:
+            continue
         if exhaustive is not None:
             document = replace(document, exhaustive=exhaustive)
         yield document if coreference_label is None else document.with_coreference(coreference_label)
@@ -94,6 +106,8 @@ def _records(path: StrPath, form: Format | None) -> Iterator[tuple[str, object]]
     """What is read from a file, and where each stands."""
     if form is not None and form.records is not None:
         return form.records(path)
+    if os.path.isdir(path):
+        raise ValueError(f"{os.fspath(path)}: It is a folder without .ann files. Name a file, or a folder of brat.")
     forms = [form] if form is not None else list(FORMATS.values())
 
     def is_in_array(value: object) -> bool:
@@ -124,7 +138,8 @@ def _warn(reading: Reading) -> None:
             logger.warning("%s: left out: %s: %d.", name, reason, count)
     for what, count in reading.noted.items():
         if count:
-            logger.warning("%s: %s: %d.", name, what, count)
+            first = f" (the first: {reading.first_noted[what]})" if reading.first_noted.get(what) else ""
+            logger.warning("%s: %s: %d%s.", name, what, count, first)
 
 
 def load_documents(
@@ -134,6 +149,7 @@ def load_documents(
     *,
     reader: str | None = None,
     exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> datasets.Dataset:
     """As [`read_documents`], but gives a `datasets.Dataset` whose rows are `Document.to_dict()`, without `extra`.
 
@@ -146,7 +162,10 @@ def load_documents(
         {
             "words": datasets.List(text),
             "mentions": datasets.List(
-                {"start": number, "end": number, "label": text, "entity": number, "names": datasets.List(text)}
+                {
+                    **{"start": number, "end": number, "label": text, "entity": number},
+                    **{"names": datasets.List(text), "score": datasets.Value("float64")},
+                }
             ),
             "relations": datasets.List(
                 {
@@ -155,6 +174,7 @@ def load_documents(
                     "relation_type": text,
                     "relation_id": text,
                     "evidence": datasets.List(number),
+                    "score": datasets.Value("float64"),
                 }
             ),
             "exhaustive": datasets.Value("bool"),
@@ -171,22 +191,14 @@ def load_documents(
     rare: dict[str, object] = {
         **{"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None, "none_pairs": []}
     }
-    documents = read_documents(path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive)
+    documents = read_documents(
+        path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive, alignment=alignment
+    )
     rows = [{**rare, **replace(document, extra={}).to_dict()} for document in documents]
     return datasets.Dataset.from_list(rows, features=features)
 
 
-def write_documents(path: str | os.PathLike[str], documents: Iterable[Document]) -> int:
-    """Writes documents in the library's own format and returns how many there were."""
-    count = 0
-    with open_to_write(path) as file:
-        for document in documents:
-            file.write(json.dumps(document.to_dict(), ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document:
+def _document(record: object, form: Format | None, guess: Guess, reading: Reading) -> Document | None:
     if isinstance(record, list):
         raise TypeError(
             "A line must be a JSON object: got a list. Where one list holds all records, write each on a line of its "

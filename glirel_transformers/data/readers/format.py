@@ -32,6 +32,9 @@ class Reading:
             a warning says so at the end of the file.
         noted: how often something was read that is not as the format has it, likewise, such as `"entities
             that begin with I- in place of B-"`.
+        first_noted: where the first of each kind was, where that is known.
+        alignment: what becomes of a span of characters that cuts a word: `"strict"` is an error, `"expand"` widens it
+            to whole words.
     """
 
     path: str | os.PathLike[str] = ""
@@ -39,6 +42,13 @@ class Reading:
     twice: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
+    first_noted: dict[str, str] = field(default_factory=dict)
+    alignment: str = "strict"
+
+    def notes(self, what: str, where: str = "") -> None:
+        """Counts something that was read otherwise than it stands there; `where` names the first of its kind."""
+        self.noted[what] += 1
+        self.first_noted.setdefault(what, where)
 
     def name_of(self, relation_id: str) -> str:
         """The name of a relation.
@@ -95,7 +105,7 @@ class Format:
         name: what users call it.
         fields: by which it is known, for errors and for the guess that is said aloud: "'sents' and 'vertexSet'".
         matches: whether a record is in it.
-        read: the document of a record.
+        read: the document of a record; `None` where it was left out, and counted.
         in_arrays: whether its files may also be one JSON array of all records.
         under: the field in which records of one JSON object of arrays, `{"P19": [{…}, …], …}`, get the name of their
             array; `None` where its files are not so.
@@ -108,7 +118,7 @@ class Format:
     name: str
     fields: str
     matches: Callable[[Record], bool]
-    read: Callable[[Record, Reading], Document]
+    read: Callable[[Record, Reading], Document | None]
     in_arrays: bool = False
     under: str | None = None
     records: Callable[[StrPath], Iterator[tuple[str, Record]]] | None = None

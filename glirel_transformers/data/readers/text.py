@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from glirel_transformers.data.alignment import find_words
-from glirel_transformers.data.fields import check_own_fields, check_types
+from glirel_transformers.data.fields import check_own_fields, check_types, score_of
 from glirel_transformers.data.schema import Document, Relation
 from glirel_transformers.data.sentences import check_sentences
 from glirel_transformers.mentions_glirel import Entity, list_entities, read_entities, shortened
 from glirel_transformers.text_glirel import Span
 
+from .doccano import matches as is_of_doccano
 from .format import Format, Reading, Record
 
 _OPTIONAL = (
@@ -35,8 +36,8 @@ _NAMES = ("relation", "relation_type")
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has a text and entities in it."""
-    return "text" in record and record.get("entities") is not None
+    """Whether a record has a text and entities in it, which are not doccano's."""
+    return "text" in record and record.get("entities") is not None and not is_of_doccano(record)
 
 
 def read(record: Record, reading: Reading) -> Document:
@@ -78,7 +79,7 @@ def _read_relation(given: object, listed: list[Any], entities: list[Entity], whe
     head, tail = (_position(given[side], listed, entities, f"{where}.{side}") for side in ("head", "tail"))
     relation_id = given.get("relation_id")
     check_types(f"{where}.", {"relation_id": relation_id})
-    return Relation(head, tail, name, relation_id)
+    return Relation(head, tail, name, relation_id, score=score_of(given))
 
 
 def _position(given: object, listed: list[Any], entities: list[Entity], where: str) -> int:
