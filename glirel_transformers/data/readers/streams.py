@@ -53,22 +53,26 @@ def json_records(
         elif start == "{" and (field := _field_of_arrays(stream.head(), under)) is not None:
             yield from _of_arrays(stream, field)
         else:
-            if start and start not in _BEGINS_VALUE:
-                raise ValueError(
-                    f"{name}: It is not JSON, and in no other format that is known. Where you know it, name it with "
-                    "--reader (reader=... in Python)."
-                )
-            for number, line in stream.lines():
-                if line.strip():
-                    where = f"{name}, line {number}"
-                    try:
-                        value = parse_json(line, where)
-                    except ValueError as error:
-                        if on_error is None:
-                            raise
-                        on_error(error)
-                        continue
-                    yield where, value
+            yield from _of_lines(stream, bool(start) and start not in _BEGINS_VALUE, on_error)
+
+
+def _of_lines(stream: JsonStream, is_strange: bool, on_error: OnError | None) -> Iterator[Place]:
+    for number, line in stream.lines():
+        if line.strip():
+            where = f"{stream.name}, line {number}"
+            try:
+                value = parse_json(line, where)
+            except ValueError as error:
+                if is_strange:
+                    raise ValueError(
+                        f"{error} It is in no other format that is known either. Where you know it, name it with "
+                        "--reader (reader=... in Python)."
+                    ) from error
+                if on_error is None:
+                    raise
+                on_error(error)
+                continue
+            yield where, value
 
 
 def _of_array(stream: JsonStream, is_in_array: Accepts) -> Iterator[Place]:
