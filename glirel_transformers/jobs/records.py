@@ -75,6 +75,11 @@ class TextRequest:
             "sentences": sentences,
         }
 
+    @property
+    def num_given(self) -> int:
+        """How many entities the input names; those that are found follow them."""
+        return 0 if self.entities is None else len(list_entities(self.entities))
+
     def to_record(
         self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]], self_pairs: bool = False
     ) -> Record:
