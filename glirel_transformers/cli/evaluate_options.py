@@ -10,6 +10,7 @@ import typer
 
 from . import evaluate_protocol_options as of_protocols
 from .evaluate_protocol_options import ProtocolName, find_datasets
+from .reading import Alignment, Exhaustive, Reader
 
 _ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
 
@@ -22,7 +23,7 @@ Checkpoint = Annotated[
 Data = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="DATA", exists=True, dir_okay=False, show_default=False, help="Files of annotated documents."
+        metavar="DATA", exists=True, show_default=False, help="Annotated documents: files, or a folder of brat."
     ),
 ]
 RelationTypes = Annotated[
@@ -94,7 +95,6 @@ TrainFactFiles = Annotated[
         "--train-facts",
         metavar="FILE",
         exists=True,
-        dir_okay=False,
         help="Documents that the model was trained on: gives Ign F1, without the right facts that these state. "
         "Repeatable.",
         rich_help_panel=_DOCUMENTS,
@@ -155,7 +155,6 @@ FitOn = Annotated[
         "--fit-on",
         metavar="DEV",
         exists=True,
-        dir_okay=False,
         help="Use the threshold with the best micro F1 on these documents, which must not be DATA; that of entities "
         "too, where they are found. Repeatable.",
         rich_help_panel=_ASK,
@@ -203,6 +202,9 @@ class EvaluateOptions:
     dataset: of_protocols.Datasets = None
     data_dir: of_protocols.DataDir = None
     protocol: of_protocols.Protocol = None
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     relation: RelationTypes = None
     threshold: Threshold = None
     entities: Entities = None
