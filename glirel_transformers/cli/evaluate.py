@@ -84,7 +84,7 @@ def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any]
     from glirel_transformers.data import is_held_out
     from glirel_transformers.evaluation import plot_f1_by_threshold
 
-    documents = read(given.files)
+    documents = read(given, given.files)
     if given.held_out is not None:
         documents = [document for document in documents if is_held_out(document, given.held_out)]
     documents = documents[: given.limit]

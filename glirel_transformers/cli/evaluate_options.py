@@ -11,6 +11,7 @@ import typer
 from . import evaluate_protocol_options as of_protocols
 from . import evaluate_report_options as of_reports
 from .evaluate_protocol_options import ProtocolName, find_datasets
+from .reading import Alignment, Exhaustive, Reader
 
 _ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
 
@@ -23,7 +24,7 @@ Checkpoint = Annotated[
 Data = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="DATA", exists=True, dir_okay=False, show_default=False, help="Files of annotated documents."
+        metavar="DATA", exists=True, show_default=False, help="Annotated documents: files, or a folder of brat."
     ),
 ]
 RelationTypes = Annotated[
@@ -95,7 +96,6 @@ TrainFactFiles = Annotated[
         "--train-facts",
         metavar="FILE",
         exists=True,
-        dir_okay=False,
         help="Documents that the model was trained on: gives Ign F1, without the right facts that these state. "
         "Repeatable.",
         rich_help_panel=_DOCUMENTS,
@@ -156,7 +156,6 @@ FitOn = Annotated[
         "--fit-on",
         metavar="DEV",
         exists=True,
-        dir_okay=False,
         help="Use the threshold with the best micro F1 on these documents, which must not be DATA; that of entities "
         "too, where they are found. Repeatable.",
         rich_help_panel=_ASK,
@@ -204,6 +203,9 @@ class EvaluateOptions:
     dataset: of_protocols.Datasets = None
     data_dir: of_protocols.DataDir = None
     protocol: of_protocols.Protocol = None
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     relation: RelationTypes = None
     threshold: Threshold = None
     entities: Entities = None

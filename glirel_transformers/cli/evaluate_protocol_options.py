@@ -82,7 +82,6 @@ Train = Annotated[
         "--train",
         metavar="FILE",
         exists=True,
-        dir_okay=False,
         help="Documents that samples are drawn from. Repeatable.",
         rich_help_panel=_FEW,
     ),
@@ -189,13 +188,13 @@ def find_datasets(names: Sequence[str], folder: Path | None) -> list[Path]:
 
 
 def _find_dataset(name: str, folder: Path | None) -> Path:
-    if Path(name).is_file():
+    if Path(name).exists():
         return Path(name)
     if folder is None:
         raise FileNotFoundError(f"--dataset {name!r} is not a file. Give its path, or --data-dir with its folder.")
-    if (folder / name).is_file():
+    if (folder / name).exists():
         return folder / name
-    files = sorted(file for file in folder.iterdir() if file.is_file())
+    files = sorted(folder.iterdir())
     found = [file for file in files if file.name.startswith(f"{name}.")]
     if len(found) == 1:
         return found[0]

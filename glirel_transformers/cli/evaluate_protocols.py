@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_type_hints
 from .console import console, plain
 from .evaluate_options import BASELINE, EvaluateOptions
 from .evaluate_protocol_options import ProtocolName, read_numbers
+from .reading import read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
 _MAY_DIFFER = ("shots", "seeds", "runs", "keep_models", "device", "dtype", "batch_size", "sort", "top", "output")
 
 
-def read(files: Iterable[Path]) -> list[Document]:
-    """All documents of some files."""
-    from glirel_transformers.data import read_documents
-
-    return [document for file in files for document in read_documents(file)]
+def read(given: EvaluateOptions, files: Iterable[Path] | None) -> list[Document]:
+    """All documents of some files, read as the options say."""
+    return read_files(files or (), reader=given.reader, exhaustive=given.exhaustive, alignment=given.alignment)
 
 
 def load_reader(given: EvaluateOptions) -> Reader:
@@ -71,7 +70,7 @@ def make_protocol(given: EvaluateOptions, model: Reader, documents: list[Documen
         OSError, ValueError: when an option does not fit, or a file cannot be read.
     """
     name, source = choose_protocol(given, model)
-    fit_on = read(given.fit_on or ())
+    fit_on = read(given, given.fit_on)
     measure = _measuring(given, name, source, fit_on)
     return measure if given.protocol != "few-shot" else _few_shot(given, measure, documents, fit_on)
 
@@ -104,7 +103,9 @@ def _measuring(given: EvaluateOptions, name: str, source: str, fit_on: list[Docu
     asked |= {"pairs": given.pairs, "self_pairs": given.self_pairs, "options": adjacency}
     if name == "extraction":
         return Extraction(**asked)
-    return DocumentLevel(train_facts=TrainFacts(read(given.train_facts)) if given.train_facts else None, **asked)
+    return DocumentLevel(
+        train_facts=TrainFacts(read(given, given.train_facts)) if given.train_facts else None, **asked
+    )
 
 
 def _few_shot(
@@ -123,7 +124,7 @@ def _few_shot(
     assert given.runs is not None  # check() says so
     (arguments,) = read_overrides(split_overrides(given.set or ()), get_type_hints(GLiRELTrainingArguments))
     check_same_settings(given.runs, asdict(given), _MAY_DIFFER)
-    train = read(given.train or ())
+    train = read(given, given.train)
     known = list(count_relation_types([*train, *fit_on]))
     if getattr(measure, "relation_types", None) is None:
         # Names that occur in DATA only count as missed unless they are asked for, so they are.

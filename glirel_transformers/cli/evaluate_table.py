@@ -67,33 +67,29 @@ def protocol_table(results: Sequence[EvaluationResult]) -> Table:
     kind = first.runs[0].protocol if first.runs else first.protocol
     names = [name for name in HEADLINES[kind] if any(name in run.figures for one in results for run in one.walk())]
     measured = "" if kind == first.protocol else f", measured by {kind}"
-    table = Table(
-        "model",
-        title=f"Protocol {first.protocol}{measured}; {GIVEN[first.entities]}",
-        title_justify="left",
-        title_style="",
-    )
-    table.columns[0].overflow = "fold"
-    has_rows = any(run.row for one in results for run in one.walk()) or any(one.beside for one in results)
+    title = f"Protocol {first.protocol}{measured}; {GIVEN[first.entities]}"
+    table = Table(title=title, title_justify="left", title_style="")
+    # A model's name is a line of its own above its rows, which leaves room for figures.
+    table.add_column(f"model, {first.row_heading}".rstrip(", "), overflow="fold", min_width=23)
     has_runs = any(len(one.runs) > len(one.summary()) for one in results)
     has_best = any(best_fit(one) is not None for one in results)
-    for heading in (*([first.row_heading] if has_rows else ()), *(["runs"] if has_runs else ())):
-        table.add_column(heading, no_wrap=True)
-    for name in [_NAMES.get(name, name) for name in names] + (["best F1"] if has_best else []):
-        table.add_column(name, justify="right")
+    headings = [*(["runs"] if has_runs else []), *(_NAMES.get(name, name) for name in names)]
+    for heading in [*headings, *(["best F1"] if has_best else [])]:
+        table.add_column(heading, justify="right")
     for result in results:
         fit = best_fit(result)
         best = ["" if fit is None else f"{fit.f1:.3f}"] if has_best else []
-        shown = result.model
-        for row, values in result.summary().items():
-            cells = [_written(values.get(name)) for name in names]
-            label = [row or ("all pairs" if result.beside else "")] if has_rows else []
+        rows = {row or ("all pairs" if result.beside else ""): values for row, values in result.summary().items()}
+        name = plain(result.model)
+        if list(rows) != [""]:
+            table.add_row(name)
+        for row, values in rows.items():
+            cells = [_written(values.get(one)) for one in names]
             runs = [str(max(spread.runs for spread in values.values()))] if has_runs else []
-            table.add_row(plain(shown), *label, *runs, *cells, *best)
-            shown = ""
+            table.add_row(f"  {row}" if row else name, *runs, *cells, *best)
         for row, beside in result.beside.items():
-            cells = [f"{beside[name]:.3f}" if name in beside else "" for name in names]
-            table.add_row("", row, *([""] if has_runs else []), *cells)
+            cells = [f"{beside[one]:.3f}" if one in beside else "" for one in names]
+            table.add_row(f"  {row}", *([""] if has_runs else []), *cells)
         table.add_section()
     return table
 

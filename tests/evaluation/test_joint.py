@@ -349,7 +349,7 @@ def test_an_entity_may_have_several_types(run, tmp_path):
 
 
 def test_which_pairs_are_scored_may_be_chosen(run, build_joint, tmp_path):
-    build_joint(pair_selection="adjacency", adjacency="dot").save_pretrained(tmp_path / "adjacent")
+    build_joint("bert", pair_selection="dot").save_pretrained(tmp_path / "adjacent")
     out = tmp_path / "scores.json"
     predicted = {}
     for threshold in (0, 1):
