@@ -203,8 +203,8 @@ def test_settings_out_of_range():
 
 @pytest.mark.slow
 def test_the_block_in_the_documentation_runs(tmp_path, monkeypatch):
-    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    _, block = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
     exec(block, {})
