@@ -98,7 +98,9 @@ def report(result):
 @pytest.fixture(scope="module")
 def folder(report, result, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports") / "mine"
-    write_report(report, folder, result)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("glirel_transformers.evaluation.report.plots._DPI", 20)  # faster
+        write_report(report, folder, result)
     return folder
 
 

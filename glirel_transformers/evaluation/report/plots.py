@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN = "#3b87c8", "#e0792c", "#2f9e77"
 _INK, _LINE = "#010203", "#040506"  # stand for the colours of the page, in pictures inside it
 _SHOWN_TYPES = 30
+_DPI = 150
 
 
 def draw_all(report: Report) -> dict[str, Figure]:
@@ -48,7 +49,7 @@ def save_pictures(figures: dict[str, Figure], folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, figure in figures.items():
         with matplotlib.rc_context():
-            figure.savefig(folder / f"{name}.png", dpi=150, facecolor="white", metadata={"Software": None})
+            figure.savefig(folder / f"{name}.png", dpi=_DPI, facecolor="white", metadata={"Software": None})
 
 
 def to_svg(name: str, figure: Figure) -> str:
