@@ -1,11 +1,7 @@
 """Protocols that score a model on annotated documents."""
 
-from .evidence import EvidenceScore, score_docred_evidence, score_evidence
-from .extraction import Evaluation, evaluate_extraction, group_relation_types
-from .facts import TrainFacts, fact_scores
-from .joint import JointEvaluation, count_entity_types, evaluate_joint, fit_thresholds
-from .plot import plot_f1_by_threshold
-from .protocols import (
+from .baselines import BASELINES, BagOfWords, Baseline, Majority, Random, SentenceEmbeddings, make_baseline
+from .classification import (
     GoldPair,
     background_scores,
     best_candidates,
@@ -14,18 +10,51 @@ from .protocols import (
     sample_candidates,
     score_gold_pairs,
 )
+from .evidence import EvidenceScore, score_docred_evidence, score_evidence
+from .extraction import Evaluation, evaluate_extraction, group_relation_types
+from .facts import TrainFacts, fact_scores
+from .few_shot import FewShot, sample_documents, sample_per_type
+from .joint import JointEvaluation, count_entity_types, evaluate_joint, fit_thresholds
+from .plot import plot_f1_by_threshold
+from .protocols import DocumentLevel, EndToEnd, Extraction, Protocol
+from .results import Cells, EvaluationResult, ScoredDocument, Spread
 from .thresholds import Fit, ThresholdCounts
+from .zero_shot import Classification, ZeroShotSplit, classification_figures, read_splits
+
+PROTOCOLS: dict[str, type[Protocol]] = {
+    protocol.name: protocol for protocol in (Classification, Extraction, EndToEnd, DocumentLevel, FewShot)
+}
+"""Protocols by name."""
 
 __all__ = [
+    "BASELINES",
+    "PROTOCOLS",
+    "BagOfWords",
+    "Baseline",
+    "Cells",
+    "Classification",
+    "DocumentLevel",
+    "EndToEnd",
     "Evaluation",
+    "EvaluationResult",
     "EvidenceScore",
+    "Extraction",
+    "FewShot",
     "Fit",
     "GoldPair",
     "JointEvaluation",
+    "Majority",
+    "Protocol",
+    "Random",
+    "ScoredDocument",
+    "SentenceEmbeddings",
+    "Spread",
     "ThresholdCounts",
     "TrainFacts",
+    "ZeroShotSplit",
     "background_scores",
     "best_candidates",
+    "classification_figures",
     "count_entity_types",
     "evaluate_extraction",
     "evaluate_joint",
@@ -34,8 +63,12 @@ __all__ = [
     "gold_pairs",
     "group_relation_types",
     "macro_f1",
+    "make_baseline",
     "plot_f1_by_threshold",
+    "read_splits",
     "sample_candidates",
+    "sample_documents",
+    "sample_per_type",
     "score_docred_evidence",
     "score_evidence",
     "score_gold_pairs",

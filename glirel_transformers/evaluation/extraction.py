@@ -16,9 +16,15 @@ from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.windows_glirel import group_relation_types
 
+from .baselines import Baseline
+from .cells import CellTable
 from .evidence import EvidenceScore, score_evidence
 from .facts import TrainFacts, entity_document, entity_names, fact_scores
+from .results import ScoredDocument
 from .thresholds import ThresholdCounts
+
+Reader = RelationExtractor | RelationExtractionPipeline | Baseline
+"""What reads texts whose entities are given, and scores their pairs."""
 
 
 @dataclass
@@ -44,6 +50,7 @@ class Evaluation:
         seen_scores: probabilities of the gold facts that training documents state.
         evidence: how well the sentences that count most for gold facts are those that annotators chose; `None` where
             the model gives no evidence, or no document has any.
+        documents: the cells of each text, where `keep_cells` asked for them.
     """
 
     relation_types: list[str]
@@ -60,6 +67,7 @@ class Evaluation:
     num_train_facts: int | None = None
     seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
     evidence: EvidenceScore | None = None
+    documents: list[ScoredDocument] = field(default_factory=list, repr=False)
 
     def facts(self, threshold: float | None = None) -> dict[str, float]:
         """Micro precision, recall and F1, and Ign F1 where training facts were given, as DocRED's script defines them.
@@ -81,7 +89,7 @@ class Evaluation:
 
 
 def evaluate_extraction(
-    extract: RelationExtractor | RelationExtractionPipeline,
+    extract: Reader,
     documents: Sequence[Document],
     relation_types: Sequence[str] | None = None,
     *,
@@ -92,11 +100,13 @@ def evaluate_extraction(
     by_entity: bool = False,
     train_facts: TrainFacts | None = None,
     observe: Callable[[RelationScores], object] | None = None,
+    keep_cells: bool = False,
+    **options: Any,
 ) -> Evaluation:
     """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
 
     Args:
-        extract: the pipeline.
+        extract: the pipeline, or a baseline.
         documents: annotated texts.
         relation_types: what is asked for; by default all types that occur in `documents`, the most frequent first.
         threshold: from which a relation counts as predicted; by default the model's own.
@@ -107,6 +117,8 @@ def evaluate_extraction(
             are facts, `(head entity, type, tail entity)`, as in DocRED. Mentions of unknown entities are entities.
         train_facts: what training documents state, for Ign F1: see [`Evaluation.facts`].
         observe: is called with all scores of each document next to each group, in the same order for every model.
+        keep_cells: keeps the cells of every text, for reports: 5 bytes each.
+        options: as [`RelationExtractor.__call__`] takes them, such as `adjacency_threshold`.
 
     Raises:
         ValueError: when there is no document, or no relation type to ask for; for `train_facts` without `by_entity`.
@@ -123,8 +135,14 @@ def evaluate_extraction(
             f"There is nothing to evaluate on: got {len(documents)} documents with relations of {len(in_gold)} types. "
             "Give annotated documents, and relation types that occur in them."
         )
-    groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
-    used = extract.model.config.threshold if threshold is None else threshold
+    if isinstance(extract, Baseline):
+        groups, own = [types], extract.threshold
+    else:
+        groups, own = (
+            group_relation_types(extract.tokenizer, types, group_size or "auto"),
+            extract.model.config.threshold,
+        )
+    used = own if threshold is None else threshold
     result = Evaluation(
         types,
         groups,
@@ -136,9 +154,13 @@ def evaluate_extraction(
     result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
     unscored: dict[int, int] = {}
     sentences = _sentences(documents) if by_entity and _gives_evidence(extract) else None
+    asked = {"batch_size": batch_size, "self_pairs": self_pairs, **options}
     weights: list[dict[int, float]] = []
     chosen: list[tuple[int, ...]] = []
-    for position, group, scores in _read(extract, texts, groups, batch_size, self_pairs, sentences):
+    tables = (
+        [CellTable(document, types, position) for position, document in enumerate(documents)] if keep_cells else []
+    )
+    for position, group, scores in _read(extract, texts, groups, sentences, asked):
         if scores.context is not None:
             for relation in documents[position].relations:
                 if relation.relation_type in group and relation.evidence:
@@ -152,14 +174,19 @@ def evaluate_extraction(
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
         labels = make_labels(documents[position], group, scores.pair_index)
         _count(result, documents[position], group, scores, labels)
+        if keep_cells:
+            tables[position].add(group, scores, labels.numpy())
         if train_facts is not None:
             result.seen_scores.append(_seen_scores(train_facts, names[position], group, scores, labels))
     result.num_unscored_pairs = sum(unscored.values())
     result.evidence = score_evidence(weights, chosen) if chosen else None
+    result.documents = [table.finish() for table in tables]
     return result
 
 
-def _gives_evidence(extract: RelationExtractor | RelationExtractionPipeline) -> bool:
+def _gives_evidence(extract: Reader) -> bool:
+    if isinstance(extract, Baseline):
+        return False
     try:
         check_gives_evidence(extract.model.config)
     except ValueError:
@@ -175,12 +202,11 @@ def _sentences(documents: Sequence[Document]) -> list[list[tuple[int, int]] | No
 
 
 def _read(
-    extract: RelationExtractor | RelationExtractionPipeline,
+    extract: Reader,
     texts: Sequence[tuple[str, list[dict[str, Any]]]],
     groups: list[list[str]],
-    batch_size: int,
-    self_pairs: bool | None,
-    sentences: Sequence[list[tuple[int, int]] | None] | None = None,
+    sentences: Sequence[list[tuple[int, int]] | None] | None,
+    options: dict[str, Any],
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
     """Each document next to each group: its position, the group, and the scores, with evidence for `sentences`."""
     with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
@@ -194,9 +220,8 @@ def _read(
                 relation_types=group,
                 truncation="window",
                 return_scores=True,
-                batch_size=batch_size,
-                self_pairs=self_pairs,
                 evidence=None if sentences is None else 1,
+                **options,
             )
             for position, scores in enumerate(found):
                 progress.update()
@@ -245,4 +270,4 @@ def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:
     return scores.num_pairs - sum(scores.self_pairs or head != tail for head, tail in stated)
 
 
-__all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]
+__all__ = ["Evaluation", "Reader", "evaluate_extraction", "group_relation_types"]
