@@ -70,7 +70,7 @@ def protocol_table(results: Sequence[EvaluationResult]) -> Table:
     title = f"Protocol {first.protocol}{measured}; {GIVEN[first.entities]}"
     table = Table(title=title, title_justify="left", title_style="")
     # A model's name is a line of its own above its rows, which leaves room for figures.
-    table.add_column(f"model, {first.row_heading}".rstrip(", "), overflow="fold", min_width=23)
+    table.add_column(f"model, {first.row_heading}".rstrip(", "), overflow="fold", min_width=28)
     has_runs = any(len(one.runs) > len(one.summary()) for one in results)
     has_best = any(best_fit(one) is not None for one in results)
     headings = [*(["runs"] if has_runs else []), *(_NAMES.get(name, name) for name in names)]

@@ -155,6 +155,12 @@ class DocumentLevel(Extraction):
         facts = {name: value for name, value in found.facts().items() if not name.startswith("num_")}
         return {**facts, **found.counts.averages()}
 
+    def _beside(self, found: Evaluation) -> dict[str, dict[str, float]]:
+        return {
+            name: {**averages, **{of: averages[f"micro_{of}"] for of in ("precision", "recall", "f1")}}
+            for name, averages in super()._beside(found).items()
+        }
+
 
 @dataclass(kw_only=True)
 class EndToEnd(Protocol):

@@ -179,7 +179,10 @@ def test_facts_between_entities(scripted):
     assert {name: result.figures[name] for name in expected} == pytest.approx(expected)
     assert (result.protocol, result.by_entity, result.num_gold) == ("document", True, 2)
     assert [one.text for one in result.documents[0].entities] == ["Ann", "Bob", "Rome"]
-    assert "ign_f1" not in DocumentLevel().run(scripted, [document]).figures
+    plain = DocumentLevel(pairs="annotated").run(scripted, [document])
+    assert "ign_f1" not in plain.figures
+    # Of Ann and Bob, and Ann and Rome: 1 right of 2 predicted and 2 gold
+    assert plain.beside["annotated pairs alone"]["f1"] == pytest.approx(1 / 2)
 
 
 # Classification
