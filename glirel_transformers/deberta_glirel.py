@@ -10,6 +10,7 @@ Axes have one name everywhere: `batch, tokens, heads, distances, hidden`; `width
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model, DisentangledSelfAttention
+from transformers.models.deberta_v2.modeling_deberta_v2 import (
+    DebertaV2Layer,
+    DebertaV2Model,
+    DisentangledSelfAttention,
+)
 
 from .memory_glirel import Scratch, may_need_gradient
 
@@ -166,6 +171,7 @@ class FastDebertaV2Model(DebertaV2Model):
     """[`DebertaV2Model`] with [`DisentangledAttention`]: the same parameters, and hidden states equal within 1e-5."""
 
     keeps_last_attention_only = False  # of the attentions that are asked for
+    skips_unread_tokens = False  # whether the last layer may leave out tokens that nobody reads
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__(config)
@@ -182,9 +188,15 @@ class FastDebertaV2Model(DebertaV2Model):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        read_mask: Tensor | None = None,
         **kwargs: object,
     ) -> BaseModelOutput | tuple[Tensor, ...]:
-        """As [`DebertaV2Model.forward`]."""
+        """As [`DebertaV2Model.forward`].
+
+        Where `skips_unread_tokens` is set and no hidden states are asked for, `last_hidden_state` is zero for all
+        tokens but those of `read_mask` (`torch.BoolTensor` of shape `(batch, tokens)`): what follows the last layer's
+        attention is computed for these alone.
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass `input_ids` or `inputs_embeds`, and not both.")
         wants = {
@@ -209,14 +221,19 @@ class FastDebertaV2Model(DebertaV2Model):
         states: list[Tensor] | None = [embedded] if wants["output_hidden_states"] else None
         attentions: list[Tensor] | None = [] if wants["output_attentions"] else None
         output = BaseModelOutput(
-            last_hidden_state=self._run_layers(embedded, mask, states, attentions),
+            last_hidden_state=self._run_layers(embedded, mask, read_mask, states, attentions),
             hidden_states=None if states is None else tuple(states),
             attentions=None if attentions is None else tuple(attentions),
         )
         return output if wants["return_dict"] else output.to_tuple()
 
     def _run_layers(
-        self, embedded: Tensor, mask: Tensor, states: list[Tensor] | None, attentions: list[Tensor] | None
+        self,
+        embedded: Tensor,
+        mask: Tensor,
+        read_mask: Tensor | None,
+        states: list[Tensor] | None,
+        attentions: list[Tensor] | None,
     ) -> Tensor:
         """The last layer's states `(batch, tokens, hidden)`; those of every layer are appended to lists, if given."""
         # Where all is known to be real, nothing is hidden; a graph, and other devices, need not be asked.
@@ -226,9 +243,13 @@ class FastDebertaV2Model(DebertaV2Model):
         distances = None if table is None else self._distances(embedded.shape[1], embedded.device)
         hidden_states = embedded
         last = len(self.encoder.layer) - 1
+        skips = self.skips_unread_tokens and states is None and (last > 0 or self.encoder.conv is None)
         for depth, layer in enumerate(self.encoder.layer):
             is_read = attentions is not None and (depth == last or not self.keeps_last_attention_only)
-            hidden_states, attention = layer(
+            run = layer
+            if skips and depth == last and read_mask is not None and not torch.compiler.is_compiling():
+                run = partial(_run_where_read, layer, read_mask)
+            hidden_states, attention = run(
                 hidden_states,
                 hidden,
                 relative_pos=distances,
@@ -261,6 +282,19 @@ class FastDebertaV2Model(DebertaV2Model):
         last = int(max(key_rows.max(), query_rows.max())) + 1
         scratch = Scratch() if device.type == "cpu" and not may_need_gradient(self) else None
         return Distances(key_rows.to(device), query_rows.to(device), first, last, scratch)
+
+
+def _run_where_read(
+    layer: DebertaV2Layer, read_mask: Tensor, hidden_states: Tensor, *mask: Tensor | None, **options: Any
+) -> tuple[Tensor, Tensor | None]:
+    """A layer whose FFN computes the tokens of `read_mask` `(batch, tokens)` alone; the states of others are zero."""
+    attended, attention = layer.attention.self(hidden_states, *mask, **options)
+    rows = read_mask.flatten().nonzero().squeeze(1)
+    states = layer.attention.output(*(full.flatten(0, 1).index_select(0, rows) for full in (attended, hidden_states)))
+    states = layer.output(layer.intermediate(states), states)
+    all_states = torch.zeros_like(hidden_states)
+    all_states.flatten(0, 1).index_copy_(0, rows, states)
+    return all_states, attention
 
 
 def bucket_distance(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
