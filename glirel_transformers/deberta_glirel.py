@@ -28,7 +28,7 @@ from .memory_glirel import Scratch, may_need_gradient
 
 # Longer inputs are processed in blocks of this many tokens, by bytes of a number. A block meets `tokens + block` of
 # the `2 · tokens` distances, and what it makes stays in the processor's cache.
-_BLOCKS = {4: 64, 2: 256}
+_BLOCKS = {4: 32, 2: 128}
 # As many heads are processed at once as keep their scores there, too: this many numbers.
 _SCORES_IN_CACHE = 2**20
 
@@ -102,9 +102,12 @@ class DisentangledAttention(nn.Module):
         positions, scratch = {}, None
         if relative_pos is not None and rel_embeddings is not None:
             positions, scratch = self._read_table(relative_pos, rel_embeddings), relative_pos.scratch
-        if not positions or scratch is None or output_attentions or self.training:
+        if not positions or scratch is None or self.training:
             context, probabilities = self._attend(queries, keys, values, attention_mask, positions)
             return context.flatten(2), probabilities if output_attentions else None
+        if output_attentions:
+            context, probabilities = _attend_in_place(queries, keys, values, attention_mask, positions, scratch)
+            return context.flatten(2), probabilities
         num_batch, num_tokens = hidden_states.shape[:2]
         group = max(1, _SCORES_IN_CACHE // max(1, num_batch * num_tokens**2))
         context = queries.new_empty(queries.shape)
@@ -340,6 +343,25 @@ def _position_scores(queries: Tensor, keys: Tensor, positions: dict[str, Tensor]
     return sum(scores[1:], scores[0]).transpose(0, 1)
 
 
+def _attend_in_place(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    hidden: Tensor | None,
+    positions: dict[str, Tensor],
+    scratch: Scratch,
+) -> tuple[Tensor, Tensor]:
+    """Attention `(batch, tokens, heads, width)` and its probabilities, whose scores are added to those of positions."""
+    scores = _position_scores(queries, keys, positions, scratch).transpose(0, 1)
+    shape = scores.shape
+    if hidden is not None:
+        scores = scores.masked_fill_(hidden.squeeze(1), torch.finfo(scores.dtype).min / 2)
+    queries, keys, values = (states.permute(2, 0, 1, 3).flatten(0, 1) for states in (queries, keys, values))
+    probabilities = scores.flatten(0, 1).baddbmm_(queries, keys.transpose(1, 2)).softmax(-1)
+    context = (probabilities @ values).unflatten(0, shape[:2])
+    return context.permute(1, 2, 0, 3), probabilities.view(shape).transpose(0, 1)
+
+
 def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: Tensor, scratch: Scratch) -> Tensor:
     """Both terms of the positions, `(heads, batch, tokens, tokens)`, made and added block by block in `scratch`."""
     num_batch, num_tokens, num_heads, _ = queries.shape
@@ -347,11 +369,9 @@ def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: T
     blocks = [(start, min(start + block, num_tokens)) for start in range(0, num_tokens, block)]
     scores = scratch.take("scores", queries, num_heads, num_batch, num_tokens, num_tokens)
     for start, end in blocks:
-        positions = of_keys[:, num_tokens - end : 2 * num_tokens - start]
-        scores[:, :, start:end] = _by_distance(queries[:, start:end], positions, scratch)
-    for start, end in blocks:
         positions = of_queries[:, num_tokens - end : 2 * num_tokens - start]
-        column = scratch.take("column", queries, num_heads, num_batch, num_tokens, end - start)
-        column.copy_(_by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2))
-        scores[..., start:end] += column
+        scores[..., start:end] = _by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2)
+    for start, end in blocks:
+        positions = of_keys[:, num_tokens - end : 2 * num_tokens - start]
+        scores[:, :, start:end] += _by_distance(queries[:, start:end], positions, scratch)
     return scores
