@@ -10,6 +10,7 @@ Axes have one name everywhere: `batch, tokens, heads, distances, hidden`; `width
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -109,7 +110,8 @@ class DisentangledAttention(nn.Module):
             context, probabilities = _attend_in_place(queries, keys, values, attention_mask, positions, scratch)
             return context.flatten(2), probabilities
         num_batch, num_tokens = hidden_states.shape[:2]
-        group = max(1, _SCORES_IN_CACHE // max(1, num_batch * num_tokens**2))
+        num_groups = math.ceil(self.num_heads * num_batch * num_tokens**2 / _SCORES_IN_CACHE)
+        group = math.ceil(self.num_heads / min(max(num_groups, 1), self.num_heads))  # of equal size
         context = queries.new_empty(queries.shape)
         for heads in (slice(start, start + group) for start in range(0, self.num_heads, group)):
             of_heads = {term: of_distances[heads] for term, of_distances in positions.items()}
@@ -351,7 +353,7 @@ def _attend_in_place(
     positions: dict[str, Tensor],
     scratch: Scratch,
 ) -> tuple[Tensor, Tensor]:
-    """Attention `(batch, tokens, heads, width)` and its probabilities, whose scores are added to those of positions."""
+    """Attention `(batch, tokens, heads, width)` and its probabilities; scores are added to those of positions."""
     scores = _position_scores(queries, keys, positions, scratch).transpose(0, 1)
     shape = scores.shape
     if hidden is not None:
