@@ -13,12 +13,14 @@ from .evaluate_figures import report_of, write_report
 from .evaluate_options import EvaluateOptions
 from .evaluate_protocols import load_reader, make_protocol, read, run_baselines
 from .evaluate_report import show_all
+from .evaluate_report_folder import check_report, run_report, show_written
 from .options import takes
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
     from glirel_transformers.evaluation import EvaluationResult
     from glirel_transformers.evaluation.extraction import Reader
+    from glirel_transformers.evaluation.report import Report
 
 
 @takes(EvaluateOptions)
@@ -38,9 +40,14 @@ def evaluate(given: EvaluateOptions) -> None:
 
     --baseline measures what needs no training likewise, in the same table.
 
+    --report writes one page with everything: figures of each type, confusions, curves, what scores depend on, errors
+    with their texts, speed; with --compare next to other checkpoints. A run that was stopped goes on.
+
     For example:
 
         glirel evaluate runs/mine/model test.jsonl --top 20 --plot f1.png
+
+        glirel evaluate runs/mine/model test.jsonl --report reports/mine --compare runs/other/model
 
         glirel evaluate runs/mine/model test.jsonl -r spouse -r employer --threshold 0.4 -o scores.json
 
@@ -63,12 +70,15 @@ def evaluate(given: EvaluateOptions) -> None:
                 check_not_an_input(file, [given.checkpoint, *given.files], option)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
-        results, report = _run(given)
+        check_report(given)
+        results, report, written = _run(given)
     show_all(results, report, given.sort, given.top)
+    if written is not None:
+        show_written(given, written)
 
 
-def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any]]:
-    """What was found, the model first and then the baselines, and the same as JSON values; writes the files."""
+def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any], Report | None]:
+    """What was found, the model first and then others, the same as JSON values, and the report that was written."""
     from transformers.utils.logging import disable_progress_bar
 
     from glirel_transformers.data import is_held_out
@@ -82,7 +92,11 @@ def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any]
     model = load_reader(given)
     protocol = make_protocol(given, model, documents)
     classified = _classify(given, model, documents) if given.measured_by != "classification" else None
-    results = [protocol.run(model, documents), *run_baselines(given, protocol, documents)]
+    written = None
+    if given.report is None:
+        results = [protocol.run(model, documents), *run_baselines(given, protocol, documents)]
+    else:
+        results, written = run_report(given, protocol, model, documents)
     report = report_of(results, given, classified)
     if given.output is not None:
         write_report(given, report, results[0].counts)
@@ -90,7 +104,7 @@ def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any]
         counts = results[0].counts
         assert counts is not None  # check() says which protocols have a threshold
         plot_f1_by_threshold(counts, given.plot, Path(given.checkpoint).name)
-    return results, report
+    return results, report, written
 
 
 def _classify(given: EvaluateOptions, model: Reader, documents: list[Document]) -> EvaluationResult | None:

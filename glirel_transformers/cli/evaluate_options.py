@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import evaluate_protocol_options as of_protocols
+from . import evaluate_report_options as of_reports
 from .evaluate_protocol_options import ProtocolName, find_datasets
 from .reading import Alignment, Exhaustive, Reader
 
@@ -241,6 +242,12 @@ class EvaluateOptions:
     top: Top = None
     plot: Plot = None
     output: Output = None
+    report: of_reports.Report = None
+    compare: of_reports.Compare = None
+    resamples: of_reports.Resamples = 1000
+    probe: of_reports.Probe = 200
+    orders: of_reports.Orders = 3
+    paraphrases: of_reports.Paraphrases = None
 
     def resolved(self) -> EvaluateOptions:
         """The same, with the files of --dataset among DATA.

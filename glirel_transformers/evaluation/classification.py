@@ -65,7 +65,7 @@ def score_gold_pairs(
     prompts = {types: tokenizer.read_prompt(types) for types in dict.fromkeys(map(tuple, candidates))}
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].document.words))
     scores: list[Tensor] = [torch.empty(0)] * len(pairs)
-    for first in tqdm(range(0, len(order), batch_size), desc=desc, unit="batch", leave=False):
+    for first in tqdm(range(0, len(order), batch_size), desc=desc, unit="batch", leave=False, disable=None):
         indices = order[first : first + batch_size]
         words = tokenizer.read_words([pairs[i].document.words for i in indices])
         features = []

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -210,7 +211,8 @@ class Classification(Protocol):
             return model.score_gold_pairs(trial.pairs, candidates)
         desc = f"{trial.row}, {trial.run}"
         # Asked for all alike, so that batches have one prompt; what holds as well is left out afterwards.
-        scores = score_gold_pairs(model.model, trial.pairs, trial.candidates, self.batch_size, desc=desc)
+        score = getattr(model, "score_gold_pairs", None) or partial(score_gold_pairs, model.model)  # kept, or not
+        scores = score(trial.pairs, trial.candidates, self.batch_size, desc=desc)
         return [
             # In double precision: few scores are so high that their probabilities are all 1.
             row[[names.index(name) for name in kept]].double().sigmoid()
