@@ -35,7 +35,7 @@ space: $(VENV)/.installed-space  ## start the labelling page on the embedded mod
 test: lint  ## lint, check types and run the tests; more options in PYTEST_ARGS
 	$(PYTEST) -m "not browser and not sweep" $(PYTEST_ARGS)
 
-test-fast: $(VENV)/.installed-dev  ## the tests that neither export nor start an interpreter, in less than a minute
+test-fast: $(VENV)/.installed-dev  ## the tests of the library that take no whole checkpoint, in less than a minute
 	$(PYTEST) -m "not browser and not sweep and not slow" $(PYTEST_ARGS)
 
 test-sweep: $(VENV)/.installed-dev  ## the combinations of settings that `make test` leaves out

@@ -34,19 +34,24 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 
 _SLOW_FIXTURES = {"exported", "interpreter", "interpreter_without_package"}
+# Whose tests run commands on checkpoints, convert them, talk to a server, or save and load them.
+_SLOW_PLACES = {"cli", "conversion", "synthesis", "test_hub.py", "test_loading.py"}
 # One with absolute positions, one with relative ones.
 _FAST_FAMILIES = {"bert", "deberta-v2"}
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+    if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _SLOW_PLACES & {
+        item.path.parent.name,
+        item.path.name,
+    }:
         return True
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     return parameters.get("family") in set(FAMILIES) - _FAST_FAMILIES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What exports, has an interpreter started or repeats a test for one more family of encoders is slow."""
+    """What exports, has an interpreter started, or works on whole checkpoints is slow, and so are further encoders."""
     for item in items:
         if _is_slow(item):
             item.add_marker(pytest.mark.slow)

@@ -103,6 +103,7 @@ def test_a_document_scores_in_any_batch_as_alone(build, family, settings, order)
         torch.testing.assert_close(part, alone, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings"), COMBINATIONS)
 def test_saved_models_score_the_same(build, tmp_path, family, settings):
     model = build(family, settings)

@@ -776,6 +776,7 @@ def test_exported_scores_are_equal_over_other_shapes(build_model, encode, family
 @pytest.mark.parametrize("budget", [1, 300, 10**6])
 @pytest.mark.parametrize("settings", [{}, {"num_pair_refinement_layers": 1}], ids=["plain", "refined"])
 @pytest.mark.parametrize("scorer", SCORERS)
+@pytest.mark.slow
 def test_chunks_of_pairs_change_no_score_and_no_gradient(build_model, encode, monkeypatch, scorer, settings, budget):
     model = build_model("bert", scorer=scorer, dropout=0.0, **settings)
     batch = encode(model)

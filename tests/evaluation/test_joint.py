@@ -317,6 +317,7 @@ def test_thresholds_are_fitted_on_other_documents(run, extract, documents, tmp_p
     assert report["threshold"] == pytest.approx(fit.relations.threshold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
