@@ -52,7 +52,6 @@ def test_scores_stay_the_same_for_every_head(build_model, encode, settings):
 @pytest.mark.parametrize(
     ("pooling", "relations"),
     [*((pooling, "label") for pooling in POOLINGS), *(("mean", one) for one in RELATIONS if one != "label")],
-    [*((pooling, "label") for pooling in POOLINGS), *(("mean", one) for one in RELATIONS if one != "label")],
 )
 def test_the_last_layer_computes_tokens_that_are_pooled_and_no_others(build_model, encode, pooling, relations):
     model = build_model("deberta-v2", subtoken_pooling=pooling, relation_representation=relations)
