@@ -41,6 +41,7 @@ def measure_background(
     *,
     entities: object = None,
     cache: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
     **options: Any,
 ) -> dict[str, dict[str, object]]:
     """As [`RelationExtractor.background`], which explains the arguments."""
@@ -62,10 +63,13 @@ def measure_background(
         reads = vars(asked) | {"relation_types": [one.wording for one in unknown]}
         key = _digest(extract, items, reads)
         kept = extract.backgrounds | (_read_cache(cache) if cache is not None else {})
-        found = kept.get(key) or _measure(extract, items, [one.wording for one in unknown], rule, options)
+        if key not in kept:
+            names = [one.wording for one in unknown]
+            kept[key] = _measure(extract, items, names, rule, {**options, "batch_size": batch_size})
+        found = kept[key]
         extract.backgrounds[key] = found
         if cache is not None:
-            _write_cache(cache, {**kept, key: found})
+            _write_cache(cache, kept)
     wordings = [one.wording for one in read]
     return {one.name: _settings(one, found.get(wording)) for one, wording in zip(types, wordings, strict=True)}
 

@@ -133,6 +133,7 @@ class RelationExtractor:
         *,
         entities: object = None,
         cache: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
         **options: object,
     ) -> dict[str, dict[str, object]]:
         """Gives relation types that the model was not calibrated for a threshold, from how they score over texts.
@@ -147,7 +148,7 @@ class RelationExtractor:
             relation_types: as [`__call__`] takes them; by default those that the extractor was made with.
             entities: of the texts, likewise.
             cache: a file to keep thresholds in from one process to the next; written where it is missing.
-            options: of [`__call__`], such as `entity_types`. Long texts are read in windows.
+            batch_size, options: of [`__call__`], such as `entity_types`. Long texts are read in windows.
 
         Returns:
             The relation types with their settings, and a `threshold` for each that had none, neither there nor in the
@@ -157,7 +158,8 @@ class RelationExtractor:
             OSError: when `cache` cannot be written.
             ValueError: when the model has no such rule, or no text has a pair of entities.
         """
-        return measure_background(self, texts, relation_types, entities=entities, cache=cache, **options)
+        kept = {"entities": entities, "cache": cache, "batch_size": batch_size or self.batch_size}
+        return measure_background(self, texts, relation_types, **kept, **options)
 
     def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
         """Spares the model reading these relation types again.

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _MEASURES = {"ece": "expected calibration error", "brier": "Brier score", "nll": "negative log-likelihood"}
 _DECISIONS = {
-    "before": "before, as the model decides",
+    "before": "before",
     "one threshold": "one threshold",
     "by type": "thresholds by type",
-    "unseen": "types left out, one threshold",
-    "unseen, background": "types left out, by background",
+    "unseen": "unseen types",
+    "unseen, background": "unseen, by background",
 }
 
 
@@ -38,6 +38,7 @@ def figures_of(report: CalibrationReport) -> dict[str, Any]:
         "nll_by_method": report.nll_by_method,
         "before": reliability(report.before),
         "after": reliability(report.after),
+        "after_unseen": None if report.after_unseen is None else reliability(report.after_unseen),
         "predicted_before": reliability(report.predicted_before),
         "predicted_after": reliability(report.predicted_after),
         "decisions": report.decisions,
@@ -105,6 +106,8 @@ def _reliability(report: CalibrationReport) -> Table:
         table.add_column(name, justify="right")
     for name, words in _MEASURES.items():
         table.add_row(words, *(f"{getattr(one, name):.5f}" for one in (report.before, report.after)))
+    if report.after_unseen is not None:
+        table.add_row("calibration error of types left out", "", f"{report.after_unseen.ece:.5f}")
     of_predicted = (report.predicted_before, report.predicted_after)
     shown = (f"{one.ece:.5f}" if one.num_cells else "–" for one in of_predicted)
     table.add_row("calibration error of predicted relations", *shown)
@@ -113,7 +116,7 @@ def _reliability(report: CalibrationReport) -> Table:
 
 
 def _decisions(report: CalibrationReport) -> Table:
-    table = _table("decisions", "Cross-validated, but for those before")
+    table = _table("decisions", "All but before is cross-validated; unseen types by what was fitted to the others")
     for average in ("micro", "macro"):
         for name in ("P", "R", "F1"):
             table.add_column(f"{average} {name}", justify="right")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, check_writable
 
+from .background import background_thresholds
 from .console import errors_without_traceback
 from .evaluate_figures import curve_of, figures_of, write_report
 from .evaluate_joint import run_joint, show_joint
@@ -92,10 +93,11 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     source = given.source(getattr(extract.model.config, "entity_finder", "none") != "none")
     if source != "gold":
         return None, run_joint(given, extract, documents, to_fit_on, source)
+    types = given.relation or list(count_relation_types(documents))
     ask = partial(
         evaluate_extraction,
         extract,
-        relation_types=given.relation or list(count_relation_types(documents)),
+        relation_types=types,
         group_size=given.group_size,
         batch_size=given.batch_size,
         self_pairs=given.self_pairs,
@@ -103,6 +105,8 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     )
     fit = _fit(ask, to_fit_on) if given.fit_on else None
     threshold = given.threshold if fit is None else fit["threshold"]
+    if given.background:
+        threshold = background_thresholds(extract, given.background, types, given)
     result = ask(documents, threshold=threshold, train_facts=train_facts)
     report: dict[str, Any] = {"entities": source, **figures_of(result), **({} if fit is None else {"fitted": fit})}
     if candidates is not None:

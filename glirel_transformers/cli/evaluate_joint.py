@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from .background import background_thresholds
 from .console import console, errors, plain
-from .evaluate_figures import curve_of, rows_of, write_report
+from .evaluate_figures import curve_of, rows_of, type_thresholds, write_report
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -48,10 +49,14 @@ def run_joint(
         "overlap": given.overlap,
     }
     fit = fit_thresholds(extract, to_fit_on, **asked) if given.fit_on else None
+    threshold: float | dict[str, float] | None = given.threshold if fit is None else fit.relations.threshold
+    if given.background:
+        types, labels = asked["relation_types"], asked["entity_types"]
+        threshold = background_thresholds(extract, given.background, types, given, labels)
     result = evaluate_joint(
         extract,
         documents,
-        threshold=given.threshold if fit is None else fit.relations.threshold,
+        threshold=threshold,
         entity_threshold=given.entity_threshold if fit is None else fit.entities.threshold,
         **asked,
     )
@@ -82,6 +87,7 @@ def joint_figures(result: JointEvaluation) -> dict[str, Any]:
         "entity_types": result.entity_types,
         "entity_threshold": result.entity_threshold,
         "threshold": result.triples["strict"].threshold,
+        **type_thresholds(result.triples["strict"], result.relation_types),
         "triples": {
             match: of(counts, result.relation_types, "relation_type") for match, counts in result.triples.items()
         },
@@ -102,7 +108,7 @@ def show_joint(report: dict[str, Any], sort: str, top: int | None) -> None:
         "end to end",
         "average",
         title=f"Entities {source}, at the thresholds {report['entity_threshold']:.3f} (entities) and "
-        f"{report['threshold']:.3f} (relations)",
+        f"{report['threshold']:.3f} (relations{', or those of types' if 'type_thresholds' in report else ''})",
         title_justify="left",
         title_style="",
     )

@@ -136,6 +136,18 @@ FitOn = Annotated[
         rich_help_panel=_ASK,
     ),
 ]
+Background = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--background",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Documents with entities, of which no relation is read: types that the model was not calibrated for get "
+        "thresholds from how they score there (see glirel calibrate). Repeatable.",
+        rich_help_panel=_ASK,
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Texts read at once.", rich_help_panel=_ASK)]
 Device = Annotated[
     str | None,
@@ -178,6 +190,7 @@ class EvaluateOptions:
     entity_threshold: EntityThreshold = None
     overlap: Overlap = None
     fit_on: FitOn = None
+    background: Background = None
     group_size: GroupSize = None
     candidates: Candidates = None
     held_out: HeldOut = None
@@ -203,6 +216,11 @@ class EvaluateOptions:
             raise ValueError("--train-facts gives Ign F1, which is of facts between entities. Add --by-entity.")
         if self.fit_on and self.threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
+        if self.background and (self.fit_on or self.threshold is not None):
+            other = "--fit-on" if self.fit_on else "--threshold"
+            raise ValueError(
+                f"--background finds thresholds of types, and {other} one for all. Choose one of the two."
+            )
         if self.fit_on and self.entity_threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --entity-threshold gives it. Choose one of the two.")
         for file in self.fit_on or ():

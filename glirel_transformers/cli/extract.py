@@ -112,6 +112,8 @@ def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) ->
         *(source.path for source in sources),
         given.relations,
         given.entity_types_file,
+        *(given.background or ()),
+        given.background_cache,
         model_name(given.model),
         recognizer,
     ]
@@ -125,6 +127,13 @@ def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) ->
 
 def _check_together(given: ExtractOptions, sources: list[Source], has_relations: bool, has_entity_types: bool) -> None:
     """Checks that it is clear what to look for, and that no option contradicts another."""
+    if given.background:
+        if given.threshold is not None:
+            raise ValueError("--background finds thresholds, and --threshold gives one. Choose one of the two.")
+        if not has_relations:
+            raise ValueError("--background is for the relations that are named for all texts: name them with -r.")
+    elif given.background_cache is not None:
+        raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
     if given.workers is not None and given.engine != "ray":
         raise ValueError("--workers are processes of --engine ray: add that, or leave --workers out.")
     has_records = any(source.kind in ("jsonl", "documents") for source in sources)

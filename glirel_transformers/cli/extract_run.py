@@ -23,11 +23,13 @@ from glirel_transformers.jobs import (
     ResumableOutput,
     Source,
     encode_types,
+    find_sources,
     local_engine,
     read_chunks,
     read_items,
     render,
     stream_records,
+    with_background,
     write_resumably,
 )
 from glirel_transformers.jobs.choices import PARTIAL
@@ -86,6 +88,14 @@ def run(
         text = decode_text(item.raw, item.place)
         sources = [replace(sources[0], text=text)]
         settings = replace(settings, entities=find_entities(text, given.entity))
+
+    if given.background:
+        disable_progress_bar()
+        kind = "documents" if given.documents else None
+        texts = find_sources([str(file) for file in given.background], kind, given.text_column)
+        settings = with_background(
+            settings, texts, None if given.background_cache is None else str(given.background_cache)
+        )
 
     def make_engine() -> Engine:
         disable_progress_bar()  # of loading weights

@@ -9,6 +9,8 @@ from glirel_transformers.extras import require_extra
 from .reliability import Reliability
 from .thresholds import THRESHOLDS, Average, ThresholdCounts
 
+_ENOUGH = 20  # cells of a bin; the share of fewer says little, and is drawn hollow
+
 
 def plot_f1_by_threshold(counts: ThresholdCounts, file: str | os.PathLike[str], title: str = "") -> None:
     """Draws micro and macro F1 at all thresholds, with the threshold in use.
@@ -42,6 +44,8 @@ def plot_f1_by_threshold(counts: ThresholdCounts, file: str | os.PathLike[str], 
 def plot_reliability(before: Reliability, after: Reliability, file: str | os.PathLike[str], title: str = "") -> None:
     """Draws a reliability diagram: in each bin of probabilities, the share that holds; below, how many there are.
 
+    Bins of fewer than 20 cells are hollow, and joined to none.
+
     Args:
         before, after: of the same cells.
         file: the picture to write; its suffix tells the format.
@@ -59,9 +63,11 @@ def plot_reliability(before: Reliability, after: Reliability, file: str | os.Pat
     axes.plot([0, 1], [0, 1], color="#666666", linestyle="--", linewidth=1, label="perfectly calibrated")
     curves = (("before", before, "#d55e00", "o", 0.0), ("after, cross-validated", after, "#0072b2", "s", 0.5))
     for name, found, color, marker, place in curves:
-        rows = found.bins[found.bins[:, 0] > 0]
+        rows = found.bins[found.bins[:, 0] >= _ENOUGH]
         label = f"{name}: error {found.ece:.4f}"
         axes.plot(rows[:, 1], rows[:, 2], color=color, marker=marker, markersize=5, label=label)
+        few = found.bins[(found.bins[:, 0] > 0) & (found.bins[:, 0] < _ENOUGH)]
+        axes.plot(few[:, 1], few[:, 2], color=color, marker=marker, markersize=5, linestyle="", fillstyle="none")
         width = 1 / len(found.bins)
         starts = [(number + 0.05 + 0.9 * place) * width for number in range(len(found.bins))]
         below.bar(starts, found.bins[:, 0], width=0.45 * width, align="edge", color=color)

@@ -28,7 +28,7 @@ class Scaling(NamedTuple):
 
 
 def fit_scaling(logits: Tensor, is_gold: Tensor, method: Method) -> Scaling:
-    """The scaling with the least negative log-likelihood, a convex problem, by Newton's method.
+    """The scaling with the least negative log-likelihood, by Newton's method.
 
     The temperature stays within `LIMITS`, which it reaches where scores part right from wrong without a mistake, or
     tell nothing.
@@ -48,8 +48,8 @@ def fit_scaling(logits: Tensor, is_gold: Tensor, method: Method) -> Scaling:
     num_gold = int(is_gold.sum())
     if num_gold in (0, len(is_gold)):
         raise ValueError(
-            f"Nothing can be fitted: of {len(is_gold):,} pairs and types whose truth is known, {num_gold:,} hold. Give "
-            "documents with relations that hold and with pairs that are known to have none."
+            f"Nothing can be fitted: of {len(is_gold):,} pairs with types whose truth is known, {num_gold:,} hold. "
+            "Give documents with relations that hold and with pairs that are known to have none."
         )
     logits, truth = logits.double(), is_gold.double()
     ones = torch.ones_like(logits)

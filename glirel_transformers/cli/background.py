@@ -1,0 +1,46 @@
+"""`--background` of `glirel evaluate`: thresholds of types from documents of which no relation is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glirel_transformers.extractor_glirel import RelationExtractor
+
+    from .evaluate_options import EvaluateOptions
+
+
+def background_thresholds(
+    extract: RelationExtractor,
+    files: Sequence[Path],
+    types: Sequence[str],
+    given: EvaluateOptions,
+    entity_types: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Thresholds of the relation types that the model was not calibrated for.
+
+    Args:
+        extract: of the model.
+        files: of documents.
+        types: that are asked for.
+        given: how they are asked for.
+        entity_types: that are to be found; `None` reads the entities of the documents.
+
+    Raises:
+        ValueError: when the model has no rule for such thresholds.
+    """
+    from glirel_transformers.data import read_documents
+    from glirel_transformers.evaluation.calibration import read_background
+
+    documents = [document for file in files for document in read_documents(file)]
+    found = extract.background(
+        read_background(documents, finds=entity_types is not None),
+        list(types),
+        batch_size=given.batch_size,
+        group_size=given.group_size or "auto",
+        entity_types=entity_types,
+        overlap=given.overlap,
+    )
+    return {name: float(str(settings["threshold"])) for name, settings in found.items() if "threshold" in settings}
