@@ -158,8 +158,9 @@ class RelationExtractor:
             OSError: when `cache` cannot be written.
             ValueError: when the model has no such rule, or no text has a pair of entities.
         """
-        kept = {"entities": entities, "cache": cache, "batch_size": batch_size or self.batch_size}
-        return measure_background(self, texts, relation_types, **kept, **options)
+        return measure_background(
+            self, texts, relation_types, entities=entities, cache=cache, batch_size=batch_size, **options
+        )
 
     def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
         """Spares the model reading these relation types again.

@@ -218,9 +218,7 @@ class EvaluateOptions:
             raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
         if self.background and (self.fit_on or self.threshold is not None):
             other = "--fit-on" if self.fit_on else "--threshold"
-            raise ValueError(
-                f"--background finds thresholds of types, and {other} one for all. Choose one of the two."
-            )
+            raise ValueError(f"--background finds thresholds of types, {other} one for all. Choose one of the two.")
         if self.fit_on and self.entity_threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --entity-threshold gives it. Choose one of the two.")
         for file in self.fit_on or ():

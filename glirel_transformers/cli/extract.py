@@ -61,6 +61,7 @@ def extract(given: ExtractOptions) -> None:
                 raise ValueError(f"--documents says how INPUT is read: leave out --input-format {given.input_format}.")
             given = replace(given, input_format="documents", truncation="window")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
+        _check_background(given, relation_types is not None)
         _check_together(given, sources, relation_types is not None, entity_types is not None)
         chosen = _choose_format(given, sources)
         if given.output is not None:
@@ -127,13 +128,6 @@ def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) ->
 
 def _check_together(given: ExtractOptions, sources: list[Source], has_relations: bool, has_entity_types: bool) -> None:
     """Checks that it is clear what to look for, and that no option contradicts another."""
-    if given.background:
-        if given.threshold is not None:
-            raise ValueError("--background finds thresholds, and --threshold gives one. Choose one of the two.")
-        if not has_relations:
-            raise ValueError("--background is for the relations that are named for all texts: name them with -r.")
-    elif given.background_cache is not None:
-        raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
     if given.workers is not None and given.engine != "ray":
         raise ValueError("--workers are processes of --engine ray: add that, or leave --workers out.")
     has_records = any(source.kind in ("jsonl", "documents") for source in sources)
@@ -158,6 +152,17 @@ def _check_together(given: ExtractOptions, sources: list[Source], has_relations:
         )
     if given.ner is not None:
         raise ValueError("Entities come from -e or from --ner: leave one of them out.")
+
+
+def _check_background(given: ExtractOptions, has_relations: bool) -> None:
+    """Checks that thresholds that are to be found are not given as well, and are of relations that are named."""
+    if given.background:
+        if given.threshold is not None:
+            raise ValueError("--background finds thresholds, and --threshold gives one. Choose one of the two.")
+        if not has_relations:
+            raise ValueError("--background is for the relations that are named for all texts: name them with -r.")
+    elif given.background_cache is not None:
+        raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
 
 
 def _check_no_entity_options(given: ExtractOptions) -> None:

@@ -19,6 +19,7 @@ from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, 
 from glirel_transformers.jobs import (
     Engine,
     ExtractionSettings,
+    Kind,
     Outcome,
     ResumableOutput,
     Source,
@@ -91,11 +92,7 @@ def run(
 
     if given.background:
         disable_progress_bar()
-        kind = "documents" if given.documents else None
-        texts = find_sources([str(file) for file in given.background], kind, given.text_column)
-        settings = with_background(
-            settings, texts, None if given.background_cache is None else str(given.background_cache)
-        )
+        settings = _with_background(given, settings)
 
     def make_engine() -> Engine:
         disable_progress_bar()  # of loading weights
@@ -114,6 +111,14 @@ def run(
             outcome = _print(given, sources, settings, make_engine, chosen, report)
     _warn(settings, outcome)
     return outcome.stopped is None
+
+
+def _with_background(given: ExtractOptions, settings: ExtractionSettings) -> ExtractionSettings:
+    """Relation types get thresholds from the texts of --background."""
+    kind: Kind | None = "documents" if given.documents else None
+    texts = find_sources([str(file) for file in given.background or ()], kind, given.text_column)
+    cache = None if given.background_cache is None else str(given.background_cache)
+    return with_background(settings, texts, cache)
 
 
 def _read_group_size(given: str | None) -> GroupSize:
