@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glirel_transformers.checkpoints import check_changeable, check_new_folder
 from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, check_writable
 
@@ -73,12 +74,10 @@ def _check_files(given: CalibrateOptions) -> None:
         require_extra("benchmark", "matplotlib")
     if given.output is None and not given.in_place:
         return
-    from glirel_transformers.evaluation.calibrated import check_in_place, check_target
-
     if given.output is not None:
-        check_target(given.checkpoint, given.output)
+        check_new_folder(given.output, given.checkpoint)
     else:
-        check_in_place(given.checkpoint)
+        check_changeable(given.checkpoint)
 
 
 def _run(given: CalibrateOptions) -> CalibrationReport:

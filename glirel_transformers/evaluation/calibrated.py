@@ -10,7 +10,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from glirel_transformers.card_glirel import add_calibration
-from glirel_transformers.checkpoints import naming_the_missing
+from glirel_transformers.checkpoints import check_changeable, check_new_folder, naming_the_missing
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.export.folder import written_whole
 from glirel_transformers.files import read_json_object, replace_atomically
@@ -19,33 +19,6 @@ from glirel_transformers.hub_glirel import copy_code
 from .calibration import CalibrationReport
 
 _CONFIG = "config.json"
-
-
-def check_target(checkpoint: str, target: Path) -> None:
-    """Checks, before anything is computed, that a folder can be written.
-
-    Raises:
-        OSError: when it is a file, or a folder that is not empty.
-    """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        what = "is not empty" if target.is_dir() else "is a file"
-        raise OSError(f"--output {str(target)!r} {what}. Name a new folder; nothing is written over.")
-    if Path(checkpoint).is_dir() and Path(checkpoint).resolve() in target.resolve().parents:
-        raise OSError(f"--output {str(target)!r} is in the checkpoint {checkpoint!r}. Name a folder outside of it.")
-
-
-def check_in_place(checkpoint: str) -> None:
-    """Checks that a checkpoint can be changed where it is.
-
-    Raises:
-        OSError: when it is not a folder, or may not be written to.
-    """
-    if not Path(checkpoint).is_dir():
-        raise OSError(
-            f"--in-place changes a folder, and {checkpoint!r} is a Hub repository. Name a folder to write: --output."
-        )
-    if not os.access(checkpoint, os.W_OK) or not os.access(Path(checkpoint) / _CONFIG, os.W_OK):
-        raise OSError(f"--in-place: {checkpoint!r} cannot be written. Name a folder to write: --output.")
 
 
 def save_calibrated(checkpoint: str, report: CalibrationReport, target: str | os.PathLike[str] | None = None) -> Path:
@@ -66,11 +39,11 @@ def save_calibrated(checkpoint: str, report: CalibrationReport, target: str | os
         OSError: when it cannot be written, or is not empty.
     """
     if target is None:
-        check_in_place(checkpoint)
+        check_changeable(checkpoint)
         _write(Path(checkpoint), report)
         return Path(checkpoint)
     folder = Path(target)
-    check_target(checkpoint, folder)
+    check_new_folder(folder, checkpoint)
     if Path(checkpoint).is_dir():
         source = Path(checkpoint)
     else:
@@ -92,4 +65,4 @@ def _write(folder: Path, report: CalibrationReport) -> None:
         file.write(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
-__all__ = ["check_in_place", "check_target", "save_calibrated"]
+__all__ = ["save_calibrated"]

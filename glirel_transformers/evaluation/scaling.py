@@ -54,8 +54,13 @@ def fit_scaling(logits: Tensor, is_gold: Tensor, method: Method) -> Scaling:
     logits, truth = logits.double(), is_gold.double()
     ones = torch.ones_like(logits)
     columns = [logits] if method == "temperature" else [logits, ones]
-    weights = _newton(torch.stack(columns), truth, torch.zeros_like(logits))
+    matrix, offset = torch.stack(columns), torch.zeros_like(logits)
+    weights = _newton(matrix, truth, offset)
     low, high = 1 / LIMITS[1], 1 / LIMITS[0]
+    if weights[0] > 0:  # without a mistake, the likelihood rises for ever, ever more slowly
+        steepest = weights * high / weights[0]
+        if _loss(matrix, truth, offset, steepest) <= _loss(matrix, truth, offset, weights):
+            weights = steepest
     if not low <= weights[0] <= high:
         slope = min(max(float(weights[0]), low), high)
         bias = 0.0 if method == "temperature" else float(_newton(ones[None], truth, slope * logits)[0])

@@ -21,7 +21,7 @@ COMMANDS = list(typer.main.get_command(app).commands)
 
 
 def test_the_commands_that_are_promised_are_there():
-    assert {"extract", "train", "evaluate", "info", "convert", "export"} <= set(COMMANDS)
+    assert {"extract", "train", "evaluate", "calibrate", "info", "convert", "export"} <= set(COMMANDS)
 
 
 def test_without_a_command_help_and_version_are_shown():
