@@ -144,6 +144,31 @@ def parse_json(text: str | bytes, where: str = "") -> Json:
     return _parse(text, where, is_line=True)
 
 
+def decode_json(text: str, start: int, where: str) -> tuple[Json, int]:
+    """The JSON value that begins at a place of a text, and the place after it. See [`parse_json`].
+
+    Args:
+        text: what may go on after the value.
+        start: where it begins.
+        where: its place in errors.
+
+    Raises:
+        json.JSONDecodeError: when it is not JSON; more text could make it so.
+        ValueError: when it is nested too deeply, or has a text or a number that no file can hold.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        if _ESCAPED_SURROGATE.search(text, start, end):
+            check_strings(value)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError(f"{where}: It is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    return value, end
+
+
 def _parse(text: str | bytes, where: str, is_line: bool) -> Json:
     place = where and f"{where}: "
     try:
@@ -261,6 +286,9 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(f"It has the number {digits[:40]}, which is too large: no more than 1.8e308 can be read.")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 @contextmanager

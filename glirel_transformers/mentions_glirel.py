@@ -31,7 +31,7 @@ class Entity:
         index: its position in the list that the user gave.
         mentions: all its mentions, in the given order; by default the first alone.
         scores: of an entity that a model found, its types with their probabilities, the likeliest first; only one
-            unless several were asked for.
+            unless several were asked for. An entity that is given may have several as well.
     """
 
     start: int
@@ -226,7 +226,7 @@ class EntityReader:
         label = _one_label(labels, where)
         if label is None:
             _check_no_label_is_lost(said, where)
-        return Entity(*mentions[0], label, index, tuple(mentions))
+        return Entity(*mentions[0], label, index, tuple(mentions), _further_types(entity, where))
 
     def _read_cluster(
         self, entity: Mapping[str, object], where: str
@@ -363,6 +363,20 @@ def _one_label(labels: Mapping[str, object], where: str) -> str | None:
     if label is not None:
         check_text(label, f"The label of `{where}`")
     return label or None
+
+
+def _further_types(entity: object, where: str) -> tuple[tuple[str, float], ...]:
+    """All types of an entity that a model found with several, as [`Entity.to_dict`] writes them."""
+    scores = entity.get("scores") if isinstance(entity, Mapping) else None
+    if not isinstance(scores, Mapping):
+        return ()
+    for name, score in scores.items():
+        if not isinstance(name, str) or isinstance(score, bool) or not isinstance(score, (int, float)):
+            raise TypeError(
+                f"`{where}` has the `scores` {shortened(scores)}, which are not numbers by the names of types. Write "
+                "{'person': 0.9, 'author': 0.6}, or leave them out."
+            )
+    return tuple((name, float(score)) for name, score in scores.items())
 
 
 def _check_no_label_is_lost(said: Iterable[object], where: str) -> None:

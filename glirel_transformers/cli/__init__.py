@@ -10,10 +10,13 @@ from glirel_transformers._version import __version__
 
 from .calibrate import calibrate
 from .convert import convert_checkpoint
+from .data import data_app
 from .evaluate import evaluate
 from .export import export_checkpoint
 from .extract import extract
 from .info import info
+from .reading import guesses_on_stderr
+from .synthesize import synthesize
 from .train import train
 from .train_options import TrainCommand
 
@@ -32,6 +35,7 @@ def _print_version(is_asked: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -44,6 +48,7 @@ def main(
 
     Each command explains itself: `glirel extract --help`. An error is one line; `GLIREL_DEBUG=1` adds its traceback.
     """
+    context.with_resource(guesses_on_stderr())
 
 
 app.command()(extract)
@@ -53,5 +58,7 @@ app.command()(calibrate)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_checkpoint)
+app.command()(synthesize)
+app.add_typer(data_app, name="data")
 
 __all__ = ["app"]

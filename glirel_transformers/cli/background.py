@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from glirel_transformers.data import Document
     from glirel_transformers.extractor_glirel import RelationExtractor
 
     from .evaluate_options import EvaluateOptions
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def background_thresholds(
     extract: RelationExtractor,
-    files: Sequence[Path],
+    documents: Sequence[Document],
     types: Sequence[str],
     given: EvaluateOptions,
     entity_types: Sequence[str] | None = None,
@@ -23,7 +23,7 @@ def background_thresholds(
 
     Args:
         extract: of the model.
-        files: of documents.
+        documents: of which no relation is read.
         types: that are asked for.
         given: how they are asked for.
         entity_types: that are to be found; `None` reads the entities of the documents.
@@ -31,10 +31,8 @@ def background_thresholds(
     Raises:
         ValueError: when the model has no rule for such thresholds.
     """
-    from glirel_transformers.data import read_documents
     from glirel_transformers.evaluation.calibration import read_background
 
-    documents = [document for file in files for document in read_documents(file)]
     found = extract.background(
         read_background(documents, finds=entity_types is not None),
         list(types),

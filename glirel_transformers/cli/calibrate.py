@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,9 @@ from .calibrate_options import CalibrateOptions
 from .calibrate_report import figures_of, show_calibration
 from .console import console, errors_without_traceback, plain
 from .options import takes
+from .reading import read_files
 
 if TYPE_CHECKING:
-    from glirel_transformers.data import Document
     from glirel_transformers.evaluation.calibration import CalibrationReport
 
 
@@ -87,11 +87,12 @@ def _run(given: CalibrateOptions) -> CalibrationReport:
     from glirel_transformers.evaluation.calibration import fit_calibration, read_background
     from glirel_transformers.loading import load_pipeline
 
-    documents = _read(given.dev)
+    read = partial(read_files, reader=given.reader, exhaustive=given.exhaustive, alignment=given.alignment)
+    documents = read(given.dev)
     disable_progress_bar()  # of loading weights
     extract = load_pipeline(given.checkpoint, given.device, given.dtype)
     finds = getattr(extract.model.config, "entity_finder", "none") != "none" and given.entities != "gold"
-    background = None if not given.background else read_background(_read(given.background), finds)
+    background = None if not given.background else read_background(read(given.background), finds)
     asked: dict[str, Any] = {"group_size": given.group_size, "batch_size": given.batch_size}
     if finds:
         named = [name.strip() for value in given.entity_types or () for name in value.split(",") if name.strip()]
@@ -117,9 +118,3 @@ def _run(given: CalibrateOptions) -> CalibrationReport:
     if given.plot is not None:
         plot_reliability(report.before, report.after, given.plot, Path(given.checkpoint).name)
     return report
-
-
-def _read(files: Iterable[Path]) -> list[Document]:
-    from glirel_transformers.data import read_documents
-
-    return [document for file in files for document in read_documents(file)]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from .evaluate_options import BatchSize, Checkpoint, Device, Dtype, EntityTypes, GroupSize, Overlap, SelfPairs
+from .reading import Alignment, Exhaustive, Reader
 
 _FIT, _WRITE, _ASK, _DOCUMENTS = "What is fitted", "What is written", "What is asked", "Whole documents"
 
@@ -150,6 +151,9 @@ class CalibrateOptions:
     group_size: GroupSize = None
     self_pairs: SelfPairs = False
     by_entity: ByEntity = False
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     batch_size: BatchSize = 8
     device: Device = None
     dtype: Dtype = None

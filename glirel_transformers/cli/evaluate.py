@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from .evaluate_joint import run_joint, show_joint
 from .evaluate_options import EvaluateOptions
 from .evaluate_report import show, show_notes
 from .options import takes
+from .reading import read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -80,19 +81,20 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     )
     from glirel_transformers.loading import load_pipeline
 
-    documents = _read(given.data)
+    read = partial(read_files, reader=given.reader, exhaustive=given.exhaustive, alignment=given.alignment)
+    documents = read(given.data)
     if given.held_out is not None:
         documents = [document for document in documents if is_held_out(document, given.held_out)]
     documents = documents[: given.limit]
     pairs = gold_pairs(documents)
     candidates = None if given.candidates is None else sample_candidates(pairs, given.candidates)
-    train_facts = TrainFacts(_read(given.train_facts)) if given.train_facts else None
-    to_fit_on = _read(given.fit_on or ())
+    train_facts = TrainFacts(read(given.train_facts)) if given.train_facts else None
+    to_fit_on = read(given.fit_on or ())
     disable_progress_bar()  # of loading weights
     extract = load_pipeline(given.checkpoint, given.device, given.dtype)
     source = given.source(getattr(extract.model.config, "entity_finder", "none") != "none")
     if source != "gold":
-        return None, run_joint(given, extract, documents, to_fit_on, source)
+        return None, run_joint(given, extract, documents, to_fit_on, source, read(given.background or ()))
     types = given.relation or list(count_relation_types(documents))
     ask = partial(
         evaluate_extraction,
@@ -106,7 +108,7 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     fit = _fit(ask, to_fit_on) if given.fit_on else None
     threshold = given.threshold if fit is None else fit["threshold"]
     if given.background:
-        threshold = background_thresholds(extract, given.background, types, given)
+        threshold = background_thresholds(extract, read(given.background), types, given)
     result = ask(documents, threshold=threshold, train_facts=train_facts)
     report: dict[str, Any] = {"entities": source, **figures_of(result), **({} if fit is None else {"fitted": fit})}
     if candidates is not None:
@@ -116,12 +118,6 @@ def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
     if given.plot is not None:
         plot_f1_by_threshold(result.counts, given.plot, Path(given.checkpoint).name)
     return result, report
-
-
-def _read(files: Iterable[Path]) -> list[Document]:
-    from glirel_transformers.data import read_documents
-
-    return [document for file in files for document in read_documents(file)]
 
 
 def _fit(ask: Callable[..., Evaluation], documents: list[Document]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def run_joint(
     documents: list[Document],
     to_fit_on: list[Document],
     source: EntitySource,
+    background: list[Document],
 ) -> dict[str, Any]:
     """Everything as JSON values; writes the files that were asked for."""
     from glirel_transformers.data import count_relation_types
@@ -50,9 +51,9 @@ def run_joint(
     }
     fit = fit_thresholds(extract, to_fit_on, **asked) if given.fit_on else None
     threshold: float | dict[str, float] | None = given.threshold if fit is None else fit.relations.threshold
-    if given.background:
+    if background:
         types, labels = asked["relation_types"], asked["entity_types"]
-        threshold = background_thresholds(extract, given.background, types, given, labels)
+        threshold = background_thresholds(extract, background, types, given, labels)
     result = evaluate_joint(
         extract,
         documents,

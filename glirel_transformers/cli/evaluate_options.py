@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from .reading import Alignment, Exhaustive, Reader
+
 _ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
 
 Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model.")]
 Data = Annotated[
     list[Path],
-    typer.Argument(metavar="DATA", exists=True, dir_okay=False, help="Files of annotated documents."),
+    typer.Argument(metavar="DATA", exists=True, help="Annotated documents: files, or a folder of brat."),
 ]
 RelationTypes = Annotated[
     list[str] | None,
@@ -83,7 +85,6 @@ TrainFactFiles = Annotated[
         "--train-facts",
         metavar="FILE",
         exists=True,
-        dir_okay=False,
         help="Documents that the model was trained on: gives Ign F1, without the right facts that these state. "
         "Repeatable.",
         rich_help_panel=_DOCUMENTS,
@@ -130,7 +131,6 @@ FitOn = Annotated[
         "--fit-on",
         metavar="DEV",
         exists=True,
-        dir_okay=False,
         help="Use the threshold with the best micro F1 on these documents, which must not be DATA; that of entities "
         "too, where they are found. Repeatable.",
         rich_help_panel=_ASK,
@@ -183,6 +183,9 @@ class EvaluateOptions:
 
     checkpoint: Checkpoint
     data: Data
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     relation: RelationTypes = None
     threshold: Threshold = None
     entities: Entities = None

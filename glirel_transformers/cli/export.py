@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from rich.table import Table
 from glirel_transformers.files import check_not_an_input
 
 from .console import console, errors, errors_without_traceback, plain
+from .options import takes
+from .reading import Alignment, Exhaustive, Reader, read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
@@ -34,7 +37,6 @@ Calibrate = Annotated[
         "--calibrate",
         metavar="DATA",
         exists=True,
-        dir_okay=False,
         help="Annotated documents on which to measure what the export costs. Repeatable.",
         rich_help_panel=_CALIBRATE,
     ),
@@ -56,21 +58,53 @@ Force = Annotated[
 ]
 
 
-def export_checkpoint(
-    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository to read.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
-    opset: Annotated[int, typer.Option(help="Version of the ONNX operators.")] = 20,
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Precision; float16 is for GPUs.")] = "float32",
+@dataclass(frozen=True)
+class ExportOptions:
+    """What `glirel export` is given."""
+
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository to read.")]
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")]
+    opset: Annotated[int, typer.Option(help="Version of the ONNX operators.")] = 20
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Precision; float16 is for GPUs.")] = "float32"
     optimize: Annotated[
         bool, typer.Option("--optimize", help="Fuse operators into ONNX Runtime's own, which only it can run.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in OUT.")] = False,
-    quantize: Quantize = None,
-    calibrate: Calibrate = None,
-    limit: CalibrationLimit = None,
-    max_loss: MaxLoss = None,
-    force: Force = False,
-) -> None:
+    ] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export in OUT.")] = False
+    quantize: Quantize = None
+    calibrate: Calibrate = None
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
+    limit: CalibrationLimit = None
+    max_loss: MaxLoss = None
+    force: Force = False
+
+    def check(self) -> None:
+        """Checks that no option contradicts another.
+
+        Raises:
+            ValueError: when one does.
+        """
+        if self.calibrate is None and (self.force or self.limit is not None or self.max_loss is not None):
+            raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
+        if self.calibrate is None and (self.reader, self.exhaustive, self.alignment) != (None, None, "strict"):
+            raise ValueError(
+                "--reader, --exhaustive and --alignment say how annotated documents are read: add --calibrate DATA."
+            )
+        if self.max_loss is not None and not math.isfinite(self.max_loss):
+            raise ValueError(f"--max-loss must be a number, such as 0.01: got {self.max_loss}.")
+        if self.quantize is not None and self.dtype != "float32":
+            raise ValueError(f"--quantize starts from float32: leave --dtype {self.dtype} out.")
+
+    def documents(self) -> list[Document] | None:
+        """The annotated documents, as many as are asked for; `None` without any."""
+        if not self.calibrate:
+            return None
+        return _some_of(read_files(self.calibrate, self.reader, self.exhaustive, self.alignment), self.limit)
+
+
+@takes(ExportOptions)
+def export_checkpoint(given: ExportOptions) -> None:
     """Export a checkpoint to ONNX, and compare the export with the model.
 
     For example:
@@ -85,8 +119,8 @@ def export_checkpoint(
     printed. Where one is above 1e-4 (in float16, 5e-2), nothing is written and the exit code is 1.
     """
     with errors_without_traceback():
-        _check_together(calibrate, limit, max_loss, force, quantize, dtype)
-        check_not_an_input(output, [checkpoint, *(calibrate or [])], "OUT")
+        given.check()
+        check_not_an_input(given.output, [given.checkpoint, *(given.calibrate or [])], "OUT")
         from transformers.utils import logging
 
         from glirel_transformers.export.calibration import MAX_LOSS, AccuracyLossError
@@ -94,51 +128,35 @@ def export_checkpoint(
         from glirel_transformers.export.quantization import export_quantized
 
         logging.disable_progress_bar()
-        settings: dict[str, Any] = {"opset": opset, "optimize": optimize, "overwrite": overwrite, "force": force}
-        settings["documents"] = _read(calibrate, limit) if calibrate else None
-        settings["max_loss"] = MAX_LOSS if max_loss is None else max_loss
+        settings: dict[str, Any] = {
+            **{name: getattr(given, name) for name in ("opset", "optimize", "overwrite", "force")},
+            "documents": given.documents(),
+            "max_loss": MAX_LOSS if given.max_loss is None else given.max_loss,
+        }
         try:
-            if quantize is None:
-                folder, report, found = export_with_report(checkpoint, output, dtype=dtype, **settings)
+            if given.quantize is None:
+                folder, report, found = export_with_report(
+                    given.checkpoint, given.output, dtype=given.dtype, **settings
+                )
             else:
-                folder, report, found = export_quantized(checkpoint, output, quantize, **settings)
+                folder, report, found = export_quantized(given.checkpoint, given.output, given.quantize, **settings)
         except AccuracyLossError as error:
-            _show_costs(error.calibration, quantize or dtype)
+            _show_costs(error.calibration, given.quantize or given.dtype)
             raise
     console.print(_comparison(report))
     if found is not None:
-        _show_costs(found, quantize or dtype)
-    elif quantize is not None:
+        _show_costs(found, given.quantize or given.dtype)
+    elif given.quantize is not None:
         errors.print(
             "[yellow]note:[/yellow] What quantizing costs was not measured: --calibrate DATA does, on annotated "
             "documents."
         )
     size = sum(file.stat().st_size for file in folder.glob("*.onnx*")) / 1e6
-    what = f"largest difference {report.difference:.1e}" if quantize is None else quantize
+    what = f"largest difference {report.difference:.1e}" if given.quantize is None else given.quantize
     console.print(plain(f"Wrote {folder} ({size:,.1f} MB, {what})."))
 
 
-def _check_together(
-    calibrate: list[Path] | None,
-    limit: int | None,
-    max_loss: float | None,
-    force: bool,
-    quantize: str | None,
-    dtype: str,
-) -> None:
-    """Checks that no option contradicts another."""
-    if calibrate is None and (force or limit is not None or max_loss is not None):
-        raise ValueError("--limit, --max-loss and --force need annotated documents: --calibrate DATA.")
-    if max_loss is not None and not math.isfinite(max_loss):
-        raise ValueError(f"--max-loss must be a number, such as 0.01: got {max_loss}.")
-    if quantize is not None and dtype != "float32":
-        raise ValueError(f"--quantize starts from float32: leave --dtype {dtype} out.")
-
-
-def _read(files: list[Path], limit: int | None) -> list[Document]:
-    from glirel_transformers.data import read_documents
-
-    documents = [document for file in files for document in read_documents(file)]
+def _some_of(documents: list[Document], limit: int | None) -> list[Document]:
     if limit is None or limit >= len(documents):
         return documents
     # Many data sets are sorted by relation type, so that the first documents stand for few of them.

@@ -60,7 +60,10 @@ def extract(given: ExtractOptions) -> None:
             if given.input_format not in (None, "documents"):
                 raise ValueError(f"--documents says how INPUT is read: leave out --input-format {given.input_format}.")
             given = replace(given, input_format="documents", truncation="window")
+        if given.reader is not None and given.input_format != "documents":
+            raise ValueError(f"--reader {given.reader} says how annotated documents are read: add --documents.")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
+        sources = [replace(source, reader=given.reader, alignment=given.alignment or "strict") for source in sources]
         _check_background(given, relation_types is not None)
         _check_together(given, sources, relation_types is not None, entity_types is not None)
         chosen = _choose_format(given, sources)

@@ -188,6 +188,15 @@ Documents = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        "--reader",
+        metavar="NAME",
+        help="With --documents: their format, such as docred or fewrel. [default: guessed, and said]",
+        rich_help_panel=_FILES,
+    ),
+]
 Evidence = Annotated[
     int | None,
     typer.Option(
@@ -341,6 +350,7 @@ class ExtractOptions:
     evidence: Evidence = None
     alignment: AlignmentOption = None
     documents: Documents = False
+    reader: Reader = None
     input_format: InputFormat = None
     text_column: TextColumn = None
     output_format: OutputFormat = None

@@ -116,7 +116,8 @@ def run(
 def _with_background(given: ExtractOptions, settings: ExtractionSettings) -> ExtractionSettings:
     """Relation types get thresholds from the texts of --background."""
     kind: Kind | None = "documents" if given.documents else None
-    texts = find_sources([str(file) for file in given.background or ()], kind, given.text_column)
+    sources = find_sources([str(file) for file in given.background or ()], kind, given.text_column)
+    texts = [replace(source, reader=given.reader, alignment=given.alignment or "strict") for source in sources]
     cache = None if given.background_cache is None else str(given.background_cache)
     return with_background(settings, texts, cache)
 

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from glirel_transformers.choices_glirel import Scorer, System
 
 from .console import errors, is_main_process, plain
+from .reading import Alignment, Exhaustive, Reader
 
 
 def _in(panel: str) -> Callable[..., Any]:
@@ -41,8 +42,7 @@ DataFiles = Annotated[
     typer.Argument(
         metavar="DATA",
         exists=True,
-        dir_okay=False,
-        help="Files of annotated documents: .jsonl, .jsonl.xz, .jsonl.gz.",
+        help="Annotated documents in any format that is known: files, also compressed, or a folder of brat.",
     ),
 ]
 Output = Annotated[
@@ -53,9 +53,7 @@ Output = Annotated[
 ]
 EvaluationFiles = Annotated[
     list[Path] | None,
-    _DATA(
-        "--eval", exists=True, dir_okay=False, help="File to evaluate on, in place of a held-out share. Repeatable."
-    ),
+    _DATA("--eval", exists=True, help="File to evaluate on, in place of a held-out share. Repeatable."),
 ]
 HeldOut = Annotated[
     float | None,
@@ -221,6 +219,9 @@ class TrainSettings:
 
     data: DataFiles
     output: Output
+    reader: Reader = None
+    exhaustive: Exhaustive = None
+    alignment: Alignment = "strict"
     eval_files: EvaluationFiles = None
     held_out: HeldOut = None
     eval_limit: EvaluationLimit = 1000

@@ -113,6 +113,9 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
         evaluation_limit=settings.eval_limit,
         repeats=repeats,
         finds_entities=model.config.finds_entities,
+        reader=settings.reader,
+        exhaustive=settings.exhaustive,
+        alignment=settings.alignment,
     )
     describe(chosen, settings, int(str(plan.arguments.get("gradient_accumulation_steps", 1))))
     args = _training_arguments(plan, evaluates=bool(chosen.evaluation))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from glirel_transformers.mentions_glirel import EntityReader
-from glirel_transformers.text_glirel import Span, split_words
+from glirel_transformers.text_glirel import Span, check_alignment, check_span, split_words
 
 
 def find_words(words: Sequence[str], text: str) -> list[Span]:
@@ -58,6 +59,7 @@ class WordText:
         self._entities = EntityReader(text)
         spans = split_words(text)
         self.words = [text[start:end] for start, end in spans]
+        self._starts, self._ends = [start for start, _ in spans], [end for _, end in spans]
         self._first = {start: word for word, (start, _) in enumerate(spans)}
         self._after = {end: word + 1 for word, (_, end) in enumerate(spans)}
 
@@ -90,6 +92,40 @@ class WordText:
             following = next((word for begin, word in self._first.items() if begin >= start), len(self.words))
             return following, following
         return self._place((first, after), where)
+
+    def align(self, span: object, where: str, alignment: str = "strict") -> tuple[Span, bool]:
+        """The half-open word span of a half-open character span, and whether it was widened to whole words.
+
+        White space at its ends is left out.
+
+        Args:
+            span: as a tool for annotation gives it.
+            where: what errors call it.
+            alignment: `"strict"`, or `"expand"` to widen a span that cuts words to the whole words.
+
+        Raises:
+            TypeError: when it is not two whole numbers.
+            ValueError: when it is outside the text, holds no word, or (unless `alignment="expand"`) cuts one.
+        """
+        check_alignment(alignment)
+        start, end = check_span(span, where, len(self.text), "character")
+        inside = self.text[start:end]
+        start, end = start + len(inside) - len(inside.lstrip()), start + len(inside.rstrip())
+        first, after = bisect_right(self._ends, start), bisect_right(self._starts, end - 1)
+        if first >= after:
+            raise ValueError(f"`{where}` is {span}, {inside!r}, which holds no word. Remove it, or mark a word.")
+        whole = self._starts[first], self._ends[after - 1]
+        if alignment == "strict" and whole != (start, end):
+            raise ValueError(
+                f"`{where}` is {(start, end)}, {self.text[start:end]!r}, which cuts words. The nearest whole words "
+                f"are {whole}, {self.text[slice(*whole)]!r}: mark these, or read with alignment='expand' "
+                "(--alignment expand), which takes them."
+            )
+        return (first, after), whole != (start, end)
+
+    def is_whole(self, span: Span) -> bool:
+        """Whether a character span starts and ends with words."""
+        return span[0] in self._first and span[1] in self._after
 
     def _place(self, span: Span, where: str) -> Span:
         start, end = span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from glirel_transformers.mentions_glirel import shortened
 
@@ -18,7 +18,10 @@ _TYPES = {
     **dict.fromkeys(("label", "relation_type", "relation_id", "source", "text", "title"), str),
     **dict.fromkeys(("exhaustive", "self_pairs", "entities_exhaustive"), bool),
 }
-_LISTS = ("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence")
+_LISTS = (
+    *("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence"),
+    "none_pairs",
+)
 _OF_STRINGS = ("history", "names")
 _FOREIGN = ("sentence",)  # a field of others, however much it looks like one of ours
 _ALIKE = 0.85  # from here on, a name is a misspelt one of ours rather than a field of somebody else
@@ -35,24 +38,34 @@ def check_types(where: str, record: Mapping[str, Any]) -> None:
             continue
         if name in _LISTS and not _is_list(value):
             raise TypeError(f"`{where}{name}` must be a list: got {shortened(value)}.")
+        if name == "score" and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise TypeError(f"`{where}{name}` must be a number: got {shortened(value)}.")
         expected = _TYPES.get(name, object)
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             raise TypeError(f"`{where}{name}` must be of type {expected.__name__}: got {shortened(value)}.")
     for name in _OF_STRINGS:
         if not all(isinstance(line, str) for line in record.get(name) or ()):
             raise TypeError(f"`{where}{name}` must be a list of strings: got {shortened(record[name])}.")
-    if not all(map(_is_whole, record.get("evidence") or ())):
+    if not all(map(is_whole, record.get("evidence") or ())):
         raise TypeError(f"`{where}evidence` must be a list of sentence numbers: got {shortened(record['evidence'])}.")
     if not all(
-        _is_list(span) and len(span) == 2 and all(map(_is_whole, span)) for span in record.get("sentences") or ()
+        _is_list(span) and len(span) == 2 and all(map(is_whole, span)) for span in record.get("sentences") or ()
     ):
         raise TypeError(
             f"`{where}sentences` must be a list of word spans, such as [[0, 7], [7, 12]]: got "
             f"{shortened(record['sentences'])}."
         )
+    if not all(
+        _is_list(pair) and len(pair) == 2 and all(map(is_whole, pair)) for pair in record.get("none_pairs") or ()
+    ):
+        raise TypeError(
+            f"`{where}none_pairs` must be a list of heads and tails, such as [[1, 0]]: got "
+            f"{shortened(record['none_pairs'])}."
+        )
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, which `True` is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -105,10 +118,27 @@ def required_fields(kind: type[DataclassInstance]) -> set[str]:
     return {field.name for field in fields(kind) if field.default is MISSING}
 
 
-def without_empty(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """Values as JSON has them, in which the tuple `name` is a list, or left out where it is empty."""
-    given = list(values.pop(name))
-    return {**values, name: given} if given else values
+def list_of_objects(values: object, where: str) -> list[Any]:
+    """A value as it is, if it is a list of objects.
+
+    Raises:
+        TypeError: when it is not; `where` is its name.
+    """
+    if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
+        raise TypeError(f"`{where}` must be a list of objects: got {shortened(values)}.")
+    return values
+
+
+def without_unset(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Values as JSON has them: the tuple `name` is a list, and left out where it is empty, as is an unknown score."""
+    given, score = list(values.pop(name)), values.pop("score")
+    return {**values, **({name: given} if given else {}), **({} if score is None else {"score": score})}
+
+
+def score_of(given: object) -> float | None:
+    """The `score` of an entity or a relation, as a model gave it; `None` where there is none."""
+    score = given.get("score") if isinstance(given, Mapping) else None
+    return float(score) if isinstance(score, (int, float)) and not isinstance(score, bool) else None
 
 
 def with_tuple(values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,9 +11,8 @@ from torch import Tensor
 from glirel_transformers.losses_glirel import IGNORED_LABEL
 from glirel_transformers.text_glirel import ordered_pairs
 
+from .pairs import Pair
 from .schema import Document, Relation
-
-Pair: TypeAlias = tuple[int, int]
 
 
 def make_labels(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> Tensor:
@@ -30,9 +28,9 @@ def make_labels(document: Document, relation_types: Sequence[str], pair_index: n
     """
     row_of = {pair: row for row, pair in enumerate(map(tuple, pair_index.tolist()))}
     column_of = {name: column for column, name in enumerate(relation_types)}
-    related = {(relation.head, relation.tail) for relation in document.relations}
+    stated = document.stated_pairs
     labels = torch.full((len(row_of), len(relation_types)), IGNORED_LABEL, dtype=torch.long)
-    labels[[row for pair, row in row_of.items() if pair in related or _is_known(document, pair)]] = 0
+    labels[[row for pair, row in row_of.items() if pair in stated or _is_known(document, pair)]] = 0
     asked = [relation for relation in document.relations if relation.relation_type in column_of]
     for row, column in _elsewhere(document, asked, row_of, column_of):
         labels[row, column] = IGNORED_LABEL

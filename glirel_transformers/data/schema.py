@@ -11,19 +11,21 @@ The same as JSON, one document a line, is the library's own file format:
 `label`, `entity`, `relation_id`, `exhaustive`, `source`, `text` and `history` may be left out; so may
 `entities_exhaustive`, whether all entities are there: unless it is said, that is as `exhaustive`. What is known of
 whole documents has fields of its own: `title`, `sentences` (half-open word spans, `[[0, 7], [7, 12]]`), the `names` of
-a mention that are not its words, and the `evidence` of a relation, numbers of sentences:
+a mention that are not its words, and the `evidence` of a relation, numbers of sentences. What a model found may have a
+`score`:
 
     {"title": "Marie Curie", "sentences": [[0, 7]],
      "mentions": [{"start": 0, "end": 2, "names": ["Marie\u00a0Curie"]}, {"start": 5, "end": 6}],
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth", "evidence": [0]}], …}
 
-A document may have further fields, such as `id`.
+`none_pairs`, pairs of positions in `mentions` such as `[[1, 0]]`, are known to have no relation in a document that
+is not exhaustive. A document may have further fields, such as `id`: they are kept as `extra`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import permutations
 from typing import Any
 
@@ -31,7 +33,8 @@ from glirel_transformers.mentions_glirel import list_entities, shortened
 from glirel_transformers.text_glirel import Span
 
 from .alignment import WordText, find_words
-from .fields import check_fields, check_own_fields, check_types, required_fields, with_tuple, without_empty
+from .fields import check_fields, check_own_fields, check_types, required_fields, score_of, with_tuple, without_unset
+from .pairs import Pair, check_none_pairs
 from .sentences import check_evidence, check_sentences
 
 
@@ -45,6 +48,8 @@ class Mention:
         label: the entity's type, such as `"PERSON"`.
         entity: number of the entity within the document; mentions of one entity share it (coreference).
         names: what the annotation calls it, where that is not its words joined by spaces; Ign F1 compares names.
+        score: how sure a model was of it, where one found it. It is no part of what is annotated: mentions that differ
+            in it alone are equal.
     """
 
     start: int
@@ -52,6 +57,7 @@ class Mention:
     label: str | None = None
     entity: int | None = None
     names: tuple[str, ...] = ()
+    score: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Relation:
         relation_type: the relation's name.
         relation_id: its identifier in a knowledge base, such as `"P19"`.
         evidence: numbers of the sentences that show that it holds; empty where they are not known.
+        score: how sure a model was of it, as for a [`Mention`].
     """
 
     head: int
@@ -71,6 +78,7 @@ class Relation:
     relation_type: str
     relation_id: str | None = None
     evidence: tuple[int, ...] = ()
+    score: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,9 @@ class Document:
         sentences: half-open word spans of its sentences, in order; empty where they are not known.
         entities_exhaustive: whether a span that is not a mention is known to be no entity. If not, it is unknown, and
             no training signal is taken from it. `None` means as `exhaustive`.
+        none_pairs: pairs of a head and a tail that are known to have no relation, for documents that are not
+            exhaustive; where entities are known, they are of entities, as relations are.
+        extra: other fields of the record that it was read from, which [`to_dict`] writes again.
 
     Raises:
         TypeError, ValueError: when a span or a position does not fit; the message names it.
@@ -108,6 +119,8 @@ class Document:
     title: str | None = None
     sentences: tuple[Span, ...] = ()
     entities_exhaustive: bool | None = None
+    none_pairs: tuple[Pair, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
@@ -122,6 +135,9 @@ class Document:
         for index, relation in enumerate(self.relations):
             self._check_relation(relation, index)
             check_evidence(relation.evidence, len(self.sentences), f"relations[{index}]")
+        check_none_pairs(self.none_pairs, {(r.head, r.tail) for r in self.relations}, len(self.mentions))
+        if taken := sorted(_DOCUMENT_FIELDS.intersection(self.extra)):
+            raise ValueError(f"`extra` has {taken[0]!r}, which is a field of documents. Rename it.")
         if self.text is not None:
             find_words(self.words, self.text)
 
@@ -155,6 +171,9 @@ class Document:
         self_pairs: bool = False,
         title: str | None = None,
         sentences: Sequence[Span] = (),
+        entities_exhaustive: bool | None = None,
+        none_pairs: Sequence[Pair] = (),
+        extra: Mapping[str, Any] | None = None,
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
 
@@ -170,6 +189,9 @@ class Document:
             self_pairs: as for the class.
             title: as for the class.
             sentences: half-open character spans of the sentences, in order.
+            entities_exhaustive: as for the class.
+            none_pairs: as for the class, by positions in `entities`.
+            extra: as for the class.
 
         Raises:
             ValueError: when an entity or a sentence cuts a word.
@@ -179,7 +201,8 @@ class Document:
         place_of: list[int] = []  # of each entity, its first mention
         for index, entity in enumerate(list_entities(entities)):
             place_of.append(len(mentions))
-            mentions += [Mention(*placed) for placed in split.place(entity, index)]
+            score = score_of(entity)
+            mentions += [Mention(*placed, score=score) for placed in split.place(entity, index)]
         placed = [
             replace(relation, head=place_of[relation.head], tail=place_of[relation.tail]) for relation in relations
         ]
@@ -194,6 +217,9 @@ class Document:
             self_pairs=self_pairs,
             title=title,
             sentences=tuple(split.words_in(span, f"sentences[{i}]") for i, span in enumerate(sentences)),
+            entities_exhaustive=entities_exhaustive,
+            none_pairs=tuple((place_of[head], place_of[tail]) for head, tail in none_pairs),
+            extra=extra or {},
         )
 
     def to_text(self) -> tuple[str, list[dict[str, Any]]]:
@@ -235,6 +261,11 @@ class Document:
         return is_whole and (not self.mentions or any(mention.label is not None for mention in self.mentions))
 
     @property
+    def stated_pairs(self) -> set[Pair]:
+        """Pairs whose relations are all known, whether or not the document is exhaustive: with any, or with none."""
+        return {(relation.head, relation.tail) for relation in self.relations}.union(self.none_pairs)
+
+    @property
     def entities(self) -> list[list[int]]:
         """The mentions of each entity, as positions in `mentions`, by the first; one of an unknown entity is alone."""
         positions: dict[tuple[str, int], list[int]] = {}
@@ -272,7 +303,9 @@ class Document:
             for head, tail in permutations(same_entity, 2)
             if (head, tail, relation_type) not in present
         ]
-        return replace(self, relations=[*self.relations, *added]) if added else self
+        joined = {(relation.head, relation.tail) for relation in added}
+        none_pairs = tuple(pair for pair in self.none_pairs if pair not in joined)
+        return replace(self, relations=[*self.relations, *added], none_pairs=none_pairs) if added else self
 
     def within(self, window: tuple[int, int], by_entity: bool = False) -> Document:
         """A copy with the mentions that lie wholly in a window, a half-open word span, and the relations between them.
@@ -296,19 +329,24 @@ class Document:
             if relation.head in position and relation.tail in position
         ]
         joins_itself = any(relation.head == relation.tail for relation in relations)
+        none_pairs = [(position[a], position[b]) for a, b in self.none_pairs if a in position and b in position]
         return replace(
             self,
             mentions=[self.mentions[i] for i in inside],
             relations=relations,
             self_pairs=self.self_pairs or joins_itself,
+            none_pairs=tuple(none_pairs),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as JSON values, in the format that this module documents; rare fields where they are set."""
+        """The document as JSON values, in the format that this module documents; rare fields where they are set.
+
+        `extra` stands among the others, as it did in the record that it comes from.
+        """
         return {
             "words": list(self.words),
-            "mentions": [without_empty(asdict(mention), "names") for mention in self.mentions],
-            "relations": [without_empty(asdict(relation), "evidence") for relation in self.relations],
+            "mentions": [without_unset(asdict(mention), "names") for mention in self.mentions],
+            "relations": [without_unset(asdict(relation), "evidence") for relation in self.relations],
             "exhaustive": self.exhaustive,
             "source": self.source,
             "text": self.text,
@@ -317,13 +355,15 @@ class Document:
             **({} if self.title is None else {"title": self.title}),
             **({"sentences": list(map(list, self.sentences))} if self.sentences else {}),
             **({} if self.entities_exhaustive is None else {"entities_exhaustive": self.entities_exhaustive}),
+            **({"none_pairs": list(map(list, self.none_pairs))} if self.none_pairs else {}),
+            **self.extra,
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Document:
         """The document of a record in the format that this module documents.
 
-        Other fields of a document, such as `id`, are left alone.
+        Other fields of a document, such as `id`, are its `extra`.
 
         Raises:
             TypeError, ValueError: when a field is missing, misspelt, unknown in a mention or a relation, or does not
@@ -351,9 +391,11 @@ class Document:
             title=record.get("title"),
             sentences=tuple((start, end) for start, end in record.get("sentences") or ()),
             entities_exhaustive=record.get("entities_exhaustive"),
+            none_pairs=tuple((head, tail) for head, tail in record.get("none_pairs") or ()),
+            extra={name: value for name, value in record.items() if name not in _DOCUMENT_FIELDS},
         )
 
 
-_DOCUMENT_FIELDS = set(Document.__dataclass_fields__)
+_DOCUMENT_FIELDS = set(Document.__dataclass_fields__) - {"extra"}
 _MENTION_FIELDS = set(Mention.__dataclass_fields__)
 _RELATION_FIELDS = set(Relation.__dataclass_fields__)

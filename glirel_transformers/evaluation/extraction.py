@@ -263,8 +263,8 @@ def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:
     """Pairs that were asked for and have no relation, where that says nothing."""
     if document.exhaustive:
         return len(document.mentions) if scores.self_pairs and not document.self_pairs else 0
-    related = {(relation.head, relation.tail) for relation in document.relations}
-    return scores.num_pairs - sum(scores.self_pairs or head != tail for head, tail in related)
+    stated = document.stated_pairs
+    return scores.num_pairs - sum(scores.self_pairs or head != tail for head, tail in stated)
 
 
 __all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]

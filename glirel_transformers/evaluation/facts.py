@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from glirel_transformers.data import Document, Mention
+from glirel_transformers.data.pairs import entity_none_pairs
 
 
 def entity_document(document: Document) -> Document:
@@ -26,6 +27,7 @@ def entity_document(document: Document) -> Document:
         mentions=[Mention(mention.start, mention.end, mention.label) for mention in first],
         relations=list(facts.values()),
         self_pairs=document.self_pairs or any(head == tail for head, tail, _ in facts),
+        none_pairs=tuple(entity_none_pairs(document)),
     )
 
 

@@ -84,11 +84,13 @@ class Gold:
         names: for each span, or span and type, what it is compared by: the first mention of its entity.
         entities: of all mentions, each once.
         triples: of all relations, each once.
+        none_pairs: pairs that are known to have no relation, in documents that are not exhaustive.
     """
 
     names: dict[Key, Key]
     entities: set[Key]
     triples: set[Triple]
+    none_pairs: set[tuple[Key, Key]]
 
     @classmethod
     def of(cls, document: Document, match: Match) -> Gold:
@@ -100,7 +102,8 @@ class Gold:
             for mention in entity:
                 names.setdefault(keys[mention], (keys[entity[0]][0], keys[mention][1]))
         triples = {(names[keys[r.head]], r.relation_type, names[keys[r.tail]]) for r in document.relations}
-        return cls(names, set(keys), triples)
+        none_pairs = {(names[keys[head]], names[keys[tail]]) for head, tail in document.none_pairs}
+        return cls(names, set(keys), triples, none_pairs)
 
 
 def _key(span: Span, label: str | None, match: Match) -> Key:
@@ -284,9 +287,9 @@ def _count_triples(
         for ends in ((one, other) for one in keys[head] for other in keys[tail]):
             if scores.self_pairs or ends[0] != ends[1]:
                 rows.setdefault(ends, []).append(row)
-    related = {(head, tail) for head, _, tail in gold.triples}
     if not document.exhaustive:
-        known = {ends: of_ends for ends, of_ends in rows.items() if ends in related}
+        stated = gold.none_pairs.union((head, tail) for head, _, tail in gold.triples)
+        known = {ends: of_ends for ends, of_ends in rows.items() if ends in stated}
         result.num_unknown_pairs += (len(rows) - len(known)) * (match == "strict")
         rows = known
     counts, number = result.triples[match], {name: place for place, name in enumerate(result.relation_types)}

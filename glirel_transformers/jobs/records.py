@@ -18,7 +18,7 @@ from .sources import Item
 
 Record = dict[str, Any]
 
-_OUTPUT_FIELDS = ("relations", "source", "line", "error")
+_OUTPUT_FIELDS = ("relations", "none_pairs", "source", "line", "error")
 """Fields that the output needs for itself. Those of the input are renamed to `input_relations`, and so on."""
 
 
@@ -74,6 +74,11 @@ class TextRequest:
             "entity_types": self.entity_types,
             "sentences": sentences,
         }
+
+    @property
+    def num_given(self) -> int:
+        """How many entities the input names; those that are found follow them."""
+        return 0 if self.entities is None else len(list_entities(self.entities))
 
     def to_record(
         self, entities: Sequence[Entity], relations: Sequence[Mapping[str, Any]], self_pairs: bool = False

@@ -39,6 +39,8 @@ class Source:
         text: the text, if it is known already.
         text_column: the column of a table that holds the texts.
         is_guessed: whether the kind is only what is likely: nobody said it, and no name tells.
+        reader: the format of annotated documents; `None` guesses it.
+        alignment: what becomes of a span of annotated documents that cuts a word.
     """
 
     kind: Kind
@@ -46,6 +48,8 @@ class Source:
     text: str | None = None
     text_column: str | None = None
     is_guessed: bool = False
+    reader: str | None = None
+    alignment: str = "strict"
 
     @property
     def name(self) -> str | None:
@@ -255,7 +259,8 @@ def _read_annotated(source: Source) -> Iterator[Item]:
     from glirel_transformers.formats import records_of
     from glirel_transformers.formats.lines import to_json
 
-    for number, record in enumerate(records_of(read_documents(source.path)), start=1):
+    documents = read_documents(source.path, reader=source.reader, alignment=source.alignment)
+    for number, record in enumerate(records_of(documents), start=1):
         raw = to_json(record).encode("utf-8").rstrip(b"\n")
         yield Item("documents", source.name, number, 0, raw, len(raw))
 

@@ -273,7 +273,7 @@ class Extractor:
             result.records.append(request.to_record(given, relations, options.self_pairs))
             if not self._finds:  # with it, an adjacency or constraints leave pairs out
                 result.num_unscored_pairs += scores.num_unscored_pairs
-            result.num_found += sum(bool(entity.scores) for entity in given)
+            result.num_found += sum(bool(entity.scores) for entity in given[request.num_given :])
             result.num_left_out += scores.num_left_out
             if scores.collapse is not None:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")

@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
 from glirel_transformers.data import Document, is_held_out, read_documents, text_hash
 
@@ -42,6 +44,9 @@ def select_documents(
     evaluation_limit: int | None = None,
     repeats: Mapping[str, float] | None = None,
     finds_entities: bool = False,
+    reader: str | None = None,
+    exhaustive: bool | None = None,
+    alignment: str = "strict",
 ) -> Selection:
     """Reads files of documents and divides them, always in the same way: by hashes of their texts.
 
@@ -53,13 +58,17 @@ def select_documents(
         evaluation_limit: how many documents are evaluated on at most.
         repeats: how often an epoch visits the documents whose source has a prefix; see [`number_of_copies`].
         finds_entities: whether they are for a model that finds entities, which also learns from a text without a pair.
+        reader: the format of all files; see [`read_documents`].
+        exhaustive: whether pairs without a relation are known to have none; by default as the format says.
+        alignment: `"expand"` to widen spans that cut words; see [`read_documents`].
 
     Raises:
         ValueError: when a line cannot be read, or nothing is left to train on.
     """
     repeats = repeats or {}
     chosen = Selection()
-    documents = list(_with_signal(files, chosen.left_out, finds_entities))
+    read = partial(read_documents, reader=reader, exhaustive=exhaustive, alignment=alignment)
+    documents = list(_with_signal(map(read, files), chosen.left_out, finds_entities))
     by_default = 0.0 if evaluation_files or len(documents) < _FEW else HELD_OUT
     share = by_default if held_out is None else held_out
     for document in documents:
@@ -71,7 +80,7 @@ def select_documents(
             copies = number_of_copies(document, repeats)
             chosen.left_out["their source is repeated less than once"] += copies == 0
             chosen.train += [document] * copies
-    chosen.evaluation += _with_signal(evaluation_files, chosen.left_out, finds_entities)
+    chosen.evaluation += _with_signal(map(read, evaluation_files), chosen.left_out, finds_entities)
     if not chosen.train:
         reasons = "; ".join(f"{count:,} because {reason}" for reason, count in chosen.left_out.items() if count)
         raise ValueError(
@@ -87,7 +96,7 @@ def select_documents(
 
 def has_signal(document: Document) -> bool:
     """Whether anything is known about any pair."""
-    return len(document.mentions) > 1 and (document.exhaustive or bool(document.relations))
+    return len(document.mentions) > 1 and (document.exhaustive or bool(document.stated_pairs))
 
 
 def repeat_factor(document: Document, repeats: Mapping[str, float]) -> float:
@@ -102,11 +111,10 @@ def number_of_copies(document: Document, repeats: Mapping[str, float]) -> int:
 
 
 def _with_signal(
-    files: Iterable[str | os.PathLike[str]], left_out: Counter[str], finds_entities: bool
+    files: Iterable[Iterable[Document]], left_out: Counter[str], finds_entities: bool
 ) -> Iterable[Document]:
-    for file in files:
-        for document in read_documents(file):
-            if has_signal(document) or (finds_entities and document.words and document.knows_entities):
-                yield document
-            else:
-                left_out[f"nothing is known about any pair{' or entity' if finds_entities else ''}"] += 1
+    for document in chain.from_iterable(files):
+        if has_signal(document) or (finds_entities and document.words and document.knows_entities):
+            yield document
+        else:
+            left_out[f"nothing is known about any pair{' or entity' if finds_entities else ''}"] += 1

@@ -34,6 +34,16 @@ def run(build_model, data, tmp_path):
     return call
 
 
+def test_folders_of_brat_are_read_and_spans_that_cut_words_are_widened_on_request(run, tmp_path):
+    (tmp_path / "brat").mkdir()
+    (tmp_path / "brat" / "a.txt").write_text("Maries home is Warsaw.")
+    (tmp_path / "brat" / "a.ann").write_text("T1\tPER 0 5\tMarie\nT2\tLOC 15 21\tWarsaw\nR1\thome Arg1:T1 Arg2:T2\n")
+    strict, expand = run(file=tmp_path / "brat"), run("--alignment", "expand", file=tmp_path / "brat")
+    assert (strict.exit_code, expand.exit_code) == (1, 0)
+    assert "--alignment expand" in " ".join(strict.stderr.split())
+    assert "read as brat" in " ".join(expand.stderr.split())
+
+
 def test_it_prints_tables_and_writes_all_as_json(run, tmp_path):
     result = run("--output", tmp_path / "scores.json", "--threshold", 0.4)
     assert result.exit_code == 0, result.output

@@ -17,11 +17,22 @@ from glirel_transformers.cli.train_options import TrainSettings
 from glirel_transformers.trainer import GLiRELTrainingArguments
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = list(typer.main.get_command(app).commands)
+MAIN = typer.main.get_command(app)
+COMMANDS = list(MAIN.commands)
+GROUPS = {name: command for name, command in MAIN.commands.items() if hasattr(command, "commands")}
+EVERY = [*COMMANDS, *(f"{group} {name}" for group, command in GROUPS.items() for name in command.commands)]
+
+
+def command_of(words):
+    """The command of `"data stats"`."""
+    command = MAIN
+    for word in words.split():
+        command = command.commands[word]
+    return command
 
 
 def test_the_commands_that_are_promised_are_there():
-    assert {"extract", "train", "evaluate", "calibrate", "info", "convert", "export"} <= set(COMMANDS)
+    assert {"extract", "train", "evaluate", "calibrate", "info", "convert", "export", "data"} <= set(COMMANDS)
 
 
 def test_without_a_command_help_and_version_are_shown():
@@ -29,19 +40,19 @@ def test_without_a_command_help_and_version_are_shown():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"glirel-transformers {__version__}\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_help_shows_how_the_command_is_used(command, option):
-    result = CliRunner().invoke(app, [command, option], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    result = CliRunner().invoke(app, [*command.split(), option], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert result.exit_code == 0
     assert re.search(rf"^ +glirel {command} ", result.stdout, re.MULTILINE), result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY)
 def test_no_option_is_cut_on_a_narrow_screen(command):
-    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert not [line for line in result.stdout.splitlines() if "--" in line and "…" in line.split("  ")[0]]
-    names = [name for parameter in typer.main.get_command(app).commands[command].params for name in parameter.opts]
+    names = [name for parameter in command_of(command).params for name in parameter.opts]
     for name in names:
         assert not name.startswith("--") or name in result.stdout
 
@@ -56,7 +67,7 @@ def test_defaults_are_those_of_the_trainer(tmp_path):
 
 
 def test_no_function_takes_more_than_twelve_options_by_hand():
-    for command in typer.main.get_command(app).commands.values():
+    for command in map(command_of, EVERY):
         assert command.callback.__code__.co_argcount <= 12, command.name
 
 

@@ -101,6 +101,8 @@ def test_a_datasets_dataset_holds_the_same_documents(tmp_path, suffix):
     path = write(tmp_path / f"normalised{suffix}", [record(), record(relations=[])])
     rows = load_documents(path)
     assert [Document.from_dict(row) for row in rows] == list(read_documents(path))
+    rows = load_documents(path, reader="glirel", exhaustive=False)
+    assert [row["exhaustive"] for row in rows] == [False, False]
 
 
 @pytest.mark.parametrize(

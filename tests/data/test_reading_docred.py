@@ -151,7 +151,7 @@ def test_names_of_relations_are_next_to_the_file_or_given(folder, read):
     with pytest.raises(ValueError, match=r"The relation 'P937' has no name in .*rel_info\.json\. Add it there, or"):
         read(RECORD)
     (folder / "rel_info.json").unlink()
-    with pytest.raises(ValueError, match=r"names are in .*rel_info\.json, but there is no such file\. Copy DocRED's"):
+    with pytest.raises(ValueError, match=r"names are in .*rel_info\.json or pid2name\.json, but there is no such"):
         read(RECORD)
     assert read(changed(("labels",), []))[0].relations == []
 
@@ -200,7 +200,7 @@ def test_arrays_of_other_formats_are_refused_as_before(tmp_path):
         list(read_documents(tmp_path / "mixed.json", relation_names=NAMES))
     (tmp_path / "cut.json").write_text(json.dumps([RECORD])[:-1])
     with pytest.raises(ValueError, match=r"cut\.json, line 1: It is not JSON"):
-        list(read_documents(tmp_path / "cut.json"))
+        list(read_documents(tmp_path / "cut.json", relation_names=NAMES))
 
 
 def test_nothing_is_lost_in_our_own_format(tmp_path, read):

@@ -1,6 +1,7 @@
 """Documents by characters, as `glirel extract` reads and writes them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -62,14 +63,17 @@ def test_fields_of_other_tools_do_not_disturb(tmp_path):
     file.write_text("\n".join(map(json.dumps, [RECORD | further, own])))
     first, second = read_documents(file)
     assert (first.mentions, first.relations, first.source) == (DOCUMENT.mentions, DOCUMENT.relations, "in.txt")
-    assert second == DOCUMENT
+    assert first.extra == {name: value for name, value in further.items() if name != "source"}
+    assert second == replace(DOCUMENT, extra={"id": 8, "meta": None})
+    assert second.to_dict() == own
 
 
 def test_what_extract_makes_of_a_document_for_training_is_read_by_characters():
     record = {**DOCUMENT.to_dict(), **RECORD, "input_relations": DOCUMENT.to_dict()["relations"]}
     form = next(form for form in FORMATS.values() if form.matches(record))
     assert form.name == "text"
-    assert form.read(record, Reading()) == DOCUMENT
+    extra = {"input_relations": record["input_relations"]}
+    assert form.read(record, Reading()) == replace(DOCUMENT, extra=extra)
 
 
 def test_entities_of_several_mentions_keep_them():

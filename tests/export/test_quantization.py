@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from glirel_transformers import RelationExtractionPipeline, RelationExtractor
 from glirel_transformers.cli import app
-from glirel_transformers.cli.export import _read
+from glirel_transformers.cli.export import ExportOptions
 from glirel_transformers.data import Document, Mention, Relation
 from glirel_transformers.export import (
     Calibration,
@@ -227,7 +227,8 @@ def test_a_limit_takes_documents_from_all_of_the_data(tmp_path):
         (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(one.to_dict())}\n" for one in documents))
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     for limit, expected in ((3, "one three five"), (None, "one two three four five six")):
-        assert [document.words[0] for document in _read(files, limit)] == expected.split()
+        given = ExportOptions("model", tmp_path, calibrate=files, limit=limit)
+        assert [document.words[0] for document in given.documents()] == expected.split()
 
 
 def test_without_documents_nothing_is_measured(exported, tmp_path, monkeypatch):

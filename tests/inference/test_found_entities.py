@@ -445,6 +445,12 @@ def test_several_types_of_a_span(scripted):
     relations = extract(MARIE, entity_types=TYPES, relation_types=born, multi_label=True)
     assert [(one["head"]["text"], one["tail"]["text"]) for one in relations] == [("Marie Curie", "Warsaw")]
     assert extract(MARIE, entity_types=TYPES, relation_types=born) == []
+    # Also where they are given again.
+    (again,) = extract(MARIE, entities=[one, other], relation_types=born)
+    assert (again["head"]["text"], again["tail"]["text"]) == ("Marie Curie", "Warsaw")
+    assert again["head"]["scores"] == one["scores"]
+    with pytest.raises(TypeError, match=r"`entities\[0\]` has the `scores` .*, which are not numbers by the names"):
+        extract(MARIE, entities=[{**one, "scores": {"city": "high"}}, other], relation_types=born)
 
 
 def test_constraints_act_before_anything_is_scored(scripted):

@@ -93,7 +93,7 @@ GOOD = "Ada met Bob,met,0,3,8,11\n"
         ("a.jsonl", "\n\n", "a.jsonl holds no examples"),
         ("a.jsonl", "hello", "a.jsonl, line 1: It is not JSON: Expecting value"),
         ("a.jsonl", "5", "a.jsonl, line 1"),
-        ("a.jsonl", "[]", "a.jsonl, line 1"),
+        ("a.jsonl", "[]", "a.jsonl holds no examples"),
         ("a.jsonl", '{"words": ["a"]}', "a.jsonl, line 1: `document` lacks"),
         ("a.jsonl", json.dumps(plain().to_dict()) + '\n{"words": 5}', "a.jsonl, line 2"),
         ("a.jsonl", json.dumps({**plain().to_dict(), "text": 5}), "a.jsonl"),

@@ -20,14 +20,15 @@ from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
 
 from .format import Format, Reading, Record
+from .gliner import matches as is_of_gliner
 from .names import named
 
 Place: TypeAlias = "tuple[int, int, int | None]"  # first word, last word, and number of the entity where it is known
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has its words as `tokenized_text`."""
-    return "tokenized_text" in record
+    """Whether a record has its words as `tokenized_text`, and is not in GLiNER's format."""
+    return "tokenized_text" in record and not is_of_gliner(record)
 
 
 def read(record: Record, reading: Reading) -> Document:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from glirel_transformers.data.schema import Document
 
 from .format import Format, Reading, Record
+from .text import matches as is_of_text
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has words. Records that also have entities by characters match the text format before."""
-    return "words" in record
+    """Whether a record has words, and no entities by characters, which the text format reads."""
+    return "words" in record and not is_of_text(record)
 
 
 def read(record: Record, _: Reading) -> Document:

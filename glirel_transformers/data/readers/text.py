@@ -6,8 +6,9 @@
 
 Entities are read in any form that `glirel extract` reads. The head and the tail of a relation are positions in
 `entities`, or entities as they are written there, by name (`"Marie Curie"`) where one entity alone has it, or as
-`glirel extract` writes them. `exhaustive`, `source`, `history` and `self_pairs` are those
-of a [`Document`]; other fields are left alone.
+`glirel extract` writes them. `exhaustive`, `source`, `history`, `self_pairs`, `title`, `sentences` (here in
+characters), `entities_exhaustive` and `none_pairs` (here of positions in `entities`) are those of a [`Document`];
+other fields are its `extra`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glirel_transformers.data.fields import check_own_fields, check_types
+from glirel_transformers.data.alignment import find_words
+from glirel_transformers.data.fields import check_own_fields, check_types, score_of
 from glirel_transformers.data.schema import Document, Relation
+from glirel_transformers.data.sentences import check_sentences
 from glirel_transformers.mentions_glirel import Entity, list_entities, read_entities, shortened
+from glirel_transformers.text_glirel import Span
 
+from .doccano import matches as is_of_doccano
 from .format import Format, Reading, Record
 
-_OPTIONAL = ("exhaustive", "source", "history", "self_pairs")
+_OPTIONAL = (
+    *("exhaustive", "source", "history", "self_pairs"),
+    *("title", "sentences", "entities_exhaustive", "none_pairs"),
+)
 _KNOWN = ("text", "entities", "relations", *_OPTIONAL)
+_IN_WORDS = ("words", "mentions")  # which `glirel extract` carries along, and writes the same in characters
 _NAMES = ("relation", "relation_type")
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has a text and entities in it."""
-    return "text" in record and record.get("entities") is not None
+    """Whether a record has a text and entities in it, which are not doccano's."""
+    return "text" in record and record.get("entities") is not None and not is_of_doccano(record)
 
 
 def read(record: Record, reading: Reading) -> Document:
@@ -47,7 +56,17 @@ def read(record: Record, reading: Reading) -> Document:
         reading.twice["relations"] += relation in relations
         relations[relation] = None
     given = {name: record[name] for name in _OPTIONAL if record.get(name) is not None}
-    return Document.from_text(record["text"], listed, list(relations), **given)
+    if given.get("sentences") and record.get("words") is not None:
+        given["sentences"] = _in_characters(given["sentences"], record["words"], record["text"])
+    extra = {name: value for name, value in record.items() if name not in (*_KNOWN, *_IN_WORDS)}
+    return Document.from_text(record["text"], listed, list(relations), **given, extra=extra)
+
+
+def _in_characters(sentences: list[list[int]], words: list[str], text: str) -> list[Span]:
+    """Character spans of sentences that are given in words, as those of a document that `glirel extract` read."""
+    spans = find_words(words, text)
+    check_sentences([(start, end) for start, end in sentences], len(words))
+    return [(spans[start][0], spans[end - 1][1]) if start < end else (0, 0) for start, end in sentences]
 
 
 def _read_relation(given: object, listed: list[Any], entities: list[Entity], where: str) -> Relation:
@@ -60,7 +79,7 @@ def _read_relation(given: object, listed: list[Any], entities: list[Entity], whe
     head, tail = (_position(given[side], listed, entities, f"{where}.{side}") for side in ("head", "tail"))
     relation_id = given.get("relation_id")
     check_types(f"{where}.", {"relation_id": relation_id})
-    return Relation(head, tail, name, relation_id)
+    return Relation(head, tail, name, relation_id, score=score_of(given))
 
 
 def _position(given: object, listed: list[Any], entities: list[Entity], where: str) -> int:
