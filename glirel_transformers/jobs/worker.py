@@ -288,7 +288,8 @@ class Extractor:
         """
         requests = [self._read(item) for item in items]
         if malformed := next((one for one in requests if isinstance(one, Malformed)), None):
-            raise ValueError(f"--background: {malformed}")
+            cure = " Annotated documents in other formats are read with --documents."
+            raise ValueError(f"--background: {malformed}{cure if malformed.item.kind == 'jsonl' else ''}")
         texts = [request.to_input() for request in requests if isinstance(request, TextRequest)]
         asked = vars(self.settings.options)
         options = {name: asked[name] for name in _READING}

@@ -178,3 +178,29 @@ def test_what_a_background_does_not_go_with(with_rule, model, dev, tmp_path):
         result = run(*command)
         assert result.exit_code == 1, result.output
         assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.slow
+def test_a_model_that_finds_entities_is_calibrated_on_what_it_finds(joint_folder, tmp_path):
+    extract = RelationExtractor(joint_folder)
+    documents = []
+    for text in [*TEXTS, "Ada Lovelace was born in London.", "Sony was found in Tokyo and Marie was in Warsaw."]:
+        found = extract(text, entity_types=["person", "city"], relation_types=TYPES, return_entities=True, top_k=1)
+        entities = [{key: one[key] for key in ("start", "end", "label")} for one in found["entities"]]
+        relations = {Relation(i, j, TYPES[(i + j) % 3]) for i in range(len(entities)) for j in range(i)}
+        documents.append(Document.from_text(text, entities, sorted(relations, key=str)))
+    file, target = tmp_path / "joint.jsonl", tmp_path / "calibrated"
+    write_documents(file, documents)
+    result = run("calibrate", joint_folder, file, "--background", file, "--folds", 2, "-o", target)
+    assert result.exit_code == 0, result.output
+    settings = json.loads((target / "config.json").read_text(encoding="utf-8"))
+    rule = {"threshold": 0.4, "weight": 0.5, "quantile": 0.5, "reference_types": TYPES[1:]}
+    settings["calibration"] |= {"background": rule, "thresholds": {}}
+    (target / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    result = run("evaluate", target, file, "--background", file)
+    assert result.exit_code == 0, result.output
+    assert "or those of types" in result.stdout
+    asked = ("--entity-types", "person,city", "-r", TYPES[0], "--background", tmp_path / "texts.txt")
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    result = run("extract", TEXTS[0], "-m", target, *asked)
+    assert result.exit_code == 0, result.output
