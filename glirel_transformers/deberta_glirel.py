@@ -10,6 +10,8 @@ Axes have one name everywhere: `batch, tokens, heads, distances, hidden`; `width
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,13 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.deberta_v2.modeling_deberta_v2 import DebertaV2Model, DisentangledSelfAttention
+from transformers.models.deberta_v2.modeling_deberta_v2 import (
+    DebertaV2Layer,
+    DebertaV2Model,
+    DisentangledSelfAttention,
+)
 
 from .memory_glirel import Scratch, may_need_gradient
 
 # Longer inputs are processed in blocks of this many tokens, by bytes of a number. A block meets `tokens + block` of
 # the `2 · tokens` distances, and what it makes stays in the processor's cache.
-_BLOCKS = {4: 64, 2: 256}
+_BLOCKS = {4: 32, 2: 128}
 # As many heads are processed at once as keep their scores there, too: this many numbers.
 _SCORES_IN_CACHE = 2**20
 
@@ -97,11 +103,15 @@ class DisentangledAttention(nn.Module):
         positions, scratch = {}, None
         if relative_pos is not None and rel_embeddings is not None:
             positions, scratch = self._read_table(relative_pos, rel_embeddings), relative_pos.scratch
-        if not positions or scratch is None or output_attentions or self.training:
+        if not positions or scratch is None or self.training:
             context, probabilities = self._attend(queries, keys, values, attention_mask, positions)
             return context.flatten(2), probabilities if output_attentions else None
+        if output_attentions:
+            context, probabilities = _attend_in_place(queries, keys, values, attention_mask, positions, scratch)
+            return context.flatten(2), probabilities
         num_batch, num_tokens = hidden_states.shape[:2]
-        group = max(1, _SCORES_IN_CACHE // max(1, num_batch * num_tokens**2))
+        num_groups = math.ceil(self.num_heads * num_batch * num_tokens**2 / _SCORES_IN_CACHE)
+        group = math.ceil(self.num_heads / min(max(num_groups, 1), self.num_heads))  # of equal size
         context = queries.new_empty(queries.shape)
         for heads in (slice(start, start + group) for start in range(0, self.num_heads, group)):
             of_heads = {term: of_distances[heads] for term, of_distances in positions.items()}
@@ -166,6 +176,7 @@ class FastDebertaV2Model(DebertaV2Model):
     """[`DebertaV2Model`] with [`DisentangledAttention`]: the same parameters, and hidden states equal within 1e-5."""
 
     keeps_last_attention_only = False  # of the attentions that are asked for
+    skips_unread_tokens = False  # whether the last layer may leave out tokens that nobody reads
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__(config)
@@ -182,9 +193,15 @@ class FastDebertaV2Model(DebertaV2Model):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        read_mask: Tensor | None = None,
         **kwargs: object,
     ) -> BaseModelOutput | tuple[Tensor, ...]:
-        """As [`DebertaV2Model.forward`]."""
+        """As [`DebertaV2Model.forward`].
+
+        Where `skips_unread_tokens` is set and no hidden states are asked for, `last_hidden_state` is zero for all
+        tokens but those of `read_mask` (`torch.BoolTensor` of shape `(batch, tokens)`): what follows the last layer's
+        attention is computed for these alone.
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass `input_ids` or `inputs_embeds`, and not both.")
         wants = {
@@ -209,14 +226,19 @@ class FastDebertaV2Model(DebertaV2Model):
         states: list[Tensor] | None = [embedded] if wants["output_hidden_states"] else None
         attentions: list[Tensor] | None = [] if wants["output_attentions"] else None
         output = BaseModelOutput(
-            last_hidden_state=self._run_layers(embedded, mask, states, attentions),
+            last_hidden_state=self._run_layers(embedded, mask, read_mask, states, attentions),
             hidden_states=None if states is None else tuple(states),
             attentions=None if attentions is None else tuple(attentions),
         )
         return output if wants["return_dict"] else output.to_tuple()
 
     def _run_layers(
-        self, embedded: Tensor, mask: Tensor, states: list[Tensor] | None, attentions: list[Tensor] | None
+        self,
+        embedded: Tensor,
+        mask: Tensor,
+        read_mask: Tensor | None,
+        states: list[Tensor] | None,
+        attentions: list[Tensor] | None,
     ) -> Tensor:
         """The last layer's states `(batch, tokens, hidden)`; those of every layer are appended to lists, if given."""
         # Where all is known to be real, nothing is hidden; a graph, and other devices, need not be asked.
@@ -226,9 +248,13 @@ class FastDebertaV2Model(DebertaV2Model):
         distances = None if table is None else self._distances(embedded.shape[1], embedded.device)
         hidden_states = embedded
         last = len(self.encoder.layer) - 1
+        skips = self.skips_unread_tokens and states is None and (last > 0 or self.encoder.conv is None)
         for depth, layer in enumerate(self.encoder.layer):
             is_read = attentions is not None and (depth == last or not self.keeps_last_attention_only)
-            hidden_states, attention = layer(
+            run = layer
+            if skips and depth == last and read_mask is not None and not torch.compiler.is_compiling():
+                run = partial(_run_where_read, layer, read_mask)
+            hidden_states, attention = run(
                 hidden_states,
                 hidden,
                 relative_pos=distances,
@@ -261,6 +287,19 @@ class FastDebertaV2Model(DebertaV2Model):
         last = int(max(key_rows.max(), query_rows.max())) + 1
         scratch = Scratch() if device.type == "cpu" and not may_need_gradient(self) else None
         return Distances(key_rows.to(device), query_rows.to(device), first, last, scratch)
+
+
+def _run_where_read(
+    layer: DebertaV2Layer, read_mask: Tensor, hidden_states: Tensor, *mask: Tensor | None, **options: Any
+) -> tuple[Tensor, Tensor | None]:
+    """A layer whose FFN computes the tokens of `read_mask` `(batch, tokens)` alone; the states of others are zero."""
+    attended, attention = layer.attention.self(hidden_states, *mask, **options)
+    rows = read_mask.flatten().nonzero().squeeze(1)
+    states = layer.attention.output(*(full.flatten(0, 1).index_select(0, rows) for full in (attended, hidden_states)))
+    states = layer.output(layer.intermediate(states), states)
+    all_states = torch.zeros_like(hidden_states)
+    all_states.flatten(0, 1).index_copy_(0, rows, states)
+    return all_states, attention
 
 
 def bucket_distance(distance: Tensor, num_buckets: int, max_distance: int) -> Tensor:
@@ -306,6 +345,25 @@ def _position_scores(queries: Tensor, keys: Tensor, positions: dict[str, Tensor]
     return sum(scores[1:], scores[0]).transpose(0, 1)
 
 
+def _attend_in_place(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    hidden: Tensor | None,
+    positions: dict[str, Tensor],
+    scratch: Scratch,
+) -> tuple[Tensor, Tensor]:
+    """Attention `(batch, tokens, heads, width)` and its probabilities; scores are added to those of positions."""
+    scores = _position_scores(queries, keys, positions, scratch).transpose(0, 1)
+    shape = scores.shape
+    if hidden is not None:
+        scores = scores.masked_fill_(hidden.squeeze(1), torch.finfo(scores.dtype).min / 2)
+    queries, keys, values = (states.permute(2, 0, 1, 3).flatten(0, 1) for states in (queries, keys, values))
+    probabilities = scores.flatten(0, 1).baddbmm_(queries, keys.transpose(1, 2)).softmax(-1)
+    context = (probabilities @ values).unflatten(0, shape[:2])
+    return context.permute(1, 2, 0, 3), probabilities.view(shape).transpose(0, 1)
+
+
 def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: Tensor, scratch: Scratch) -> Tensor:
     """Both terms of the positions, `(heads, batch, tokens, tokens)`, made and added block by block in `scratch`."""
     num_batch, num_tokens, num_heads, _ = queries.shape
@@ -313,11 +371,9 @@ def _sum_in_blocks(queries: Tensor, of_keys: Tensor, keys: Tensor, of_queries: T
     blocks = [(start, min(start + block, num_tokens)) for start in range(0, num_tokens, block)]
     scores = scratch.take("scores", queries, num_heads, num_batch, num_tokens, num_tokens)
     for start, end in blocks:
-        positions = of_keys[:, num_tokens - end : 2 * num_tokens - start]
-        scores[:, :, start:end] = _by_distance(queries[:, start:end], positions, scratch)
-    for start, end in blocks:
         positions = of_queries[:, num_tokens - end : 2 * num_tokens - start]
-        column = scratch.take("column", queries, num_heads, num_batch, num_tokens, end - start)
-        column.copy_(_by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2))
-        scores[..., start:end] += column
+        scores[..., start:end] = _by_distance(keys[:, start:end], positions, scratch).transpose(-1, -2)
+    for start, end in blocks:
+        positions = of_keys[:, num_tokens - end : 2 * num_tokens - start]
+        scores[:, :, start:end] += _by_distance(queries[:, start:end], positions, scratch)
     return scores

@@ -8,6 +8,7 @@ from tiny import FAMILIES, RELATION_TYPES
 from torch import nn
 
 from glirel_transformers import GLiRELModel, RelationExtractionPipeline
+from glirel_transformers.encoding_glirel import POOLINGS, RELATIONS
 from glirel_transformers.inference_glirel import PackedLinear, can_pack
 
 TEXT = "Marie Curie was born in Warsaw."
@@ -46,6 +47,32 @@ def test_scores_stay_the_same_for_every_head(build_model, encode, settings):
     batch = encode(model)
     expected = scores(model, batch)
     torch.testing.assert_close(scores(model.optimize_for_inference(), batch), expected, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("relations", RELATIONS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_last_layer_computes_tokens_that_are_pooled_and_no_others(build_model, encode, pooling, relations):
+    model = build_model("deberta-v2", subtoken_pooling=pooling, relation_representation=relations)
+    batch = encode(model)
+    with torch.inference_mode():
+        expected = model.glirel(**batch)
+        read = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+        for text, spans in enumerate(batch["word_token_spans"].tolist()):
+            for start, end in spans:
+                wanted = {"first": [start], "last": [end - 1], "first_last": [start, end - 1]}
+                read[text, wanted.get(pooling, range(start, end)) if start < end else []] = True
+        whole = model.optimize_for_inference().glirel(**batch)
+    is_zero = (whole.last_hidden_state == 0).all(-1)
+    assert is_zero.any()
+    assert not is_zero[read].any()
+    torch.testing.assert_close(
+        whole.last_hidden_state[~is_zero], expected.last_hidden_state[~is_zero], rtol=1e-5, atol=1e-5
+    )
+    for name in ("word_states", "relation_states"):
+        torch.testing.assert_close(getattr(whole, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+    with torch.inference_mode():  # whoever asks for all layers gets them whole
+        states = model.glirel(**batch, output_hidden_states=True).last_hidden_state
+    torch.testing.assert_close(states, expected.last_hidden_state, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(not can_pack(torch.device("cpu"), torch.bfloat16), reason="no bfloat16 on this processor")

@@ -74,7 +74,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert hub_files == {f"glirel_transformers/{path.name}" for path in PACKAGE.glob("*_glirel.py")}
     assert hub_files
     suffixes = {Path(name).suffix for name in package_files() if not name.endswith("/py.typed")}
-    assert suffixes == {".py"}, "only code belongs in the package"
+    assert suffixes == {".py", ".jinja"}, "only code and the page of reports belong in the package"
 
 
 @pytest.mark.slow

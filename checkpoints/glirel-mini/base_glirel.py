@@ -29,6 +29,7 @@ from .encoding_glirel import (
     attention_of_words,
     keep_all_layers,
     keep_last_attention,
+    pooled_tokens,
     run_encoder,
 )
 from .entities_glirel import ENTITIES, count_mentions, ends_of, shared_as_sets, shared_by_position
@@ -324,8 +325,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
             label_states, relation_states = self._relations_of_types(type_states, inputs)
         else:
             assert inputs.relation_token_spans is not None  # `forward` checks
-            read = RELATIONS[self.config.relation_representation]
-            label_states = self.dropout(read(self.pooling, encoded.states, inputs.relation_token_spans))
+            spans = RELATIONS[self.config.relation_representation](inputs.relation_token_spans)
+            label_states = self.dropout(self.pooling.mean_of(encoded.states, spans))
             type_states, relation_states = None, None
         if self.fusion is not None:
             label_states, word_states = self.fusion(label_states, inputs.relation_mask, word_states, inputs.word_mask)
@@ -350,8 +351,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
         if type_states is not None and inputs.types.entity_type_index is not None:
             states = type_states[inputs.types.entity_type_index]
         elif inputs.entity_type_token_spans is not None:
-            read = RELATIONS[self.config.entity_type_representation]
-            states = self.dropout(read(self.pooling, token_states, inputs.entity_type_token_spans))
+            spans = RELATIONS[self.config.entity_type_representation](inputs.entity_type_token_spans)
+            states = self.dropout(self.pooling.mean_of(token_states, spans))
         else:
             return None
         of_types: Tensor = self.entity_type_feed_forward(states)
@@ -363,7 +364,9 @@ class GLiRELModel(GLiRELPreTrainedModel):
         """The encoder's tokens of whole texts, and attention between words; long texts are read in segments."""
         wants_attention = self.pair_context is not None
 
-        def run(input_ids: Tensor, attention_mask: Tensor, **others: Tensor) -> EncoderOutput:
+        def run(
+            input_ids: Tensor, attention_mask: Tensor, read_mask: Callable[[], Tensor] | None = None, **others: Tensor
+        ) -> EncoderOutput:
             return run_encoder(
                 self.encoder,
                 self.layer_fusion,
@@ -371,6 +374,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 wants_attention=wants_attention,
                 output_hidden_states=output_hidden_states,
                 output_attentions=output_attentions,
+                read_mask=read_mask,
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 **others,
@@ -378,7 +382,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
 
         if inputs.segment_token_spans is None or inputs.segment_mask is None:
             positions = {} if inputs.position_ids is None else {"position_ids": inputs.position_ids}
-            encoded = run(inputs.input_ids, inputs.attention_mask, **positions)
+            encoded = run(inputs.input_ids, inputs.attention_mask, lambda: self._read_mask(inputs), **positions)
             if encoded.attention is None:
                 return encoded
             return encoded._replace(attention=attention_of_words(encoded.attention, inputs.word_token_spans))
@@ -391,6 +395,16 @@ class GLiRELModel(GLiRELPreTrainedModel):
             segments,
         )
         return EncoderOutput(states, attention, None, None)
+
+    def _read_mask(self, inputs: Inputs) -> Tensor:
+        """Which tokens this model pools, `(batch, tokens)`."""
+        spans = [inputs.word_token_spans]
+        if inputs.relation_token_spans is not None:
+            spans += RELATIONS[self.config.relation_representation](inputs.relation_token_spans)
+        if inputs.entity_type_token_spans is not None:
+            spans += RELATIONS[self.config.entity_type_representation](inputs.entity_type_token_spans)
+        num_tokens = inputs.input_ids.shape[1]
+        return torch.stack([pooled_tokens(self.pooling.pooling, some, num_tokens) for some in spans]).any(0)
 
     def encode_types(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Relation types that are read apart, as far as no text is needed: what `type_states` of `forward` are.

@@ -9,7 +9,7 @@ relation types of a batch. Spans are half-open.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -85,6 +85,11 @@ class SpanPooling(nn.Module):
             states = states * (token_spans[..., 1:] > token_spans[..., :1])
         return states
 
+    def mean_of(self, token_states: Tensor, token_spans: Sequence[Tensor]) -> Tensor:
+        """The mean of what several spans give for each item, as [`RELATIONS`] names them."""
+        first, *others = (self(token_states, spans) for spans in token_spans)
+        return sum(others, first) / (1 + len(others)) if others else first
+
 
 class WordLSTM(nn.Module):
     """Bidirectional LSTM over the words of each text: `(batch, words, size)` to the same shape.
@@ -117,33 +122,41 @@ class WordLSTM(nn.Module):
         return states
 
 
-def _at_rel_token(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
+def _at_rel_token(spans: Tensor) -> Tensor:
     start = spans[..., :1]
     # Padded spans are (0, 0): the clamp keeps their [REL] inside the input.
-    return pool(token_states, torch.cat([(start - 1).clamp(min=0), start], dim=-1))
+    return torch.cat([(start - 1).clamp(min=0), start], dim=-1)
 
 
-def _at_label(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
-    return pool(token_states, spans)
-
-
-def _at_label_start(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
+def _at_label_start(spans: Tensor) -> Tensor:
     start = spans[..., :1]
-    return pool(token_states, torch.cat([start, torch.minimum(start + 1, spans[..., 1:])], dim=-1))
+    return torch.cat([start, torch.minimum(start + 1, spans[..., 1:])], dim=-1)
 
 
-def _at_both(pool: SpanPooling, token_states: Tensor, spans: Tensor) -> Tensor:
-    return (_at_label(pool, token_states, spans) + _at_rel_token(pool, token_states, spans)) / 2
-
-
-# Where a relation type's vector p of equation 1 is read (Section 3.2): from the pooling, `(batch, tokens, hidden)` and
-# token spans `(batch, relations, 2)` to `(batch, relations, hidden)`.
-RELATIONS: dict[str, Callable[[SpanPooling, Tensor, Tensor], Tensor]] = {
-    "label": _at_label,
-    "label_start": _at_label_start,
-    "rel_token": _at_rel_token,
-    "both": _at_both,
+# Where a relation type's vector p of equation 1 is read (Section 3.2): from its token spans `(batch, relations, 2)` to
+# those that are pooled; their mean is the vector.
+RELATIONS: dict[str, Callable[[Tensor], list[Tensor]]] = {
+    "label": lambda spans: [spans],
+    "label_start": lambda spans: [_at_label_start(spans)],
+    "rel_token": lambda spans: [_at_rel_token(spans)],
+    "both": lambda spans: [spans, _at_rel_token(spans)],
 }
+
+
+def pooled_tokens(pooling: str, spans: Tensor, num_tokens: int) -> Tensor:
+    """Which tokens a pooling reads, `(batch, tokens)`.
+
+    Args:
+        pooling: a name in `POOLINGS`.
+        spans: half-open token spans, `(batch, items, 2)`.
+        num_tokens: of the input.
+    """
+    start, end = spans[..., :1], spans[..., 1:]
+    first = torch.cat([start, torch.minimum(start + 1, end)], dim=-1)
+    last = torch.cat([torch.maximum(end - 1, start), end], dim=-1)
+    read = {"first": [first], "last": [last], "first_last": [first, last]}.get(pooling, [spans])
+    inside = [inside_spans(some, num_tokens).any(1) for some in read]
+    return inside[0] if len(inside) == 1 else inside[0] | inside[1]
 
 
 class EncoderOutput(NamedTuple):
@@ -170,6 +183,7 @@ def run_encoder(
     wants_attention: bool = False,
     output_hidden_states: bool | None = None,
     output_attentions: bool | None = None,
+    read_mask: Callable[[], Tensor] | None = None,
     **inputs: Tensor,
 ) -> EncoderOutput:
     """Runs an encoder, and keeps no more of its layers than somebody reads.
@@ -180,10 +194,14 @@ def run_encoder(
         fused_mask: tokens that its means are over, `(batch, tokens)`; by default those that are real.
         wants_attention: whether the last layer's attention is read; see [`keep_last_attention`].
         output_hidden_states, output_attentions: whether to return those of all layers.
+        read_mask: gives the tokens whose states somebody reads, `(batch, tokens)`; an encoder that is optimized for
+            inference leaves out others where it can.
         inputs: `input_ids`, `attention_mask` and, if the encoder is given them, `position_ids`.
     """
     kept: list[Tensor] = []
     is_deberta = wants_attention and _returns_last_attention(encoder)
+    if read_mask is not None and getattr(encoder, "skips_unread_tokens", False):
+        inputs["read_mask"] = read_mask()
     output = encoder(
         **inputs,
         output_hidden_states=True if fusion is not None else output_hidden_states,

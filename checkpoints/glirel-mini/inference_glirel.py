@@ -1,6 +1,6 @@
 """Weights laid out once for inference: packed for the processor, activations fused, queries, keys and values joined.
 
-All of it is the same arithmetic in the same precision, in another order.
+All of it is the same arithmetic in the same precision, in another order; what nobody reads is left out.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def prepare_for_inference(model: nn.Module, kept: set[nn.Module]) -> bool:
     """
     for module in model.modules():
         if isinstance(module, FastDebertaV2Model):
+            module.skips_unread_tokens = True
             table = module.encoder.get_rel_embedding()
             for layer in module.encoder.layer:
                 _join(layer.attention.self, table)

@@ -22,7 +22,8 @@ class GLiRELModelOutput(ModelOutput):
             of its own.
         mention_states (`torch.FloatTensor` of shape `(batch, mentions, hidden)`): e (equation 2).
         word_states (`torch.FloatTensor` of shape `(batch, words, hidden)`): h (Section 3.2).
-        last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output.
+        last_hidden_state (`torch.FloatTensor` of shape `(batch, tokens, encoder hidden)`): the encoder's output. Once
+            optimized for inference, DeBERTa gives it for the tokens that are pooled, and zero for the others.
         scores (`torch.FloatTensor` of shape `(batch, pairs, relations)`), coreference_scores, threshold_scores
             (`torch.FloatTensor` of shape `(batch, pairs)`): before the sigmoid, when a `scorer` was given.
         word_mask, entity_mask, pair_mask, relation_mask (`torch.BoolTensor` of shape `(batch, …)`): True means real.

@@ -102,8 +102,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         """Lays the weights out for inference, in place and for good.
 
         On a CPU, weights are packed into oneDNN's layout, and activations are applied while products are written.
-        DeBERTa's queries, keys and values become one product, and its projected relative positions are kept. In the
-        same precision, scores stay the same within rounding.
+        DeBERTa's queries, keys and values become one product, its projected relative positions are kept, and its last
+        layer leaves out tokens that are not pooled. In the same precision, scores stay the same within rounding.
 
         Args:
             dtype: the precision to compute in; by default the present one. `torch.bfloat16` is two to four times as

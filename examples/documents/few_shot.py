@@ -9,15 +9,7 @@ the smaller ones. With `--numbers 0 …` the model is also measured as it is. Wh
 
 from __future__ import annotations
 
-import random
-
-from protocol import Protocol, arguments, run_script
-
-
-def updates(number: int, batch_size: int, accumulate: int) -> int:
-    """Updates of the original for so many documents: epochs = min(30000 // n, 1000), and what they take."""
-    batches = -(-number // batch_size)
-    return max(batches * min(30_000 // number, 1000) // accumulate, 1)
+from protocol import arguments, run_protocol, run_script
 
 
 def main() -> None:
@@ -26,17 +18,7 @@ def main() -> None:
         "--numbers", type=int, nargs="+", default=[1, 5, 10, 50, 100, 500, 1000], help="of training documents"
     )
     given = parser.parse_args()
-    protocol = Protocol(given, "documents")
-    if too_many := [number for number in given.numbers if not 0 <= number <= len(protocol.train)]:
-        raise ValueError(f"--numbers has {too_many[0]}, but --train has {len(protocol.train)} documents.")
-    for number in given.numbers:
-        for seed in given.seeds if number else given.seeds[:1]:
-            order = list(range(len(protocol.train)))
-            random.Random(f"few-shot/{seed}").shuffle(order)
-            steps = updates(number, given.batch_size, given.accumulate) if number else 0
-            steps = steps if given.max_steps is None else min(steps, given.max_steps)
-            protocol.run(str(number), seed, [protocol.train[place] for place in order[:number]], steps)
-    protocol.show()
+    run_protocol(given, given.numbers)
 
 
 if __name__ == "__main__":

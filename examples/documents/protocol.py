@@ -1,37 +1,27 @@
-"""What both protocols share: documents and a model in; F1 and Ign F1 on the test documents out, run by run.
-
-A run trains on some documents, keeps what is best on dev, fits the threshold on dev, and is measured on test.
-"""
+"""What both protocols share: `FewShot` of the library trains, fits the threshold on dev, and measures on test."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
+from typing import Literal
 
 import torch
 from transformers import set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from glirel_transformers import GLiRELForRelationClassification as Model
 from glirel_transformers import RelationExtractor
 from glirel_transformers.configuration_glirel import SYSTEMS
-from glirel_transformers.data import Document, count_relation_types, read_documents
-from glirel_transformers.evaluation import Evaluation, TrainFacts, evaluate_extraction
-from glirel_transformers.files import replace_atomically
-from glirel_transformers.trainer import GLiRELTrainingArguments, RelationCollator
-from glirel_transformers.trainer.run import starting_model, train_checkpoint
+from glirel_transformers.data import count_relation_types, read_documents
+from glirel_transformers.evaluation import DocumentLevel, FewShot, TrainFacts
+from glirel_transformers.heads_glirel import GLiRELHead
+from glirel_transformers.trainer.few_shot import FewShotTraining, check_same_settings
+from glirel_transformers.trainer.run import starting_model
 
-MEASURES = ("f1", "ign_f1", "precision", "recall")
-_OF_THE_MACHINE = ("output", "keep_models", "bf16", "eval_batch_size")  # may differ when a protocol is continued
+# May differ when a protocol is continued: more runs, and what is of the machine.
+_MAY_DIFFER = ("seeds", "numbers", "output", "keep_models", "bf16", "eval_batch_size")
 
 
 def arguments(description: str, *, max_steps: int | None, eval_steps: int) -> argparse.ArgumentParser:
@@ -68,207 +58,75 @@ def arguments(description: str, *, max_steps: int | None, eval_steps: int) -> ar
     return parser
 
 
-@dataclass
-class Protocol:
-    """Runs on the same documents, whose results are kept in a folder.
+def run_protocol(
+    given: argparse.Namespace, shots: list[int | Literal["all"]], *, takes_all_steps: bool = False
+) -> None:
+    """Trains and measures, continues what was stopped, and prints the table.
 
     Args:
         given: the options.
-        heading: of the column that tells rows apart.
+        shots: numbers of training documents.
+        takes_all_steps: whether `--max-steps` is the number of updates, not a bound of it.
     """
-
-    given: argparse.Namespace
-    heading: str
-    results: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        given = self.given
-        if (given.model is None) == (given.encoder is None):
-            raise ValueError("Give either --model, a checkpoint, or --encoder for a fresh head.")
-        given.output.mkdir(parents=True, exist_ok=True)
-        self._check_settings()
-
-    @cached_property
-    def train(self) -> list[Document]:
-        """All documents that may be trained on."""
-        return list(read_documents(self.given.train))
-
-    @cached_property
-    def dev(self) -> list[Document]:
-        """What the update and the threshold are chosen on."""
-        return list(read_documents(self.given.dev))[: self.given.dev_limit]
-
-    @cached_property
-    def test(self) -> list[Document]:
-        """What is measured on."""
-        return list(read_documents(self.given.test))[: self.given.test_limit]
-
-    @cached_property
-    def _train_facts(self) -> TrainFacts:
-        return TrainFacts(self.train)
-
-    @cached_property
-    def _types(self) -> list[str]:
-        """What is asked for: all names of the training and dev documents, as in the original."""
-        return list(count_relation_types([*self.train, *self.dev]))
-
-    def _check_settings(self) -> None:
-        """Notes the settings, or compares them with those of the runs that are there."""
-        settings = {name: value for name, value in vars(self.given).items() if name not in _OF_THE_MACHINE}
-        settings = json.loads(json.dumps(settings, default=str))
-        may_grow = ("seeds", "numbers")
-        file = self.given.output / "settings.json"
-        if file.exists():
-            before = json.loads(file.read_text(encoding="utf-8"))
-            differing = [n for n, value in settings.items() if n not in may_grow and before.get(n) != value]
-            if differing:
-                told = "; ".join(
-                    f"{name} was {before.get(name)!r} and is now {settings[name]!r}" for name in differing
-                )
-                raise ValueError(f"{self.given.output} holds runs with other settings: {told}. Name another folder.")
-        save(file, settings)
-
-    def run(self, row: str, seed: int, train: Sequence[Document], max_steps: int) -> None:
-        """One run, or what is left of it; its result is added, and the table written again.
-
-        Args:
-            row: of the table.
-            seed: of everything that is drawn.
-            train: documents to train on; with none, the model is measured as it is.
-            max_steps: updates.
-        """
-        folder = self.given.output / f"{row}-{seed}"
-        file = folder / "result.json"
-        if not file.exists():
-            started = time.monotonic()
-            print(f"{self.heading} {row}, seed {seed}: {max_steps:,} updates", flush=True)
-            model = self._trained(folder, seed, train, max_steps)
-            result = {"row": row, "seed": seed, "documents": len(train), "updates": max_steps, **self._measure(model)}
-            folder.mkdir(parents=True, exist_ok=True)
-            save(file, {**result, "seconds": round(time.monotonic() - started)})
-            if not self.given.keep_models:
-                for part in ("checkpoints", "model"):
-                    shutil.rmtree(folder / part, ignore_errors=True)
-        self.results.append(json.loads(file.read_text(encoding="utf-8")))
-        last = self.results[-1]
-        print(f"{self.heading} {row}, seed {seed}: F1 {last['f1']:.4f}, Ign F1 {last['ign_f1']:.4f}", flush=True)
-        self.write_table()
-
-    def _trained(self, folder: Path, seed: int, train: Sequence[Document], max_steps: int) -> Model:
-        given = self.given
-        set_seed(seed)
-        fresh = given.encoder is not None
-        model = starting_model(
-            given.encoder,
-            given.model,
-            label_encoder=given.label_encoder if fresh else None,
-            system=given.system if fresh else None,
-            hidden_size=given.hidden_size,
-        )
-        if not train:
-            return model
-        is_joint = model.config.label_encoding == "joint"
-        collator = RelationCollator(
-            model.tokenizer,
-            self._types,
-            max_relation_types=given.max_relation_types or (25 if is_joint else len(self._types)),
-            max_batch_types=max(256, len(self._types)),
-            random_drop=0.5 if is_joint else 0.0,
-            seed=seed,
-            too_long="window",
+    if (given.model is None) == (given.encoder is None):
+        raise ValueError("Give either --model, a checkpoint, or --encoder for a fresh head.")
+    check_same_settings(given.output, vars(given), _MAY_DIFFER)
+    train, dev, test = (list(read_documents(file)) for file in (given.train, given.dev, given.test))
+    dev, test = dev[: given.dev_limit], test[: given.test_limit]
+    known = list(count_relation_types([*train, *dev]))
+    # Names that occur in test only count as missed unless they are asked for, so they are.
+    asked = list(dict.fromkeys([*known, *count_relation_types(test)]))
+    protocol = FewShot(
+        measure=DocumentLevel(
+            relation_types=asked, fit_on=dev, train_facts=TrainFacts(train), batch_size=given.eval_batch_size
+        ),
+        train=FewShotTraining(
+            start=lambda _: start(given),
+            dev=dev,
+            relation_types=known,
+            folder=given.output,
+            arguments=training_arguments(given),
             by_entity=True,
-        )
-        train_checkpoint(model, train, self.dev, collator, self._arguments(folder, seed, max_steps), folder / "model")
-        return starting_model(None, str(folder / "model"))
-
-    def _arguments(self, folder: Path, seed: int, max_steps: int) -> GLiRELTrainingArguments:
-        given = self.given
-        eval_steps = min(given.eval_steps, max_steps)
-        return GLiRELTrainingArguments(
-            output_dir=str(folder / "checkpoints"),
-            max_steps=max_steps,
-            per_device_train_batch_size=given.batch_size,
-            per_device_eval_batch_size=given.eval_batch_size,
-            gradient_accumulation_steps=given.accumulate,
-            learning_rate=given.learning_rate,
-            encoder_learning_rate=given.encoder_learning_rate,
-            max_grad_norm=10.0,
-            bf16=given.bf16,
-            eval_strategy="steps",
-            eval_steps=eval_steps,
-            save_steps=eval_steps,
-            save_total_limit=1,
-            load_best_model_at_end=True,
-            metric_for_best_model="best_micro_f1",
-            logging_steps=25,
-            report_to=[],
-            seed=seed,
-        )
-
-    def _measure(self, model: Model) -> dict[str, float]:
-        """F1 and Ign F1 on test, at the threshold that is best on dev."""
-        model.eval()
-        # Names that occur in test only count as missed unless they are asked for, so they are.
-        types = list(dict.fromkeys([*self._types, *count_relation_types(self.test)]))
-
-        def ask(documents: list[Document], **options: Any) -> Evaluation:
-            size = self.given.eval_batch_size
-            return evaluate_extraction(
-                RelationExtractor(model), documents, types, by_entity=True, batch_size=size, **options
-            )
-
-        fit = ask(self.dev).counts.best("micro")
-        threshold = float(model.config.threshold) if fit is None else fit.threshold
-        found = ask(self.test, threshold=threshold, train_facts=self._train_facts).facts()
-        return {**found, "threshold": threshold, "dev_f1": 0.0 if fit is None else fit.f1}
-
-    def write_table(self) -> None:
-        """Writes `results.json` and `results.md`: mean and standard deviation of each row over its seeds."""
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for result in self.results:
-            rows.setdefault(result["row"], []).append(result)
-        table = [
-            {
-                "row": row,
-                "runs": len(of_row),
-                **{name: _mean_and_deviation([100 * one[name] for one in of_row]) for name in MEASURES},
-                "threshold": _mean_and_deviation([one["threshold"] for one in of_row]),
-            }
-            for row, of_row in rows.items()
-        ]
-        save(self.given.output / "results.json", {"table": table, "runs": self.results})
-        lines = [
-            f"| {self.heading} | F1 | Ign F1 | precision | recall | threshold | runs |",
-            "|---|---|---|---|---|---|---|",
-            *(
-                f"| {one['row']} | {' | '.join(_written(one[name]) for name in MEASURES)} "
-                f"| {_written(one['threshold'], 3)} | {one['runs']} |"
-                for one in table
-            ),
-        ]
-        with replace_atomically(self.given.output / "results.md") as text:
-            text.write("\n".join(lines) + "\n")
-
-    def show(self) -> None:
-        """Prints the table."""
-        print(f"\n{(self.given.output / 'results.md').read_text(encoding='utf-8')}")
-        print(f"Also in {self.given.output / 'results.md'} and results.json.")
+            max_relation_types=given.max_relation_types,
+            keep_models=given.keep_models,
+            takes_all_steps=takes_all_steps,
+        ),
+        train_documents=train,
+        shots=shots,
+        seeds=given.seeds,
+        folder=given.output,
+        say=lambda text: print(text, flush=True),
+    )
+    set_seed(given.seeds[0])
+    protocol.run(RelationExtractor(start(given).eval()), test)
+    print(f"\n{(given.output / 'results.md').read_text(encoding='utf-8')}")
+    print(f"Also in {given.output / 'results.md'} and results.json.")
 
 
-def save(file: Path, value: object) -> None:
-    """Writes JSON, so that a file of this name is always a whole one."""
-    with replace_atomically(file) as text:
-        text.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+def start(given: argparse.Namespace) -> GLiRELHead:
+    """The model that training starts from; a fresh head is drawn anew."""
+    fresh = given.encoder is not None
+    return starting_model(
+        given.encoder,
+        given.model,
+        label_encoder=given.label_encoder if fresh else None,
+        system=given.system if fresh else None,
+        hidden_size=given.hidden_size,
+    )
 
 
-def _mean_and_deviation(values: Sequence[float]) -> dict[str, float | None]:
-    """The mean and the standard deviation of a sample, which one value has none of."""
-    return {"mean": mean(values), "deviation": stdev(values) if len(values) > 1 else None}
-
-
-def _written(value: dict[str, float | None], digits: int = 2) -> str:
-    deviation = "" if value["deviation"] is None else f" ± {value['deviation']:.{digits}f}"
-    return f"{value['mean']:.{digits}f}{deviation}"
+def training_arguments(given: argparse.Namespace) -> dict[str, object]:
+    """What the library's defaults are replaced with."""
+    return {
+        "max_steps": given.max_steps or 0,
+        "eval_steps": given.eval_steps,
+        "per_device_train_batch_size": given.batch_size,
+        "per_device_eval_batch_size": given.eval_batch_size,
+        "gradient_accumulation_steps": given.accumulate,
+        "learning_rate": given.learning_rate,
+        "encoder_learning_rate": given.encoder_learning_rate,
+        "bf16": given.bf16,
+    }
 
 
 def run_script(main: Callable[[], None]) -> None:

@@ -8,16 +8,12 @@ What is finished is not done again.
 
 from __future__ import annotations
 
-from protocol import Protocol, arguments, run_script
+from protocol import arguments, run_protocol, run_script
 
 
 def main() -> None:
     parser = arguments("GLiDRE's supervised protocol.", max_steps=10_000, eval_steps=500)
-    given = parser.parse_args()
-    protocol = Protocol(given, "documents")
-    for seed in given.seeds:
-        protocol.run(str(len(protocol.train)), seed, protocol.train, given.max_steps)
-    protocol.show()
+    run_protocol(parser.parse_args(), ["all"], takes_all_steps=True)
 
 
 if __name__ == "__main__":

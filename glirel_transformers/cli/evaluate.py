@@ -2,150 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glirel_transformers.extras import require_extra
 from glirel_transformers.files import check_not_an_input, check_writable
 
-from .background import background_thresholds
 from .console import errors_without_traceback
-from .evaluate_figures import curve_of, figures_of, write_report
-from .evaluate_joint import run_joint, show_joint
+from .evaluate_figures import report_of, write_report
 from .evaluate_options import EvaluateOptions
-from .evaluate_report import show, show_notes
+from .evaluate_protocols import load_reader, make_protocol, read, run_baselines
+from .evaluate_report import show_all
+from .evaluate_report_folder import check_report, run_report, show_written
 from .options import takes
-from .reading import read_files
 
 if TYPE_CHECKING:
     from glirel_transformers.data import Document
-    from glirel_transformers.evaluation import Evaluation, GoldPair
-    from glirel_transformers.running_glirel import ScoresPairs
+    from glirel_transformers.evaluation import EvaluationResult
+    from glirel_transformers.evaluation.extraction import Reader
+    from glirel_transformers.evaluation.report import Report
 
 
 @takes(EvaluateOptions)
 def evaluate(given: EvaluateOptions) -> None:
-    """Score a model on annotated documents.
+    """Score a model on annotated documents, by a protocol; every table says which, and which entities were given.
 
-    Every ordered pair of mentions is asked for every relation type, as `glirel extract` asks, in windows where a text
-    is long. A decision is right when its pair and type are. Pairs that cannot be scored count as missed, and are
-    counted.
+    By default every ordered pair of mentions is asked for every relation type, as `glirel extract` asks, in windows
+    where a text is long. A decision is right when its pair and type are. Pairs that cannot be scored count as missed,
+    and are counted.
 
-    With --by-entity the pairs are of entities, each with all its mentions, and the facts between them are scored as
-    DocRED's own script does: F1, and with --train-facts Ign F1. Files of DocRED and Re-DocRED are read as they are,
-    next to their rel_info.json.
+    --protocol classification gives the pair, and the best of m types wins; document scores facts between entities as
+    DocRED's own script does, F1 and with --train-facts Ign F1; few-shot trains on a few documents first. Files of
+    DocRED and Re-DocRED are read as they are, next to their rel_info.json.
 
     A model that finds entities reads texts alone: triples are scored end to end, strictly (relation, spans and types
     of both ends) and by boundaries alone, and so are entities. --entities gold gives it those of DATA instead.
+
+    --baseline measures what needs no training likewise, in the same table.
+
+    --report writes one page with everything: figures of each type, confusions, curves, what scores depend on, errors
+    with their texts, speed; with --compare next to other checkpoints. A run that was stopped goes on.
 
     For example:
 
         glirel evaluate runs/mine/model test.jsonl --top 20 --plot f1.png
 
+        glirel evaluate runs/mine/model test.jsonl --report reports/mine --compare runs/other/model
+
         glirel evaluate runs/mine/model test.jsonl -r spouse -r employer --threshold 0.4 -o scores.json
 
-        glirel evaluate runs/mine/model test_revised.json --by-entity --fit-on dev_revised.json
+        glirel evaluate runs/mine/model fewrel.jsonl --protocol classification --splits fewrel_rel2id --baseline random
+
+        glirel evaluate runs/mine/model test_revised.json --protocol document --fit-on dev_revised.json
+
+        glirel evaluate runs/mine/model test.jsonl --protocol few-shot --train train.jsonl --fit-on dev.jsonl
+        --runs runs/few-shot
     """
     with errors_without_traceback():
         # Before anything is computed, or torch imported.
+        given = given.resolved()
         if given.output is not None and given.plot is not None and given.output.resolve() == given.plot.resolve():
             raise ValueError(f"--output and --plot are the same file, {str(given.plot)!r}. Name two.")
         given.check()
-        for option, file in (("--output", given.output), ("--plot", given.plot)):
-            if file is not None:
-                check_writable(file, option)
-                check_not_an_input(file, [given.checkpoint, *given.data], option)
+        _check_written(given)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
-        result, report = _run(given)
-    if result is None:
-        show_joint(report, given.sort, given.top)
-    else:
-        show(report, given.sort, given.top)
-        show_notes(result)
+        check_report(given)
+        results, report, written = _run(given)
+    show_all(results, report, given.sort, given.top)
+    if written is not None:
+        show_written(given, written)
 
 
-def _run(given: EvaluateOptions) -> tuple[Evaluation | None, dict[str, Any]]:
-    """The result, `None` where entities were found, and the same as JSON values; writes the files asked for."""
+def _check_written(given: EvaluateOptions) -> None:
+    """Checks that files can be written, and that none of them is read."""
+    read = [given.checkpoint, *given.files, *(given.background or ())]
+    for option, file in (
+        ("--output", given.output),
+        ("--plot", given.plot),
+        ("--background-cache", given.background_cache),
+    ):
+        if file is not None:
+            check_writable(file, option)
+            check_not_an_input(file, read, option)
+            read.append(file)
+
+
+def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any], Report | None]:
+    """What was found, the model first and then others, the same as JSON values, and the report that was written."""
     from transformers.utils.logging import disable_progress_bar
 
-    from glirel_transformers.data import count_relation_types, is_held_out
-    from glirel_transformers.evaluation import (
-        TrainFacts,
-        evaluate_extraction,
-        gold_pairs,
-        plot_f1_by_threshold,
-        sample_candidates,
-    )
-    from glirel_transformers.loading import load_pipeline
+    from glirel_transformers.data import is_held_out
+    from glirel_transformers.evaluation import plot_f1_by_threshold
 
-    read = partial(read_files, reader=given.reader, exhaustive=given.exhaustive, alignment=given.alignment)
-    documents = read(given.data)
+    documents = read(given, given.files)
     if given.held_out is not None:
         documents = [document for document in documents if is_held_out(document, given.held_out)]
     documents = documents[: given.limit]
-    pairs = gold_pairs(documents)
-    candidates = None if given.candidates is None else sample_candidates(pairs, given.candidates)
-    train_facts = TrainFacts(read(given.train_facts)) if given.train_facts else None
-    to_fit_on = read(given.fit_on or ())
     disable_progress_bar()  # of loading weights
-    extract = load_pipeline(given.checkpoint, given.device, given.dtype)
-    source = given.source(getattr(extract.model.config, "entity_finder", "none") != "none")
-    if source != "gold":
-        return None, run_joint(given, extract, documents, to_fit_on, source, read(given.background or ()))
-    types = given.relation or list(count_relation_types(documents))
-    ask = partial(
-        evaluate_extraction,
-        extract,
-        relation_types=types,
-        group_size=given.group_size,
-        batch_size=given.batch_size,
-        self_pairs=given.self_pairs,
-        by_entity=given.by_entity,
-    )
-    fit = _fit(ask, to_fit_on) if given.fit_on else None
-    threshold = given.threshold if fit is None else fit["threshold"]
-    if given.background:
-        threshold = background_thresholds(extract, read(given.background), types, given)
-    result = ask(documents, threshold=threshold, train_facts=train_facts)
-    report: dict[str, Any] = {"entities": source, **figures_of(result), **({} if fit is None else {"fitted": fit})}
-    if candidates is not None:
-        report["classification"] = _classify(extract.model, pairs, candidates, given.batch_size)
+    model = load_reader(given)
+    protocol = make_protocol(given, model, documents)
+    classified = _classify(given, model, documents) if given.measured_by != "classification" else None
+    written = None
+    if given.report is None:
+        results = [protocol.run(model, documents), *run_baselines(given, protocol, documents)]
+    else:
+        results, written = run_report(given, protocol, model, documents)
+    report = report_of(results, given, classified)
     if given.output is not None:
-        write_report(given, {**report, "curve": curve_of(result.counts)})
+        write_report(given, report, results[0].counts)
     if given.plot is not None:
-        plot_f1_by_threshold(result.counts, given.plot, Path(given.checkpoint).name)
-    return result, report
+        counts = results[0].counts
+        assert counts is not None  # check() says which protocols have a threshold
+        plot_f1_by_threshold(counts, given.plot, Path(given.checkpoint).name)
+    return results, report, written
 
 
-def _fit(ask: Callable[..., Evaluation], documents: list[Document]) -> dict[str, Any]:
-    """The threshold with the best micro F1 on other documents, asked for the same relation types.
+def _classify(given: EvaluateOptions, model: Reader, documents: list[Document]) -> EvaluationResult | None:
+    """What --candidates asks for next to the protocol."""
+    if given.candidates is None:
+        return None
+    from glirel_transformers.evaluation import Classification
 
-    Raises:
-        ValueError: when none of these types holds there.
-    """
-    fit = ask(documents).counts.best("micro")
-    if fit is None:
-        raise ValueError(
-            f"No threshold can be fitted: of the relation types that are asked for, none holds in a scored pair of "
-            f"the {len(documents)} documents of --fit-on. Give others, or --threshold."
-        )
-    return {**fit._asdict(), "num_documents": len(documents)}
-
-
-def _classify(
-    model: ScoresPairs, pairs: list[GoldPair], candidates: list[list[str]], batch_size: int
-) -> dict[str, Any]:
-    """How often the best of several relation types is the right one, for pairs that are given."""
-    from glirel_transformers.evaluation import best_candidates, macro_f1, score_gold_pairs
-
-    predictions = best_candidates(candidates, score_gold_pairs(model, pairs, candidates, batch_size, desc="classify"))
-    right = sum(pair.relation_type == prediction for pair, prediction in zip(pairs, predictions, strict=True))
-    return {
-        "candidates": len(candidates[0]),
-        "num_pairs": len(pairs),
-        "accuracy": right / len(pairs),
-        "macro_f1": macro_f1(pairs, predictions),
-    }
+    asked = Classification(candidates=given.candidates, seeds=[0], batch_size=given.batch_size)
+    return asked.run(model, documents).runs[0]

@@ -7,10 +7,53 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from .evaluate_table import table_rows
+
 if TYPE_CHECKING:
-    from glirel_transformers.evaluation import Evaluation, ThresholdCounts
+    from glirel_transformers.evaluation import Evaluation, EvaluationResult, ThresholdCounts
 
     from .evaluate_options import EvaluateOptions
+
+
+def report_of(
+    results: Sequence[EvaluationResult], given: EvaluateOptions, classified: EvaluationResult | None
+) -> dict[str, Any]:
+    """Everything as JSON values.
+
+    Args:
+        results: the model's, and those of baselines.
+        given: the options.
+        classified: what --candidates found next to the protocol.
+    """
+    from glirel_transformers.evaluation import Evaluation, JointEvaluation
+
+    from .evaluate_joint import joint_figures, types_from
+
+    first = results[0]
+    report: dict[str, Any] = {"protocol": first.protocol, "model": first.model, "entities": first.entities}
+    report |= {"decision": first.decision, "notes": first.notes, "table": table_rows(results)}
+    fitted = {what: fit._asdict() for what, fit in first.fitted.items()}
+    if isinstance(first.details, Evaluation):
+        report |= figures_of(first.details)
+        fitted = fitted.get("relations", {})  # as it was before there were protocols
+    elif isinstance(first.details, JointEvaluation):
+        report |= {"entity_types_from": types_from(given, first.entities), **joint_figures(first.details)}
+    else:
+        report["runs"] = [
+            {"row": run.row, "run": run.run, "threshold": run.threshold, "figures": run.figures}
+            for run in first.walk()
+        ]
+    if fitted:
+        report["fitted"] = {**fitted, "num_documents": first.num_fitted_on}
+    if first.beside:
+        report["beside"] = first.beside
+    if classified is not None:
+        report["classification"] = {
+            "candidates": given.candidates,
+            "num_pairs": int(classified.figures["pairs"]),
+            **{name: classified.figures[name] for name in ("accuracy", "macro_f1")},
+        }
+    return report
 
 
 def figures_of(result: Evaluation) -> dict[str, Any]:
@@ -33,7 +76,7 @@ def figures_of(result: Evaluation) -> dict[str, Any]:
 
 def type_thresholds(counts: ThresholdCounts, types: Sequence[str]) -> dict[str, dict[str, float]]:
     """Those of types that have their own, if any does."""
-    own = {types[number]: value for number, value in counts.type_thresholds.items()}
+    own = counts.by_name(types)
     return {"type_thresholds": own} if own else {}
 
 
@@ -55,10 +98,11 @@ def _fits(result: Evaluation) -> dict[str, dict[str, float]]:
     return {average: fit._asdict() for average, fit in fits.items() if fit is not None}
 
 
-def write_report(given: EvaluateOptions, report: dict[str, Any]) -> None:
-    """Writes everything as JSON to the file that was asked for."""
+def write_report(given: EvaluateOptions, report: dict[str, Any], counts: ThresholdCounts | None) -> None:
+    """Writes everything as JSON to the file that was asked for, with a curve where a threshold decides."""
     assert given.output is not None  # the callers check
-    text = json.dumps({"settings": asdict(given), **report}, indent=2, ensure_ascii=False, default=str)
+    curve = {} if counts is None else {"curve": curve_of(counts)}
+    text = json.dumps({"settings": asdict(given), **report, **curve}, indent=2, ensure_ascii=False, default=str)
     given.output.write_text(f"{text}\n", encoding="utf-8")
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from .background import background_thresholds
-from .console import console, errors, plain
-from .evaluate_figures import curve_of, rows_of, type_thresholds, write_report
+from .console import console, plain
+from .evaluate_figures import rows_of, type_thresholds
 
 if TYPE_CHECKING:
-    from glirel_transformers.data import Document
     from glirel_transformers.evaluation import JointEvaluation, ThresholdCounts
-    from glirel_transformers.evaluation.joint import EntitySource
-    from glirel_transformers.extractor_glirel import RelationExtractor
 
     from .evaluate_options import EvaluateOptions
 
@@ -28,49 +23,9 @@ _SOURCES = {
 _MATCHES = {"strict": "by spans and types", "boundaries": "by boundaries alone"}
 
 
-def run_joint(
-    given: EvaluateOptions,
-    extract: RelationExtractor,
-    documents: list[Document],
-    to_fit_on: list[Document],
-    source: EntitySource,
-    background: list[Document],
-) -> dict[str, Any]:
-    """Everything as JSON values; writes the files that were asked for."""
-    from glirel_transformers.data import count_relation_types
-    from glirel_transformers.evaluation import count_entity_types, evaluate_joint, fit_thresholds, plot_f1_by_threshold
-
-    named = [name.strip() for value in given.entity_types or () for name in value.split(",") if name.strip()]
-    asked: dict[str, Any] = {
-        "relation_types": given.relation or list(count_relation_types(documents)),
-        "entity_types": named or list(count_entity_types(documents)),
-        "source": source,
-        "group_size": given.group_size,
-        "batch_size": given.batch_size,
-        "overlap": given.overlap,
-    }
-    fit = fit_thresholds(extract, to_fit_on, **asked) if given.fit_on else None
-    threshold: float | dict[str, float] | None = given.threshold if fit is None else fit.relations.threshold
-    if background:
-        types, labels = asked["relation_types"], asked["entity_types"]
-        threshold = background_thresholds(extract, background, types, given, labels)
-    result = evaluate_joint(
-        extract,
-        documents,
-        threshold=threshold,
-        entity_threshold=given.entity_threshold if fit is None else fit.entities.threshold,
-        **asked,
-    )
-    types_from = "each text" if source == "prompted" else "given" if named else "data"
-    report = {"entities": source, "entity_types_from": types_from, **joint_figures(result)}
-    if fit is not None:
-        both = {"entities": fit.entities._asdict(), "relations": fit.relations._asdict()}
-        report["fitted"] = {**both, "num_documents": len(to_fit_on)}
-    if given.output is not None:
-        write_report(given, {**report, "curve": curve_of(result.triples["strict"])})
-    if given.plot is not None:
-        plot_f1_by_threshold(result.triples["strict"], given.plot, Path(given.checkpoint).name)
-    return report
+def types_from(given: EvaluateOptions, source: str) -> str:
+    """Where the entity types come from that are asked for, as a key of `_SOURCES`."""
+    return "each text" if source == "prompted" else "given" if given.entity_types else "data"
 
 
 def joint_figures(result: JointEvaluation) -> dict[str, Any]:
@@ -131,7 +86,6 @@ def show_joint(report: dict[str, Any], sort: str, top: int | None) -> None:
     console.print(f"Entity types asked for: {_SOURCES[report['entity_types_from']]}: {types}")
     _show_thresholds(report)
     console.print(f"{report['num_documents']:,} documents, {report['num_found']:,} entities {source}")
-    _show_notes(report)
 
 
 def _show_types(rows: list[dict[str, Any]], what: str, source: str, sort: str, top: int | None) -> None:
@@ -161,19 +115,3 @@ def _show_thresholds(report: dict[str, Any]) -> None:
             f"Best threshold of relations for {average} F1, fitted on the same data: {fit['threshold']:.3f}, which "
             f"gives {fit['f1']:.3f}"
         )
-
-
-def _show_notes(report: dict[str, Any]) -> None:
-    """Says what is not counted, or counted as missed without being seen."""
-    notes = {
-        "num_untyped_entities": "gold entities have no type, and are never strictly right.",
-        "num_unasked_entities": "gold entities are of types that were not asked for; relations between them count as "
-        "missed.",
-        "num_unasked_relations": "relations are of types that were not asked for, and are not counted.",
-        "num_unknown_pairs": "pairs of documents that are not exhaustive have no relation; whether one holds is "
-        "unknown, and they are not counted.",
-        "num_left_out": "entities were found beyond the likeliest of a text, and left out.",
-    }
-    for name, text in notes.items():
-        if report[name]:
-            errors.print(f"[yellow]note:[/yellow] {report[name]:,} {text}")

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from . import evaluate_protocol_options as of_protocols
+from . import evaluate_report_options as of_reports
+from .evaluate_protocol_options import ProtocolName, find_datasets
 from .reading import Alignment, Exhaustive, Reader
 
 _ASK, _DOCUMENTS, _SHOW = "What is asked", "Whole documents", "What is shown"
 
-Checkpoint = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model.")]
+Checkpoint = Annotated[
+    str,
+    typer.Argument(
+        metavar="CHECKPOINT", help="Folder or Hub repository of the model; baseline:NAME for a baseline alone."
+    ),
+]
 Data = Annotated[
-    list[Path],
-    typer.Argument(metavar="DATA", exists=True, help="Annotated documents: files, or a folder of brat."),
+    list[Path] | None,
+    typer.Argument(
+        metavar="DATA", exists=True, show_default=False, help="Annotated documents: files, or a folder of brat."
+    ),
 ]
 RelationTypes = Annotated[
     list[str] | None,
@@ -45,7 +55,8 @@ Candidates = Annotated[
     typer.Option(
         "--candidates",
         min=2,
-        help="Also classify: the pair is given, and its relation type competes with others of DATA, n in all.",
+        help="Classify, also next to extraction: the pair is given, and its relation type competes with others that "
+        "are drawn for it, n in all.",
         rich_help_panel=_ASK,
     ),
 ]
@@ -75,7 +86,7 @@ ByEntity = Annotated[
     bool,
     typer.Option(
         "--by-entity",
-        help="Score documents: pairs of entities, each with all its mentions, and facts between them.",
+        help="Short for --protocol document: pairs of entities, each with all its mentions, and facts between them.",
         rich_help_panel=_DOCUMENTS,
     ),
 ]
@@ -125,6 +136,20 @@ Overlap = Annotated[
         "--overlap", help="Whether entities that are found may be nested. [default: flat]", rich_help_panel=_ASK
     ),
 ]
+MultiLabel = Annotated[
+    bool,
+    typer.Option("--multi-label", help="Let an entity that is found have several types.", rich_help_panel=_ASK),
+]
+AdjacencyThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--adjacency-threshold",
+        min=0,
+        max=1,
+        help="For a model with a pair_selection, above which pairs are scored. [default: the model's]",
+        rich_help_panel=_ASK,
+    ),
+]
 FitOn = Annotated[
     list[Path] | None,
     typer.Option(
@@ -133,18 +158,6 @@ FitOn = Annotated[
         exists=True,
         help="Use the threshold with the best micro F1 on these documents, which must not be DATA; that of entities "
         "too, where they are found. Repeatable.",
-        rich_help_panel=_ASK,
-    ),
-]
-Background = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--background",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="Documents with entities, of which no relation is read: types that the model was not calibrated for get "
-        "thresholds from how they score there (see glirel calibrate). Repeatable.",
         rich_help_panel=_ASK,
     ),
 ]
@@ -177,12 +190,19 @@ Output = Annotated[
 ]
 
 
+BASELINE = "baseline:"
+"""How the name of a baseline starts in place of CHECKPOINT."""
+
+
 @dataclass(frozen=True)
 class EvaluateOptions:
     """What `glirel evaluate` is given."""
 
     checkpoint: Checkpoint
-    data: Data
+    data: Data = None
+    dataset: of_protocols.Datasets = None
+    data_dir: of_protocols.DataDir = None
+    protocol: of_protocols.Protocol = None
     reader: Reader = None
     exhaustive: Exhaustive = None
     alignment: Alignment = "strict"
@@ -192,8 +212,11 @@ class EvaluateOptions:
     entity_types: EntityTypes = None
     entity_threshold: EntityThreshold = None
     overlap: Overlap = None
+    multi_label: MultiLabel = False
+    adjacency_threshold: AdjacencyThreshold = None
     fit_on: FitOn = None
-    background: Background = None
+    background: of_protocols.Background = None
+    background_cache: of_protocols.BackgroundCache = None
     group_size: GroupSize = None
     candidates: Candidates = None
     held_out: HeldOut = None
@@ -201,6 +224,19 @@ class EvaluateOptions:
     self_pairs: SelfPairs = False
     by_entity: ByEntity = False
     train_facts: TrainFactFiles = None
+    pairs: of_protocols.Pairs = "all"
+    seeds: of_protocols.Seeds = 5
+    splits: of_protocols.Splits = None
+    unseen: of_protocols.Unseen = None
+    train: of_protocols.Train = None
+    shots: of_protocols.Shots = "1,5,10"
+    per: of_protocols.Per = "document"
+    measure: of_protocols.Measure = None
+    runs: of_protocols.Runs = None
+    keep_models: of_protocols.KeepModels = False
+    set: of_protocols.Set = None
+    baseline: of_protocols.Baselines = None
+    embeddings: of_protocols.Embeddings = None
     batch_size: BatchSize = 8
     device: Device = None
     dtype: Dtype = None
@@ -208,6 +244,43 @@ class EvaluateOptions:
     top: Top = None
     plot: Plot = None
     output: Output = None
+    report: of_reports.Report = None
+    compare: of_reports.Compare = None
+    resamples: of_reports.Resamples = 1000
+    probe: of_reports.Probe = 200
+    orders: of_reports.Orders = 3
+    paraphrases: of_reports.Paraphrases = None
+
+    def resolved(self) -> EvaluateOptions:
+        """The same, with the files of --dataset among DATA.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            ValueError: when there are no DATA.
+        """
+        files = [*(self.data or []), *find_datasets(self.dataset or (), self.data_dir)]
+        if not files:
+            raise ValueError("There are no DATA. Name a file of annotated documents, as DATA or with --dataset.")
+        return replace(self, data=files)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of DATA."""
+        return list(self.data or ())
+
+    @property
+    def measured_by(self) -> ProtocolName | None:
+        """The protocol that measures, where it was named; few-shot is measured by another one."""
+        return "document" if self._named is None and self.by_entity else self._named
+
+    @property
+    def _named(self) -> ProtocolName | None:
+        return self.measure if self.protocol == "few-shot" else self.protocol
+
+    @property
+    def names_baseline(self) -> bool:
+        """Whether a baseline stands in place of CHECKPOINT."""
+        return self.checkpoint.startswith(BASELINE)
 
     def check(self) -> None:
         """Checks what excludes or needs each other.
@@ -215,21 +288,24 @@ class EvaluateOptions:
         Raises:
             ValueError: when options do not fit.
         """
-        if self.train_facts and not self.by_entity:
-            raise ValueError("--train-facts gives Ign F1, which is of facts between entities. Add --by-entity.")
         if self.fit_on and self.threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
         if self.background and (self.fit_on or self.threshold is not None):
             other = "--fit-on" if self.fit_on else "--threshold"
             raise ValueError(f"--background finds thresholds of types, {other} one for all. Choose one of the two.")
+        if self.background_cache is not None and not self.background:
+            raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
         if self.fit_on and self.entity_threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --entity-threshold gives it. Choose one of the two.")
         for file in self.fit_on or ():
-            if any(file.samefile(other) for other in self.data):
+            if any(file.samefile(other) for other in self.files):
                 raise ValueError(
                     f"--fit-on {str(file)!r} is one of DATA, on which the threshold would then be measured as well. "
                     "Fit it on other documents."
                 )
+        from .evaluate_checks import check_protocol
+
+        check_protocol(self)
 
     def source(self, finds: bool) -> Literal["gold", "found", "prompted"]:
         """Where entities come from, and what that excludes.
@@ -240,18 +316,23 @@ class EvaluateOptions:
         Raises:
             ValueError: when the model or an option does not fit.
         """
-        source = self.entities or ("found" if finds else "gold")
-        if source != "gold" and not finds:
+        finding = self.measured_by in (None, "end-to-end")
+        # --by-entity alone never meant more than it says.
+        source = self.entities or ("found" if finds and (finding or self.by_entity) else "gold")
+        if (source != "gold" and not finds) or (self.measured_by == "end-to-end" and not finds):
+            asked = f"--entities {self.entities}" if self.entities else "--protocol end-to-end"
             raise ValueError(
-                f"--entities {source} needs a model that finds entities, and this one does not (entity_finder='none')."
-                " Leave it out: the entities of DATA are then given."
+                f"{asked} needs a model that finds entities, and this one does not (entity_finder='none'). Leave it "
+                "out: the entities of DATA are then given."
             )
         of_found = {
             "--entity-types": self.entity_types,
             "--entity-threshold": self.entity_threshold,
             "--overlap": self.overlap,
+            "--multi-label": self.multi_label,
         }
         of_gold = {"--by-entity": self.by_entity, "--candidates": self.candidates, "--self-pairs": self.self_pairs}
+        of_gold["--pairs annotated"] = self.pairs == "annotated"
         wrong = [
             name for name, value in (of_found if source == "gold" else of_gold).items() if value not in (None, False)
         ]
@@ -261,6 +342,10 @@ class EvaluateOptions:
             )
         if wrong:
             raise ValueError(f"{wrong[0]} is for entities that are given. Add --entities gold.")
+        if source != "gold" and not finding:
+            raise ValueError(f"The protocol {self._named} gives the entities of DATA. Leave --entities out.")
+        if source == "gold" and self._named == "end-to-end":
+            raise ValueError("The protocol end-to-end finds entities, and --entities gold gives them. Choose one.")
         if source == "prompted" and self.entity_types:
             raise ValueError(
                 "--entities prompted asks each text for the types of its own entities, and --entity-types names them. "

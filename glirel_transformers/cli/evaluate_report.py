@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from .console import console, errors, plain
+from .evaluate_joint import show_joint
+from .evaluate_table import protocol_table
 from .tables import averages_table
 
+_ANNOTATED = (
+    "In the row 'annotated pairs alone', what is predicted on a pair without a relation is left out, as the original "
+    "GLiREL does: compare it with such figures alone."
+)
+
 if TYPE_CHECKING:
-    from glirel_transformers.evaluation import Evaluation
+    from glirel_transformers.evaluation import EvaluationResult
+
+
+def show_all(results: Sequence[EvaluationResult], report: dict[str, Any], sort: str, top: int | None) -> None:
+    """Prints what the protocol has to say, and one table of all models where there are several rows."""
+    first = results[0]
+    if "triples" in report:
+        show_joint(report, sort, top)
+    elif "relation_types" in report:
+        show(report, sort, top)
+    if len(results) > 1 or first.runs or first.beside:
+        console.print(protocol_table(results))
+    if first.beside:
+        errors.print(f"[yellow]note:[/yellow] {_ANNOTATED}")
+    for note in dict.fromkeys(note for result in results for note in result.notes):
+        errors.print(f"[yellow]note:[/yellow] {plain(note)}")
 
 
 def show(report: dict[str, Any], sort: str, top: int | None) -> None:
@@ -80,22 +103,3 @@ def _show_documents(report: dict[str, Any]) -> None:
             f"Evidence: of the {found['num_gold']:,} sentences that annotators chose for gold facts, "
             f"{found['num_right']:,} are among as many that the model weighs most: {found['f1']:.3f}"
         )
-
-
-def show_notes(result: Evaluation) -> None:
-    """Says what is not counted, or counted as missed without being seen."""
-    one = "an entity" if result.by_entity else "a mention"
-    notes = {
-        f"{result.num_unscored_pairs:,} pairs are too far apart or in no window; {result.num_missed_relations:,} "
-        "relations between such pairs count as missed.": result.num_unscored_pairs,
-        f"{result.num_self_relations:,} relations join {one} to itself and count as missed; --self-pairs asks for "
-        "such pairs.": result.num_self_relations,
-        f"{result.num_unasked_relations:,} relations are of types that were not asked for, and are not counted.": (
-            result.num_unasked_relations
-        ),
-        f"{result.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
-        "is unknown, and they are not counted.": result.num_unknown_pairs,
-    }
-    for text, count in notes.items():
-        if count:
-            errors.print(f"[yellow]note:[/yellow] {text}")

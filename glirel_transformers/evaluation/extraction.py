@@ -17,10 +17,16 @@ from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.windows_glirel import group_relation_types
 
+from .baselines import Baseline
+from .cells import CellTable
 from .counts import is_predicted
 from .evidence import EvidenceScore, score_evidence
 from .facts import TrainFacts, entity_document, entity_names, fact_scores
+from .results import ScoredDocument
 from .thresholds import ThresholdCounts
+
+Reader = RelationExtractor | RelationExtractionPipeline | Baseline
+"""What reads texts whose entities are given, and scores their pairs."""
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Evaluation:
         seen_types: numbers of their types.
         evidence: how well the sentences that count most for gold facts are those that annotators chose; `None` where
             the model gives no evidence, or no document has any.
+        documents: the cells of each text, where `keep_cells` asked for them.
     """
 
     relation_types: list[str]
@@ -64,6 +71,7 @@ class Evaluation:
     seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
     seen_types: list[torch.Tensor] = field(default_factory=list, repr=False)
     evidence: EvidenceScore | None = None
+    documents: list[ScoredDocument] = field(default_factory=list, repr=False)
 
     def facts(self, threshold: float | None = None) -> dict[str, float]:
         """Micro precision, recall and F1, and Ign F1 where training facts were given, as DocRED's script defines them.
@@ -86,7 +94,7 @@ class Evaluation:
 
 
 def evaluate_extraction(
-    extract: RelationExtractor | RelationExtractionPipeline,
+    extract: Reader,
     documents: Sequence[Document],
     relation_types: Sequence[str] | None = None,
     *,
@@ -97,11 +105,13 @@ def evaluate_extraction(
     by_entity: bool = False,
     train_facts: TrainFacts | None = None,
     observe: Callable[[RelationScores], object] | None = None,
+    keep_cells: bool = False,
+    **options: Any,
 ) -> Evaluation:
     """Reads documents as the pipeline reads texts, in windows where they are long, and compares with the annotation.
 
     Args:
-        extract: the pipeline.
+        extract: the pipeline, or a baseline.
         documents: annotated texts.
         relation_types: what is asked for; by default all types that occur in `documents`, the most frequent first.
         threshold: from which a relation counts as predicted; by default the model's own, which may differ from type
@@ -113,6 +123,8 @@ def evaluate_extraction(
             are facts, `(head entity, type, tail entity)`, as in DocRED. Mentions of unknown entities are entities.
         train_facts: what training documents state, for Ign F1: see [`Evaluation.facts`].
         observe: is called with all scores of each document next to each group, in the same order for every model.
+        keep_cells: keeps the cells of every text, for reports: 5 bytes each.
+        options: as [`RelationExtractor.__call__`] takes them, such as `adjacency_threshold`.
 
     Raises:
         ValueError: when there is no document, or no relation type to ask for; for `train_facts` without `by_entity`.
@@ -129,7 +141,10 @@ def evaluate_extraction(
             f"There is nothing to evaluate on: got {len(documents)} documents with relations of {len(in_gold)} types. "
             "Give annotated documents, and relation types that occur in them."
         )
-    groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
+    if isinstance(extract, Baseline):
+        groups = [types]
+    else:
+        groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
     result = Evaluation(
         types,
         groups,
@@ -141,9 +156,13 @@ def evaluate_extraction(
     result.num_unasked_relations = sum(count for name, count in in_gold.items() if name not in types)
     unscored: dict[int, int] = {}
     sentences = _sentences(documents) if by_entity and _gives_evidence(extract) else None
+    asked = {"batch_size": batch_size, "self_pairs": self_pairs, **options}
     weights: list[dict[int, float]] = []
     chosen: list[tuple[int, ...]] = []
-    for position, group, scores in _read(extract, texts, groups, batch_size, self_pairs, sentences):
+    tables = (
+        [CellTable(document, types, position) for position, document in enumerate(documents)] if keep_cells else []
+    )
+    for position, group, scores in _read(extract, texts, groups, sentences, asked):
         if scores.context is not None:
             for relation in documents[position].relations:
                 if relation.relation_type in group and relation.evidence:
@@ -158,6 +177,8 @@ def evaluate_extraction(
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
         labels = make_labels(documents[position], group, scores.pair_index)
         _count(result, documents[position], group, scores, labels)
+        if keep_cells:
+            tables[position].add(group, scores, labels.numpy())
         if train_facts is not None:
             seen = _seen_cells(train_facts, names[position], group, scores, labels)
             numbers = [types.index(group[column]) for _, column in seen]
@@ -165,10 +186,13 @@ def evaluate_extraction(
             result.seen_types.append(torch.tensor(numbers, dtype=torch.long))
     result.num_unscored_pairs = sum(unscored.values())
     result.evidence = score_evidence(weights, chosen) if chosen else None
+    result.documents = [table.finish() for table in tables]
     return result
 
 
-def _gives_evidence(extract: RelationExtractor | RelationExtractionPipeline) -> bool:
+def _gives_evidence(extract: Reader) -> bool:
+    if isinstance(extract, Baseline):
+        return False
     try:
         check_gives_evidence(extract.model.config)
     except ValueError:
@@ -184,12 +208,11 @@ def _sentences(documents: Sequence[Document]) -> list[list[tuple[int, int]] | No
 
 
 def _read(
-    extract: RelationExtractor | RelationExtractionPipeline,
+    extract: Reader,
     texts: Sequence[tuple[str, list[dict[str, Any]]]],
     groups: list[list[str]],
-    batch_size: int,
-    self_pairs: bool | None,
-    sentences: Sequence[list[tuple[int, int]] | None] | None = None,
+    sentences: Sequence[list[tuple[int, int]] | None] | None,
+    options: dict[str, Any],
 ) -> Iterator[tuple[int, list[str], RelationScores]]:
     """Each document next to each group: its position, the group, and the scores, with evidence for `sentences`."""
     with tqdm(total=len(texts) * len(groups), unit=" texts", leave=False, disable=None) as progress:
@@ -203,9 +226,8 @@ def _read(
                 relation_types=group,
                 truncation="window",
                 return_scores=True,
-                batch_size=batch_size,
-                self_pairs=self_pairs,
                 evidence=None if sentences is None else 1,
+                **options,
             )
             for position, scores in enumerate(found):
                 progress.update()
@@ -230,17 +252,19 @@ def _count(
 
 
 def make_counts(
-    extract: RelationExtractor | RelationExtractionPipeline,
-    types: Sequence[str],
-    threshold: float | Mapping[str, float] | None,
+    extract: Reader, types: Sequence[str], threshold: float | Mapping[str, float] | None
 ) -> ThresholdCounts:
     """Counts of relation types at a threshold for all, or at the model's own, with others for certain types."""
-    config = extract.model.config
     if threshold is not None and not isinstance(threshold, Mapping):
         return ThresholdCounts(len(types), float(threshold))
-    own = {**calibration_of(config).thresholds, **(threshold or {})}
+    own = dict(threshold or {})
+    if isinstance(extract, Baseline):
+        least = extract.threshold
+    else:
+        config = extract.model.config
+        least, own = config.threshold, {**calibration_of(config).thresholds, **own}
     of_numbers = {number: own[name] for number, name in enumerate(types) if name in own}
-    return ThresholdCounts(len(types), float(config.threshold), of_numbers)
+    return ThresholdCounts(len(types), float(least), of_numbers)
 
 
 def _seen_cells(
@@ -267,4 +291,4 @@ def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:
     return scores.num_pairs - sum(scores.self_pairs or head != tail for head, tail in stated)
 
 
-__all__ = ["Evaluation", "evaluate_extraction", "group_relation_types"]
+__all__ = ["Evaluation", "Reader", "evaluate_extraction", "group_relation_types"]

@@ -22,6 +22,7 @@ from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.text_glirel import Span
 
 from .extraction import make_counts
+from .results import ScoredDocument
 from .thresholds import Fit, ThresholdCounts
 
 EntitySource = Literal["found", "prompted"]
@@ -59,6 +60,8 @@ class JointEvaluation:
         num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
         num_unknown_pairs: pairs of entities that were found, without a gold relation, in documents that are not
             exhaustive: they count nowhere.
+        documents: the strict cells of each text, where `keep_cells` asked for them. Entities are those that were
+            found, one for each type that counts.
     """
 
     source: EntitySource
@@ -74,6 +77,7 @@ class JointEvaluation:
     num_unasked_entities: int = 0
     num_unasked_relations: int = 0
     num_unknown_pairs: int = 0
+    documents: list[ScoredDocument] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ def evaluate_joint(
     group_size: int | None = None,
     batch_size: int = 8,
     only_entities: bool = False,
+    keep_cells: bool = False,
     **options: Any,
 ) -> JointEvaluation:
     """Reads texts alone, in windows where they are long, and compares what is found with the annotation.
@@ -148,7 +153,9 @@ def evaluate_joint(
         group_size: how many relation types are asked for at once.
         batch_size: windows read at once.
         only_entities: scores no relations; they are read next to each text all the same.
-        options: as [`RelationExtractor.__call__`] takes them, such as `overlap`.
+        keep_cells: keeps the strict cells of every text, for reports: 5 bytes each.
+        options: as [`RelationExtractor.__call__`] takes them, such as `overlap`, `multi_label` or
+            `adjacency_threshold`.
 
     Raises:
         ValueError: when there is no document, no relation type or no entity type to ask for, or the model does not
@@ -194,7 +201,7 @@ def evaluate_joint(
     for position, (document, scores) in enumerate(zip(documents, shown, strict=True)):
         for counts in result.triples.values():
             counts.begin(position)
-        _count(result, document, scores)
+        _count(result, document, scores, keep_cells)
     return result
 
 
@@ -238,7 +245,7 @@ def fit_thresholds(
     return Thresholds(of_entities, of_relations)
 
 
-def _count(result: JointEvaluation, document: Document, scores: RelationScores) -> None:
+def _count(result: JointEvaluation, document: Document, scores: RelationScores, keep_cells: bool) -> None:
     """Counts the entities and triples of a document."""
     result.num_found += len(scores.entities)
     result.num_left_out += scores.num_left_out
@@ -249,7 +256,9 @@ def _count(result: JointEvaluation, document: Document, scores: RelationScores) 
     asked = {key for key in golds["strict"].entities if key[1] in result.entity_types}
     for match, gold in golds.items():
         _count_entities(result, asked, scores.entities, match)
-        _count_triples(result, document, gold, scores, match)
+        cells = _count_triples(result, document, gold, scores, match)
+        if keep_cells and match == "strict":
+            result.documents.append(_scored(document, scores, cells, len(result.documents)))
 
 
 def _count_entities(result: JointEvaluation, asked: set[Key], entities: Sequence[Entity], match: Match) -> None:
@@ -277,9 +286,18 @@ def _keys_of(entity: Entity, gold: Gold, match: Match) -> Iterator[Key]:
         yield gold.names.get((span, label), (span, label))
 
 
+class _Cells(NamedTuple):
+    """What was decided about the triples of a document."""
+
+    ends: list[tuple[Key, Key]]
+    probabilities: np.ndarray
+    labels: torch.Tensor
+    missed: tuple[int, ...]
+
+
 def _count_triples(
     result: JointEvaluation, document: Document, gold: Gold, scores: RelationScores, match: Match
-) -> None:
+) -> _Cells:
     """Each pair of entities with a relation type is a cell: the best score where entities have several mentions."""
     keys = [list(_keys_of(entity, gold, match)) for entity in scores.entities]
     rows: dict[tuple[Key, Key], list[int]] = {}
@@ -296,15 +314,31 @@ def _count_triples(
     best = np.array([scores.scores[of_ends].max(0) for of_ends in rows.values()], dtype=np.float32)
     best = best.reshape(len(rows), len(result.relation_types))
     place = {ends: position for position, ends in enumerate(rows)}
-    labels = torch.zeros(best.shape, dtype=torch.long)
+    labels, missed = torch.zeros(best.shape, dtype=torch.long), []
     for head, name, tail in gold.triples:
         if name not in number:
             continue
         if (head, tail) in place:
             labels[place[head, tail], number[name]] = 1
         else:
+            missed.append(number[name])
             counts.add_unscored(number[name])
     counts.add(torch.from_numpy(best), labels, torch.arange(len(number)))
+    return _Cells(list(rows), best, labels, tuple(sorted(missed)))
+
+
+def _scored(document: Document, scores: RelationScores, cells: _Cells, position: int) -> ScoredDocument:
+    """The cells of a document with their entities: for each span and type that it is compared by, one."""
+    keys = list(dict.fromkeys(key for ends in cells.ends for key in ends))
+    number = {key: place for place, key in enumerate(keys)}
+    entities = [
+        Entity(start, end, scores.text[start:end], label, place) for place, ((start, end), label) in enumerate(keys)
+    ]
+    pair_index = np.array([(number[head], number[tail]) for head, tail in cells.ends], dtype=np.int64).reshape(-1, 2)
+    labels = cells.labels.numpy().astype(np.int8)
+    return ScoredDocument(
+        document, scores.text, entities, pair_index, cells.probabilities, labels, cells.missed, position
+    )
 
 
 __all__ = ["JointEvaluation", "Thresholds", "count_entity_types", "evaluate_joint", "fit_thresholds"]

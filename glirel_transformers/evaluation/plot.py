@@ -32,8 +32,9 @@ def plot_f1_by_threshold(counts: ThresholdCounts, file: str | os.PathLike[str], 
     curves: tuple[tuple[Average, str], ...] = (("micro", "#0072b2"), ("macro", "#d55e00"))
     for average, color in curves:
         axes.plot(THRESHOLDS, counts.curve(average), color=color, label=f"{average} F1")
+    where = "in use but for types with their own" if counts.type_thresholds else "in use"
     axes.axvline(
-        counts.threshold, color="#666666", linestyle="--", linewidth=1, label=f"in use: {counts.threshold:.3f}"
+        counts.threshold, color="#666666", linestyle="--", linewidth=1, label=f"{where}: {counts.threshold:.3f}"
     )
     axes.set(xlabel="threshold", ylabel="F1", title=title, xlim=(0, 1), ylim=(0, 1))
     axes.grid(color="#dddddd", linewidth=0.5)

@@ -7,7 +7,7 @@ can take. The best threshold is exact, not the best of some that are tried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -77,6 +77,10 @@ class ThresholdCounts:
         return torch.tensor(
             [self.type_thresholds.get(number, self.threshold) for number in range(self.num_types)], dtype=torch.double
         )
+
+    def by_name(self, names: Sequence[str]) -> dict[str, float]:
+        """The thresholds of types that have their own, by the names of all types."""
+        return {names[number]: value for number, value in sorted(self.type_thresholds.items())}
 
     def begin(self, document: int) -> None:
         """Says which document what is added from now on is of, for [`cells`]."""

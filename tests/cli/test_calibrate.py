@@ -163,7 +163,7 @@ def test_thresholds_from_background_texts_are_used_to_extract_and_to_evaluate(wi
     assert set(thresholds) == set(TYPES)
 
 
-def test_what_a_background_does_not_go_with(with_rule, model, dev, tmp_path):
+def test_what_a_background_does_not_go_with(with_rule, model_folder, dev, tmp_path):
     background = ("--background", dev.parent / "background.jsonl")
     one = ("extract", TEXTS[0], "-m", with_rule, "-e", "Marie Curie", "-e", "Warsaw")
     for command, message in (
@@ -173,6 +173,19 @@ def test_what_a_background_does_not_go_with(with_rule, model, dev, tmp_path):
         ((*one, "-r", "x", "--background", tmp_path / "empty.jsonl"), "have no pair of entities"),
         (("evaluate", with_rule, dev, "--threshold", 0.5, *background), "--threshold one for all"),
         (("evaluate", with_rule, dev, "--fit-on", dev, *background), "--fit-on one for all"),
+        (
+            ("evaluate", with_rule, dev, "--protocol", "classification", *background),
+            "not for the protocol classification",
+        ),
+        (
+            ("evaluate", with_rule, dev, "--protocol", "few-shot", "--train", dev, "--runs", "r", *background),
+            "trains others",
+        ),
+        (("evaluate", "baseline:random", dev, *background), "calibrated, and baselines are not"),
+        (("evaluate", with_rule, dev, "--background-cache", tmp_path / "c.json"), "add that, or leave it out"),
+        (("evaluate", with_rule, dev, *background, "--background-cache", dev), "is an input"),
+        (("evaluate", with_rule, dev, *background, "-o", background[1]), "is an input"),
+        (("evaluate", model_folder, dev, "--protocol", "document", *background), "has no rule for thresholds"),
     ):
         (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
         result = run(*command)

@@ -198,7 +198,7 @@ def command(model_folder, *arguments):
     ("sent", "output"),
     [
         (signal.SIGKILL, "out.csv"),
-        (signal.SIGINT, "out.jsonl"),
+        pytest.param(signal.SIGINT, "out.jsonl", marks=pytest.mark.sweep),
         pytest.param(signal.SIGKILL, "out.jsonl", marks=pytest.mark.sweep),
     ],
 )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from glirel_transformers import RelationExtractor
 from glirel_transformers.cli import app
 from glirel_transformers.data import Document, Mention, Relation, write_documents
-from glirel_transformers.evaluation import evaluate_joint, fit_thresholds
+from glirel_transformers.evaluation import EndToEnd, evaluate_joint, fit_thresholds
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +237,22 @@ def test_nothing_to_evaluate_on(extract):
         fit_thresholds(extract, [document], relation_types=["a"], entity_types=["y"])
 
 
+def test_the_cells_that_are_kept_are_those_that_are_counted(extract, documents):
+    for source in ("found", "prompted"):
+        protocol = EndToEnd(source=source, entity_threshold=0.3, threshold=0.5)
+        result = protocol.run(extract, documents)
+        assert (result.protocol, result.entities, len(result.documents)) == ("end-to-end", source, len(documents))
+        cells = result.cells()
+        for number, counted in enumerate(result.details.triples["strict"].by_type().tolist()):
+            ours = cells.relation == number
+            right, predicted = (cells.label[ours] == 1)[cells.predicted[ours]].sum(), cells.predicted[ours].sum()
+            missed = sum(scored.missed.count(number) for scored in result.documents)
+            assert [right, predicted, (cells.label[ours] == 1).sum() + missed] == counted
+        assert result.num_gold == result.details.triples["strict"].by_type()[:, 2].sum()
+        for scored in result.documents:
+            assert all(scored.text[one.start : one.end] == one.text for one in scored.entities)
+
+
 # The command
 
 
@@ -310,12 +326,44 @@ def test_thresholds_are_fitted_on_other_documents(run, extract, documents, tmp_p
         (("--entities", "gold", "--overlap", "nested"), "--overlap is for entities that the model finds"),
         (("--entities", "prompted", "--entity-types", "a"), "Choose one."),
         (("--entity-threshold", 0.2, "--fit-on", "DEV"), "--entity-threshold gives it"),
+        (("--entities", "gold", "--multi-label"), "--multi-label is for entities that the model finds"),
+        (("--adjacency-threshold", 0.5), "--adjacency-threshold is for models with a pair_selection"),
+        (("--protocol", "end-to-end", "--entities", "gold"), "finds entities, and --entities gold gives them"),
+        (("--protocol", "extraction", "--entities", "found"), "The protocol extraction gives the entities of DATA"),
+        (("--baseline", "random"), "--baseline is for entities that are given: baselines find none"),
     ],
 )
 def test_options_that_exclude_each_other(run, tmp_path, options, message):
     options = [tmp_path / "dev.jsonl" if option == "DEV" else option for option in options]
     result = run(*options, code=1)
     assert message in " ".join(result.stderr.split())
+
+
+def test_an_entity_may_have_several_types(run, tmp_path):
+    out = tmp_path / "scores.json"
+    found = {}
+    for options in ((), ("--multi-label",)):
+        run("--entity-types", "person,city,human", "--entity-threshold", 0.1, *options, "-o", out)
+        found[options] = json.loads(out.read_text(encoding="utf-8"))["found_entities"]["strict"]["num_predicted"]
+    assert found["--multi-label",] > found[()]
+
+
+def test_which_pairs_are_scored_may_be_chosen(run, build_joint, tmp_path):
+    build_joint("bert", pair_selection="dot").save_pretrained(tmp_path / "adjacent")
+    out = tmp_path / "scores.json"
+    predicted = {}
+    for threshold in (0, 1):
+        options = ("--entity-threshold", 0.1, "--threshold", 0, "--adjacency-threshold", threshold, "-o", out)
+        run(*options, model="adjacent")
+        predicted[threshold] = json.loads(out.read_text(encoding="utf-8"))["triples"]["strict"]["num_predicted"]
+    assert predicted[1] == 0 < predicted[0]
+
+
+def test_a_model_that_finds_entities_is_measured_with_given_ones_too(run, tmp_path):
+    for protocol in ("extraction", "document"):
+        assert "Entities given (gold)" in run("--protocol", protocol).stdout
+    shown = run("--protocol", "classification", "--unseen", 2, "--seeds", 1).stdout
+    assert "Protocol classification; entities given (gold)" in " ".join(shown.split())
 
 
 def test_a_model_that_finds_none(run, build_model, tmp_path):

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx_ir
 import pytest
 import torch
 from filelock import FileLock
-from tiny import fill_with_noise
+from tiny import EXPORTED, fill_with_noise
 
 from glirel_transformers import GLiRELForJointExtraction
-from glirel_transformers.export import export
+from glirel_transformers.export import export, exporter
 
 
 def _calm(model: Any) -> None:
@@ -55,3 +56,11 @@ def exported(build_model, encoder_folder, tmp_path_factory: pytest.TempPathFacto
         return model, folder
 
     return make
+
+
+@pytest.fixture
+def traced(exported, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path]:
+    """A model and its export, and whatever is exported in this test has that graph, so that none is traced again."""
+    model, folder = exported("bert", **EXPORTED["bert"])
+    monkeypatch.setattr(exporter, "to_onnx", lambda *_: onnx_ir.load(folder / "model.onnx"))
+    return model, folder

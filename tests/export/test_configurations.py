@@ -15,8 +15,7 @@ from glirel_transformers.export.config import exporter_config
 
 pytestmark = pytest.mark.slow
 
-# Three pairs of a family and a group on every push (as a program of torch, "converted" is as well), and all of their
-# combinations in the sweep.
+# Three pairs of a family and a group on every push, and all of their combinations in the sweep.
 ON_EVERY_PUSH = ("bert", "deberta-v2", "modernbert")
 SWEEP = [
     pytest.param(
@@ -28,7 +27,9 @@ SWEEP = [
     for group in GROUPS
 ]
 SINGLE = [
-    pytest.param({"scorer": "dot_norm", "shared_relation_positions": True}, id="shared positions"),
+    pytest.param(
+        {"scorer": "dot_norm", "shared_relation_positions": True}, id="shared positions", marks=pytest.mark.sweep
+    ),
     pytest.param({"scorer": "concat_proj", **REFINED}, id="concat_proj refined", marks=pytest.mark.sweep),
     pytest.param({"scorer": "dot_thresh"}, id="dot_thresh", marks=pytest.mark.sweep),
     pytest.param(
@@ -156,9 +157,8 @@ def test_a_padded_batch_scores_as_its_members_alone(exported):
     assert not logits[1, :, 1:].sigmoid().any()
 
 
-@pytest.mark.parametrize(
-    "group", ["converted", *(pytest.param(group, marks=pytest.mark.sweep) for group in ("plain", "lstm"))]
-)
+@pytest.mark.sweep
+@pytest.mark.parametrize("group", ["converted", "plain", "lstm"])
 def test_programs_of_torch_compute_the_same(build_model, encode, tmp_path, group):
     model = build_model("bert", **GROUPS[group])
     torch.export.save(export_program(model), tmp_path / "model.pt2")

@@ -113,7 +113,7 @@ def test_identity_is_what_is_left_out(exported):
         ort_model(**{**told, "mention_entity": told["mention_entity"] + 3})
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_exports_that_were_made_before_refuse_clusters(exported, tmp_path, monkeypatch):
     model, _ = exported("bert", **EXPORTED["bert"])
     inputs = GLiRELExporterConfig.inputs.fget

@@ -182,14 +182,14 @@ def test_an_encoder_that_torch_cannot_export_is_named(build_model, tmp_path, mon
 
 @pytest.mark.slow
 def test_an_export_is_overwritten_when_asked_for_and_large_weights_lie_next_to_the_graph(
-    exported, build_model, tmp_path, monkeypatch
+    traced, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(graph_module, "_LARGEST_FILE", 1000)
-    _, folder = exported("bert", **EXPORTED["bert"])
+    model, folder = traced
     target = tmp_path / "onnx"
     shutil.copytree(folder, target)
     (target / "old.txt").write_text("old")
-    export(build_model("bert"), target, overwrite=True)
+    export(model, target, overwrite=True)
     assert list(tmp_path.iterdir()) == [target]
     assert not (target / "old.txt").exists()
     assert (target / "model.onnx.data").stat().st_size > 10_000

@@ -146,9 +146,8 @@ def test_too_great_a_loss_is_an_error():
     dataclasses.replace(found, after={**figures, "macro_f1": 0.6}).check()
 
 
-def test_the_command_measures_before_it_writes(exported, tmp_path, monkeypatch):
-    model, _ = exported("bert", **EXPORTED["bert"])
-    model.save_pretrained(tmp_path / "model")
+def test_the_command_measures_before_it_writes(traced, tmp_path):
+    traced[0].save_pretrained(tmp_path / "model")
     data = tmp_path / "data.jsonl"
     data.write_text("".join(f"{json.dumps(document.to_dict())}\n" for document in (MARIE, TOKYO)))
 

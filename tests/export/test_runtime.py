@@ -118,7 +118,10 @@ def test_windows_give_the_same(pair):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["roberta", "electra", "deberta-v2", "modernbert"])
+@pytest.mark.parametrize(
+    "family",
+    [*(pytest.param(name, marks=pytest.mark.sweep) for name in ("roberta", "electra")), "deberta-v2", "modernbert"],
+)
 def test_every_family_gives_the_same(exported, family):
     model, folder = exported(family, **EXPORTED[family])
     ort_model = ORTModelForRelationClassification.from_pretrained(folder, num_threads=1)
@@ -128,7 +131,7 @@ def test_every_family_gives_the_same(exported, family):
     assert (ort_model(**batch).coreference_logits is None) == (family != "roberta")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_embedded_model_gives_the_same(tmp_path):
     model = GLiRELForRelationClassification.from_pretrained(EMBEDDED_MODEL).eval()
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
