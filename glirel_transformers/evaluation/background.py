@@ -83,7 +83,7 @@ def for_another(protocol: AnyProtocol, model: Reader) -> tuple[AnyProtocol, str]
         changes = {"threshold": None, "background": ()}
         return replace(own, **{name: value for name, value in changes.items() if hasattr(own, name)}), ""
     if getattr(own, "background", ()) and calibration_of(model.model.config).background is None:
-        said = "It has no rule for thresholds from background texts; those of its own decide."
+        said = "It has no rule for thresholds from background texts, and keeps its own."
         return replace(own, background=()), said
     return own, ""
 
