@@ -152,7 +152,7 @@ def test_pooling_of_sub_tokens(pooling, width):
 def test_relation_types_are_read_where_they_say(where):
     pool = SpanPooling("mean", HIDDEN, HIDDEN)
     tokens = torch.randn(1, 7, HIDDEN)
-    read = RELATIONS[where](pool, tokens, torch.tensor([[(2, 5), (6, 7), (0, 0)]]))
+    read = pool.mean_of(tokens, RELATIONS[where](torch.tensor([[(2, 5), (6, 7), (0, 0)]])))
     label, rel_token = tokens[0, 2:5].mean(0), tokens[0, 1]
     expected = {
         "label": label,
