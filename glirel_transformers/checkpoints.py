@@ -150,3 +150,30 @@ def is_export(name: str) -> bool:
     # The first that is there is what will be loaded, so that nothing is fetched needlessly.
     found = next((file for file in files if cached_file(name, file, **silent) is not None), None)
     return found == "model.onnx"
+
+
+def check_new_folder(target: Path, checkpoint: str) -> None:
+    """Checks, before anything is computed, that a changed copy of a checkpoint can be written to a folder.
+
+    Raises:
+        OSError: when it is a file, is not empty, or is in the checkpoint.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        what = "is not empty" if target.is_dir() else "is a file"
+        raise OSError(f"--output {str(target)!r} {what}. Name a new folder; nothing is written over.")
+    if Path(checkpoint).is_dir() and Path(checkpoint).resolve() in target.resolve().parents:
+        raise OSError(f"--output {str(target)!r} is in the checkpoint {checkpoint!r}. Name a folder outside of it.")
+
+
+def check_changeable(checkpoint: str) -> None:
+    """Checks, before anything is computed, that the settings of a checkpoint can be changed where it is.
+
+    Raises:
+        OSError: when it is not a folder, or may not be written to.
+    """
+    if not Path(checkpoint).is_dir():
+        raise OSError(
+            f"--in-place changes a folder, and {checkpoint!r} is none. Name a folder to write: --output FOLDER."
+        )
+    if not os.access(checkpoint, os.W_OK) or not os.access(Path(checkpoint) / "config.json", os.W_OK):
+        raise OSError(f"--in-place: {checkpoint!r} cannot be written. Name a folder to write: --output FOLDER.")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from .calibration_glirel import ScoreCalibration
 from .choices_glirel import (
     CHOICES,
     TRIPLE_SCORERS,
@@ -113,6 +114,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "scorer",
         "distance_limit",
         "threshold",
+        "calibration",
         "threshold_head",
         "coreference_label",
         "coreference_classifier",
@@ -347,6 +349,10 @@ class GLiRELConfig(PreTrainedConfig):
             where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
         threshold (`float`, defaults to 0.5):
             Probability from which a relation counts as predicted, in `[0, 1]` (equation 8).
+        calibration (`dict`, *optional*):
+            What `glirel calibrate` fitted: a `temperature` and a `bias` of the scores, `thresholds` of relation types
+            in place of `threshold`, and a rule for types that it has not seen; see [`ScoreCalibration`]. With `None`,
+            a probability is the sigmoid of a logit.
         threshold_head (`bool`, defaults to `False`):
             Whether each pair has a threshold of its own, from the pair and the types asked for (GLiDRE, Section
             3.4.3). A relation's probability is then that of exceeding it, `sigmoid(logit − threshold)`.
@@ -434,6 +440,7 @@ class GLiRELConfig(PreTrainedConfig):
     max_words: int | None = None
     shared_relation_positions: bool = False
     threshold: float = 0.5
+    calibration: dict[str, Any] | None = None
     coreference_label: str | None = None
     coreference_classifier: bool = False
     trained_relation_types: list[str] | None = None
@@ -505,6 +512,7 @@ class GLiRELConfig(PreTrainedConfig):
         self._check_sizes()
         self._check_encoder_fits()
         self._check_names()
+        ScoreCalibration.read(self.calibration)
 
     def _check_sizes(self) -> None:
         if self.dropout == 1:

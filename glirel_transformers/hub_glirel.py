@@ -34,6 +34,14 @@ def declare_pipeline(config: GLiRELConfig) -> None:
     }
 
 
+def copy_code(folder: str | os.PathLike[str]) -> None:
+    """Writes all `*_glirel.py`, as they are here, into a folder."""
+    target = Path(folder)
+    for source in Path(__file__).parent.glob("*_glirel.py"):
+        if source.resolve() != (target / source.name).resolve():
+            shutil.copyfile(source, target / source.name)
+
+
 def complete_repository(
     folder: str | os.PathLike[str], config: GLiRELConfig, tokenizer: GLiRELTokenizer | None
 ) -> None:
@@ -43,9 +51,7 @@ def complete_repository(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    for source in Path(__file__).parent.glob("*_glirel.py"):
-        if source.resolve() != (target / source.name).resolve():
-            shutil.copyfile(source, target / source.name)
+    copy_code(target)
     if config.original_config and config.name_or_path:
         remainder = Path(config.name_or_path) / ORIGINAL_FILE
         if remainder.is_file() and remainder.resolve() != (target / ORIGINAL_FILE).resolve():

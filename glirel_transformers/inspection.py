@@ -55,7 +55,14 @@ WORD_COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
 _ENCODERS = {"glirel.encoder.": "encoder", "glirel.label_encoder.encoder.": "label_encoder"}
 # Fields with a place of their own, or too long for one.
-_TOLD_ELSEWHERE = ("encoder_config", "label_encoder_config", "threshold", "trained_relation_types", "original_config")
+_TOLD_ELSEWHERE = (
+    "encoder_config",
+    "label_encoder_config",
+    "threshold",
+    "calibration",
+    "trained_relation_types",
+    "original_config",
+)
 _HEAD = tuple(name for names in STAGES.values() for name in names if name not in _TOLD_ELSEWHERE)
 
 
@@ -85,6 +92,7 @@ class Checkpoint:
         finds: how it finds entities: `entity_finder`, `max_entity_width` in words, `max_candidates` of a text,
             `entity_threshold`, `pair_selection` with its `adjacency_threshold`, and the `markers` of its prompt;
             `None` where entities are given.
+        calibration: what was fitted to its scores, as in its configuration, or `None`.
     """
 
     name: str
@@ -105,6 +113,7 @@ class Checkpoint:
     capacity: dict[int, int | None]
     trained_relation_types: list[str] | None
     finds: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
 
 
 def describe_checkpoint(name: str | None = None) -> Checkpoint:
@@ -142,6 +151,7 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
         dtype=str(config.dtype or "float32").removeprefix("torch."),
         file_size=sum(file.stat().st_size for file in files),
         threshold=config.threshold,
+        calibration=config.calibration,
         licence=_licence(folder),
         max_tokens=limit if limit < LARGE_INTEGER else None,
         max_words=tokenizer.max_words,

@@ -38,3 +38,17 @@ def test_a_model_that_does_not_is_given_them():
 def test_the_package_that_a_checkpoint_is_from_is_named(settings, package):
     assert f"original `{package}` package" in card_of(**settings, original_config={"name": "x"})
     assert "original" not in card_of(**settings)
+
+
+def test_a_calibration_has_a_section_and_without_one_nothing_is_said():
+    rule = {"threshold": 0.3, "weight": 0.5, "quantile": 0.9, "reference_types": ["a|b"]}
+    fitted = {"temperature": 2.0, "thresholds": {"a|b": 0.25}, "background": rule}
+    measured = {"ece_before": 0.1, "ece_after": 0.0123, "num_documents": 1200, "num_folds": 5}
+    text = card_of(calibration={**fitted, "measured": measured}, threshold=0.4)
+    assert "A probability is `sigmoid(logit / 2)`. A relation counts as predicted from 0.4000 on, or from" in text
+    assert "| a\\|b | 0.2500 |" in text
+    assert "| expected calibration error | 0.1000 | 0.0123 |" in text
+    assert "(1,200 documents, 5 parts)" in text
+    assert "at the quantile 0.9, and follows 0.5 of the difference: a\\|b." in text
+    assert "sigmoid((logit - threshold_logit) / 2)" in card_of(calibration=fitted, threshold_head=True)
+    assert "alibrat" not in card_of()

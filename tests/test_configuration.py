@@ -115,6 +115,13 @@ SETTINGS = {
     "max_pair_distance": 30,
     "max_words": 90,
     "threshold": 0.35,
+    "calibration": {
+        "temperature": 1.5,
+        "bias": -0.25,
+        "thresholds": {"place of birth": 0.4},
+        "background": {"threshold": 0.3, "weight": 0.5, "quantile": 0.9, "reference_types": ["spouse"]},
+        "measured": {"ece_before": 0.1},
+    },
     "coreference_label": "SELF",
     "coreference_classifier": True,
     "original_config": {"max_width": 12, "name": "x", "coreference_label": None},
@@ -177,6 +184,12 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
         ({"refinement_feed_forward_multiplier": -1}, "`refinement_feed_forward_multiplier` must be a number of at"),
         ({"refinement_feed_forward_multiplier": 0.01}, "`refinement_feed_forward_multiplier` leaves no inner width"),
         ({"threshold": 1.5}, "`threshold` must be a number from 0 to 1: got 1.5"),
+        ({"calibration": {"temperature": 0}}, "`calibration.temperature` must be above 0: got 0"),
+        ({"calibration": {"temprature": 2}}, "`calibration` has the unknown key 'temprature'; known are temperature"),
+        (
+            {"calibration": {"thresholds": {"met": 2}}},
+            r"`calibration.thresholds\['met'\]` must be .* from 0 to 1: got 2",
+        ),
         ({"threshold": "0.5"}, "`threshold` must be a number from 0 to 1: got '0.5'"),
         ({"use_lstm": True, "hidden_size": 33}, "`use_lstm` splits `hidden_size`.*odd 33"),
         (

@@ -6,6 +6,7 @@ One head for all of them, and the sections of each below it; `huggingface_hub.Mo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from huggingface_hub import ModelCard, ModelCardData
 from transformers.utils import logging
 from yaml import YAMLError
+
+from .calibration_glirel import ScoreCalibration, calibration_of
 
 if TYPE_CHECKING:
     from .configuration_glirel import GLiRELConfig
@@ -26,6 +29,8 @@ _STOCK_TRAINING = "## Training procedure"  # where the card that transformers' T
 _SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
 _NAMES_IN_CARD = 10  # relation types trained on that a card names
 _NUMBERS = ("an ONNX graph", "two ONNX graphs", "three ONNX graphs")
+_THRESHOLD = "decision threshold"
+_CALIBRATION = "## Calibration"
 _COMPARED = "## Compared with the model in PyTorch"
 
 _HEAD = """---
@@ -102,6 +107,8 @@ them, and takes everything else that `model.onnx` gives.
 {%- endfor %}
 Outputs are in float32; logits are scores before the sigmoid. Where `pair_mask` or `relation_mask` is false, the
 probability of `logits` is 0.
+{%- if scaling %} The model was calibrated: a probability is `{{ scaling }}`, which `RelationExtractor` computes.
+{%- endif %}
 
 ## Usage
 
@@ -204,6 +211,12 @@ which at most {{ bound }} was allowed; the last is that of probabilities.
 {% endfor -%}
 """
 
+_CALIBRATED = """
+{%- if calibration %}
+{{ calibration }}
+{%- endif %}
+"""
+
 _COST = """
 ## What {dtype} costs
 
@@ -226,14 +239,15 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
         name: of the repository or the folder.
         config: of the model.
     """
-    facts = _facts(config) | {"decision threshold": str(config.threshold)}
+    facts = _facts(config) | {_THRESHOLD: str(config.threshold)}
     if config.finds_entities:
         facts["threshold of entities"] = str(config.entity_threshold)
     if config.trained_relation_types:
         facts["trained on"] = _trained_on(config.trained_relation_types)
     return ModelCard.from_template(
         ModelCardData(library_name="transformers", tags=list(_TAGS)),
-        template_str=_HEAD + _CHECKPOINT,
+        template_str=_HEAD + _CHECKPOINT + _CALIBRATED,
+        calibration=calibration_section(config),
         name=name,
         sign=_SIGN,
         made="",
@@ -270,10 +284,12 @@ def export_card(
     number, widest = _NUMBERS[len(graphs) - 1], config.max_entity_width
     return ModelCard.from_template(
         ModelCardData(library_name="onnxruntime", tags=[*_TAGS, "onnx"], license=licence, base_model=base_model),
-        template_str=_HEAD + _EXPORT,
+        template_str=_HEAD + _EXPORT + _CALIBRATED,
         name=name,
         made=f" as {number}, exported from {origin}",
-        facts={**facts, **_facts(config), "decision threshold": f"{config.threshold:.4g}"},
+        facts={**facts, **_facts(config), _THRESHOLD: f"{config.threshold:.4g}"},
+        scaling=_scaling(config),
+        calibration=calibration_section(config),
         graphs=graphs,
         apart=config.reads_labels_apart,
         finds_entities=config.finds_entities,
@@ -354,6 +370,81 @@ def add_cost(folder: str | os.PathLike[str], dtype: str, figures: Mapping[str, o
     card.save(path)
 
 
+def calibration_section(config: GLiRELConfig) -> str:
+    """What was fitted to the scores of a model, as a section; empty where nothing was."""
+    found = calibration_of(config)
+    if getattr(config, "calibration", None) is None:
+        return ""
+    types = "".join(f"| {_escaped(name)} | {value:.4f} |\n" for name, value in found.thresholds.items())
+    rule = found.background
+    parts = [
+        f"{_CALIBRATION}\n",
+        f"A probability is `{_scaling(config) or 'sigmoid(logit)'}`. A relation counts as predicted from "
+        f"{config.threshold:.4f} on{', or from that of its type' if types else ''}.\n",
+    ]
+    if types:
+        parts.append(f"| relation type | threshold |\n|---|---|\n{types}")
+    if rule is not None:
+        parts.append(
+            f"Other types get a threshold from texts of yours: `extract.background(texts, relation_types)`. It is "
+            f"{rule.threshold:.4f} for a type that scores there as these do at the quantile {rule.quantile:g}, and "
+            f"follows {rule.weight:g} of the difference: {', '.join(map(_escaped, rule.reference_types))}.\n"
+        )
+    if rows := _measured(found):
+        about = {"num_documents": "{:,.0f} documents", "num_folds": "{:.0f} parts"}
+        said = [words.format(found.measured[name]) for name, words in about.items() if name in found.measured]
+        parts.append(
+            f"Measured by cross-validation ({', '.join(said)}), for the scores as they were before and after.\n\n"
+            f"| | before | after |\n|---|---|---|\n{rows}"
+        )
+    return "\n".join(parts)
+
+
+def _measured(calibration: ScoreCalibration) -> str:
+    names = {
+        "ece": "expected calibration error",
+        "brier": "Brier score",
+        "nll": "negative log-likelihood",
+        "micro_f1": "micro F1",
+        "macro_f1": "macro F1",
+    }
+    found = calibration.measured
+    return "".join(
+        f"| {words} | {found[f'{name}_before']:.4f} | {found[f'{name}_after']:.4f} |\n"
+        for name, words in names.items()
+        if f"{name}_before" in found and f"{name}_after" in found
+    )
+
+
+def _scaling(config: GLiRELConfig) -> str:
+    """How a probability comes from a logit, where it is not its sigmoid."""
+    found = calibration_of(config)
+    if not found.changes_scores:
+        return ""
+    logit = "(logit - threshold_logit)" if config.threshold_head else "logit"
+    bias = "" if not found.bias else f" {'-' if found.bias < 0 else '+'} {abs(found.bias):.6g}"
+    return f"sigmoid({logit} / {found.temperature:.6g}{bias})"
+
+
+def add_calibration(folder: str | os.PathLike[str], config: GLiRELConfig) -> None:
+    """Writes the section about the calibration into the card of a folder, in place of one that is there.
+
+    The row of the threshold is brought up to date; nothing else is changed, whoever wrote the card.
+    """
+    path = Path(folder) / CARD_FILE
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(rf"^{_CALIBRATION}\n.*?(?=^## |\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(rf"^\| {_THRESHOLD} \|.*$", f"| {_THRESHOLD} | {config.threshold:.4g} |", text, flags=re.MULTILINE)
+    section = calibration_section(config)
+    path.write_text(text.rstrip() + "\n" + (f"\n{section}" if section else ""), encoding="utf-8", newline="\n")
+
+
+def _escaped(name: str) -> str:
+    return " ".join(name.split()).replace("|", "\\|")
+
+
 def _original_package(config: GLiRELConfig) -> str | None:
     """The package whose checkpoint a model was converted from, if it was."""
     if not config.original_config:
@@ -376,7 +467,7 @@ def _facts(config: GLiRELConfig) -> dict[str, str]:
 
 def _trained_on(names: Sequence[str]) -> str:
     """How many relation types, and the first of them."""
-    first = ", ".join(" ".join(name.split()).replace("|", "\\|") for name in names[:_NAMES_IN_CARD])
+    first = ", ".join(map(_escaped, names[:_NAMES_IN_CARD]))
     these = ":" if len(names) <= _NAMES_IN_CARD else ", such as"
     return f"{len(names):,} relation types{these} {first}"
 

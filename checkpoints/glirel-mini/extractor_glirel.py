@@ -21,6 +21,8 @@ import numpy as np
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import is_torch_available, logging
 
+from .background_glirel import measure_background
+from .calibration_glirel import calibration_of
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import EncodedTypes, EncodesTypes, TypeCache
 from .evidence_glirel import TextContext, WindowContext, read_sentences
@@ -122,6 +124,43 @@ class RelationExtractor:
         self._score = score_function(model, self.tokenizer, self._types)
         self._prompts: dict[tuple[object, ...], list[Prompt]] = {}
         self._last_types: tuple[tuple[str, ...], list[RelationType]] = ((), [])
+        self.backgrounds: dict[str, dict[str, float]] = {}  # thresholds that `background` measured, by digest
+
+    def background(
+        self,
+        texts: object,
+        relation_types: object = None,
+        *,
+        entities: object = None,
+        cache: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
+        **options: object,
+    ) -> dict[str, dict[str, object]]:
+        """Gives relation types that the model was not calibrated for a threshold, from how they score over texts.
+
+        For models that `glirel calibrate --background` fitted a [`BackgroundRule`] to. The result is asked for in
+        place of the names: `extract(text, relation_types=extract.background(texts, names))`. No annotation is read,
+        and a few texts in which a type holds do no harm. What was measured is kept, by a digest of the model, the
+        texts and what is asked, so that the same question is answered at once.
+
+        Args:
+            texts: with their entities, as [`__call__`] takes them: hundreds, like those that will be read.
+            relation_types: as [`__call__`] takes them; by default those that the extractor was made with.
+            entities: of the texts, likewise.
+            cache: a file to keep thresholds in from one process to the next; written where it is missing.
+            batch_size, options: of [`__call__`], such as `entity_types`. Long texts are read in windows.
+
+        Returns:
+            The relation types with their settings, and a `threshold` for each that had none, neither there nor in the
+            model.
+
+        Raises:
+            OSError: when `cache` cannot be written.
+            ValueError: when the model has no such rule, or no text has a pair of entities.
+        """
+        return measure_background(
+            self, texts, relation_types, entities=entities, cache=cache, batch_size=batch_size, **options
+        )
 
     def use_types(self, encoded: EncodedTypes | str | os.PathLike[str]) -> None:
         """Spares the model reading these relation types again.
@@ -171,7 +210,8 @@ class RelationExtractor:
                 ["PERSON"], "tail": ["CITY"], "threshold": 0.4, "symmetric": False, "description": "where …"}}`.
                 Constraints on the entities' types act before `top_k`, and where entities are found before anything is
                 scored; a side that is absent admits any type.
-            threshold: least probability; by default the model's own, `model.config.threshold`.
+            threshold: least probability; by default the model's own, `model.config.threshold`, or for types that it
+                was calibrated for, `model.config.calibration`.
             top_k: at most that many relations for each ordered pair; by default all.
             truncation: `"error"` refuses a text that is too long next to the relation types; `"window"` reads it in
                 overlapping windows, scores pairs within a window, keeps each score's best window, and warns of
@@ -553,6 +593,7 @@ class RelationExtractor:
             text.collapse,
             text.context(),
             num_left_out=text.num_left_out,
+            type_thresholds=calibration_of(self.model.config).thresholds,
         )
         if options.coreference and request.relation_types:
             scores = scores.merge_coreferent(self._coreference_label)

@@ -14,6 +14,7 @@ import numpy as np
 from transformers import AutoModel, BatchEncoding
 from transformers.utils import is_torch_available
 
+from .calibration_glirel import calibration_of
 from .configuration_glirel import GLiRELConfig
 from .encoded_types_glirel import TypeCache, of_batch
 from .mentions_glirel import listed
@@ -87,7 +88,7 @@ ModelLoader = Callable[[str, object, object], ScoresPairs]
 
 
 def score_function(model: ScoresPairs, tokenizer: GLiRELTokenizer, types: TypeCache | None) -> ScoreFunction:
-    """What turns the features of a batch into probabilities `(batch, pairs, relations)`; padding has 0.
+    """What turns the features of a batch into probabilities `(batch, pairs, relations)`, calibrated; padding has 0.
 
     Args:
         model: of either kind.
@@ -134,7 +135,8 @@ class _ArrayScores(_Scores):
         found = {} if decode is None else {"select": decode, "adjacency_threshold": adjacency_threshold}
         output = _checked(self.model(**self._batch(features, prompts), **found), self.model)
         with np.errstate(over="ignore"):  # the lowest number stands for padding, and becomes 0
-            scores = 1 / (1 + np.exp(-cast("np.ndarray", output.decision_logits)))
+            logits = calibration_of(self.model.config).apply(cast("np.ndarray", output.decision_logits))
+            scores = 1 / (1 + np.exp(-logits))
         attention = cast("np.ndarray | None", output.entity_attention)
         if decode is None:
             return Scored(scores, attention)
@@ -164,7 +166,8 @@ class _TorchScores(_Scores):
                 weights = next(cast("torch.nn.Module", self.model).parameters())
                 batch["type_states"] = batch["type_states"].to(weights.dtype)
             output = _checked(self.model(**batch, **found), self.model)
-            scores = output.decision_logits.float().sigmoid().cpu().numpy()
+            logits = calibration_of(self.model.config).apply(output.decision_logits.float())
+            scores = logits.sigmoid().cpu().numpy()
             attention = None if output.entity_attention is None else output.entity_attention.float().cpu().numpy()
             if decode is None:
                 return Scored(scores, attention)

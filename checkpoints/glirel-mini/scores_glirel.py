@@ -5,8 +5,8 @@ Axes have one name everywhere: `entities, pairs, relations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -43,6 +43,8 @@ class RelationScores:
         num_left_out: how many entities were found beyond those that a model relates at most, see `max_candidates` of
             [`GLiRELConfig`].
         merged_from: the entities that these were merged from, see [`merge`]; `None` where they were not merged.
+        type_thresholds: the model's own for certain relation types, by the words that it reads, in place of
+            `threshold`.
     """
 
     text: str
@@ -56,6 +58,20 @@ class RelationScores:
     context: TextContext | None = None
     merged_from: list[Entity] | None = None
     num_left_out: int = 0
+    type_thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def thresholds(self, threshold: float | None = None) -> np.ndarray:
+        """From which probability each relation type counts as predicted, `(relations,)`, in double precision.
+
+        Args:
+            threshold: of types without one of their own in what was asked; by default what the model has for them.
+        """
+        return np.array([self._threshold_of(relation, threshold) for relation in self.relation_types], np.float64)
+
+    def _threshold_of(self, relation: RelationType, threshold: float | None) -> float:
+        if relation.threshold is not None:
+            return relation.threshold
+        return self.type_thresholds.get(relation.wording, self.threshold) if threshold is None else threshold
 
     @property
     def num_pairs(self) -> int:
@@ -134,9 +150,9 @@ class RelationScores:
         if threshold is not None:
             check_probability(threshold, "`threshold`")
         column = names.index(label)
-        least = self.relation_types[column].threshold if threshold is None else threshold
+        least = self._threshold_of(self.relation_types[column], None) if threshold is None else threshold
         # In double precision, as in `select`.
-        is_linked = self.scores[:, column].astype(np.float64) >= (self.threshold if least is None else least)
+        is_linked = self.scores[:, column].astype(np.float64) >= least
         clusters = connected_components(len(self.entities), self.pair_index[is_linked])
         others = [place for place in range(len(names)) if place != column]
         without = replace(
@@ -210,8 +226,6 @@ class RelationScores:
         candidates = np.where(admitted, self.scores, np.float32(-1))
         loses = self._loses_direction(candidates)
         candidates[loses] = -1
-        default = self.threshold if threshold is None else threshold
-        thresholds = [default if r.threshold is None else r.threshold for r in self.relation_types]
         reasons = np.zeros(self.scores.shape, dtype=np.int64)
         if top_k is not None and top_k < self.scores.shape[1]:
             best = np.argsort(-candidates, axis=1, kind="stable")[:, :top_k]
@@ -219,7 +233,7 @@ class RelationScores:
             np.put_along_axis(is_best, best, True, axis=1)
             reasons[~is_best] = REASONS.index(TOP_K)
         # In double precision, as the scores are returned: 0.7 in single precision is 0.699999988, which is below it.
-        is_high = self.scores.astype(np.float64) >= np.array(thresholds, dtype=np.float64)
+        is_high = self.scores.astype(np.float64) >= self.thresholds(threshold)
         reasons[~is_high] = REASONS.index(THRESHOLD)
         reasons[loses] = REASONS.index(DIRECTION)
         reasons[~admitted] = REASONS.index(CONSTRAINT)

@@ -8,6 +8,7 @@ import typer
 
 from glirel_transformers._version import __version__
 
+from .calibrate import calibrate
 from .convert import convert_checkpoint
 from .data import data_app
 from .evaluate import evaluate
@@ -53,6 +54,7 @@ def main(
 app.command()(extract)
 app.command(cls=TrainCommand)(train)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command()(info)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_checkpoint)

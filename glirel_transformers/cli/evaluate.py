@@ -64,10 +64,7 @@ def evaluate(given: EvaluateOptions) -> None:
         if given.output is not None and given.plot is not None and given.output.resolve() == given.plot.resolve():
             raise ValueError(f"--output and --plot are the same file, {str(given.plot)!r}. Name two.")
         given.check()
-        for option, file in (("--output", given.output), ("--plot", given.plot)):
-            if file is not None:
-                check_writable(file, option)
-                check_not_an_input(file, [given.checkpoint, *given.files], option)
+        _check_written(given)
         if given.plot is not None:
             require_extra("benchmark", "matplotlib")
         check_report(given)
@@ -75,6 +72,20 @@ def evaluate(given: EvaluateOptions) -> None:
     show_all(results, report, given.sort, given.top)
     if written is not None:
         show_written(given, written)
+
+
+def _check_written(given: EvaluateOptions) -> None:
+    """Checks that files can be written, and that none of them is read."""
+    read = [given.checkpoint, *given.files, *(given.background or ())]
+    for option, file in (
+        ("--output", given.output),
+        ("--plot", given.plot),
+        ("--background-cache", given.background_cache),
+    ):
+        if file is not None:
+            check_writable(file, option)
+            check_not_an_input(file, read, option)
+            read.append(file)
 
 
 def _run(given: EvaluateOptions) -> tuple[list[EvaluationResult], dict[str, Any], Report | None]:

@@ -15,6 +15,8 @@ _PROTOCOLS_OF = {
     "threshold": (*_GIVEN, "end-to-end"),
     "group_size": (*_GIVEN, "end-to-end"),
     "plot": (*_GIVEN, "end-to-end"),
+    "background": (*_GIVEN, "end-to-end"),
+    "background_cache": (*_GIVEN, "end-to-end"),
     "train_facts": ("document",),
     "by_entity": ("document",),
     "entity_types": ("end-to-end",),
@@ -66,6 +68,10 @@ def _check_few_shot(given: EvaluateOptions, plots: bool) -> None:
         raise ValueError("The protocol few-shot needs documents to draw samples from. Add --train FILE.")
     if given.runs is None:
         raise ValueError("The protocol few-shot needs a folder for its runs. Add --runs FOLDER.")
+    if given.background:
+        raise ValueError(
+            "--background is for a model that was calibrated, and the protocol few-shot trains others. Leave it out."
+        )
     if plots:
         raise ValueError("--plot draws one evaluation, and the protocol few-shot makes several. Leave it out.")
 
@@ -74,6 +80,8 @@ def _check_baselines(given: EvaluateOptions) -> None:
     named = [*([given.checkpoint.removeprefix(BASELINE)] if given.names_baseline else []), *(given.baseline or ())]
     if wrong := next((name for name in named if name not in BASELINE_NAMES), None):
         raise ValueError(f"There is no baseline {wrong!r}. Name one of {', '.join(BASELINE_NAMES)}.")
+    if given.names_baseline and given.background:
+        raise ValueError("--background is for a model that was calibrated, and baselines are not. Leave it out.")
     if "sentence-embeddings" not in named:
         if given.embeddings is not None:
             raise ValueError("--embeddings is for sentence-embeddings. Add --baseline sentence-embeddings.")

@@ -65,12 +65,19 @@ def figures_of(result: Evaluation) -> dict[str, Any]:
         "by_entity": result.by_entity,
         "num_groups": len(result.groups),
         "threshold": result.counts.threshold,
+        **type_thresholds(result.counts, result.relation_types),
         "averages": result.counts.averages(),
         **({"facts": result.facts()} if result.by_entity else {}),
         **({} if result.evidence is None else {"evidence": result.evidence._asdict()}),
         "best_on_these_data": _fits(result),
         "relation_types": per_type,
     }
+
+
+def type_thresholds(counts: ThresholdCounts, types: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Those of types that have their own, if any does."""
+    own = counts.by_name(types)
+    return {"type_thresholds": own} if own else {}
 
 
 def rows_of(counts: ThresholdCounts, types: Sequence[str], what: str) -> list[dict[str, Any]]:

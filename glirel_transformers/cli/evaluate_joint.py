@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from .console import console, plain
-from .evaluate_figures import rows_of
+from .evaluate_figures import rows_of, type_thresholds
 
 if TYPE_CHECKING:
     from glirel_transformers.evaluation import JointEvaluation, ThresholdCounts
@@ -43,6 +43,7 @@ def joint_figures(result: JointEvaluation) -> dict[str, Any]:
         "entity_types": result.entity_types,
         "entity_threshold": result.entity_threshold,
         "threshold": result.triples["strict"].threshold,
+        **type_thresholds(result.triples["strict"], result.relation_types),
         "triples": {
             match: of(counts, result.relation_types, "relation_type") for match, counts in result.triples.items()
         },
@@ -63,7 +64,7 @@ def show_joint(report: dict[str, Any], sort: str, top: int | None) -> None:
         "end to end",
         "average",
         title=f"Entities {source}, at the thresholds {report['entity_threshold']:.3f} (entities) and "
-        f"{report['threshold']:.3f} (relations)",
+        f"{report['threshold']:.3f} (relations{', or those of types' if 'type_thresholds' in report else ''})",
         title_justify="left",
         title_style="",
     )

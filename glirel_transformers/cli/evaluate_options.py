@@ -215,6 +215,8 @@ class EvaluateOptions:
     multi_label: MultiLabel = False
     adjacency_threshold: AdjacencyThreshold = None
     fit_on: FitOn = None
+    background: of_protocols.Background = None
+    background_cache: of_protocols.BackgroundCache = None
     group_size: GroupSize = None
     candidates: Candidates = None
     held_out: HeldOut = None
@@ -288,6 +290,11 @@ class EvaluateOptions:
         """
         if self.fit_on and self.threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --threshold gives it. Choose one of the two.")
+        if self.background and (self.fit_on or self.threshold is not None):
+            other = "--fit-on" if self.fit_on else "--threshold"
+            raise ValueError(f"--background finds thresholds of types, {other} one for all. Choose one of the two.")
+        if self.background_cache is not None and not self.background:
+            raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
         if self.fit_on and self.entity_threshold is not None:
             raise ValueError("--fit-on finds the threshold, and --entity-threshold gives it. Choose one of the two.")
         for file in self.fit_on or ():

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+_ASK = "What is asked"
 _HOW, _CLASSIFY, _FEW, _BASELINES = "Protocol", "classification", "few-shot", "Baselines"
 
 ProtocolName = Literal["classification", "extraction", "end-to-end", "document", "few-shot"]
@@ -48,6 +49,28 @@ Pairs = Annotated[
         help="annotated: show as well what remains when predictions on pairs without a relation are left out, as the "
         "original GLiREL does. These figures compare with its own alone.",
         rich_help_panel=_HOW,
+    ),
+]
+Background = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--background",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Documents with entities, of which no relation is read: types that the model was not calibrated for get "
+        "thresholds from how they score there (see glirel calibrate). Repeatable.",
+        rich_help_panel=_ASK,
+    ),
+]
+BackgroundCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--background-cache",
+        metavar="FILE",
+        dir_okay=False,
+        help="Keep these thresholds for the next run; written where it is missing.",
+        rich_help_panel=_ASK,
     ),
 ]
 Splits = Annotated[

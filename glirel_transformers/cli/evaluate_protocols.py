@@ -90,6 +90,7 @@ def _measuring(given: EvaluateOptions, name: str, source: str, fit_on: list[Docu
             **asked,
         )
     asked |= {"threshold": given.threshold, "group_size": given.group_size}
+    asked |= {"background": read(given, given.background), "background_cache": given.background_cache}
     if name == "end-to-end":
         named = [part.strip() for value in given.entity_types or () for part in value.split(",") if part.strip()]
         options = {**adjacency, "overlap": given.overlap, "multi_label": given.multi_label}
@@ -153,8 +154,10 @@ def _few_shot(
 
 def run_baselines(given: EvaluateOptions, protocol: Protocol, documents: list[Document]) -> list[EvaluationResult]:
     """Every --baseline, measured likewise. A threshold that was given is the model's; theirs are their own."""
+    from glirel_transformers.evaluation.background import for_another
+
     found = []
     for name in dict.fromkeys(given.baseline or ()):
-        own = replace(cast("Any", protocol), threshold=None) if hasattr(protocol, "threshold") else protocol
-        found.append(own.run(load_baseline(given, name), documents))
+        baseline = load_baseline(given, name)
+        found.append(for_another(protocol, baseline)[0].run(baseline, documents))
     return found

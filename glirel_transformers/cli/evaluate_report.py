@@ -50,8 +50,7 @@ def show(report: dict[str, Any], sort: str, top: int | None) -> None:
         console.print(table)
     if top is not None and top < len(rows):
         console.print(f"{len(rows) - top:,} more relation types are counted but not shown.")
-    threshold = report["threshold"]
-    console.print(averages_table(report["averages"], f"Entities given (gold). At the threshold {threshold:.3f}"))
+    console.print(averages_table(report["averages"], f"Entities given (gold). {threshold_in_words(report)}"))
     _show_documents(report)
     for average, fit in report["best_on_these_data"].items():
         console.print(
@@ -69,6 +68,13 @@ def show(report: dict[str, Any], sort: str, top: int | None) -> None:
         f"{report['num_documents']:,} documents, {report['num_pairs']:,} ordered pairs{of_entities}, {len(rows):,} "
         "relation types" + (f" in {report['num_groups']} groups" if report["num_groups"] > 1 else "")
     )
+
+
+def threshold_in_words(report: dict[str, Any]) -> str:
+    """Which thresholds decide."""
+    own = report.get("type_thresholds")
+    of_types = f", or at that of its own for {len(own):,} relation types" if own else ""
+    return f"At the threshold {report['threshold']:.3f}{of_types}"
 
 
 def _show_documents(report: dict[str, Any]) -> None:

@@ -52,7 +52,11 @@ def check_report(given: EvaluateOptions) -> None:
         if not name.startswith(BASELINE) and Path(model_name(name)).is_dir() and not is_export(name):
             check_checkpoint(name)
     if given.report.is_dir():
-        check_not_an_input(given.report, [*names, *given.files, given.paraphrases], "--report")
+        check_not_an_input(
+            given.report,
+            [*names, *given.files, *(given.background or ()), given.background_cache, given.paraphrases],
+            "--report",
+        )
     check_report_folder(given.report)
 
 

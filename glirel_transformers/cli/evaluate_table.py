@@ -43,14 +43,15 @@ def table_rows(results: Sequence[EvaluationResult]) -> list[dict[str, Any]]:
 
     rows = []
     for result in results:
+        own = {"type_thresholds": result.type_thresholds} if result.type_thresholds else {}
         about = {"model": result.model, "protocol": result.protocol, "entities": result.entities}
         for row, figures in result.summary().items():
             best = {"best_on_these_data": fit._asdict()} if (fit := best_fit(result)) is not None else {}
             spreads = {name: spread._asdict() for name, spread in figures.items()}
-            rows.append({**about, "row": row, "threshold": result.threshold, "figures": spreads, **best})
+            rows.append({**about, "row": row, "threshold": result.threshold, **own, "figures": spreads, **best})
         for name, values in result.beside.items():
             spreads = {key: Spread.of([value])._asdict() for key, value in values.items()}
-            rows.append({**about, "row": name, "threshold": result.threshold, "figures": spreads})
+            rows.append({**about, "row": name, "threshold": result.threshold, **own, "figures": spreads})
     return rows
 
 

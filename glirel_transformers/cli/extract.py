@@ -64,6 +64,7 @@ def extract(given: ExtractOptions) -> None:
             raise ValueError(f"--reader {given.reader} says how annotated documents are read: add --documents.")
         sources = find_sources(given.inputs, given.input_format, given.text_column)
         sources = [replace(source, reader=given.reader, alignment=given.alignment or "strict") for source in sources]
+        _check_background(given, relation_types is not None)
         _check_together(given, sources, relation_types is not None, entity_types is not None)
         chosen = _choose_format(given, sources)
         if given.output is not None:
@@ -115,6 +116,8 @@ def _check_output(given: ExtractOptions, output: Path, sources: list[Source]) ->
         *(source.path for source in sources),
         given.relations,
         given.entity_types_file,
+        *(given.background or ()),
+        given.background_cache,
         model_name(given.model),
         recognizer,
     ]
@@ -152,6 +155,17 @@ def _check_together(given: ExtractOptions, sources: list[Source], has_relations:
         )
     if given.ner is not None:
         raise ValueError("Entities come from -e or from --ner: leave one of them out.")
+
+
+def _check_background(given: ExtractOptions, has_relations: bool) -> None:
+    """Checks that thresholds that are to be found are not given as well, and are of relations that are named."""
+    if given.background:
+        if given.threshold is not None:
+            raise ValueError("--background finds thresholds, and --threshold gives one. Choose one of the two.")
+        if not has_relations:
+            raise ValueError("--background is for the relations that are named for all texts: name them with -r.")
+    elif given.background_cache is not None:
+        raise ValueError("--background-cache keeps what --background finds: add that, or leave it out.")
 
 
 def _check_no_entity_options(given: ExtractOptions) -> None:

@@ -108,6 +108,27 @@ ReturnEntities = Annotated[
 Threshold = Annotated[
     float | None, typer.Option(help="Least probability. [default: the model's own]", rich_help_panel=_WHAT)
 ]
+Background = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--background",
+        metavar="FILE",
+        exists=True,
+        help="Texts with entities, read as INPUT is: relations that the model was not calibrated for get thresholds "
+        "from how they score there (see glirel calibrate). Repeatable.",
+        rich_help_panel=_WHAT,
+    ),
+]
+BackgroundCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--background-cache",
+        metavar="FILE",
+        dir_okay=False,
+        help="Keep these thresholds for the next run; written where it is missing.",
+        rich_help_panel=_WHAT,
+    ),
+]
 TopK = Annotated[
     int | None,
     typer.Option(help="At most n relations for each ordered pair of entities. [default: all]", rich_help_panel=_WHAT),
@@ -318,6 +339,8 @@ class ExtractOptions:
     adjacency_threshold: AdjacencyThreshold = None
     return_entities: ReturnEntities = False
     threshold: Threshold = None
+    background: Background = None
+    background_cache: BackgroundCache = None
     top_k: TopK = None
     self_pairs: SelfPairs = False
     readable_names: ReadableNames = False

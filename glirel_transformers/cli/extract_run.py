@@ -19,15 +19,18 @@ from glirel_transformers.formats import WRITERS, Format, Writer, once_per_pair, 
 from glirel_transformers.jobs import (
     Engine,
     ExtractionSettings,
+    Kind,
     Outcome,
     ResumableOutput,
     Source,
     encode_types,
+    find_sources,
     local_engine,
     read_chunks,
     read_items,
     render,
     stream_records,
+    with_background,
     write_resumably,
 )
 from glirel_transformers.jobs.choices import PARTIAL
@@ -87,6 +90,10 @@ def run(
         sources = [replace(sources[0], text=text)]
         settings = replace(settings, entities=find_entities(text, given.entity))
 
+    if given.background:
+        disable_progress_bar()
+        settings = _with_background(given, settings)
+
     def make_engine() -> Engine:
         disable_progress_bar()  # of loading weights
         if given.encoded_types is not None and not given.encoded_types.exists():
@@ -104,6 +111,15 @@ def run(
             outcome = _print(given, sources, settings, make_engine, chosen, report)
     _warn(settings, outcome)
     return outcome.stopped is None
+
+
+def _with_background(given: ExtractOptions, settings: ExtractionSettings) -> ExtractionSettings:
+    """Relation types get thresholds from the texts of --background."""
+    kind: Kind | None = "documents" if given.documents else None
+    sources = find_sources([str(file) for file in given.background or ()], kind, given.text_column)
+    texts = [replace(source, reader=given.reader, alignment=given.alignment or "strict") for source in sources]
+    cache = None if given.background_cache is None else str(given.background_cache)
+    return with_background(settings, texts, cache)
 
 
 def _read_group_size(given: str | None) -> GroupSize:

@@ -64,6 +64,7 @@ def _facts(found: Checkpoint) -> Table:
         f"{found.dtype}",
         "finds entities": "" if found.finds is None else _finder(found.finds),
         "threshold": f"{found.threshold:.3f}" + (" (relations)" if found.finds else ""),
+        "calibration": "" if found.calibration is None else _calibration(found.calibration),
         "licence": found.licence or "not named in the model card",
         "limits": "\n".join(_limits(found)),
     }
@@ -79,6 +80,19 @@ def _encoder(encoder: dict[str, Any]) -> str:
         f"{encoder['model_type']}, {encoder['num_hidden_layers']} layers of width {encoder['hidden_size']}, "
         f"{encoder['num_attention_heads']} heads, {encoder['vocab_size']:,} tokens in the vocabulary"
     )
+
+
+def _calibration(fitted: dict[str, Any]) -> str:
+    """What was fitted to its scores, in words."""
+    from glirel_transformers.calibration_glirel import ScoreCalibration
+
+    found = ScoreCalibration.read(fitted)
+    lines = [f"temperature {found.temperature:.4f}, bias {found.bias:+.4f}"]
+    if found.thresholds:
+        lines.append("thresholds: " + ", ".join(f"{name} {value:.3f}" for name, value in found.thresholds.items()))
+    if found.background is not None:
+        lines.append("other types: from background texts, see --background of glirel extract")
+    return "\n".join(lines)
 
 
 def _finder(finds: dict[str, Any]) -> str:

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from transformers.utils import logging
+
+from glirel_transformers.calibration_glirel import ScoreCalibration
 from glirel_transformers.configuration_glirel import GLiRELConfig
 
 from . import glidre, glirel, relex
@@ -13,6 +16,8 @@ from .checkpoints import find_optional
 from .glidre.settings import CONFIG as GLIDRE_CONFIG
 from .originals import check_is_ours
 from .relex.settings import CONFIG as RELEX_CONFIG
+
+logger = logging.get_logger(__name__)
 
 Name: TypeAlias = "str | os.PathLike[str]"
 
@@ -85,6 +90,11 @@ def revert(source: Name, target: Name, *, encoder: Name | None = None, label_enc
     check_is_ours(os.fspath(source), RELEX_CONFIG)
     settings = _settings(os.fspath(source))
     finds_entities = settings.get("entity_finder", "none") != "none"
+    if ScoreCalibration.read(settings.get("calibration")).changes_scores:
+        logger.warning(
+            "The original packages know no calibration: there, scores are as they were before it, and thresholds are "
+            "to be fitted again."
+        )
     if settings.get("label_encoding") == "separate" and not finds_entities:
         return glidre.revert(source, target, encoder=encoder, label_encoder=label_encoder)
     _check_no_label_encoder(label_encoder)

@@ -15,9 +15,25 @@ def precision_recall_f1(counts: Tensor) -> Tensor:
     return torch.stack([precision, recall, 2 * hits / (predicted + gold).clamp(min=1)], dim=-1)
 
 
-def count_decisions(probabilities: Tensor, is_gold: Tensor, types: Tensor, num_types: int, threshold: float) -> Tensor:
-    """Right, predicted and gold cells of each type, `(relations, 3)`, of cells `(cells,)`."""
-    predicted = probabilities >= threshold
+def count_decisions(
+    probabilities: Tensor, is_gold: Tensor, types: Tensor, num_types: int, threshold: float | Tensor
+) -> Tensor:
+    """Right, predicted and gold cells of each type, `(relations, 3)`, of cells `(cells,)`.
+
+    A threshold is one for all, or one for each type, `(relations,)`.
+    """
+    return count_predicted(is_predicted(probabilities, types, threshold), is_gold, types, num_types)
+
+
+def is_predicted(probabilities: Tensor, types: Tensor, threshold: float | Tensor) -> Tensor:
+    """Whether each of the cells `(cells,)` is predicted, at one threshold or at that of its type."""
+    if not isinstance(threshold, Tensor):
+        return probabilities >= threshold
+    return probabilities.double() >= threshold[types.long()]  # in double precision, as an extractor compares
+
+
+def count_predicted(predicted: Tensor, is_gold: Tensor, types: Tensor, num_types: int) -> Tensor:
+    """Right, predicted and gold cells of each type, `(relations, 3)`, of decisions `(cells,)`."""
     kinds = (predicted & is_gold, predicted, is_gold)
     return torch.stack([torch.bincount(types[kind], minlength=num_types) for kind in kinds], dim=-1).double()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 
+from glirel_transformers.calibration_glirel import calibration_of
 from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.data.labels import make_labels
 from glirel_transformers.extractor_glirel import RelationExtractor, check_gives_evidence
@@ -18,6 +19,7 @@ from glirel_transformers.windows_glirel import group_relation_types
 
 from .baselines import Baseline
 from .cells import CellTable
+from .counts import is_predicted
 from .evidence import EvidenceScore, score_evidence
 from .facts import TrainFacts, entity_document, entity_names, fact_scores
 from .results import ScoredDocument
@@ -48,6 +50,7 @@ class Evaluation:
         by_entity: whether pairs were of entities, with all their mentions.
         num_train_facts: triples of names that training documents state; `None` where these were not given.
         seen_scores: probabilities of the gold facts that training documents state.
+        seen_types: numbers of their types.
         evidence: how well the sentences that count most for gold facts are those that annotators chose; `None` where
             the model gives no evidence, or no document has any.
         documents: the cells of each text, where `keep_cells` asked for them.
@@ -66,6 +69,7 @@ class Evaluation:
     by_entity: bool = False
     num_train_facts: int | None = None
     seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
+    seen_types: list[torch.Tensor] = field(default_factory=list, repr=False)
     evidence: EvidenceScore | None = None
     documents: list[ScoredDocument] = field(default_factory=list, repr=False)
 
@@ -73,18 +77,19 @@ class Evaluation:
         """Micro precision, recall and F1, and Ign F1 where training facts were given, as DocRED's script defines them.
 
         Args:
-            threshold: from which a fact counts as predicted; by default the one in use.
+            threshold: from which a fact counts as predicted; by default what is in use.
 
         Returns:
             What [`fact_scores`] returns, and the counts that it was computed from: `num_right`, `num_predicted`,
             `num_gold` and `num_right_in_train`.
         """
-        used = self.counts.threshold if threshold is None else threshold
-        right, predicted, gold = map(int, self.counts.by_type(used).sum(0).tolist())
+        used = self.counts.in_use if threshold is None else threshold
+        right, predicted, gold = map(int, self.counts.by_type(threshold).sum(0).tolist())
         found = {"num_right": right, "num_predicted": predicted, "num_gold": gold}
         if self.num_train_facts is None:
             return {**fact_scores(right, predicted, gold), **found}
-        seen = sum(int((scores >= used).sum()) for scores in self.seen_scores)
+        of_types = zip(self.seen_scores, self.seen_types, strict=True)
+        seen = sum(int(is_predicted(scores, types, used).sum()) for scores, types in of_types)
         return {**fact_scores(right, predicted, gold, seen), **found, "num_right_in_train": seen}
 
 
@@ -93,7 +98,7 @@ def evaluate_extraction(
     documents: Sequence[Document],
     relation_types: Sequence[str] | None = None,
     *,
-    threshold: float | None = None,
+    threshold: float | Mapping[str, float] | None = None,
     group_size: int | None = None,
     batch_size: int = 8,
     self_pairs: bool | None = None,
@@ -109,7 +114,8 @@ def evaluate_extraction(
         extract: the pipeline, or a baseline.
         documents: annotated texts.
         relation_types: what is asked for; by default all types that occur in `documents`, the most frequent first.
-        threshold: from which a relation counts as predicted; by default the model's own.
+        threshold: from which a relation counts as predicted; by default the model's own, which may differ from type
+            to type. A dictionary has those of certain types, next to the model's own.
         group_size: how many relation types are asked for at once, see [`group_relation_types`].
         batch_size: windows read at once.
         self_pairs: whether each mention is also paired with itself; by default as `extract` was made.
@@ -136,17 +142,13 @@ def evaluate_extraction(
             "Give annotated documents, and relation types that occur in them."
         )
     if isinstance(extract, Baseline):
-        groups, own = [types], extract.threshold
+        groups = [types]
     else:
-        groups, own = (
-            group_relation_types(extract.tokenizer, types, group_size or "auto"),
-            extract.model.config.threshold,
-        )
-    used = own if threshold is None else threshold
+        groups = group_relation_types(extract.tokenizer, types, group_size or "auto")
     result = Evaluation(
         types,
         groups,
-        ThresholdCounts(len(types), used),
+        make_counts(extract, types, threshold),
         num_documents=len(documents),
         by_entity=by_entity,
         num_train_facts=None if train_facts is None else len(train_facts),
@@ -171,13 +173,17 @@ def evaluate_extraction(
         if position not in unscored:  # the first group, after which pairs are counted already
             result.num_pairs += scores.num_pairs
             result.num_unknown_pairs += _num_unknown_pairs(documents[position], scores)
+        result.counts.begin(position)
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
         labels = make_labels(documents[position], group, scores.pair_index)
         _count(result, documents[position], group, scores, labels)
         if keep_cells:
             tables[position].add(group, scores, labels.numpy())
         if train_facts is not None:
-            result.seen_scores.append(_seen_scores(train_facts, names[position], group, scores, labels))
+            seen = _seen_cells(train_facts, names[position], group, scores, labels)
+            numbers = [types.index(group[column]) for _, column in seen]
+            result.seen_scores.append(torch.tensor([float(scores.scores[cell]) for cell in seen]))
+            result.seen_types.append(torch.tensor(numbers, dtype=torch.long))
     result.num_unscored_pairs = sum(unscored.values())
     result.evidence = score_evidence(weights, chosen) if chosen else None
     result.documents = [table.finish() for table in tables]
@@ -245,21 +251,36 @@ def _count(
                 result.num_missed_relations += 1
 
 
-def _seen_scores(
+def make_counts(
+    extract: Reader, types: Sequence[str], threshold: float | Mapping[str, float] | None
+) -> ThresholdCounts:
+    """Counts of relation types at a threshold for all, or at the model's own, with others for certain types."""
+    if threshold is not None and not isinstance(threshold, Mapping):
+        return ThresholdCounts(len(types), float(threshold))
+    own = dict(threshold or {})
+    if isinstance(extract, Baseline):
+        least = extract.threshold
+    else:
+        config = extract.model.config
+        least, own = config.threshold, {**calibration_of(config).thresholds, **own}
+    of_numbers = {number: own[name] for number, name in enumerate(types) if name in own}
+    return ThresholdCounts(len(types), float(least), of_numbers)
+
+
+def _seen_cells(
     train_facts: TrainFacts,
     names: Sequence[frozenset[str]],
     group: Sequence[str],
     scores: RelationScores,
     labels: torch.Tensor,
-) -> torch.Tensor:
-    """Scores of the gold facts of a document next to a group that training documents state."""
+) -> list[tuple[int, int]]:
+    """The cells of the gold facts of a document next to a group that training documents state."""
     pairs = scores.pair_index.tolist()
-    seen = [
+    return [
         (row, column)
         for row, column in (labels == 1).nonzero().tolist()
         if train_facts.state(names[pairs[row][0]], group[column], names[pairs[row][1]])
     ]
-    return torch.tensor([float(scores.scores[cell]) for cell in seen])
 
 
 def _num_unknown_pairs(document: Document, scores: RelationScores) -> int:

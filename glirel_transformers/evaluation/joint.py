@@ -6,7 +6,7 @@ types do not matter. An entity is right when its span and (strictly) its type ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +21,7 @@ from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
 from glirel_transformers.text_glirel import Span
 
+from .extraction import make_counts
 from .results import ScoredDocument
 from .thresholds import Fit, ThresholdCounts
 
@@ -130,7 +131,7 @@ def evaluate_joint(
     entity_types: Sequence[str] | None = None,
     *,
     source: EntitySource = "found",
-    threshold: float | None = None,
+    threshold: float | Mapping[str, float] | None = None,
     entity_threshold: float | None = None,
     group_size: int | None = None,
     batch_size: int = 8,
@@ -147,7 +148,7 @@ def evaluate_joint(
             first.
         source: `"prompted"` asks each text for the types of its own gold entities, which tells the model more than it
             could know.
-        threshold: from which a relation counts as predicted; by default the model's own.
+        threshold: from which a relation counts as predicted, as of [`evaluate_extraction`].
         entity_threshold: above which a span is an entity; by default the model's own.
         group_size: how many relation types are asked for at once.
         batch_size: windows read at once.
@@ -170,13 +171,12 @@ def evaluate_joint(
         )
     config = extract.model.config
     least = float(config.entity_threshold if entity_threshold is None else entity_threshold)
-    used = float(config.threshold if threshold is None else threshold)
     result = JointEvaluation(
         source,
         labels,
         types,
         least,
-        {match: ThresholdCounts(len(types), used) for match in ("strict", "boundaries")},
+        {match: make_counts(extract, types, threshold) for match in ("strict", "boundaries")},
         {"strict": ThresholdCounts(len(labels), 0.0), "boundaries": ThresholdCounts(1, 0.0)},
         len(documents),
     )
@@ -197,7 +197,10 @@ def evaluate_joint(
         batch_size=batch_size,
         **options,
     )
-    for document, scores in zip(documents, tqdm(found, unit=" texts", leave=False, disable=None), strict=True):
+    shown = tqdm(found, unit=" texts", leave=False, disable=None)
+    for position, (document, scores) in enumerate(zip(documents, shown, strict=True)):
+        for counts in result.triples.values():
+            counts.begin(position)
         _count(result, document, scores, keep_cells)
     return result
 

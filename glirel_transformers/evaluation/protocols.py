@@ -14,9 +14,10 @@ Two figures compare only where the protocol is the same, and the entities that w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from glirel_transformers.data import Document, count_relation_types
 from glirel_transformers.extractor_glirel import RelationExtractor
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 
+from .background import background_thresholds, check_one_source
 from .baselines import Baseline, Majority
 from .extraction import Evaluation, Reader, evaluate_extraction
 from .facts import TrainFacts
@@ -68,8 +70,12 @@ class Extraction(Protocol):
 
     Args:
         relation_types: what is asked for; by default all that occur in the documents.
-        threshold: from which a relation counts as predicted; by default the model's own.
+        threshold: from which a relation counts as predicted; by default the model's own, as of
+            [`evaluate_extraction`].
         fit_on: documents that the threshold is fitted on instead, to the best micro F1.
+        background: documents that give relation types which a calibrated model was not calibrated for thresholds
+            instead; see [`RelationExtractor.background`].
+        background_cache: a file that keeps these.
         pairs: `"annotated"` also gives the figures that the original GLiREL reports, under a name of their own: what
             is predicted on a pair that has no relation in the annotation is left out there. They are not comparable
             with the others, and never lower.
@@ -81,8 +87,10 @@ class Extraction(Protocol):
     by_entity: ClassVar[bool] = False
 
     relation_types: Sequence[str] | None = None
-    threshold: float | None = None
+    threshold: float | Mapping[str, float] | None = None
     fit_on: Sequence[Document] = ()
+    background: Sequence[Document] = ()
+    background_cache: Path | None = None
     pairs: Literal["all", "annotated"] = "all"
     group_size: int | None = None
     batch_size: int = 8
@@ -91,6 +99,7 @@ class Extraction(Protocol):
 
     def run(self, model: Reader, documents: Sequence[Document]) -> EvaluationResult:
         """See [`Protocol.run`]."""
+        check_one_source(self.background, self.fit_on, self.threshold)
         types = list(self.relation_types or count_relation_types(documents))
         notes = fit_baseline(model, self.fit_on or documents, on_data=not self.fit_on)
         ask = partial(
@@ -105,6 +114,9 @@ class Extraction(Protocol):
         )
         fitted = {"relations": fit_threshold_on(ask(documents=self.fit_on), self.fit_on)} if self.fit_on else {}
         threshold = fitted["relations"].threshold if fitted else self.threshold
+        if self.background:
+            reads = {"batch_size": self.batch_size, "group_size": self.group_size or "auto", **self.options}
+            threshold = background_thresholds(model, self.background, types, cache=self.background_cache, **reads)
         found = ask(documents=documents, threshold=threshold, keep_cells=True, **self._more())
         return EvaluationResult(
             self.name,
@@ -113,6 +125,7 @@ class Extraction(Protocol):
             found.relation_types,
             self._figures(found),
             threshold=found.counts.threshold,
+            type_thresholds=found.counts.by_name(found.relation_types),
             documents=found.documents,
             by_entity=self.by_entity,
             notes=[*notes, *notes_of(found)],
@@ -172,6 +185,7 @@ class EndToEnd(Protocol):
             entities (`"prompted"`).
         threshold, entity_threshold: of relations and of entities; by default the model's own.
         fit_on: documents that both are fitted on instead.
+        background, background_cache: as of [`Extraction`]; their entities are found, too.
         group_size, batch_size: as [`evaluate_joint`] takes them.
         options: as [`RelationExtractor.__call__`] takes them: `overlap`, `multi_label`, `adjacency_threshold`.
     """
@@ -181,15 +195,18 @@ class EndToEnd(Protocol):
     relation_types: Sequence[str] | None = None
     entity_types: Sequence[str] | None = None
     source: EntitySource = "found"
-    threshold: float | None = None
+    threshold: float | Mapping[str, float] | None = None
     entity_threshold: float | None = None
     fit_on: Sequence[Document] = ()
+    background: Sequence[Document] = ()
+    background_cache: Path | None = None
     group_size: int | None = None
     batch_size: int = 8
     options: dict[str, Any] = field(default_factory=dict)
 
     def run(self, model: Reader, documents: Sequence[Document]) -> EvaluationResult:
         """See [`Protocol.run`]."""
+        check_one_source(self.background, self.fit_on, self.threshold)
         asked: dict[str, Any] = {
             "relation_types": list(self.relation_types or count_relation_types(documents)),
             "entity_types": list(self.entity_types or count_entity_types(documents)),
@@ -202,10 +219,13 @@ class EndToEnd(Protocol):
         fitted: dict[str, Fit] = {}
         if self.fit_on:
             fitted = fit_thresholds(extract, self.fit_on, **asked)._asdict()
+        threshold = fitted["relations"].threshold if fitted else self.threshold
+        if self.background:
+            threshold = self._background_thresholds(extract, asked)
         found = evaluate_joint(
             extract,
             documents,
-            threshold=fitted["relations"].threshold if fitted else self.threshold,
+            threshold=threshold,
             entity_threshold=fitted["entities"].threshold if fitted else self.entity_threshold,
             keep_cells=True,
             **asked,
@@ -217,12 +237,28 @@ class EndToEnd(Protocol):
             found.relation_types,
             _joint_figures(found),
             threshold=found.triples["strict"].threshold,
+            type_thresholds=found.triples["strict"].by_name(found.relation_types),
             documents=found.documents,
             by_entity=True,
             notes=notes_of_joint(found),
             fitted=fitted,
             num_fitted_on=len(self.fit_on),
             details=found,
+        )
+
+    def _background_thresholds(
+        self, extract: RelationExtractor | RelationExtractionPipeline, asked: dict[str, Any]
+    ) -> dict[str, float]:
+        reads = {"batch_size": self.batch_size, "group_size": self.group_size or "auto", **self.options}
+        if self.entity_threshold is not None:
+            reads["entity_threshold"] = self.entity_threshold
+        return background_thresholds(
+            extract,
+            self.background,
+            asked["relation_types"],
+            entity_types=asked["entity_types"],
+            cache=self.background_cache,
+            **reads,
         )
 
     @staticmethod
@@ -280,9 +316,9 @@ def annotated_counts(documents: Sequence[ScoredDocument], counts: ThresholdCount
 
     Args:
         documents: the cells of all texts.
-        counts: of all of them, for the threshold and the number of relation types.
+        counts: of all of them, for the thresholds and the number of relation types.
     """
-    kept = ThresholdCounts(counts.num_types, counts.threshold)
+    kept = ThresholdCounts(counts.num_types, counts.threshold, counts.type_thresholds)
     for scored in documents:
         related = {(relation.head, relation.tail) for relation in scored.document.relations}
         rows = [row for row, pair in enumerate(map(tuple, scored.pair_index.tolist())) if pair in related]

@@ -118,6 +118,7 @@ class EvaluationResult:
         figures: by name, such as `micro_f1`.
         decision: how predictions are made of probabilities.
         threshold: from which a cell counts as predicted; `None` where the best of a pair does.
+        type_thresholds: those of relation types that have one of their own, by name, as a calibrated model's.
         documents: the cells of each text; empty where a result has `runs`, which have them.
         by_entity: whether pairs are of entities with all their mentions.
         row: what tells a run from others of its table, such as `"m = 5"`; runs of one row differ in what was drawn.
@@ -138,6 +139,7 @@ class EvaluationResult:
     figures: dict[str, float]
     decision: Decision = "threshold"
     threshold: float | None = None
+    type_thresholds: dict[str, float] = field(default_factory=dict)
     documents: list[ScoredDocument] = field(default_factory=list, repr=False)
     by_entity: bool = False
     row: str = ""
@@ -161,10 +163,20 @@ class EvaluationResult:
         }
 
     def predicted(self, scored: ScoredDocument, threshold: float | None = None) -> np.ndarray:
-        """Which cells of a text count as predicted, a boolean array of shape `(pairs, relations)`."""
+        """Which cells of a text count as predicted, a boolean array of shape `(pairs, relations)`.
+
+        Args:
+            scored: the text.
+            threshold: one for all relation types; by default what is in use, which may differ from type to type.
+        """
         least = self.threshold if threshold is None else threshold
         if self.decision == "threshold" and least is not None:
-            return np.nan_to_num(scored.probabilities, nan=-1.0) >= np.float32(least)  # as ThresholdCounts compares
+            # In single precision, or for thresholds of types in double precision, as ThresholdCounts compares.
+            probabilities = np.nan_to_num(scored.probabilities, nan=-1.0)
+            if threshold is None and self.type_thresholds:
+                own = [self.type_thresholds.get(name, least) for name in self.relation_types]
+                return probabilities.astype(np.float64) >= np.array(own, dtype=np.float64)
+            return probabilities >= np.float32(least)
         chosen = np.zeros(scored.probabilities.shape, dtype=bool)
         if chosen.size:
             best = np.nan_to_num(scored.probabilities, nan=-np.inf).argmax(1)

@@ -7,6 +7,7 @@ can take. The best threshold is exact, not the best of some that are tried.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -27,6 +28,23 @@ class Fit(NamedTuple):
     f1: float
 
 
+class Cells(NamedTuple):
+    """Pairs with a relation type whose truth is known.
+
+    Args:
+        probabilities (`torch.FloatTensor` of shape `(cells,)`): of the model.
+        is_gold (`torch.BoolTensor` of shape `(cells,)`): whether the relation holds.
+        types (`torch.IntTensor` of shape `(cells,)`), documents (likewise): numbers of the type and the document.
+        missed (`torch.LongTensor` of shape `(missed, 2)`): document and type of gold relations without a score.
+    """
+
+    probabilities: Tensor
+    is_gold: Tensor
+    types: Tensor
+    documents: Tensor
+    missed: Tensor
+
+
 class ThresholdCounts:
     """The cells whose truth is known, and what a threshold makes of them.
 
@@ -35,13 +53,46 @@ class ThresholdCounts:
     Args:
         num_types: number of relation types.
         threshold: the one in use.
+        type_thresholds: in use for certain types in its place, by their numbers.
     """
 
-    def __init__(self, num_types: int, threshold: float) -> None:
+    def __init__(self, num_types: int, threshold: float, type_thresholds: Mapping[int, float] | None = None) -> None:
         self.num_types = num_types
         self.threshold = threshold
+        self.type_thresholds = dict(type_thresholds or {})
         self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
         self._unscored = torch.zeros(num_types, dtype=torch.long)
+        self._document = 0
+        self._documents: list[tuple[int, int]] = []  # of the cells that were added: a document, and how many
+        self._missed: list[tuple[int, int]] = []  # documents and types
+
+    @property
+    def in_use(self) -> float | Tensor:
+        """What decides: one threshold, or where types have their own, one for each, `(relations,)`."""
+        return self.all_in_use if self.type_thresholds else self.threshold
+
+    @property
+    def all_in_use(self) -> Tensor:
+        """The threshold of each type, `(relations,)`."""
+        return torch.tensor(
+            [self.type_thresholds.get(number, self.threshold) for number in range(self.num_types)], dtype=torch.double
+        )
+
+    def by_name(self, names: Sequence[str]) -> dict[str, float]:
+        """The thresholds of types that have their own, by the names of all types."""
+        return {names[number]: value for number, value in sorted(self.type_thresholds.items())}
+
+    def begin(self, document: int) -> None:
+        """Says which document what is added from now on is of, for [`cells`]."""
+        self._document = document
+
+    def cells(self) -> Cells:
+        """All cells with the documents that they are of, in the order in which they were added."""
+        probabilities, is_gold, types = self._cells()
+        numbers, sizes = torch.tensor(self._documents, dtype=torch.long).reshape(-1, 2).unbind(-1)
+        documents = numbers.repeat_interleave(sizes).to(torch.int32)
+        missed = torch.tensor(self._missed, dtype=torch.long).reshape(-1, 2)
+        return Cells(probabilities, is_gold, types, documents, missed)
 
     def add(self, probabilities: Tensor, labels: Tensor, types: Tensor) -> None:
         """Adds the cells whose truth is known.
@@ -62,14 +113,16 @@ class ThresholdCounts:
         known = labels >= 0
         types = types.to(torch.int32).expand(labels.shape)
         self._parts.append((probabilities.float()[known], labels[known] == 1, types[known]))
+        self._documents.append((self._document, int(known.sum())))
 
     def add_unscored(self, type_number: int) -> None:
         """Adds a gold relation between mentions that the model did not pair: missed at every threshold."""
         self._unscored[type_number] += 1
+        self._missed.append((self._document, type_number))
 
     def by_type(self, threshold: float | None = None) -> Tensor:
-        """Right, predicted and gold cells of each type, `(relations, 3)`, at a threshold, by default that in use."""
-        counts = count_decisions(*self._cells(), self.num_types, self.threshold if threshold is None else threshold)
+        """Right, predicted and gold cells of each type, `(relations, 3)`, at a threshold, by default as in use."""
+        counts = count_decisions(*self._cells(), self.num_types, self.in_use if threshold is None else threshold)
         counts[:, 2] += self._unscored
         return counts
 
@@ -96,7 +149,7 @@ class ThresholdCounts:
         if not len(f1) or f1.max() <= 0:
             return None
         place = int((f1 >= f1.max() - _EQUAL).nonzero()[0])
-        threshold = _midway(scores[place], scores[place + 1] if place + 1 < len(scores) else torch.zeros(()))
+        threshold = midway(scores[place], scores[place + 1] if place + 1 < len(scores) else torch.zeros(()))
         return Fit(threshold, self.averages(threshold)[f"{average}_f1"])
 
     def _cells(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,7 +198,7 @@ def _f1_changes(is_gold: Tensor, types: Tensor, gold: Tensor) -> Tensor:
     return changes
 
 
-def _midway(upper: Tensor, lower: Tensor) -> float:
+def midway(upper: Tensor, lower: Tensor) -> float:
     """A threshold between two scores, as far from both as it can be; the upper one where no number lies between."""
     middle = lower + (upper - lower) / 2
     return float(middle if middle > lower else upper)

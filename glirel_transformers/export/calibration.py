@@ -39,7 +39,7 @@ class Calibration:
 
     Args:
         before, after: `macro_f1` and `micro_f1`, with precision and recall, at the threshold.
-        threshold: of the model.
+        threshold: of the model, for relation types without one of their own.
         largest_change, mean_change: of probabilities, over all pairs and relation types.
         num_documents: texts read.
         num_scores: probabilities compared.
@@ -110,31 +110,31 @@ def calibrate(
         ValueError: when there is no document, or no relation type to ask for.
     """
     before, after = _extractor(model), _extractor(quantized)
-    kept: list[np.ndarray] = []
-    changes = _Changes(float(before.model.config.threshold))
+    kept: list[tuple[np.ndarray, np.ndarray]] = []  # scores, and the thresholds of their types
+    changes = _Changes()
 
     def compare(scores: RelationScores) -> None:
-        changes.add(kept[changes.num_texts], scores.scores)
+        changes.add(*kept[changes.num_texts], scores.scores)
 
     first = evaluate_extraction(
         before,
         documents,
         relation_types,
         batch_size=batch_size,
-        observe=lambda scores: kept.append(scores.scores),
+        observe=lambda scores: kept.append((scores.scores, scores.thresholds())),
     )
     second = evaluate_extraction(
         after,
         documents,
         relation_types,
-        threshold=changes.threshold,
+        threshold=dict(zip(first.relation_types, first.counts.all_in_use.tolist(), strict=True)),
         batch_size=batch_size,
         observe=compare,
     )
     return Calibration(
         before=first.counts.averages(),
         after=second.counts.averages(),
-        threshold=changes.threshold,
+        threshold=first.counts.threshold,
         largest_change=changes.largest,
         mean_change=changes.total / max(1, changes.num_scores),
         num_documents=len(documents),
@@ -146,16 +146,15 @@ def calibrate(
 class _Changes:
     """Differences of scores, text by text."""
 
-    def __init__(self, threshold: float):
-        self.threshold = threshold
+    def __init__(self) -> None:
         self.num_texts = self.num_scores = self.num_decisions = 0
         self.largest = self.total = 0.0
 
-    def add(self, before: np.ndarray, after: np.ndarray) -> None:
+    def add(self, before: np.ndarray, thresholds: np.ndarray, after: np.ndarray) -> None:
         changes = np.abs(after.astype(np.float64) - before)
         self.num_texts += 1
         self.num_scores += changes.size
-        self.num_decisions += int(((before >= self.threshold) != (after >= self.threshold)).sum())
+        self.num_decisions += int(((before >= thresholds) != (after >= thresholds)).sum())
         self.total += float(changes.sum())
         self.largest = max(self.largest, float(changes.max())) if changes.size else self.largest
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .worker import ExtractionSettings as ExtractionSettings
     from .worker import Extractor as Extractor
     from .worker import encode_types as encode_types
+    from .worker import with_background as with_background
 
 # Loaded when they are asked for: the options of `glirel extract` are checked before torch is imported.
 _HOMES = {
@@ -59,6 +60,7 @@ _HOMES = {
     "read_items": "sources",
     "render": "run",
     "stream_records": "run",
+    "with_background": "worker",
     "write_resumably": "run",
 }
 

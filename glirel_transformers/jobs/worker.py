@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
@@ -26,7 +26,7 @@ from glirel_transformers.scores_glirel import RelationScores
 
 from .choices import Alignment, Precision, Truncation
 from .records import Malformed, Record, TextRequest, in_options, read_request
-from .sources import Item
+from .sources import Item, Source, read_items
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,20 @@ class ExtractionSettings:
         return {name: value for name, value in shaping.items() if value is not None and value is not False}
 
 
+# The options that say how a text is read, and so what its pairs score.
+_READING = (
+    "entity_types",
+    "entity_threshold",
+    "overlap",
+    "multi_label",
+    "adjacency_threshold",
+    "alignment",
+    "self_pairs",
+    "readable_names",
+    "group_size",
+)
+
+
 @dataclass
 class ChunkResult:
     """The result of a chunk.
@@ -169,6 +183,26 @@ def encode_types(settings: ExtractionSettings, file: str) -> None:
         wordings += [one.wording for one in read_entity_types(settings.entity_types)]
     model = cast("EncodesTypes", load_pipeline(settings.model, settings.device, settings.dtype).model)
     model.encode_relation_types(list(dict.fromkeys(wordings))).save(file)
+
+
+def with_background(
+    settings: ExtractionSettings, sources: Sequence[Source], cache: str | None = None
+) -> ExtractionSettings:
+    """Gives relation types that the model was not calibrated for thresholds, from how they score over other texts.
+
+    Args:
+        settings: what is asked of every text.
+        sources: of the background texts, with their entities, unless these are found.
+        cache: a file that keeps thresholds for the next run.
+
+    Raises:
+        ValueError: when each record has relation types of its own; when a background text cannot be read, or the model
+            has no rule for such thresholds.
+    """
+    if settings.relation_types is None:
+        raise ValueError("--background is for the relations that are named for all texts: name them with -r.")
+    extractor = Extractor(replace(settings, entities=None))
+    return replace(settings, relation_types=extractor.background(read_items(sources), cache))
 
 
 @dataclass
@@ -245,6 +279,28 @@ class Extractor:
                 result.collapses.append(f"{request.item.place}: {scores.collapse}.")
             result.entity_types.update(label for entity in scores.entities for label in entity.labels or {None})
         return result
+
+    def background(self, items: Iterable[Item], cache: str | None = None) -> dict[str, dict[str, object]]:
+        """The relation types with thresholds from background texts, see [`RelationExtractor.background`].
+
+        Raises:
+            ValueError: when an item cannot be read.
+        """
+        requests = [self._read(item) for item in items]
+        if malformed := next((one for one in requests if isinstance(one, Malformed)), None):
+            cure = " Annotated documents in other formats are read with --documents."
+            raise ValueError(f"--background: {malformed}{cure if malformed.item.kind == 'jsonl' else ''}")
+        texts = [request.to_input() for request in requests if isinstance(request, TextRequest)]
+        asked = vars(self.settings.options)
+        options = {name: asked[name] for name in _READING}
+        return self._extractor.background(
+            texts,
+            self.settings.relation_types,
+            cache=cache,
+            batch_size=self.settings.batch_size,
+            ner=self._ner,
+            **options,
+        )
 
     def _read(self, item: Item) -> TextRequest | Malformed:
         try:

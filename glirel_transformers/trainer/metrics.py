@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import BatchEncoding, EvalPrediction
 
+from glirel_transformers.calibration_glirel import calibration_of
 from glirel_transformers.evaluation.counts import count_decisions, summarize
 from glirel_transformers.evaluation.thresholds import Average, ThresholdCounts
 from glirel_transformers.heads_glirel import GLiRELHead
@@ -55,7 +56,8 @@ class RelationMetrics:
         """
         labels, relation_keys, *entities = (torch.as_tensor(ids) for ids in prediction.label_ids)
         known = labels != IGNORED_LABEL
-        probabilities = torch.as_tensor(prediction.predictions)[known].float().sigmoid()
+        logits = torch.as_tensor(prediction.predictions)[known].float()
+        probabilities = calibration_of(self.config).apply(logits).sigmoid()
         keys, types = relation_keys[known].unique(return_inverse=True)
         counts = count_decisions(probabilities, labels[known] == 1, types, len(keys), self.config.threshold)
         for key, row in zip(keys.tolist(), counts.cpu(), strict=True):
@@ -156,7 +158,7 @@ def _score(
         keys = batch.pop("relation_keys")
         labels = mask_labels(batch)
         outputs = model(**batch.to(model.device))
-        logits = outputs.decision_logits.float().cpu()
+        logits = calibration_of(model.config).apply(outputs.decision_logits.float().cpu())
         if entities is not None and "entity_labels" in batch:
             assert model.glirel.entity_finder is not None  # what is found has labels
             entities.add(model.glirel.entity_finder, outputs.entity_logits, batch)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import TrainOutput
+from transformers.utils import logging
 
 from glirel_transformers.card_glirel import CARD_FILE, add_training
 from glirel_transformers.configuration_glirel import GLiRELConfig
@@ -31,6 +32,8 @@ from .entity_metrics import count_entities
 from .freezing import freeze_encoder_layers
 from .joint_collator import JointCollator
 from .metrics import RelationMetrics, mask_labels
+
+logger = logging.get_logger(__name__)
 
 _ENCODER = "glirel.encoder."
 # What the original GLiDRE trains as its encoders.
@@ -115,6 +118,8 @@ class GLiRELTrainer(Trainer):
     def train(self, *args: object, **kwargs: object) -> TrainOutput:
         """As [`Trainer.train`]; the model's configuration also records the relation types that it is trained on.
 
+        A `calibration` is taken out of it, with a warning: it was fitted to the scores of the old weights.
+
         Raises:
             ValueError: when there is nothing to learn: no document has a relation that is read, or no pair is known
                 not to have one; and for a name of which the tokenizer keeps nothing.
@@ -125,6 +130,12 @@ class GLiRELTrainer(Trainer):
                 note_wide_entities(self.train_dataset, self.model.config.max_entity_width)
             if self.args.record_relation_types:
                 _record_relation_types(self.model.config, self.train_dataset)
+        if self.model.config.calibration is not None:
+            logger.warning(
+                "The model was calibrated, which does not hold for the weights that training gives it: its "
+                "`calibration` is dropped. Fit it again afterwards: glirel calibrate."
+            )
+            self.model.config.calibration = None
         return super().train(*args, **kwargs)
 
     def compute_loss(

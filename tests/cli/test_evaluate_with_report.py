@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -64,6 +65,31 @@ def test_a_report_with_a_comparison(run, tmp_path):
     assert "8 of 8 texts were scored by an earlier run" in " ".join(again.stderr.split())
     figures = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
     assert figures == values
+
+
+def test_the_report_of_a_calibrated_model_counts_what_the_table_does(run, tmp_path, model_folder):
+    model = shutil.copytree(model_folder, tmp_path / "calibrated")
+    settings = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    rule = {"threshold": 0.5, "weight": 0.5, "quantile": 0.5, "reference_types": NAMES[1:]}
+    settings["calibration"] = {"temperature": 2.0, "thresholds": {NAMES[0]: 0.0, NAMES[1]: 1.0}, "background": rule}
+    (model / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    options = ["--report", tmp_path / "r", "-o", tmp_path / "out.json", "--probe", 0, "--background-cache"]
+    options += [tmp_path / "cache.json", "--background", tmp_path / "data.jsonl", "--baseline", "random"]
+    result = run(*options, model=model)
+    assert result.exit_code == 0, result.output
+    table, report = (
+        json.loads(file.read_text("utf-8")) for file in (tmp_path / "out.json", tmp_path / "r/report.json")
+    )
+    assert table["type_thresholds"] == report["type_thresholds"] == table["table"][0]["type_thresholds"]
+    assert set(report["type_thresholds"]) == set(NAMES)
+    assert report["averages"] == pytest.approx(table["averages"])
+    assert sorted((row["relation_type"], row["predicted"]) for row in report["rows"]) == sorted(
+        (row["relation_type"], row["predicted"]) for row in table["relation_types"]
+    )
+    predicted = {row["relation_type"]: row["predicted"] for row in report["rows"]}
+    assert (predicted[NAMES[0]], predicted[NAMES[1]]) == (8 * 6, 0)
+    assert [one["num_type_thresholds"] for one in report["checkpoints"]] == [3, 0]
+    assert "or at that of its own for 3 relation types" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def command_of(words):
 
 
 def test_the_commands_that_are_promised_are_there():
-    assert {"extract", "train", "evaluate", "info", "convert", "export", "data"} <= set(COMMANDS)
+    assert {"extract", "train", "evaluate", "calibrate", "info", "convert", "export", "data"} <= set(COMMANDS)
 
 
 def test_without_a_command_help_and_version_are_shown():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from reported import FIRST, NAMES, PAIRS, make_result, scored
 
 from glirel_transformers.data import Document, Mention, Relation
-from glirel_transformers.evaluation import ScoredDocument
+from glirel_transformers.evaluation import ScoredDocument, measure_reliability
 from glirel_transformers.evaluation.report import (
     average_precision,
     calibration,
@@ -121,17 +122,25 @@ def test_a_curve_ends_at_the_recall_that_can_be_reached(result):
 
 
 def test_calibration_error(result):
-    found = calibration(cells_of([0.95, 0.15, 0.15, 0.05], [1, 0, 1, 0]))
+    found = calibration(cells_of([0.95, 0.15, 0.15, 0.05], [1, 0, 1, 0]), 10)
     assert found.error == found.error_of_best == pytest.approx((0.05 + 2 * 0.35 + 0.05) / 4)
     assert [one.num_cells for one in found.bins] == [1, 2, 0, 0, 0, 0, 0, 0, 0, 1]
     assert found.bins[1].share_right == 0.5
     assert found.bins[2].probability is None
     assert calibration(cells_of([1.0], [1])).bins[-1].num_cells == 1
     assert calibration(cells_of([], [])).error is None
-    best = calibration(flatten(result)).error_of_best
+    best = calibration(flatten(result), 10).error_of_best
     # Of the pairs that are known and scored: 0.9+ 0.7 0.6 0.8 0.4+ 0.2, 0.95 0.0 0.05 0.3+
     by_bin = [2 * abs((0.9 + 0.95) / 2 - 1 / 2), 0.7, 0.6, 0.8, 1 - 0.4, 0.2, 0.0 + 0.05, 1 - 0.3]
     assert best == pytest.approx(sum(by_bin) / 10)
+
+
+def test_the_calibration_error_is_that_of_glirel_calibrate(result):
+    cells = flatten(result)
+    measured = measure_reliability(torch.from_numpy(cells.probability).logit(1e-7), torch.from_numpy(cells.is_gold))
+    found = calibration(cells)
+    assert found.error == pytest.approx(measured.ece, abs=1e-6)
+    assert len(found.bins) == len(measured.bins) == 15
 
 
 def test_the_best_threshold_counts_what_has_no_score(result):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from interpreters import ROOT
 from tiny import TEXTS
@@ -147,6 +148,44 @@ def test_a_baseline_is_compared_at_its_own_threshold(extract, tmp_path, drawn):
     )
     assert [one.threshold for one in found.report.checkpoints] == [0.9, 0.5]
     assert [one.model for one in found.others] == ["baseline:random"]
+
+
+def test_thresholds_of_types_decide_in_every_section(build_model, tmp_path, drawn):
+    extract = RelationExtractor(build_model("bert"))
+    documents = make_documents(8)
+    plain = Extraction().run(extract, documents)
+    scores = np.median(np.concatenate([one.probabilities for one in plain.documents]), axis=0).tolist()
+    own = {plain.relation_types[0]: scores[0], plain.relation_types[1]: 0.0}
+    extract.model.config.calibration = {"thresholds": own}
+    extract.model.config.threshold = 1.0
+    settings = ReportSettings(num_orders=1, resamples=20)
+    other = RelationExtractor(build_model("bert", scorer="dot_norm"))
+    found = evaluate_with_report(
+        Extraction(),
+        extract,
+        documents,
+        tmp_path / "r",
+        settings,
+        {"another": lambda: other},
+    )
+    report = found.report
+    averages = found.result.counts.averages()
+    assert report.averages == pytest.approx(averages)
+    assert report.checkpoints[0].figures == pytest.approx(averages)
+    assert report.probed_micro_f1 == pytest.approx(averages["micro_f1"])
+    assert averages != pytest.approx(found.result.counts.averages(1.0))
+    rows = {row.relation_type: row.predicted for row in report.rows}
+    assert (rows[plain.relation_types[1]], rows[plain.relation_types[2]]) == (8 * 6, 0)
+    assert 0 < rows[plain.relation_types[0]] < 8 * 6
+    # A type that is always predicted still is, in whichever order and by whatever name it is asked for.
+    row = next(row for row in report.rows if row.relation_type == plain.relation_types[1])
+    always = 2 * row.support / (8 * 6 + row.support)
+    assert all(one.f1[1] == pytest.approx(always) for one in (*report.orders, *report.wordings))
+    assert [one.num_type_thresholds for one in report.checkpoints] == [2, 0]
+    text = (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
+    assert "threshold 1.000, or that of its own for 2 relation types" in text
+    assert "| support | predicted | threshold |" in text
+    assert "that of its own for 2 relation types" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
 
 
 def test_models_that_are_given_other_entities_do_not_compare(extract, joint_model, tmp_path, drawn):

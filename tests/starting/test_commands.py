@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["extract", "train", "evaluate", "info", "convert", "export"]
+COMMANDS = ["extract", "train", "evaluate", "calibrate", "info", "convert", "export"]
 
 RUN = """
 import sys

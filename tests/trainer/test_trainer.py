@@ -53,6 +53,14 @@ def test_the_checkpoint_records_what_it_was_trained_on(make_model, documents, tm
     assert other.config.trained_relation_types is None
 
 
+def test_training_drops_a_calibration_of_the_old_weights(make_model, documents, tmp_path, caplog):
+    model = make_model()
+    model.config.calibration = {"temperature": 2.0}
+    GLiRELTrainer(model, arguments(tmp_path, max_steps=1), train_dataset=documents[:2]).train()
+    assert model.config.calibration is None
+    assert "its `calibration` is dropped" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -85,6 +85,7 @@ class Checkpoint:
         speeds: by machine.
         differences: from the first checkpoint; empty for the first itself.
         corrected: p of each difference, corrected for the number of checkpoints.
+        num_type_thresholds: how many relation types have a threshold of their own.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Checkpoint:
     speeds: list[Speed] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     corrected: list[float] = field(default_factory=list)
+    num_type_thresholds: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class Report:
         speeds: by machine.
         notes: what is not counted, or was left out.
         settings: what the evaluation was asked for.
+        type_thresholds: in use for certain relation types in place of `threshold`, by name.
     """
 
     name: str
@@ -153,6 +156,16 @@ class Report:
     speeds: list[Speed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    type_thresholds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def decided(self) -> str:
+        """What decides, in words."""
+        if self.threshold is None:
+            return "the best of each pair counts"
+        own = len(self.type_thresholds)
+        of_types = f", or that of its own for {own:,} relation type{'s' * (own != 1)}" if own else ""
+        return f"threshold {self.threshold:.3f}{of_types}"
 
     @property
     def given(self) -> str:
@@ -217,6 +230,7 @@ def make_report(result: EvaluationResult, num_examples: int = 20, **more: Any) -
         errors={kind: kinds[kind] for kind in ERROR_KINDS if kinds[kind]},
         examples=examples(first, decisions, num_examples),
         notes=[*result.notes, *more.pop("notes", ())],
+        type_thresholds=first.type_thresholds,
         **more,
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from glirel_transformers.evaluation.counts import precision_recall_f1
+from glirel_transformers.evaluation.reliability import NUM_BINS, calibration_error, count_bins
 from glirel_transformers.evaluation.results import EvaluationResult
 from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
 from glirel_transformers.losses_glirel import IGNORED_LABEL
@@ -185,39 +186,28 @@ class Calibration(NamedTuple):
     error_of_best: float | None
 
 
-def calibration(cells: FlatCells, num_bins: int = 10) -> Calibration:
-    """Calibration in bins of equal width (Guo et al. 2017, equation 3, of the cells of all relation types)."""
-    best = cells.is_best
-    return Calibration(
-        _bins(cells.probability, cells.is_gold, num_bins),
-        _error(_bins(cells.probability, cells.is_gold, num_bins)),
-        _error(_bins(cells.probability[best], cells.is_gold[best], num_bins)),
-    )
+def calibration(cells: FlatCells, num_bins: int = NUM_BINS) -> Calibration:
+    """Calibration in bins of equal width, as `glirel calibrate` measures it, of the cells of all relation types."""
+    probability, is_gold = torch.from_numpy(cells.probability), torch.from_numpy(cells.is_gold)
+    is_best = torch.from_numpy(cells.is_best)
+    sums = count_bins(probability, is_gold, num_bins)
+    of_best = count_bins(probability[is_best], is_gold[is_best], num_bins)
+    errors = (calibration_error(one) if one[0].any() else None for one in (sums, of_best))
+    return Calibration(_bins(sums), *errors)
 
 
-def _bins(probability: np.ndarray, is_gold: np.ndarray, num_bins: int) -> list[Bin]:
-    place = np.minimum((probability * np.float32(num_bins)).astype(np.int64), num_bins - 1)  # 0.9 as its digits say
-    sizes, right, total = (
-        np.bincount(place, weights=weights, minlength=num_bins).tolist()
-        for weights in (None, is_gold.astype(np.float64), probability.astype(np.float64))
-    )
+def _bins(sums: torch.Tensor) -> list[Bin]:
+    num_bins = sums.shape[1]
     return [
         Bin(
-            one / num_bins,
-            (one + 1) / num_bins,
-            int(sizes[one]),
-            total[one] / sizes[one] if sizes[one] else None,
-            right[one] / sizes[one] if sizes[one] else None,
+            place / num_bins,
+            (place + 1) / num_bins,
+            int(size),
+            total / size if size else None,
+            right / size if size else None,
         )
-        for one in range(num_bins)
+        for place, (size, total, right) in enumerate(sums.T.tolist())
     ]
-
-
-def _error(bins: list[Bin]) -> float | None:
-    num_cells = sum(one.num_cells for one in bins)
-    if not num_cells:
-        return None
-    return sum(one.num_cells * abs((one.probability or 0) - (one.share_right or 0)) for one in bins) / num_cells
 
 
 class Thresholds(NamedTuple):

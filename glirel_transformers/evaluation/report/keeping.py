@@ -69,6 +69,10 @@ class KeepingExtractor:
         """The options of the extractor."""
         return self.extract.options
 
+    def background(self, texts: object, relation_types: object = None, **options: Any) -> dict[str, dict[str, object]]:
+        """As [`RelationExtractor.background`], whose thresholds have a file of their own."""
+        return self.extract.background(texts, relation_types, **options)
+
     def __call__(
         self, inputs: Iterable[Mapping[str, object]], *, batch_size: int | None = None, **options: Any
     ) -> Iterator[RelationScores]:

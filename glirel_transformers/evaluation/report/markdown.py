@@ -56,10 +56,9 @@ def number(value: float | None) -> str:
 
 
 def _head(report: Report) -> list[str]:
-    kind = "the best of each pair counts" if report.threshold is None else f"threshold {report.threshold:.3f}"
     said = (
-        f"Protocol **{escape(report.protocol)}**, {report.given}, {kind}: {report.num_documents:,} documents, "
-        f"{report.num_pairs:,} ordered pairs, {len(report.rows):,} relation types."
+        f"Protocol **{escape(report.protocol)}**, {report.given}, {report.decided}: {report.num_documents:,} "
+        f"documents, {report.num_pairs:,} ordered pairs, {len(report.rows):,} relation types."
     )
     lines = [said, ""]
     if report.run:
@@ -82,16 +81,19 @@ def _head(report: Report) -> list[str]:
 
 
 def _relation_types(report: Report) -> list[str]:
+    own = bool(report.type_thresholds)
     rows = [
         (
             escape(row.relation_type),
             f"{row.support:,}",
             f"{row.predicted:,}",
+            *([number(report.type_thresholds.get(row.relation_type, report.threshold))] if own else []),
             *map(number, (row.precision, row.recall, row.f1, row.average_precision)),
         )
         for row in sorted(report.rows, key=lambda row: -row.support)
     ]
-    header = (f"relation type, {report.given}", "support", "predicted", "precision", "recall", "F1", "AP")
+    shown = ["threshold"] if own else []
+    header = (f"relation type, {report.given}", "support", "predicted", *shown, "precision", "recall", "F1", "AP")
     return table(header, rows)
 
 
@@ -118,7 +120,7 @@ def _thresholds(report: Report) -> list[str]:
 def _calibration(report: Report) -> list[str]:
     found = report.calibration
     rows = [
-        (f"{one.low:.1f} to {one.high:.1f}", f"{one.num_cells:,}", number(one.probability), number(one.share_right))
+        (f"{one.low:.2f} to {one.high:.2f}", f"{one.num_cells:,}", number(one.probability), number(one.share_right))
         for one in found.bins
     ]
     return [
@@ -206,8 +208,9 @@ def _speeds(report: Report) -> list[str]:
 
 def _comparison(report: Report) -> list[str]:
     def row(one: Checkpoint) -> tuple[str, ...]:
-        values = (one.threshold, *one.figures.values(), one.average_precision, one.calibration_error)
-        return escape(one.name), *map(number, values)
+        values = (*one.figures.values(), one.average_precision, one.calibration_error)
+        own = f" ({one.num_type_thresholds:,} of types)" if one.num_type_thresholds else ""
+        return escape(one.name), f"{number(one.threshold)}{own}", *map(number, values)
 
     header = [
         f"checkpoint, {report.given}",

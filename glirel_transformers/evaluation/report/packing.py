@@ -22,6 +22,7 @@ def pack(scores: RelationScores) -> bytes:
             for e in scores.entities
         ],
         "threshold": scores.threshold,
+        "type_thresholds": dict(scores.type_thresholds),
         "self_pairs": scores.self_pairs,
         "collapse": scores.collapse,
         "num_left_out": scores.num_left_out,
@@ -62,4 +63,5 @@ def unpack(data: bytes, text: str, relation_types: object) -> RelationScores:
         said["collapse"],
         context,
         num_left_out=said["num_left_out"],
+        type_thresholds=said.get("type_thresholds", {}),  # which an older version did not keep, as there were none
     )

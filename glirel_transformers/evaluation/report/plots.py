@@ -117,7 +117,8 @@ def draw_precision_recall(report: Report) -> Figure:
     label = "" if average is None else f"average precision {average:.3f}"
     axes.plot(report.curve.recall, report.curve.precision, color=BLUE, label=label)
     used = report.averages["micro_recall"], report.averages["micro_precision"]
-    where = "in use" if report.threshold is None else f"in use: {report.threshold:.3f}"
+    alone = report.threshold is not None and not report.type_thresholds
+    where = f"in use: {report.threshold:.3f}" if alone else "in use"
     axes.plot(*used, "o", color=ORANGE, label=where)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.legend(frameon=False, loc="best")
@@ -161,7 +162,8 @@ def draw_thresholds(report: Report) -> Figure:
     for name, color in (("micro", BLUE), ("macro", ORANGE)):
         axes.plot(report.thresholds.threshold, getattr(report.thresholds, name), color=color, label=f"{name} F1")
     in_use = report.threshold
-    axes.axvline(in_use, color="#888888", linestyle="--", linewidth=1, label=f"in use: {in_use:.3f}")
+    where = "in use but for types with their own" if report.type_thresholds else "in use"
+    axes.axvline(in_use, color="#888888", linestyle="--", linewidth=1, label=f"{where}: {in_use:.3f}")
     axes.set(xlabel="threshold", ylabel="F1", xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(frameon=False, loc="best")
     return figure

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from glirel_transformers.data import Document
+from glirel_transformers.evaluation.background import for_another
 from glirel_transformers.evaluation.baselines import Baseline
 from glirel_transformers.evaluation.extraction import Reader
 from glirel_transformers.evaluation.protocols import Protocol
@@ -158,12 +159,15 @@ def _probe(
     chosen = _drawn(documents, settings.num_probed, settings.seed)
     names = result.relation_types
     asked: Any = protocol  # a dataclass, of those whose pairs are asked for every relation type
-    asked = replace(asked, threshold=result.threshold, fit_on=(), **_entities_of(result))
+    asked = replace(asked, fit_on=(), background=(), **_entities_of(result))
 
-    def run(what: str, types: Sequence[str], texts: Sequence[Document]) -> EvaluationResult:
+    def run(
+        what: str, types: Sequence[str], texts: Sequence[Document], called: Mapping[str, str] | None = None
+    ) -> EvaluationResult:
         if isinstance(reader, KeepingExtractor):
             reader.desc = what
-        found: EvaluationResult = replace(asked, relation_types=list(types)).run(reader, texts)
+        used = _thresholds_in_use(result, called or {})
+        found: EvaluationResult = replace(asked, relation_types=list(types), threshold=used).run(reader, texts)
         return found
 
     base = run("probe", names, chosen)
@@ -172,7 +176,7 @@ def _probe(
         lambda types: run("order", types, chosen), base, settings.num_orders, settings.seed
     )
     named = try_wordings(
-        lambda new: run("wording", [new[name] for name in names], [renamed(one, new) for one in chosen]),
+        lambda new: run("wording", [new[name] for name in names], [renamed(one, new) for one in chosen], new),
         base,
         wordings.names,
     )
@@ -185,6 +189,14 @@ def _probe(
         "probed_micro_f1": figures["micro_f1"],
         "probed_macro_f1": figures["macro_f1"],
     }
+
+
+def _thresholds_in_use(result: EvaluationResult, called: Mapping[str, str]) -> float | dict[str, float] | None:
+    """One, or where types have their own, that of every type by the name that it is asked for by."""
+    if not result.type_thresholds or result.threshold is None:
+        return result.threshold
+    own = result.type_thresholds
+    return {called.get(name, name): own.get(name, result.threshold) for name in result.relation_types}
 
 
 def _entities_of(result: EvaluationResult) -> dict[str, Any]:
@@ -227,10 +239,10 @@ def _compare(
     for name, load in others.items():
         model = load()
         reader = _keeping(model, store, f"score {Path(name).name}")
-        own: Any = protocol  # a dataclass; a threshold that was given is the models', those of baselines are their own
-        if isinstance(model, Baseline) and hasattr(own, "threshold"):
-            own = replace(own, threshold=None)
-        found: EvaluationResult = own.run(reader, documents)
+        own, said = for_another(protocol, model)
+        if said:
+            say(f"{name}: {said}")
+        found = own.run(reader, documents)
         _say_kept(reader, say, name)
         if found.entities != result.entities:
             raise ValueError(
@@ -254,6 +266,7 @@ def _checkpoint(result: EvaluationResult, speeds: list[Speed]) -> Checkpoint:
         precision_recall(cells).average_precision,
         calibration(cells).error,
         speeds,
+        num_type_thresholds=len(result.type_thresholds),
     )
 
 
