@@ -357,8 +357,8 @@ def _note_of_absent(types: Sequence[str], counts: ThresholdCounts) -> list[str]:
         return []
     named = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
     return [
-        f"Relation types that hold nowhere in the documents, {len(absent):,} of {len(types):,}: {named}. Micro averages "
-        "count what is predicted of them as wrong, macro averages leave them out."
+        f"Relation types that hold nowhere in the documents, {len(absent):,} of {len(types):,}: {named}. Micro "
+        "averages count what is predicted of them as wrong, macro averages leave them out."
     ]
 
 
