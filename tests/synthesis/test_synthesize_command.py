@@ -396,7 +396,7 @@ def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, en
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.sweep)])
 def test_a_run_that_dies_is_resumed_and_nothing_is_paid_twice(run, server, tmp_path, end):
     texts = [f"Ada saw Bob {number} times in London. slow1" for number in range(60)]
     (tmp_path / "texts.txt").write_text("\n\n".join(texts), encoding="utf-8")
