@@ -22,6 +22,7 @@ from .doccano import DOCCANO
 from .docred import DOCRED
 from .fewrel import FEWREL
 from .format import Format, Reading
+from .glidre import GLIDRE
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 _ALL = (
-    *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
-    *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+    *(TEXT, OWN, GLINER, GLIREL, GLIDRE, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE),
+    *(SEMEVAL, TACRED, SCIERC, OPENNRE, NYT, CASREL),
     *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),
 )
 FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
