@@ -667,7 +667,7 @@ def test_the_default_is_built_on_the_meta_device():
     assert len(model.glirel.encoder.encoder.layer) == 24
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_default_runs(tokenizer):
     """1.8 GB in float32; in bfloat16 half of that, and a small vocabulary leaves out another 0.3."""
     config = GLiRELConfig()
