@@ -262,6 +262,7 @@ def test_an_endpoint_that_is_gone_ends_the_run_and_nothing_is_lost(run, server, 
     assert "10 texts in a row got no answer, the last one: HTTP 503" in result.said
     assert len(list(read_documents(tmp_path / "out.jsonl"))) == 5  # what was there stays
     assert report_of(tmp_path)["texts_pending"] + sum(report_of(tmp_path)["texts_failed"].values()) == 25
+    assert report_of(tmp_path)["texts_failed"]["no answer: HTTP 503"] == server.received.total() - 5 >= 10
     server.status = None
     assert len(run(texts).documents) == 30
     assert set(server.answered.values()) == {1}
@@ -274,6 +275,12 @@ def test_what_the_hub_needs_is_said(run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_of_the_hub")
     assert "HF_HUB_OFFLINE is set" in run(TEXTS, *here, code=1, model=None).said
     assert "'nobody' not supported" in run(TEXTS, *here, "--provider", "nobody", code=1, model=None).said
+
+
+def test_an_endpoint_that_points_elsewhere_is_named_while_offline(run, server):
+    server.status, server.location = 307, "http://127.0.0.1:9/v1/chat/completions"
+    said = run(TEXTS, code=1).said
+    assert f"HF_HUB_OFFLINE is set, and {server.url} sends requests on to another address" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(("status", "told"), [(404, "no such model"), (402, "asks to be paid"), (403, "not admit")])
