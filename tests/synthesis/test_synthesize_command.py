@@ -292,7 +292,7 @@ def test_errors_that_no_patience_cures_end_the_run(run, server, status, told):
 
 def test_a_request_that_is_refused_is_counted(run, server, tmp_path):
     server.status, server.says = 400, "This model's maximum context length is 8 tokens."
-    run(TEXTS)
+    run(TEXTS, code=1)
     assert report_of(tmp_path)["texts_failed"] == {"refused by the endpoint": 3}
     assert server.received.total() == 3
 
@@ -304,7 +304,7 @@ def test_retry_after_is_honoured_unless_it_is_too_long(run, server):
 
 
 def test_nobody_listens(run, tmp_path):
-    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2")
+    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2"
     assert "3 no answer: connection lost (ConnectError)" in result.said
     assert (tmp_path / "out.jsonl").read_text() == ""
 
@@ -381,6 +381,15 @@ def test_outputs_are_not_lost(run, server, tmp_path):
     assert len(run(TEXTS, "--overwrite").documents) == 3
 
 
+def test_answers_that_are_all_useless_are_not_paid_for_to_the_end(run, server, tmp_path):
+    texts = [f"Ada saw Bob in town {number} that day. garbage9" for number in range(60)]
+    stopped = run(texts, "--repairs", "0", "--concurrency", "1", code=1)
+    assert "20 texts in a row gave no document" in stopped.said
+    assert 20 <= server.received.total() < 25
+    assert "No text became a document" in run(texts[:3], "--repairs", "0", code=1).said
+    assert 20 <= server.received.total() < 25  # these were paid for
+
+
 @pytest.mark.slow
 def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, encoder_folder):
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
@@ -390,15 +399,15 @@ def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, en
     GPT2LMHeadModel(config).save_pretrained(tmp_path / "babbler")
     tokenizer.save_pretrained(tmp_path / "babbler")
     local = ("--local-model", str(tmp_path / "babbler"), "--max-tokens", "16")
-    run(TEXTS[:1], *local, "--repairs", "0", model=None)
+    run(TEXTS[:1], *local, "--repairs", "0", model=None, code=1)
     report = report_of(tmp_path)
     assert report["texts_failed"].keys() <= {"answer: cut off", "answer: not JSON", "answer: empty"}
     assert report["cost"]["all_runs"]["completion"] in range(1, 17)
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
     tokenizer.save_pretrained(tmp_path / "babbler")
-    run(TEXTS[1:2], *local, "--temperature", "0.7", "--seed", "1", "--dtype", "float32", model=None)
+    run(TEXTS[1:2], *local, "--temperature", "0.7", "--seed", "1", "--dtype", "float32", model=None, code=1)
     assert report_of(tmp_path)["requests"]["answered"] == 2
-    run(["word " * 3000], *local, "--max-words", "4000", model=None)
+    run(["word " * 3000], *local, "--max-words", "4000", model=None, code=1)
     assert report_of(tmp_path)["texts_failed"] == {"refused by the endpoint": 1}
 
 
