@@ -304,7 +304,7 @@ def test_retry_after_is_honoured_unless_it_is_too_long(run, server):
 
 
 def test_nobody_listens(run, tmp_path):
-    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2"
+    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2", code=1)
     assert "3 no answer: connection lost (ConnectError)" in result.said
     assert (tmp_path / "out.jsonl").read_text() == ""
 
