@@ -21,7 +21,8 @@ from transformers.utils import output_capturing
 
 from .deberta_glirel import FastDebertaV2Model
 from .fusion_glirel import LayerFusion
-from .memory_glirel import gather_items, inside_spans, mean_of_spans
+from .memory_glirel import gather_items, inside_spans, may_need_gradient, mean_of_spans
+from .parallel_glirel import compute_both
 
 
 def _ends(states: Tensor, spans: Tensor, *ends: str) -> Tensor:
@@ -114,12 +115,29 @@ class WordLSTM(nn.Module):
         position = torch.arange(word_states.shape[1], device=word_states.device).unsqueeze(0)
         reversal = torch.where(word_mask, num_words - 1 - position, position)
         reversed_states = gather_items(word_states, reversal)
-        forward_states, _ = self.forward_lstm(functional.pad(word_states, (0, 0, 0, 1)))
-        backward_states, _ = self.backward_lstm(functional.pad(reversed_states, (0, 0, 0, 1)))
+        forward_states, backward_states = self._read_both(
+            functional.pad(word_states, (0, 0, 0, 1)), functional.pad(reversed_states, (0, 0, 0, 1))
+        )
         states = torch.cat([forward_states[:, :-1], gather_items(backward_states[:, :-1], reversal)], dim=-1)
         for layer in self.deeper:
             states = layer(states, word_mask)
         return states
+
+    def _read_both(self, states: Tensor, reversed_states: Tensor) -> tuple[Tensor, Tensor]:
+        """What either LSTM makes of its states."""
+
+        def one() -> Tensor:
+            return self.forward_lstm(states)[0]
+
+        def other() -> Tensor:
+            return self.backward_lstm(reversed_states)[0]
+
+        # An LSTM divides a batch among the cores, and nothing else. A thread inherits neither gradients nor autocast.
+        needs_gradient = may_need_gradient(self) or (torch.is_grad_enabled() and states.requires_grad)
+        is_plain = not (torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or needs_gradient)
+        if is_plain and states.device.type == "cpu" and states.shape[0] < torch.get_num_threads():
+            return compute_both(one, other)
+        return one(), other()
 
 
 def _at_rel_token(spans: Tensor) -> Tensor:

@@ -406,7 +406,7 @@ def test_a_watch_counts_and_leaves_everything_as_it_was():
     assert watch.seconds == {"doubling": 2}
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_parts(
     tmp_path, build_model, encoder_folder
 ):
@@ -434,10 +434,8 @@ def test_the_worker_of_documents_scores_alike_in_every_setting_and_knows_its_par
     assert [len(cells) for cells in found[0]] == [len(text["word_spans"]) ** 2 * 4 for text in texts]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "level", [level if level == "span" else pytest.param(level, marks=pytest.mark.sweep) for level in raw_texts.LEVELS]
-)
+@pytest.mark.sweep
+@pytest.mark.parametrize("level", raw_texts.LEVELS)
 def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_parts(tmp_path, encoder_folder, level):
     from workers.raw_texts import RawTextWorker
 

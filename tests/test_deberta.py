@@ -53,7 +53,7 @@ def inputs(*lengths: int) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize("relative", [True, pytest.param(False, marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("shared_keys", [True, False])
 @pytest.mark.parametrize("terms", TERMS, ids="+".join)
 def test_hidden_states_are_those_of_transformers(terms, shared_keys, relative):

@@ -667,7 +667,7 @@ def test_the_default_is_built_on_the_meta_device():
     assert len(model.glirel.encoder.encoder.layer) == 24
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_default_runs(tokenizer):
     """1.8 GB in float32; in bfloat16 half of that, and a small vocabulary leaves out another 0.3."""
     config = GLiRELConfig()
@@ -732,7 +732,13 @@ APART = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["bert", "deberta-v2", pytest.param("modernbert", marks=pytest.mark.sweep)])
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(one, marks=() if one == "bert" else pytest.mark.sweep)
+        for one in ("bert", "deberta-v2", "modernbert")
+    ],
+)
 @pytest.mark.parametrize("settings", APART)
 def test_the_compiled_graph_of_types_apart_has_no_break(build_model, encode, family, settings):
     torch.compiler.reset()
@@ -751,14 +757,10 @@ def dynamic_shapes(batch) -> dict[str, dict[int, object]]:
     }
 
 
-EXPORTS = [
-    pytest.param(family, settings, marks=() if (family, settings) == ("deberta-v2", "refined") else pytest.mark.sweep)
-    for family in FAMILIES
-    for settings in SETTINGS
-]
+EXPORTS = [(family, settings) for family in FAMILIES for settings in SETTINGS]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize(("family", "settings"), EXPORTS)
 def test_exported_scores_are_equal_over_other_shapes(build_model, encode, family, settings):
     model = build_model(family, **SETTINGS[settings])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -165,6 +166,29 @@ def test_relation_types_are_read_where_they_say(where):
 
 
 # LSTM
+
+
+def test_both_directions_at_once_are_those_one_after_the_other(monkeypatch):
+    layer = WordLSTM(HIDDEN)
+    words, mask = torch.randn(1, 9, HIDDEN), torch.ones(1, 9, dtype=torch.bool)
+    with torch.no_grad():
+        expected = layer(words, mask)  # tests have one core
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    threads: list[str] = []
+    layer.forward_lstm.register_forward_hook(lambda *_: threads.append(threading.current_thread().name))
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            found = layer(words, mask)
+        assert found.is_inference() == (mode is torch.inference_mode)
+        assert torch.equal(found, expected)
+    assert all(name.startswith("glirel") for name in threads)
+    assert len(threads) == 2
+    # Gradients flow, also where the LSTM itself has none.
+    layer.requires_grad_(False)
+    words.requires_grad_()
+    layer(words, mask).sum().backward()
+    assert words.grad is not None
+    assert threads[2:] == ["MainThread"]
 
 
 def test_lstm_is_the_packed_bidirectional_lstm():

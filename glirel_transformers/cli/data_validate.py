@@ -149,6 +149,8 @@ def _read_block(file: Path) -> list[str]:
 def _show(found: Validation, given: ValidateOptions) -> None:
     for message in found.malformed:
         errors.print(f"[bold red]malformed:[/bold red] {plain(message)}")
+    for message in found.readers:
+        errors.print(f"[yellow]warning:[/yellow] {plain(message)}")
     for note, count in found.notes.most_common():
         errors.print(f"[yellow]warning:[/yellow] {plain(f'{note}: {count:,}')}")
     _show_texts(found.duplicates, "resemble an earlier one", given.show)

@@ -46,6 +46,7 @@ class Validation:
 
     Args:
         malformed: what is wrong with each record that cannot be read, with its file and line, and the cure.
+        readers: what their readers left out, read once, or read otherwise than it stands there, of each file.
         documents: how many of each file could be read.
         duplicates: documents of the data that resemble an earlier one.
         leaks: documents of the data that resemble one of `against`.
@@ -56,6 +57,7 @@ class Validation:
     """
 
     malformed: list[str] = field(default_factory=list)
+    readers: list[str] = field(default_factory=list)
     documents: dict[str, int] = field(default_factory=dict)
     duplicates: list[Duplicate] = field(default_factory=list)
     leaks: list[Duplicate] = field(default_factory=list)
@@ -73,7 +75,8 @@ class Validation:
         """All of it, as JSON values."""
         lists = ("duplicates", "leaks", "similar_names", "leaking_names", "blocked_names")
         rows = {name: [row._asdict() for row in getattr(self, name)] for name in lists}
-        return {"malformed": self.malformed, "documents": self.documents, **rows, "notes": dict(self.notes)}
+        said = {"malformed": self.malformed, "readers": self.readers, "documents": self.documents}
+        return {**said, **rows, "notes": dict(self.notes)}
 
 
 @dataclass
@@ -151,7 +154,10 @@ class _Reading:
         name = os.fspath(file)
         self.found.documents[name] = 0
         documents: Iterable[tuple[str, Document]] = read_places(
-            file, **self.options, on_error=lambda error: self.found.malformed.append(str(error))
+            file,
+            **self.options,
+            on_error=lambda error: self.found.malformed.append(str(error)),
+            on_warning=self.found.readers.append,
         )
         for where, document in documents if self.progress is None else self.progress(documents, name):
             self.found.documents[name] += 1

@@ -247,11 +247,12 @@ class Asker:
             raise Stopping
 
     def _count_unanswered(self, why: str) -> None:
+        """Counts a text without an answer, and stops the run where the endpoint seems to be gone."""
         with self._lock:
             self._unanswered += 1
             is_gone = self._unanswered >= _PATIENCE
         if is_gone:
-            raise Halt(
+            self.stop(
                 f"{_PATIENCE} texts in a row got no answer, the last one: {why}. Run the same command again once the "
                 "endpoint answers."
             )

@@ -157,6 +157,7 @@ class Endpoint:
         self._dialect = _Dialect(has_seed=seed is not None)
         self._lock = threading.Lock()
         self._token = token
+        self._base_url = base_url
         if base_url is None:
             self._client = InferenceClient(provider=provider, token=token, timeout=timeout)  # type: ignore[arg-type]
             return
@@ -176,6 +177,9 @@ class Endpoint:
             except OfflineModeIsEnabled as error:
                 raise Halt(
                     "HF_HUB_OFFLINE is set, and the Hub is asked: unset it, or name an endpoint with --base-url."
+                    if self._base_url is None
+                    else f"HF_HUB_OFFLINE is set, and {self._base_url} sends requests on to another address: name "
+                    "that one with --base-url, or unset it."
                 ) from error
             except HfHubHTTPError as error:
                 self._adapt_or_raise(error, dialect)

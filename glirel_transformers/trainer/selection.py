@@ -85,7 +85,7 @@ def select_documents(
         reasons = "; ".join(f"{count:,} because {reason}" for reason, count in chosen.left_out.items() if count)
         raise ValueError(
             f"There is no document to train on: {len(chosen.evaluation):,} are for evaluation, and left out are "
-            f"{reasons or 'none'}. Give more documents, or hold out a smaller share than {share:g}."
+            f"{reasons or 'none'}. Give more documents{f', or hold out a smaller share than {share:g}' * (share > 0)}."
         )
     kept = sorted(chosen.evaluation, key=text_hash)[:evaluation_limit]
     chosen.left_out["they are more than are needed to evaluate"] += len(chosen.evaluation) - len(kept)

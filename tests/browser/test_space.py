@@ -196,6 +196,9 @@ def visit_joint(browser: Any, joint_address: str, request: pytest.FixtureRequest
     yield from visits(browser, joint_address, request)
 
 
+LEFT = "AbortError: signal is aborted"  # Gradio's own word for what it still waited for when a page was left
+
+
 def visits(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
     contexts: list[Any] = []
     troubles: list[str] = []
@@ -203,6 +206,10 @@ def visits(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
     def listen(message: Any) -> None:
         if message.type == "error":
             troubles.append(message.text)
+
+    def fail(error: Any) -> None:
+        if not str(error).startswith(LEFT):
+            troubles.append(str(error))
 
     def check(asked: Any) -> None:
         if not asked.url.startswith((address, address.replace("http", "ws"), "blob:", "data:")):
@@ -213,7 +220,7 @@ def visits(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("pageerror", fail)
         page.on("request", check)
         name = request.node.originalname.removeprefix("test_")
         return Visitor(page, f"{name}-{viewport}-{theme}").open(f"{address}/?__theme={theme}")

@@ -156,7 +156,7 @@ def test_a_baseline_that_is_none(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per", ["document", "type"])
+@pytest.mark.parametrize("per", ["document", pytest.param("type", marks=pytest.mark.sweep)])
 def test_few_shot_trains_measures_and_continues(run, data, per):
     out = data / "scores.json"
     options = [

@@ -139,7 +139,7 @@ def count_kept(path):
         return 0
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_killed_run_goes_on_and_ends_in_the_same_figures(model_folder, tmp_path, monkeypatch):
     write_documents(tmp_path / "data.jsonl", make_documents(200))
 

@@ -17,20 +17,6 @@ def run(*words):
     return CliRunner().invoke(app, ["export", *map(str, words)], env={"COLUMNS": "80"})
 
 
-@pytest.mark.slow
-def test_a_folder_is_written_and_the_comparison_printed(model_folder, tmp_path):
-    result = run(model_folder, tmp_path / "onnx")
-    assert result.exit_code == 0, result.output
-    assert "1 everywhere" in result.stdout
-    assert "1 × 1 × 1 × 1 × 1 × 1" in result.stdout
-    assert "at most 0.0001" in " ".join(result.stdout.split())
-    assert f"Wrote {tmp_path / 'onnx'} (" in result.stdout
-    assert (tmp_path / "onnx" / "model.onnx").is_file()
-    again = run(model_folder, tmp_path / "onnx")
-    assert again.exit_code == 1
-    assert "is not empty" in again.stderr
-
-
 @pytest.mark.sweep
 def test_an_export_that_is_wrong_fails(model_folder, tmp_path, monkeypatch):
     def wrong(model, config, opset):

@@ -26,7 +26,7 @@ RELATION_TYPES = ["place of birth", "spouse", "headquartered in"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["bert", "deberta-v2"])
+@pytest.mark.parametrize("family", [pytest.param("bert", marks=pytest.mark.sweep), "deberta-v2"])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_scores_are_those_of_the_original(setting, family, make_original, tmp_path):
     original = make_original(family, **SETTINGS[setting])

@@ -58,7 +58,7 @@ def test_scores_of_a_setting(setting, make_glidre, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ["base", "everything"])
+@pytest.mark.parametrize("setting", [pytest.param("base", marks=pytest.mark.sweep), "everything"])
 @pytest.mark.parametrize(("text", "labels"), FAMILIES)
 def test_scores_with_other_encoders(text, labels, setting, make_glidre, tmp_path):
     compare(make_glidre(text, labels, **SETTINGS[setting]), tmp_path)

@@ -147,6 +147,20 @@ Comment:
 Entity-Origin(e1, e2)
 """
 
+GLIDRE = {
+    "id": 12,
+    "tokenized_text": ADA,
+    "mentions": [
+        {"id": 7, "type": "PER", "mentions": [{"value": "Ada Lovelace", "start": 0, "end": 1}]},
+        {
+            "id": 3,
+            "type": "",
+            "mentions": [{"value": "London", "start": 4, "end": 4}, {"value": "there", "start": 3, "end": 3}],
+        },
+    ],
+    "relations": [[7, "residence", 3]],
+}
+
 FILES = {
     "fewrel": ("val_wiki.json", json.dumps(FEWREL)),
     "wiki-zsl": ("wiki_train_new.json", array(WIKI_ZSL)),
@@ -160,5 +174,6 @@ FILES = {
     "casrel": ("train_triples.json", array(CASREL)),
     "conll04": ("train.txt", CONLL04),
     "roth": ("conll04.corp", ROTH),
+    "glidre": ("validation.json", array(GLIDRE)),
     "semeval": ("TRAIN_FILE.TXT", SEMEVAL),
 }

@@ -224,6 +224,7 @@ def test_semeval_has_the_direction_in_the_name(read, caplog):
     assert "words that were cut where a mention begins or ends within them: 1" in caplog.text
     (unlabelled, other) = read("semeval", '1\t"<e1>a</e1> <e2>b</e2>"\n2\t"<e2>a</e2> <e1>b</e1>"\n')
     assert not unlabelled.exhaustive
+    assert "whose pairs are unknown: 2 (the first: number 1)" in caplog.text
     assert other.mentions == [Mention(1, 2), Mention(0, 1)]
 
 

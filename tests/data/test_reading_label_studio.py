@@ -153,6 +153,12 @@ def test_the_small_export_is_refused_with_the_cure(file):
         read(file, small)
 
 
+@pytest.mark.parametrize("name", ["label-studio", "label-studio-predictions"])
+def test_what_is_no_task_is_not_taken_for_one_without_annotations(file, name):
+    with pytest.raises(ValueError, match=r"document 1: A task must have `data`.*got None, and the fields \['words'\]"):
+        read(file, {"words": ["Ada"]}, reader=name)
+
+
 def test_the_text_may_have_another_name_and_fields_of_documents_are_renamed(file):
     one = {**task({"result": result()}), "data": {"body": TEXT, "words": 5, "title": "Marie", "source": 3}}
     (document,) = read(file, one)

@@ -222,6 +222,7 @@ def test_equivalent_spans_are_one_entity_and_relations_to_events_go_to_their_tri
         ("R2\tborn_in Arg1:T1 Arg2:T9", "The tail of `R2` is 'T9', which is none of the marked spans"),
         ("*\tEquiv T1 T9", "`Equiv` names 'T9'"),
         ("hello", "Line 4 is 'hello', which is none that brat writes"),
+        ("T3 PERSON 0 5 Marie", "Line 4 is 'T3 PERSON 0 5 Marie', which is none .* and a tab"),
     ],
 )
 def test_what_does_not_fit_in_brat_is_refused(tmp_path, line, message):
@@ -236,6 +237,9 @@ def test_missing_files_of_brat_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"Its text, doc\.txt, is not beside it"):
         list(read_documents(tmp_path / "doc.ann"))
     (tmp_path / "doc.ann").unlink()
+    (tmp_path / "doc.txt").write_text(TEXT)
+    with pytest.raises(ValueError, match=r"doc\.txt: Its annotations, doc\.ann, are not beside it"):
+        list(read_documents(tmp_path / "doc.txt", reader="brat"))
     with pytest.raises(ValueError, match=r"without \.ann files"):
         list(read_documents(tmp_path, reader="brat"))
 

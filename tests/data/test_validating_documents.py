@@ -159,3 +159,12 @@ def test_all_of_it_is_json_and_nothing_is_clean(write):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r"missing\.jsonl"):
         validate([tmp_path / "missing.jsonl"])
+
+
+def test_what_readers_leave_out_is_part_of_what_is_found(write, caplog):
+    file = write("a.jsonl", {"tokenized_text": ["Ada"], "ner": [[0, 0, "x"], [0, 0, "x"]], "relations": []})
+    found = validate([file], options={"reader": "gliner"})
+    assert found.readers == [f"{file} lists 1 mentions and 0 relations twice; each was read once."]
+    assert found.to_dict()["readers"] == found.readers
+    assert not found.is_clean
+    assert caplog.text == ""

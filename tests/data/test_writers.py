@@ -80,6 +80,16 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path, name, caplog):
     assert len(second.mentions) == 3
 
 
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_types_that_differ_within_an_entity_are_kept_or_counted(tmp_path, name, caplog):
+    mentions = [Mention(0, 1, "PERSON", 0), Mention(1, 2, "ROLE", 0)]
+    write_documents(tmp_path / "written", [Document(["Ada", "she"], mentions, [])], name)
+    (document,) = read_documents(tmp_path / "written")
+    labels = [mention.label for mention in document.mentions]
+    assert labels == (["PERSON", "PERSON"] if name == "text" else ["PERSON", "ROLE"])
+    assert ("1 mentions with another type than the first of their entity" in caplog.text) == (name == "text")
+
+
 def test_own_and_text_are_read_as_they_were(tmp_path):
     for name in ("own", "text"):
         write_documents(tmp_path / name, [RICH], name)

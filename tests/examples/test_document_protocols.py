@@ -90,7 +90,7 @@ def test_all_documents(run, options, tmp_path):
     assert [(row["row"], row["runs"]) for row in results["table"]] == [("all", 2)]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_more_documents_than_there_are_is_one_line(run, options, tmp_path):
     result = run("documents/few_shot.py", *options, "-o", tmp_path / "run", "--numbers", 7)
     assert result.returncode == 1

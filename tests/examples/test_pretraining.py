@@ -27,7 +27,7 @@ def test_it_makes_an_encoder_and_continues_where_it_stopped(corpus, run, tmp_pat
     assert encoder(ids).last_hidden_state.shape == (1, ids.shape[1], 64)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_too_little_text_is_one_line(run, tmp_path):
     pytest.importorskip("gensim")
     (tmp_path / "text.txt").write_text("Only a line.")

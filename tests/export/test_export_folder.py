@@ -13,11 +13,13 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
+from typer.testing import CliRunner
 
 import glirel_transformers.export.graph as graph_module
 from glirel_transformers import __version__
 from glirel_transformers.card_glirel import export_card
 from glirel_transformers.checkpoints import check_checkpoint
+from glirel_transformers.cli import app
 from glirel_transformers.export import export
 from glirel_transformers.export.folder import find_output, written_whole
 from glirel_transformers.export.reference import load_reference
@@ -194,6 +196,26 @@ def test_an_export_is_overwritten_when_asked_for_and_large_weights_lie_next_to_t
     assert not (target / "old.txt").exists()
     assert (target / "model.onnx.data").stat().st_size > 10_000
     assert (target / "model.onnx").stat().st_size < (folder / "model.onnx").stat().st_size
+
+
+def test_the_command_writes_a_folder_and_prints_the_comparison(traced, tmp_path):
+    traced[0].save_pretrained(tmp_path / "model")
+
+    def run():
+        return CliRunner().invoke(
+            app, ["export", str(tmp_path / "model"), str(tmp_path / "onnx")], env={"COLUMNS": "80"}
+        )
+
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "1 everywhere" in result.stdout
+    assert "1 × 1 × 1 × 1 × 1 × 1" in result.stdout
+    assert "at most 0.0001" in " ".join(result.stdout.split())
+    assert f"Wrote {tmp_path / 'onnx'} (" in result.stdout
+    assert (tmp_path / "onnx" / "model.onnx").is_file()
+    again = run()
+    assert again.exit_code == 1
+    assert "is not empty" in again.stderr
 
 
 @pytest.mark.parametrize("opset", [17, 23, 99])

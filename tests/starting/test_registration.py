@@ -101,7 +101,7 @@ def test_every_name_may_be_asked_for_first(interpreter, name):
     interpreter.check(f"from glirel_transformers import {name}\n" + REGISTERED)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_threads_may_import_at_the_same_time():
     cold(
         """

@@ -54,6 +54,7 @@ class Server(ThreadingHTTPServer):
         self.status: int | None = None  # what it answers to everything
         self.says = "as it was told"  # and says of it
         self.retry_after: str | None = None
+        self.location: str | None = None  # where it sends requests on to
         self.invented = False  # whether it names an entity that no text has
         self.counts = counts
 
@@ -82,7 +83,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.received[text] += 1
             times = self.server.received[text]
         if self.server.status is not None:
-            headers = {} if self.server.retry_after is None else {"Retry-After": self.server.retry_after}
+            said = {"Retry-After": self.server.retry_after, "Location": self.server.location}
+            headers = {name: value for name, value in said.items() if value is not None}
             return self.send(self.server.status, json.dumps({"error": {"message": self.server.says}}), headers)
         if self.server.refuses is not None and self.server.refuses in body:
             message = f"{self.server.refuses} is not supported; use max_completion_tokens"

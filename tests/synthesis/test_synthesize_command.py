@@ -262,6 +262,7 @@ def test_an_endpoint_that_is_gone_ends_the_run_and_nothing_is_lost(run, server, 
     assert "10 texts in a row got no answer, the last one: HTTP 503" in result.said
     assert len(list(read_documents(tmp_path / "out.jsonl"))) == 5  # what was there stays
     assert report_of(tmp_path)["texts_pending"] + sum(report_of(tmp_path)["texts_failed"].values()) == 25
+    assert report_of(tmp_path)["texts_failed"]["no answer: HTTP 503"] == server.received.total() - 5 >= 10
     server.status = None
     assert len(run(texts).documents) == 30
     assert set(server.answered.values()) == {1}
@@ -276,6 +277,12 @@ def test_what_the_hub_needs_is_said(run, monkeypatch):
     assert "'nobody' not supported" in run(TEXTS, *here, "--provider", "nobody", code=1, model=None).said
 
 
+def test_an_endpoint_that_points_elsewhere_is_named_while_offline(run, server):
+    server.status, server.location = 307, "http://127.0.0.1:9/v1/chat/completions"
+    said = run(TEXTS, code=1).said
+    assert f"HF_HUB_OFFLINE is set, and {server.url} sends requests on to another address" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(("status", "told"), [(404, "no such model"), (402, "asks to be paid"), (403, "not admit")])
 def test_errors_that_no_patience_cures_end_the_run(run, server, status, told):
     server.status = status
@@ -285,7 +292,7 @@ def test_errors_that_no_patience_cures_end_the_run(run, server, status, told):
 
 def test_a_request_that_is_refused_is_counted(run, server, tmp_path):
     server.status, server.says = 400, "This model's maximum context length is 8 tokens."
-    run(TEXTS)
+    run(TEXTS, code=1)
     assert report_of(tmp_path)["texts_failed"] == {"refused by the endpoint": 3}
     assert server.received.total() == 3
 
@@ -297,7 +304,7 @@ def test_retry_after_is_honoured_unless_it_is_too_long(run, server):
 
 
 def test_nobody_listens(run, tmp_path):
-    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2")
+    result = run(TEXTS, "--base-url", "http://127.0.0.1:9/v1", "--attempts", "2", code=1)
     assert "3 no answer: connection lost (ConnectError)" in result.said
     assert (tmp_path / "out.jsonl").read_text() == ""
 
@@ -374,6 +381,15 @@ def test_outputs_are_not_lost(run, server, tmp_path):
     assert len(run(TEXTS, "--overwrite").documents) == 3
 
 
+def test_answers_that_are_all_useless_are_not_paid_for_to_the_end(run, server, tmp_path):
+    texts = [f"Ada saw Bob in town {number} that day. garbage9" for number in range(60)]
+    stopped = run(texts, "--repairs", "0", "--concurrency", "1", code=1)
+    assert "20 texts in a row gave no document" in stopped.said
+    assert 20 <= server.received.total() < 25
+    assert "No text became a document" in run(texts[:3], "--repairs", "0", code=1).said
+    assert 20 <= server.received.total() < 25  # these were paid for
+
+
 @pytest.mark.slow
 def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, encoder_folder):
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
@@ -383,20 +399,20 @@ def test_a_local_model_is_asked_and_what_it_babbles_is_counted(run, tmp_path, en
     GPT2LMHeadModel(config).save_pretrained(tmp_path / "babbler")
     tokenizer.save_pretrained(tmp_path / "babbler")
     local = ("--local-model", str(tmp_path / "babbler"), "--max-tokens", "16")
-    run(TEXTS[:1], *local, "--repairs", "0", model=None)
+    run(TEXTS[:1], *local, "--repairs", "0", model=None, code=1)
     report = report_of(tmp_path)
     assert report["texts_failed"].keys() <= {"answer: cut off", "answer: not JSON", "answer: empty"}
     assert report["cost"]["all_runs"]["completion"] in range(1, 17)
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
     tokenizer.save_pretrained(tmp_path / "babbler")
-    run(TEXTS[1:2], *local, "--temperature", "0.7", "--seed", "1", "--dtype", "float32", model=None)
+    run(TEXTS[1:2], *local, "--temperature", "0.7", "--seed", "1", "--dtype", "float32", model=None, code=1)
     assert report_of(tmp_path)["requests"]["answered"] == 2
-    run(["word " * 3000], *local, "--max-words", "4000", model=None)
+    run(["word " * 3000], *local, "--max-words", "4000", model=None, code=1)
     assert report_of(tmp_path)["texts_failed"] == {"refused by the endpoint": 1}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.sweep)])
 def test_a_run_that_dies_is_resumed_and_nothing_is_paid_twice(run, server, tmp_path, end):
     texts = [f"Ada saw Bob {number} times in London. slow1" for number in range(60)]
     (tmp_path / "texts.txt").write_text("\n\n".join(texts), encoding="utf-8")

@@ -50,7 +50,7 @@ def run(launcher, script, *arguments):
     return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))[len("RESULT") :])
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_two_processes_train_and_evaluate_as_one(encoder_folder, documents, tmp_path):
     from glirel_transformers.data import write_documents
 

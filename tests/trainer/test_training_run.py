@@ -52,6 +52,9 @@ def test_of_few_documents_none_is_held_out_unless_asked(tmp_path):
     assert select_documents([tmp_path / "few.jsonl"]).train == held_out[:1]
     with pytest.raises(ValueError, match="There is no document to train on"):
         select_documents([tmp_path / "few.jsonl"], held_out=0.05)
+    (tmp_path / "none.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"left out are none\. Give more documents\.$"):
+        select_documents([tmp_path / "none.jsonl"])
     write_documents(tmp_path / "all.jsonl", texts)
     assert len(select_documents([tmp_path / "all.jsonl"]).evaluation) == len(held_out)
 

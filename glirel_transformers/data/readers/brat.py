@@ -76,7 +76,8 @@ def records(path: StrPath) -> Iterator[tuple[str, Record | ValueError]]:
     """A record for each text, by name: its `text`, its lines of annotations as `lines`, and its name as `id`.
 
     Raises:
-        ValueError: when a folder has no annotations. A file of annotations without a text beside it is yielded as one.
+        ValueError: when a folder has no annotations. A file of annotations without a text beside it is yielded as
+            one, and so is a single text without annotations.
     """
     path = Path(path)
     root = path if path.is_dir() else path.parent
@@ -87,8 +88,11 @@ def records(path: StrPath) -> Iterator[tuple[str, Record | ValueError]]:
             raise ValueError(f"{path}: It is a folder without .ann files. Name one that brat wrote, or a file.")
     for name in names:
         annotations, text = (name.with_name(f"{name.name}.{suffix}") for suffix in ("ann", "txt"))
-        if not annotations.is_file():
+        if not annotations.is_file() and path.is_dir():
             yield str(text), {}
+            continue
+        if not annotations.is_file():
+            yield str(path), ValueError(f"Its annotations, {annotations.name}, are not beside it. Copy them there.")
             continue
         if not text.is_file():
             yield str(annotations), ValueError(f"Its text, {text.name}, is not beside it. Copy it there.")
@@ -134,8 +138,8 @@ def read(record: Record, reading: Reading) -> Document | None:
 
 
 def _read_line(line: str, said: _Standoff, where: str, reading: Reading) -> None:
-    name, _, rest = line.partition("\t")
-    kind = name[:1]
+    name, tab, rest = line.partition("\t")
+    kind = name[:1] if tab else ""
     if kind == "T":
         _read_span(name, rest, said, where)
     elif kind == "R":

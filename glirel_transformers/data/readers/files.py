@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from .doccano import DOCCANO
 from .docred import DOCRED
 from .fewrel import FEWREL
 from .format import Format, Reading
+from .glidre import GLIDRE
 from .gliner import GLINER
 from .glirel import GLIREL
 from .guess import Guess, announce, format_named, format_of_file
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 logger = logging.get_logger(__name__)
 
 _ALL = (
-    *(TEXT, OWN, GLINER, GLIREL, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE, SEMEVAL),
-    *(TACRED, SCIERC, OPENNRE, NYT, CASREL),
+    *(TEXT, OWN, GLINER, GLIREL, GLIDRE, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE),
+    *(SEMEVAL, TACRED, SCIERC, OPENNRE, NYT, CASREL),
     *(LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, DOCCANO, PRODIGY, BRAT, DOCBIN),
 )
 FORMATS: dict[str, Format] = {form.name: form for form in _ALL}
@@ -96,6 +97,7 @@ def read_places(
     exhaustive: bool | None = None,
     alignment: str = "strict",
     on_error: OnError | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, Document]]:
     """As [`read_documents`], but yields each document with its place, such as `train.jsonl, line 12`.
 
@@ -108,6 +110,8 @@ def read_places(
         alignment: as there.
         on_error: called with what is wrong with a record, or with the file, in place of raising it. Reading goes on
             with the next record, as long as it is known where that begins.
+        on_warning: called, at the end of the file, with what was left out, read once, or read otherwise than it stands
+            there, and how often, in place of logging it.
 
     Raises:
         OSError: when the file is missing, whatever `on_error` is.
@@ -140,7 +144,11 @@ def read_places(
         if exhaustive is not None:
             document = replace(document, exhaustive=exhaustive)
         yield where, document if coreference_label is None else document.with_coreference(coreference_label)
-    _warn(reading)
+    for message in _warnings(reading):
+        if on_warning is None:
+            logger.warning("%s", message)
+        else:
+            on_warning(message)
 
 
 def _until_lost(records: Iterator[tuple[str, object]], on_error: OnError | None) -> Iterator[tuple[str, object]]:
@@ -186,23 +194,19 @@ def _records(path: StrPath, form: Format | None, on_error: OnError | None) -> It
     return json_records(path, is_in_array, under, on_error)
 
 
-def _warn(reading: Reading) -> None:
-    """Says what was read once, and what was left out."""
+def _warnings(reading: Reading) -> Iterator[str]:
+    """What was read once, and what was left out."""
     name = os.fspath(reading.path)
     if reading.twice.total():
-        logger.warning(
-            "%s lists %d mentions and %d relations twice; each was read once.",
-            name,
-            reading.twice["mentions"],
-            reading.twice["relations"],
-        )
+        mentions, relations = reading.twice["mentions"], reading.twice["relations"]
+        yield f"{name} lists {mentions} mentions and {relations} relations twice; each was read once."
     for reason, count in reading.left_out.items():
         if count:
-            logger.warning("%s: left out: %s: %d.", name, reason, count)
+            yield f"{name}: left out: {reason}: {count}."
     for what, count in reading.noted.items():
         if count:
             first = f" (the first: {reading.first_noted[what]})" if reading.first_noted.get(what) else ""
-            logger.warning("%s: %s: %d%s.", name, what, count, first)
+            yield f"{name}: {what}: {count}{first}."
 
 
 def load_documents(

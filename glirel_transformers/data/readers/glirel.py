@@ -20,6 +20,7 @@ from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
 
 from .format import Format, Reading, Record
+from .glidre import matches as is_of_glidre
 from .gliner import matches as is_of_gliner
 from .names import named
 
@@ -27,8 +28,8 @@ Place: TypeAlias = "tuple[int, int, int | None]"  # first word, last word, and n
 
 
 def matches(record: Record) -> bool:
-    """Whether a record has its words as `tokenized_text`, and is not in GLiNER's format."""
-    return "tokenized_text" in record and not is_of_gliner(record)
+    """Whether a record has its words as `tokenized_text`, and is in the format of neither GLiNER nor GLiDRE."""
+    return "tokenized_text" in record and not is_of_gliner(record) and not is_of_glidre(record)
 
 
 def read(record: Record, reading: Reading) -> Document:

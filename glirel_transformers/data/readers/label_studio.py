@@ -51,6 +51,7 @@ def read(record: Record, reading: Reading) -> Document | None:
     """
     if all(name in record for name in _MIN):
         raise ValueError("It is Label Studio's JSON-MIN export, which has no relations. Export the project as JSON.")
+    _check_task(record)
     name = "annotations" if "annotations" in record else "completions"
     place = _annotation(list_of_objects(record.get(name) or [], name), reading)
     if place is None:
@@ -60,13 +61,31 @@ def read(record: Record, reading: Reading) -> Document | None:
 
 
 def read_predictions(record: Record, reading: Reading) -> Document | None:
-    """The document of the first prediction of a task, `None` where it has none. Other pairs are unknown."""
+    """The document of the first prediction of a task, `None` where it has none. Other pairs are unknown.
+
+    Raises:
+        TypeError, ValueError: when a region or a relation does not fit.
+    """
+    _check_task(record)
     predictions = list_of_objects(record.get("predictions") or [], "predictions")
     if not predictions:
         reading.left_out["tasks without a prediction"] += 1
         return None
     reading.left_out["predictions that are not the first of their task"] += len(predictions) - 1
     return _read(record, predictions[0], "predictions[0]", reading)
+
+
+def _check_task(record: Record) -> None:
+    """Checks that a record is a task, which is left out where nothing of it is annotated.
+
+    Raises:
+        TypeError: when it is not.
+    """
+    if not isinstance(record.get("data"), Mapping):
+        raise TypeError(
+            f"A task must have `data`, an object with its text: got {shortened(record.get('data'))}, and the fields "
+            f"{shortened(sorted(map(str, record)))}. Export the project as JSON."
+        )
 
 
 def _annotation(annotations: Sequence[Record], reading: Reading) -> int | None:

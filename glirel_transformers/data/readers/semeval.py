@@ -22,6 +22,7 @@ from .format import Format, Reading, Record
 from .parts import split_at
 
 NO_RELATION = "Other"
+UNKNOWN = "sentences without a relation in the line after them, whose pairs are unknown"
 _SENTENCE = re.compile(r"(\d+)\s+(.*)")
 _MARK = re.compile(r"</?e[12]>")
 _DIRECTED = re.compile(r"(?P<name>.+)\((?P<head>e[12]),\s*(?P<tail>e[12])\)")
@@ -75,6 +76,8 @@ def read(record: Record, reading: Reading) -> Document:
     text, nominals = unmarked(record["sentence"])
     words, spans = split_at(text, nominals, reading)
     relation = record.get("relation")
+    if relation is None:
+        reading.notes(UNKNOWN, f"number {record.get('id')}")
     relations = []
     if relation is not None and relation != NO_RELATION:
         directed = directed_name(relation)

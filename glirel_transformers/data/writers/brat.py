@@ -16,7 +16,7 @@ from transformers.utils import logging
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 
-from .format import TEXTS, WITHOUT_TYPE, Writer
+from .format import OTHER_TYPES, TEXTS, WITHOUT_TYPE, Writer
 
 logger = logging.get_logger(__name__)
 
@@ -126,6 +126,7 @@ BRAT = Writer(
     frozenset(
         (
             TEXTS,
+            OTHER_TYPES,
             "entities of several mentions",
             "ends of relations at other mentions than the first of their entity",
         )

@@ -18,6 +18,13 @@ def _relations_elsewhere(document: Document) -> int:
     return sum(first_of[end] != end for relation in document.relations for end in (relation.head, relation.tail))
 
 
+def _other_types(document: Document) -> int:
+    """Mentions with another type than the first of their entity."""
+    types = [[document.mentions[mention].label for mention in entity] for entity in document.entities]
+    return sum(label != labels[0] for labels in types for label in labels)
+
+
+OTHER_TYPES = "mentions with another type than the first of their entity"
 TEXTS = "texts as they stood before they were split"
 
 # What a document may have besides words, typed mentions and relations, and how often it has it; by what it is called.
@@ -25,6 +32,7 @@ PARTS: dict[str, Callable[[Document], int]] = {
     TEXTS: lambda d: d.text is not None,
     "entities of several mentions": lambda d: sum(len(entity) > 1 for entity in d.entities),
     "ends of relations at other mentions than the first of their entity": _relations_elsewhere,
+    OTHER_TYPES: _other_types,
     "mentions without a type": lambda d: sum(mention.label is None for mention in d.mentions),
     "other names of mentions": lambda d: sum(bool(mention.names) for mention in d.mentions),
     "ids of relations": lambda d: sum(relation.relation_id is not None for relation in d.relations),

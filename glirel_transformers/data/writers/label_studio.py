@@ -18,7 +18,7 @@ from glirel_transformers.data.readers.units import to_utf16
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 
-from .format import TEXTS, Writer, said_of
+from .format import OTHER_TYPES, TEXTS, Writer, said_of
 
 FROM_NAME, TO_NAME = "label", "text"
 MODEL = "glirel-transformers"
@@ -113,6 +113,7 @@ def _write(is_predicted: bool, path: Path, documents: Iterable[Document]) -> int
 _HOLDS = frozenset(
     (
         TEXTS,
+        OTHER_TYPES,
         "mentions without a type",
         "scores",
         "sources",

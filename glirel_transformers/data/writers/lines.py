@@ -13,7 +13,7 @@ from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 from glirel_transformers.formats.documents import rare_of
 
-from .format import PARTS, TEXTS, WITHOUT_TYPE, Writer, said_of
+from .format import OTHER_TYPES, PARTS, TEXTS, WITHOUT_TYPE, Writer, said_of
 
 
 def write_lines(to_record: Callable[[Document], dict[str, Any]], path: Path, documents: Iterable[Document]) -> int:
@@ -122,7 +122,14 @@ GLINER = Writer(
     "gliner",
     "GLiNER's training files",
     partial(write_lines, to_gliner),
-    frozenset(("mentions without a type", "sources", "texts whose entities are known to be exhaustive or not")),
+    frozenset(
+        (
+            OTHER_TYPES,
+            "mentions without a type",
+            "sources",
+            "texts whose entities are known to be exhaustive or not",
+        )
+    ),
 )
 DOCCANO = Writer(
     "doccano",
@@ -131,6 +138,7 @@ DOCCANO = Writer(
     frozenset(
         (
             TEXTS,
+            OTHER_TYPES,
             "sources",
             "titles",
             "texts with relations that are not exhaustive",
