@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from .evaluate_options import BatchSize, Checkpoint, Device, Dtype, EntityTypes, GroupSize, Overlap, SelfPairs
+from .evaluate_options import BatchSize, Device, Dtype, EntityTypes, GroupSize, Overlap, SelfPairs
 from .reading import Alignment, Exhaustive, Reader
 
 _FIT, _WRITE, _ASK, _DOCUMENTS = "What is fitted", "What is written", "What is asked", "Whole documents"
 
+Checkpoint = Annotated[
+    str, typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository of the model, or folder of an export.")
+]
 Dev = Annotated[
     list[Path],
     typer.Argument(

@@ -14,6 +14,8 @@ _PROTOCOLS_OF = {
     "self_pairs": _GIVEN,
     "threshold": (*_GIVEN, "end-to-end"),
     "group_size": (*_GIVEN, "end-to-end"),
+    "sort": (*_GIVEN, "end-to-end"),
+    "top": (*_GIVEN, "end-to-end"),
     "plot": (*_GIVEN, "end-to-end"),
     "background": (*_GIVEN, "end-to-end"),
     "background_cache": (*_GIVEN, "end-to-end"),
@@ -35,8 +37,7 @@ def check_protocol(given: EvaluateOptions) -> None:
     Raises:
         ValueError: when one is for another, or one that it needs is missing.
     """
-    defaults = EvaluateOptions(given.checkpoint)
-    changed = {name for name in vars(given) if getattr(given, name) != getattr(defaults, name)}
+    changed = given.changed
 
     def spelled(name: str) -> str:
         return f"--{name.replace('_', '-')}"
@@ -58,6 +59,11 @@ def check_protocol(given: EvaluateOptions) -> None:
         raise ValueError(f"{spelled(wrong)} is for the protocol classification. Add --protocol classification.")
     if sum(name in changed for name in ("splits", "unseen", "candidates")) > 1:
         raise ValueError("--splits, --unseen and --candidates say in different ways what competes. Choose one.")
+    if "seeds" in changed and given.protocol != "few-shot" and (named != "classification" or given.splits):
+        raise ValueError(
+            "--seeds is for what is drawn: for --protocol few-shot, and for classification without --splits. Leave it "
+            "out."
+        )
     if given.protocol == "few-shot":
         _check_few_shot(given, "plot" in changed)
     _check_baselines(given)
@@ -74,6 +80,11 @@ def _check_few_shot(given: EvaluateOptions, plots: bool) -> None:
         )
     if plots:
         raise ValueError("--plot draws one evaluation, and the protocol few-shot makes several. Leave it out.")
+    if trained := next((file for file in given.train if any(map(file.samefile, given.files))), None):
+        raise ValueError(
+            f"--train {str(trained)!r} is one of DATA: a model would be measured on what it was trained on. Draw "
+            "samples from other documents."
+        )
 
 
 def _check_baselines(given: EvaluateOptions) -> None:

@@ -256,17 +256,25 @@ class EvaluateOptions:
 
         Raises:
             FileNotFoundError: when there is no such file.
-            ValueError: when there are no DATA.
+            ValueError: when there are no DATA, or a file is named twice.
         """
         files = [*(self.data or []), *find_datasets(self.dataset or (), self.data_dir)]
         if not files:
             raise ValueError("There are no DATA. Name a file of annotated documents, as DATA or with --dataset.")
+        if twice := next((file for place, file in enumerate(files) if any(map(file.samefile, files[:place]))), None):
+            raise ValueError(f"{str(twice)!r} is twice among DATA, and would count twice. Name it once.")
         return replace(self, data=files)
 
     @property
     def files(self) -> list[Path]:
         """All of DATA."""
         return list(self.data or ())
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Names of the options that are not at their defaults."""
+        defaults = EvaluateOptions(self.checkpoint)
+        return frozenset(name for name in vars(self) if getattr(self, name) != getattr(defaults, name))
 
     @property
     def measured_by(self) -> ProtocolName | None:

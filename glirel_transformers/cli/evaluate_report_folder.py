@@ -36,10 +36,12 @@ def check_report(given: EvaluateOptions) -> None:
         OSError, ValueError: when an option does not fit, or a file cannot be read.
     """
     if given.report is None:
-        needs = {"--compare": given.compare, "--paraphrases": given.paraphrases}
-        if wrong := next((name for name, value in needs.items() if value), None):
-            raise ValueError(f"{wrong} is for a report. Add --report FOLDER.")
+        of_reports = ("compare", "paraphrases", "resamples", "probe", "orders")
+        if wrong := next((name for name in of_reports if name in given.changed), None):
+            raise ValueError(f"--{wrong} is for a report. Add --report FOLDER.")
         return
+    if "resamples" in given.changed and not (given.compare or given.baseline):
+        raise ValueError("--resamples is for a comparison. Add --compare CHECKPOINT or --baseline NAME.")
     if given.protocol == "few-shot":
         raise ValueError(
             "--report is of one model, and the protocol few-shot trains several. Keep them with --keep-models, and "

@@ -40,6 +40,21 @@ def make_labels(document: Document, relation_types: Sequence[str], pair_index: n
     return labels
 
 
+def count_elsewhere(document: Document, relation_types: Sequence[str], pair_index: np.ndarray | Tensor) -> int:
+    """How many cells of [`make_labels`] are unknown, as their relation holds between other mentions of two entities.
+
+    Args:
+        document: the text.
+        relation_types: the columns.
+        pair_index: head and tail positions on the `mentions` axis, of shape `(pairs, 2)`.
+    """
+    row_of = {pair: row for row, pair in enumerate(map(tuple, pair_index.tolist()))}
+    column_of = {name: column for column, name in enumerate(relation_types)}
+    asked = [relation for relation in document.relations if relation.relation_type in column_of]
+    stated = {(row_of.get((relation.head, relation.tail)), column_of[relation.relation_type]) for relation in asked}
+    return len(set(_elsewhere(document, asked, row_of, column_of)) - stated)
+
+
 def make_entity_labels(document: Document, entity_types: Sequence[str]) -> Tensor:
     """Of which types each mention is, as the loss reads it: 1, 0, or −100 where none of its types is known.
 

@@ -26,10 +26,11 @@ from .extraction import make_counts
 from .judging import Judge
 from .raw_scores import EntityChoice, divide, read_background, read_background_logits, read_scores
 from .reliability import Reliability, measure_reliability
-from .scaling import LIMITS, METHODS, Method, Scaling, fit_scaling
+from .scaling import LIMITS, METHODS, Method, Scaling, check_both, fit_scaling
 from .thresholds import Average
 
 _MIN_TYPES = 3  # for a type that is left out to be compared with several others
+_FEW = 50  # relations that hold, below which chance decides most of what is fitted
 
 
 @dataclass
@@ -136,6 +137,8 @@ def fit_calibration(
             f"{len(raw.relation_types)}. Ask for more, or leave the background out."
         )
     logits, is_gold = raw.scores.logits, raw.scores.is_gold
+    if method != "none":
+        _check_parts(is_gold, folds[raw.scores.documents.long()], num_folds)
     judge = Judge(raw.scores, folds, num_folds, average, min_examples, float(extract.model.config.threshold))
     scaled = {name: judge.scale(name) for name in (METHODS if method == "auto" else (method,))}
     nll = {name: measure_reliability(of_method, is_gold).nll for name, of_method in scaled.items()}
@@ -189,6 +192,23 @@ def _check(method: str, min_examples: int, num_folds: int, average: str) -> None
         raise ValueError(f"`min_examples` must be at least 1: got {min_examples}.")
     if num_folds < 2:
         raise ValueError(f"`num_folds` must be at least 2, so that something is left to fit to: got {num_folds}.")
+
+
+def _check_parts(is_gold: Tensor, part_of: Tensor, num_folds: int) -> None:
+    """Checks that something is left to fit to wherever one part of the documents is judged.
+
+    Raises:
+        ValueError: when all that holds is in one part, or all that does not.
+    """
+    check_both(is_gold)
+    for holds, what in ((True, "hold"), (False, "do not hold")):
+        parts = part_of[is_gold == holds]
+        if bool((parts == parts[0]).all()):
+            raise ValueError(
+                f"Nothing can be cross-validated: all pairs with types that {what} ({len(parts):,}) are in one of the "
+                f"{num_folds} parts of the documents, and nothing is left to fit to where that part is judged. Give "
+                "more documents with relations."
+            )
 
 
 @dataclass
@@ -259,6 +279,11 @@ def _measured(report: CalibrationReport) -> dict[str, float]:
 
 def _notes(report: CalibrationReport, min_examples: int, by_type: bool | None, has_background: bool) -> Iterator[str]:
     """What a reader should know."""
+    if report.num_gold < _FEW:
+        yield (
+            f"Only {report.num_gold:,} relations that hold were fitted to: on other texts, thresholds and figures may "
+            "be far off. Hundreds are needed."
+        )
     if report.calibration.temperature in LIMITS:
         yield (
             f"The temperature is at its limit, {report.calibration.temperature:g}: the scores of these documents are "

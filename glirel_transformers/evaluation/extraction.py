@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from glirel_transformers.calibration_glirel import calibration_of
 from glirel_transformers.data import Document, count_relation_types
-from glirel_transformers.data.labels import make_labels
+from glirel_transformers.data.labels import count_elsewhere, make_labels
 from glirel_transformers.extractor_glirel import RelationExtractor, check_gives_evidence
 from glirel_transformers.pipeline_glirel import RelationExtractionPipeline
 from glirel_transformers.scores_glirel import RelationScores
@@ -47,6 +47,7 @@ class Evaluation:
         num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
         num_unknown_pairs: pairs without a relation where that says nothing, which count nowhere: in documents that
             are not exhaustive, and a mention and itself in those without `self_pairs`.
+        num_elsewhere: pairs with types that hold between other mentions of the same two entities, which count nowhere.
         by_entity: whether pairs were of entities, with all their mentions.
         num_train_facts: triples of names that training documents state; `None` where these were not given.
         seen_scores: probabilities of the gold facts that training documents state.
@@ -66,6 +67,7 @@ class Evaluation:
     num_self_relations: int = 0
     num_unasked_relations: int = 0
     num_unknown_pairs: int = 0
+    num_elsewhere: int = 0
     by_entity: bool = False
     num_train_facts: int | None = None
     seen_scores: list[torch.Tensor] = field(default_factory=list, repr=False)
@@ -176,6 +178,7 @@ def evaluate_extraction(
         result.counts.begin(position)
         unscored[position] = max(unscored.get(position, 0), scores.num_unscored_pairs)
         labels = make_labels(documents[position], group, scores.pair_index)
+        result.num_elsewhere += count_elsewhere(documents[position], group, scores.pair_index)
         _count(result, documents[position], group, scores, labels)
         if keep_cells:
             tables[position].add(group, scores, labels.numpy())

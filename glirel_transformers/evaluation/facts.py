@@ -24,7 +24,10 @@ def entity_document(document: Document) -> Document:
     }
     return replace(
         document,
-        mentions=[Mention(mention.start, mention.end, mention.label) for mention in first],
+        # Numbered: two entities may have the same words, and stay two.
+        mentions=[
+            Mention(mention.start, mention.end, mention.label, entity=entity) for entity, mention in enumerate(first)
+        ],
         relations=list(facts.values()),
         self_pairs=document.self_pairs or any(head == tail for head, tail, _ in facts),
         none_pairs=tuple(entity_none_pairs(document)),

@@ -54,7 +54,8 @@ class JointEvaluation:
         num_documents: texts read.
         num_found: entities that were found.
         num_left_out: found beyond the number that a model relates.
-        num_untyped_entities: gold entities without a type, which are never strictly right.
+        num_untyped_entities: gold entities without a type: they count with boundaries alone, and strictly only as ends
+            of relations, which are never right.
         num_unasked_entities: gold entities of types that were not asked for. Alone they count nowhere; relations
             between them count as missed.
         num_unasked_relations: gold relations of types that were not asked for, which count nowhere.
@@ -254,8 +255,9 @@ def _count(result: JointEvaluation, document: Document, scores: RelationScores, 
     result.num_untyped_entities += labels.count(None)
     result.num_unasked_entities += sum(label is not None and label not in result.entity_types for label in labels)
     asked = {key for key in golds["strict"].entities if key[1] in result.entity_types}
+    untyped = {key for key in golds["strict"].entities if key[1] is None}
     for match, gold in golds.items():
-        _count_entities(result, asked, scores.entities, match)
+        _count_entities(result, asked if match == "strict" else asked | untyped, scores.entities, match)
         cells = _count_triples(result, document, gold, scores, match)
         if keep_cells and match == "strict":
             result.documents.append(_scored(document, scores, cells, len(result.documents)))
@@ -264,7 +266,7 @@ def _count(result: JointEvaluation, document: Document, scores: RelationScores, 
 def _count_entities(result: JointEvaluation, asked: set[Key], entities: Sequence[Entity], match: Match) -> None:
     """Each entity that was found is a cell, for each of its types where types count.
 
-    `asked` are the gold entities of types that were asked for.
+    `asked` are the gold entities of types that were asked for, and with boundaries alone those without a type.
     """
     number = {label: place for place, label in enumerate(result.entity_types)} if match == "strict" else {}
     gold = {_key(span, label, match) for span, label in asked}

@@ -344,8 +344,22 @@ def notes_of(found: Evaluation) -> list[str]:
         ),
         f"{found.num_unknown_pairs:,} pairs of documents that are not exhaustive have no relation; whether one holds "
         "is unknown, and they are not counted.": found.num_unknown_pairs,
+        f"{found.num_elsewhere:,} times a relation holds between other mentions of the two entities of a pair; these "
+        "are neither right nor wrong. --by-entity counts facts between entities.": found.num_elsewhere,
     }
-    return [text for text, count in notes.items() if count]
+    return [*(text for text, count in notes.items() if count), *_note_of_absent(found.relation_types, found.counts)]
+
+
+def _note_of_absent(types: Sequence[str], counts: ThresholdCounts) -> list[str]:
+    """What to know of types that were asked for and hold nowhere, such as misspelt ones."""
+    absent = [repr(name) for name, row in zip(types, counts.by_type().tolist(), strict=True) if not row[2]]
+    if not absent:
+        return []
+    named = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
+    return [
+        f"Relation types that hold nowhere in the documents, {len(absent):,} of {len(types):,}: {named}. Micro "
+        "averages count what is predicted of them as wrong, macro averages leave them out."
+    ]
 
 
 def notes_of_joint(found: JointEvaluation) -> list[str]:
@@ -359,4 +373,5 @@ def notes_of_joint(found: JointEvaluation) -> list[str]:
         "unknown, and they are not counted.",
         "num_left_out": "entities were found beyond the likeliest of a text, and left out.",
     }
-    return [f"{getattr(found, name):,} {text}" for name, text in notes.items() if getattr(found, name)]
+    counted = [f"{getattr(found, name):,} {text}" for name, text in notes.items() if getattr(found, name)]
+    return [*counted, *_note_of_absent(found.relation_types, found.triples["strict"])]

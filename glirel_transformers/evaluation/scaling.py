@@ -27,6 +27,20 @@ class Scaling(NamedTuple):
         return logits / self.temperature + self.bias
 
 
+def check_both(is_gold: Tensor) -> None:
+    """Checks that some cells hold, and some do not.
+
+    Raises:
+        ValueError: when it is all of them, or none.
+    """
+    num_gold = int(is_gold.sum())
+    if num_gold in (0, len(is_gold)):
+        raise ValueError(
+            f"Nothing can be fitted: of {len(is_gold):,} pairs with types whose truth is known, {num_gold:,} hold. "
+            "Give documents with relations that hold and with pairs that are known to have none."
+        )
+
+
 def fit_scaling(logits: Tensor, is_gold: Tensor, method: Method) -> Scaling:
     """The scaling with the least negative log-likelihood, by Newton's method.
 
@@ -45,12 +59,7 @@ def fit_scaling(logits: Tensor, is_gold: Tensor, method: Method) -> Scaling:
         raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}: got {method!r}.")
     if method == "none":
         return Scaling()
-    num_gold = int(is_gold.sum())
-    if num_gold in (0, len(is_gold)):
-        raise ValueError(
-            f"Nothing can be fitted: of {len(is_gold):,} pairs with types whose truth is known, {num_gold:,} hold. "
-            "Give documents with relations that hold and with pairs that are known to have none."
-        )
+    check_both(is_gold)
     logits, truth = logits.double(), is_gold.double()
     ones = torch.ones_like(logits)
     columns = [logits] if method == "temperature" else [logits, ones]
@@ -90,4 +99,4 @@ def _loss(columns: Tensor, truth: Tensor, offset: Tensor, weights: Tensor) -> fl
     return float(functional.binary_cross_entropy_with_logits(weights @ columns + offset, truth, reduction="sum"))
 
 
-__all__ = ["LIMITS", "METHODS", "Method", "Scaling", "fit_scaling"]
+__all__ = ["LIMITS", "METHODS", "Method", "Scaling", "check_both", "fit_scaling"]

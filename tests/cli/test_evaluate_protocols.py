@@ -137,6 +137,12 @@ def test_data_sets_by_name(run, data):
         (("--baseline", "sentence-embeddings", "--embeddings", "nowhere"), "There is no folder 'nowhere'"),
         (("--adjacency-threshold", "0.5"), "this one scores all pairs"),
         (("--multi-label",), "--multi-label is for entities that the model finds"),
+        (("--protocol", "classification", "--top", "1"), "--top is for extraction and document and end-to-end"),
+        (("--seeds", "3"), "--seeds is for what is drawn"),
+        (("--protocol", "classification", "--splits", "splits", "--seeds", "3"), "--seeds is for what is drawn"),
+        (("mine.test.jsonl",), "is twice among DATA"),
+        (("--dataset", "mine.test.jsonl"), "is twice among DATA"),
+        (("--protocol", "few-shot", "--train", "mine.test.jsonl", "--runs", "x"), "is one of DATA: a model would be"),
     ],
 )
 def test_options_that_do_not_fit(run, data, options, message):

@@ -97,13 +97,17 @@ def test_the_report_of_a_calibrated_model_counts_what_the_table_does(run, tmp_pa
     [
         (["--compare", "a/b"], "--compare is for a report. Add --report FOLDER."),
         (["--paraphrases", "DATA"], "--paraphrases is for a report"),
+        (["--resamples", "9"], "--resamples is for a report"),
+        (["--probe", "3"], "--probe is for a report"),
+        (["--orders", "1"], "--orders is for a report"),
+        (["--report", "r", "--resamples", "9"], "--resamples is for a comparison"),
         (["--report", "."], "holds the input"),
         (["--report", "notes"], "has files that are not a report's"),
         (["--report", "DATA"], "is a file. A report is a folder"),
         (["--report", "r", "--compare", "nowhere"], "There is no folder 'nowhere'"),
         (["--report", "r", "--compare", "MODEL"], "which is there already"),
         (["--report", "r", "--paraphrases", "DATA"], "It must be a name and its paraphrases, separated by tabs"),
-        (["--report", "r", "--protocol", "few-shot", "--train", "DATA", "--runs", "x"], "--report is of one model"),
+        (["--report", "r", "--protocol", "few-shot", "--train", "TRAIN", "--runs", "x"], "--report is of one model"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_scored(options, error, run, tmp_path, model_folder, monkeypatch):
@@ -111,7 +115,8 @@ def test_what_does_not_fit_is_said_before_anything_is_scored(options, error, run
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "notes.txt").write_text("mine", encoding="utf-8")
     monkeypatch.setattr("glirel_transformers.RelationExtractor.iterate", lambda *_, **__: pytest.fail("it was scored"))
-    names = {"DATA": "data.jsonl", "MODEL": str(model_folder)}
+    shutil.copy("data.jsonl", "train.jsonl")
+    names = {"DATA": "data.jsonl", "TRAIN": "train.jsonl", "MODEL": str(model_folder)}
     result = run(*(names.get(option, option) for option in options))
     assert result.exit_code == 1, result.output
     assert error in " ".join(result.stderr.split())

@@ -190,6 +190,21 @@ def test_what_cannot_be_is_said(extract, documents, changes, message):
     assert extract.model.config.calibration is None
 
 
+def test_relations_of_one_text_alone_are_too_little(extract, documents):
+    with_some = next(one for one in documents if one.relations)
+    others = [Document(one.words, one.mentions, []) for one in documents if one.words != with_some.words]
+    with pytest.raises(ValueError, match=r"all pairs with types that hold \(\d+\) are in one of the 5 parts"):
+        fit_calibration(extract, [with_some, *others], TYPES)
+
+
+def test_few_relations_are_noted(extract, documents, report):
+    assert report.num_gold >= 50
+    assert not any("be far off" in note for note in report.notes)
+    few = [Document(one.words, one.mentions, one.relations[:2]) for one in documents]
+    notes = fit_calibration(extract, few, TYPES).notes
+    assert any("relations that hold were fitted to: on other texts" in note for note in notes)
+
+
 def test_a_single_text_is_too_little(extract, documents):
     with pytest.raises(ValueError, match="The 3 documents have 1 different texts, and at least 2 are needed"):
         fit_calibration(extract, documents[:1] * 3, TYPES)

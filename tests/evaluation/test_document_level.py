@@ -124,6 +124,16 @@ def test_one_fact_between_several_mentions_counts_once(extract):
     assert (facts["num_right"], facts["num_predicted"], facts["num_gold"]) == (2, 6, 2)
 
 
+def test_two_entities_of_the_same_words_are_two(extract):
+    """As DocRED has them, in some documents: what is said of one is not thereby right, or unknown, of the other."""
+    mentions = [Mention(0, 1, entity=0), Mention(2, 3, entity=1), Mention(2, 3, entity=2)]
+    document = Document(WORDS, mentions, [Relation(0, 1, "met")])
+    result = evaluate_extraction(extract, [document], by_entity=True, threshold=0.0)
+    facts = result.facts()
+    assert (facts["num_right"], facts["num_predicted"], facts["num_gold"]) == (1, 6, 1)
+    assert result.num_elsewhere == 0
+
+
 def test_what_is_unknown_or_not_asked_for_counts_as_between_mentions(extract):
     relations = [Relation(0, 1, "met"), Relation(0, 2, "same as"), Relation(1, 3, "visited")]
     document = Document(WORDS, MENTIONS, relations, exhaustive=False)

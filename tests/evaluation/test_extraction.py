@@ -4,7 +4,7 @@ import pytest
 
 from glirel_transformers import RelationExtractionPipeline
 from glirel_transformers.data import Document, Mention, Relation
-from glirel_transformers.evaluation import evaluate_extraction, group_relation_types
+from glirel_transformers.evaluation import Extraction, evaluate_extraction, group_relation_types
 from glirel_transformers.trainer import RelationCollator, fit_threshold
 from glirel_transformers.trainer.metrics import score_documents
 
@@ -61,6 +61,21 @@ def test_types_that_are_not_asked_for_are_counted(extract, documents):
     assert result.relation_types == ["met", "spouse"]
     assert result.num_unasked_relations == 3
     assert result.counts.by_type()[:, 2].tolist() == [1, 0]
+
+
+def test_other_mentions_of_two_related_entities_are_neither_right_nor_wrong(extract):
+    mentions = [Mention(0, 1, entity=0), Mention(2, 3, entity=1), Mention(4, 5, entity=0)]
+    document = Document(["Ada", "met", "Alan", ".", "She"], mentions, [Relation(0, 1, "met"), Relation(1, 0, "saw")])
+    result = Extraction(threshold=0.0).run(extract, [document])
+    assert result.details.num_elsewhere == 2  # she met Alan, and Alan saw her
+    assert result.details.counts.by_type().sum(0).tolist() == [2, 6 * 2 - 2, 2]
+    assert any(note.startswith("2 times a relation holds between other mentions") for note in result.notes)
+
+
+def test_types_that_hold_nowhere_are_named(extract, documents):
+    notes = Extraction(relation_types=["met", "mett"]).run(extract, documents).notes
+    assert any(note.startswith("Relation types that hold nowhere in the documents, 1 of 2: 'mett'.") for note in notes)
+    assert not any("hold nowhere" in note for note in Extraction().run(extract, documents).notes)
 
 
 def test_groups_hold_all_types_in_order(tokenizer):

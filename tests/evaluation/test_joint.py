@@ -215,6 +215,18 @@ def test_mentions_of_one_entity_are_one_end(extract):
     assert predicted == ends * (ends - 1)
 
 
+def test_an_entity_without_a_type_is_right_by_its_boundaries(extract):
+    text = "Ada was born in London."
+    asked = {"entity_types": ["person"], "relation_types": ["spouse"], "entity_threshold": 0.0}
+    found = extract(text, return_entities=True, **asked)["entities"]
+    one = found[0]
+    document = Document.from_text(text, [(one["start"], one["end"])], [])
+    result = evaluate_joint(extract, [document], threshold=0.0, **asked)
+    assert result.num_untyped_entities == 1
+    assert result.entities["strict"].by_type().tolist() == [[0, len(found), 0]]
+    assert result.entities["boundaries"].by_type().tolist() == [[1, len(found), 1]]
+
+
 def test_what_is_unknown_or_not_asked_for_is_counted(extract):
     text = "Ada met Bob in London."
     mentions = [(0, 3, "person"), (8, 11, "person"), (15, 21, None)]
