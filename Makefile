@@ -9,6 +9,8 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 BIN := $(VENV)/bin
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+# All of whose tests are slow (tests/conftest.py marks them).
+SLOW_FOLDERS := browser cli conversion export space synthesis
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 # Nothing that we run needs the network: a cache miss fails at once instead of after a time-out.
@@ -36,7 +38,7 @@ test: lint  ## lint, check types and run the tests; more options in PYTEST_ARGS
 	$(PYTEST) -m "not browser and not sweep" $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests of the library that take no whole checkpoint, in less than a minute
-	$(PYTEST) -m "not browser and not sweep and not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not browser and not sweep and not slow" $(SLOW_FOLDERS:%=--ignore=tests/%) $(PYTEST_ARGS)
 
 test-sweep: $(VENV)/.installed-dev  ## the combinations of settings that `make test` leaves out
 	$(PYTEST) -m sweep $(PYTEST_ARGS)

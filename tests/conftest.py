@@ -34,8 +34,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 
 _SLOW_FIXTURES = {"exported", "interpreter", "interpreter_without_package"}
-# Whose tests run commands on checkpoints, convert them, talk to a server, or save and load them.
-_SLOW_PLACES = {"cli", "conversion", "synthesis", "test_hub.py", "test_loading.py"}
+# Whose tests run commands on checkpoints, convert or export them, talk to a server or the page, or save and load them.
+# The folders are those that `make test-fast` does not even collect.
+_SLOW_PLACES = {"cli", "conversion", "export", "space", "synthesis", "test_hub.py", "test_loading.py"}
 # One with absolute positions, one with relative ones.
 _FAST_FAMILIES = {"bert", "deberta-v2"}
 

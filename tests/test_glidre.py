@@ -91,6 +91,7 @@ def logits(model, batch, **others):
 COMBINATIONS = [(family, settings) for family in FAMILIES for settings in SETTINGS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings"), COMBINATIONS)
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_a_document_scores_in_any_batch_as_alone(build, family, settings, order):

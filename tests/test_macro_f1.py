@@ -23,6 +23,7 @@ def load(tmp_path: Path) -> Callable[..., Any]:
     return lambda *args: evaluate.load(str(ROOT / "macro_f1"), *args, cache_dir=str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int", "str"])
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, math.nan])
 @pytest.mark.parametrize("subset", [False, True])

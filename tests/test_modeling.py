@@ -268,6 +268,7 @@ def test_a_few_examples_are_learned_by_heart(build_model, encode, settings):
 # Sizes of zero
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings"), COMBINATIONS)
 @pytest.mark.parametrize(
     ("text", "entities", "types"),
@@ -403,6 +404,7 @@ def test_many_broken_weights_are_counted(build_model, encode):
 # Precision, attention, memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(("family", "settings"), [(f, "refined") for f in FAMILIES] + [("bert", s) for s in SETTINGS])
 def test_half_precision_scores_are_near(build_model, encode, family, settings, dtype):

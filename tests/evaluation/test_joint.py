@@ -113,6 +113,7 @@ def counts_of(result):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["flat", "nested"])
 @pytest.mark.parametrize(("entity_threshold", "threshold"), [(0.3, 0.5), (0.2, 0.6), (0.6, 0.2), (1.0, 0.5)])
 def test_counts_are_those_of_the_definition(extract, documents, overlap, entity_threshold, threshold):
@@ -283,6 +284,7 @@ def run(joint_model, build_model, documents, tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_tables_and_json_say_where_entities_come_from(run, extract, documents, tmp_path):
     out = tmp_path / "scores.json"
     shown = {}

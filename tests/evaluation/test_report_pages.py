@@ -109,6 +109,7 @@ def text(folder):
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_is_well_formed_and_needs_nothing_else(text):
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))

@@ -112,6 +112,7 @@ def test_columns_may_stand_in_any_order():
     assert straight.best("macro") == turned.best("macro")
 
 
+@pytest.mark.slow
 def test_no_threshold_of_the_curve_is_better_over_many_cells():
     probabilities, labels = torch.rand(2_000, 500), torch.randint(0, 2, (2_000, 500))
     counts = ThresholdCounts(500, 0.5)

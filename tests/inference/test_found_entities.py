@@ -157,6 +157,7 @@ def naive_entities(model, text, threshold, nested=False, multi_label=False):
 # What is found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["span", "token", "separate"])
 @pytest.mark.parametrize("text", [MARIE, ADA])
 def test_entities_are_those_of_the_definition(extractors, name, text):
@@ -186,6 +187,7 @@ def test_entities_are_those_of_the_definition(extractors, name, text):
     assert num_found > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_batch_equals_single_texts(extractors, name):
     extract = extractors(name)
@@ -553,6 +555,7 @@ def test_a_text_that_fits_is_read_as_without_windows(extractors, name):
     assert_same(extract(ADA, truncation="window", **options), extract(ADA, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["flat", "nested"])
 @pytest.mark.parametrize("name", ["span", "token", "gcn", "localized"])
 def test_windows_over_long_texts(extractors, name, overlap):

@@ -54,6 +54,7 @@ def hugging_face_dataset() -> datasets.Dataset:
     return datasets.Dataset.from_list(as_dicts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 100])
 @pytest.mark.parametrize(
     ("make", "kind"),
