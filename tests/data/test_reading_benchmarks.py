@@ -261,6 +261,18 @@ WRONG = [
     ("opennre", [changed(samples.OPENNRE[0], h={"pos": [0]})], "`h.pos` must be where the mention begins"),
     (
         "opennre",
+        [
+            {
+                "text": "Ada in London.",
+                "h": {"name": "Ada", "pos": [0, 3]},
+                "t": {"name": "London", "pos": [6, 13]},
+                "relation": "x",
+            }
+        ],
+        r"where the text has ' London', and `t.name` is 'London', which is at \[7, 13\]",
+    ),
+    (
+        "opennre",
         [changed(samples.OPENNRE[1], h={"pos": [0, 99]})],
         r"at \(0, 99\), half-open, in a text of 39 char",
     ),

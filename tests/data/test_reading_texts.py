@@ -110,6 +110,10 @@ def test_what_is_listed_twice_is_counted():
         ({"relations": relation(0, 1, relation_id=19)}, r"`relations\[0\]\.relation_id` must be of type str"),
         ({"entities": [{**MARIE, "text": "Pierre"}]}, "Pierre"),
         (
+            {"entities": [{**MARIE, "entity": 0}, WARSAW]},
+            r"`entities\[0\]` has 'entity': 0, as mentions have in the format",
+        ),
+        (
             {"entities": [(0, 3), (24, 30)], "relations": []},
             r"`entities\[0\]` is \(0, 3\), 'Mar', which does not start and end on word",
         ),

@@ -35,13 +35,15 @@ def read(record: Record, reading: Reading) -> Document:
     """The document of an example.
 
     Raises:
-        TypeError, ValueError: when the head or the tail is not in the text.
+        TypeError, ValueError: when the head or the tail is not in the text, or a name is at another place.
     """
     spans = [_read_position(record[side], side) for side in _SIDES]
     text = None
     words: object = record.get("token")
     if words is None:
         text = text_of(record["text"], "text")
+        for side, span in zip(_SIDES, spans, strict=True):
+            _check_name(record[side].get("name"), text, span, side)
         words, spans = split_at(text, spans, reading)
     parts = Parts(words, reading)
     ends = [
@@ -69,6 +71,17 @@ def _read_position(given: Mapping[str, object], side: str) -> Span:
             f"{shortened(position)}."
         )
     return whole(position[0], f"{side}.pos"), whole(position[1], f"{side}.pos")
+
+
+def _check_name(name: object, text: str, span: Span, side: str) -> None:
+    """Refuses a name that the text has, but not at its place: the offsets are wrong."""
+    found = text[slice(*span)]
+    if isinstance(name, str) and name and found.casefold() != name.casefold() and name in text:
+        start = text.index(name)
+        raise ValueError(
+            f"`{side}.pos` is {list(span)}, where the text has {found!r}, and `{side}.name` is {name!r}, which is at "
+            f"{[start, start + len(name)]}. `pos` is half-open, in characters."
+        )
 
 
 OPENNRE = Format(

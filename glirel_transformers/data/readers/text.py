@@ -49,6 +49,12 @@ def read(record: Record, reading: Reading) -> Document:
     check_own_fields("document", record, required=("text", "entities", "relations"), allowed=_KNOWN)
     check_types("", {name: record.get(name) for name in ("text", "relations", *_OPTIONAL)})
     listed: list[Any] = list_entities(record["entities"])
+    for index, one in enumerate(listed):
+        if isinstance(one, Mapping) and isinstance(one.get("entity"), int):
+            raise ValueError(
+                f"`entities[{index}]` has 'entity': {one['entity']}, as mentions have in the format by words. By "
+                "characters, an entity has all its mentions: {'mentions': [[0, 11], [30, 33]], 'label': 'PERSON'}."
+            )
     entities = read_entities(listed, record["text"])
     relations: dict[Relation, None] = {}
     for index, given in enumerate(record["relations"]):
