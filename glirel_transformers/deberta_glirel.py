@@ -248,12 +248,11 @@ class FastDebertaV2Model(DebertaV2Model):
         distances = None if table is None else self._distances(embedded.shape[1], embedded.device)
         hidden_states = embedded
         last = len(self.encoder.layer) - 1
-        skips = self.skips_unread_tokens and states is None and (last > 0 or self.encoder.conv is None)
+        can_skip = states is None and (last > 0 or self.encoder.conv is None) and not torch.compiler.is_compiling()
+        read = read_mask if can_skip and self.skips_unread_tokens else None
         for depth, layer in enumerate(self.encoder.layer):
             is_read = attentions is not None and (depth == last or not self.keeps_last_attention_only)
-            run = layer
-            if skips and depth == last and read_mask is not None and not torch.compiler.is_compiling():
-                run = partial(_run_where_read, layer, read_mask)
+            run: Any = partial(_run_where_read, layer, read) if depth == last and read is not None else layer
             hidden_states, attention = run(
                 hidden_states,
                 hidden,

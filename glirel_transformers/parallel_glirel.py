@@ -17,9 +17,8 @@ def compute_both(one: Callable[[], Tensor], other: Callable[[], Tensor]) -> tupl
     process = os.getpid()
     if process not in _workers:
         _workers[process] = ThreadPoolExecutor(1, thread_name_prefix="glirel")
-    mode = (
-        torch.inference_mode if torch.is_inference_mode_enabled() else torch.no_grad
-    )  # what a thread does not inherit
+    # A thread inherits neither.
+    mode = torch.inference_mode if torch.is_inference_mode_enabled() else torch.no_grad
 
     def run() -> Tensor:
         with mode():

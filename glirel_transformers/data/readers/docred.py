@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from glirel_transformers.data.fields import check_types
+from glirel_transformers.data.fields import check_types, is_whole
 from glirel_transformers.data.schema import Document, Mention, Relation
 from glirel_transformers.mentions_glirel import shortened
 from glirel_transformers.text_glirel import Span
@@ -84,7 +84,7 @@ def _read_entity(
 def _place(fields: Record, where: str, sentences: Sequence[Span]) -> Span:
     """The word span of a mention in the document."""
     number, pos = fields["sent_id"], fields["pos"]
-    if not _is_number(number) or not isinstance(pos, list) or len(pos) != 2 or not all(map(_is_number, pos)):
+    if not is_whole(number) or not isinstance(pos, list) or len(pos) != 2 or not all(map(is_whole, pos)):
         raise TypeError(
             f"`{where}` must have a sentence number as `sent_id`, and as `pos` its first word and the word after its "
             f"last one: got {shortened({'sent_id': number, 'pos': pos})}."
@@ -129,10 +129,6 @@ def _list_of(values: object, kind: type, where: str) -> list:
         what = "lists" if kind is list else "objects"
         raise TypeError(f"`{where}` must be a list of {what}: got {shortened(values)}.")
     return values
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 DOCRED = Format(
