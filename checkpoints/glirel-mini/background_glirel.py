@@ -109,8 +109,13 @@ def background_logits(
             f"The {len(texts)} background texts have no pair of entities, so that there is nothing to score. Give "
             "texts with at least two entities each."
         )
-    probabilities = np.concatenate(parts).astype(np.float64).clip(_LOWEST, _HIGHEST)
-    logits: np.ndarray = np.log(probabilities) - np.log1p(-probabilities)
+    return logits_of(np.concatenate(parts))
+
+
+def logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """What single-precision probabilities are the sigmoid of, in double precision; 0 and 1 count as what is next."""
+    exact = probabilities.astype(np.float64).clip(_LOWEST, _HIGHEST)
+    logits: np.ndarray = np.log(exact) - np.log1p(-exact)
     return logits
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glirel_transformers.background_glirel import background_logits, list_texts
+from glirel_transformers.background_glirel import background_logits, list_texts, logits_of
 from glirel_transformers.configuration_glirel import GLiRELConfig
 from glirel_transformers.data import Document, count_entity_types, text_hash
 from glirel_transformers.extractor_glirel import RelationExtractor
@@ -26,7 +26,6 @@ from .thresholds import ThresholdCounts
 EntityChoice = Literal["gold", "found"]
 
 _READ_AT = 8.0  # the temperature at which scores are read: probabilities then keep what single precision would round
-_LOWEST, _HIGHEST = 1e-37, 1 - 2.0**-24  # that have a logit in single precision
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ def read_background_logits(
 
 def _scores_of(counts: ThresholdCounts) -> Scores:
     cells = counts.cells()
-    probabilities = cells.probabilities.double().clamp(_LOWEST, _HIGHEST)
-    logits = _READ_AT * (probabilities.log() - (-probabilities).log1p())
+    logits = _READ_AT * torch.from_numpy(logits_of(cells.probabilities.numpy()))
     return Scores(logits, cells.is_gold, cells.types, cells.documents, cells.missed, counts.num_types)
 
 
