@@ -48,8 +48,6 @@ from .synthesize import JOURNAL, REJECTS, REPORT, beside
 from .synthesize_options import SynthesizeOptions
 from .synthesize_report import Report, print_estimate, print_report
 
-_PATIENCE = 20  # texts in a row whose answers cannot be used, after which no more is paid
-
 
 def run(given: SynthesizeOptions) -> tuple[bool, bool]:
     """Annotates all texts; returns whether all were asked, and whether the user ended it."""
@@ -93,17 +91,8 @@ def _annotate(
     ):
         if before:
             report.say(f"Resuming: the journal has {counted(before, 'answer')}.")
-        in_vain, sent = 0, asker.traffic.sent
         for outcome in annotate_all(passages, plan, asker, concurrency):
             made.count(outcome)
-            # What an earlier run paid for costs nothing again.
-            in_vain = 0 if outcome.document is not None else in_vain + (asker.traffic.sent > sent)
-            sent = asker.traffic.sent
-            if in_vain == _PATIENCE and not made.pending:
-                asker.stop(
-                    f"{_PATIENCE} texts in a row gave no document, the last one: {outcome.detail} "
-                    f"{beside(given.output, REJECTS)} has the answers. Run the same command again to go on."
-                )
             if outcome.document is not None:
                 output.write(json.dumps(outcome.document.to_dict(), ensure_ascii=False) + "\n")
             elif outcome.status == "failed":

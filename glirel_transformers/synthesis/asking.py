@@ -17,6 +17,7 @@ from .protocols import Message, Pass
 from .store import CUT_OFF, Journal, Reply, request_key
 
 _PATIENCE = 10  # texts in a row without an answer, after which the endpoint is taken to be gone
+_USELESS = 20  # texts in a row whose answers cannot be used, after which no more is paid
 _LONGEST_BACKOFF = 60.0
 
 
@@ -119,6 +120,7 @@ class Asker:
         self._pace, self._budget = pace or Pace(), budget or Budget()
         self._lock = threading.Lock()
         self._unanswered = 0
+        self._useless = 0
 
     def ask(self, step: Pass, messages: Sequence[Message]) -> tuple[Answer, list[Reply]]:
         """The answer to a conversation, and all that was replied until it could be used.
@@ -129,8 +131,10 @@ class Asker:
         """
         conversation, room = list(messages), self._settings.max_tokens
         replies: list[Reply] = []
+        is_paid = False  # now, and not by a run before
         for turn in range(self._settings.repairs + 1):
-            reply = self._reply(step, conversation, room)
+            reply, is_new = self._reply(step, conversation, room)
+            is_paid |= is_new
             replies.append(reply)
             try:
                 answer = _read(reply, step.gives, room)
@@ -141,6 +145,7 @@ class Asker:
             else:
                 with self._lock:
                     self.traffic.repaired += turn > 0
+                    self._useless = 0
                 return answer, replies
             if wrong.reason == "filtered":
                 break
@@ -152,6 +157,8 @@ class Asker:
                     {"role": "assistant", "content": reply.text},
                     {"role": "user", "content": told},
                 ]
+        if is_paid:
+            self._count_useless(str(wrong))
         raise Unanswered(f"answer: {wrong.reason}", str(wrong), replies)
 
     def key(self, step: Pass, messages: Sequence[Message]) -> str:
@@ -172,13 +179,14 @@ class Asker:
             self.halted = self.halted or reason
         self.stopping.set()
 
-    def _reply(self, step: Pass, messages: Sequence[Message], room: int) -> Reply:
+    def _reply(self, step: Pass, messages: Sequence[Message], room: int) -> tuple[Reply, bool]:
+        """The reply to a conversation, and whether it was sent for now."""
         key = self.key(step, messages)
         known = self._journal.get(key)
         if known is not None and known.is_known_for(room):
             with self._lock:
                 self.traffic.replayed += 1
-            return known
+            return known, False
         if self._client is None or self.stopping.is_set():
             raise Stopping
         try:
@@ -188,7 +196,7 @@ class Asker:
             raise Stopping from error
         with self._lock:
             self._unanswered = 0
-        return reply
+        return reply, True
 
     def _request(self, client: Client, step: Pass, messages: Sequence[Message], room: int, key: str) -> Reply:
         """Sends a request until it is answered."""
@@ -255,6 +263,17 @@ class Asker:
             self.stop(
                 f"{_PATIENCE} texts in a row got no answer, the last one: {why}. Run the same command again once the "
                 "endpoint answers."
+            )
+
+    def _count_useless(self, why: str) -> None:
+        """Counts a text whose answers cannot be used, and stops the run where none can."""
+        with self._lock:
+            self._useless += 1
+            is_in_vain = self._useless >= _USELESS
+        if is_in_vain:
+            self.stop(
+                f"{_USELESS} texts in a row gave no document, the last one: {why} Their answers are kept with the "
+                "rejected ones. Run the same command again to go on."
             )
 
 
