@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import (
     ENTITIES,
+    EXPORTED,
     FAMILIES,
     MAX_TOKENS,
     RELATION_TYPES,
@@ -500,7 +501,13 @@ def test_gradient_checkpointing_recomputes_the_layers(build_model, encode, enabl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "settings"), COMBINATIONS)
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        pytest.param(family, name, marks=() if SETTINGS[name] is EXPORTED[family] else pytest.mark.sweep)
+        for family, name in COMBINATIONS
+    ],
+)
 def test_saving_and_loading_is_exact(build_model, encode, tmp_path, family, settings):
     model = build_model(family, **SETTINGS[settings])
     batch = encode(model)

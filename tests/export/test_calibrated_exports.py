@@ -8,7 +8,7 @@ from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import RelationExtractor
 from glirel_transformers.card_glirel import CARD_FILE
-from glirel_transformers.configuration_glirel import GLiRELConfig
+from glirel_transformers.configuration_glirel import SYSTEMS, GLiRELConfig
 from glirel_transformers.data import Document, Relation
 from glirel_transformers.evaluation import fit_calibration
 from glirel_transformers.export import ORTModelForRelationClassification, calibrate, export
@@ -16,7 +16,7 @@ from glirel_transformers.export import ORTModelForRelationClassification, calibr
 pytestmark = pytest.mark.slow
 
 FITTED = {"temperature": 2.5, "bias": -0.75, "thresholds": {RELATION_TYPES[0]: 0.05}}
-SETTINGS = {"bert": EXPORTED["bert"], "threshold_head": {"threshold_head": True}}
+SETTINGS = {"bert": EXPORTED["bert"], "threshold_head": {**SYSTEMS["glidre"], "threshold_head": True}}
 
 
 def scores_of(extract, **options):
@@ -50,8 +50,8 @@ def test_probabilities_are_those_of_torch(exported, settings):
         model.config.calibration = None
 
 
-def test_it_is_written_next_to_the_graph_and_on_the_card(build_model, tmp_path):
-    model = build_model("bert")
+def test_it_is_written_next_to_the_graph_and_on_the_card(traced, tmp_path):
+    model = copy.deepcopy(traced[0])
     model.config.calibration = FITTED
     export(model, tmp_path / "onnx")
     assert GLiRELConfig.from_pretrained(tmp_path / "onnx").calibration == FITTED

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import StrPath
@@ -43,7 +42,7 @@ from .wikizsl import RELATION_PROMPT, WIKI_ZSL
 if TYPE_CHECKING:
     import datasets
 
-logger = logging.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 _ALL = (
     *(TEXT, OWN, GLINER, GLIREL, GLIDRE, DOCRED, FEWREL, WIKI_ZSL, RELATION_PROMPT, CONLL04, ROTH, SPERT, CROSSRE),

@@ -7,18 +7,17 @@ which annotators see.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-
-from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.files import open_to_write
 
 from .format import OTHER_TYPES, TEXTS, WITHOUT_TYPE, Writer
 
-logger = logging.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 CONFIGURATION = "annotation.conf"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from transformers.utils import logging
 
 from glirel_transformers.data.schema import Document
 from glirel_transformers.mentions_glirel import listed
@@ -17,7 +16,7 @@ from .format import PARTS, Writer
 from .label_studio import LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS
 from .lines import DOCCANO, GLINER, OWN, TEXT
 
-logger = logging.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 WRITERS: dict[str, Writer] = {
     writer.name: writer for writer in (OWN, TEXT, GLINER, LABEL_STUDIO, LABEL_STUDIO_PREDICTIONS, BRAT, DOCCANO)
