@@ -96,10 +96,15 @@ class Interpreter:
         purge: name of a package that is forgotten again, so that a child imports it anew with all its requirements
             already there.
         path: folders in front of the path of the children.
+        packages: a folder of packages in place of those that are installed here.
     """
 
-    def __init__(self, home: Path, preload: str, purge: str = "", path: Sequence[Path] = ()):
+    def __init__(
+        self, home: Path, preload: str, purge: str = "", path: Sequence[Path] = (), packages: Path | None = None
+    ):
         environment = bare_environment(home)
+        if packages is not None:
+            environment["PYTHONPATH"] = str(packages)
         environment["PYTHONPATH"] = os.pathsep.join([*map(str, path), environment["PYTHONPATH"]])
         self._home = home
         self._process = subprocess.Popen(

@@ -165,7 +165,7 @@ def test_a_folder_loads_where_the_package_is_not(model, tmp_path):
     assert_same_description(json.loads(result.stdout.splitlines()[-1]), expected_description(model))
 
 
-@pytest.mark.parametrize("how", ["model", "pipeline", "parts"])
+@pytest.mark.parametrize("how", [pytest.param("model", marks=pytest.mark.sweep), "pipeline", "parts"])
 def test_what_is_trained_and_saved_there_loads_again(model, tmp_path, interpreter_without_package, how):
     def run(script: str, **given: object) -> dict:
         printed = interpreter_without_package.check(PROLOGUE + script, describe_with(given), cwd=tmp_path)

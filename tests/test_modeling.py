@@ -26,8 +26,17 @@ from glirel_transformers.configuration_glirel import SYSTEMS
 from glirel_transformers.export.graph import lstm_kept_whole
 from glirel_transformers.scoring_glirel import SCORERS
 
-# Every family, every group of settings, and every pair of these that is cheap enough to be worth it.
-COMBINATIONS = [(family, name) for family in FAMILIES for name in SETTINGS]
+# Every family and every group of settings; the encoders with absolute and with relative positions with all groups, and
+# the others with one on every push.
+COMBINATIONS = [
+    pytest.param(
+        family,
+        name,
+        marks=() if family in ("bert", "deberta-v2") or SETTINGS[name] is EXPORTED[family] else pytest.mark.sweep,
+    )
+    for family in FAMILIES
+    for name in SETTINGS
+]
 
 
 def scores(model, batch, **others) -> torch.Tensor:
@@ -505,7 +514,8 @@ def test_gradient_checkpointing_recomputes_the_layers(build_model, encode, enabl
     ("family", "settings"),
     [
         pytest.param(family, name, marks=() if SETTINGS[name] is EXPORTED[family] else pytest.mark.sweep)
-        for family, name in COMBINATIONS
+        for family in FAMILIES
+        for name in SETTINGS
     ],
 )
 def test_saving_and_loading_is_exact(build_model, encode, tmp_path, family, settings):
@@ -719,7 +729,14 @@ def test_compiled_scores_are_equal(build_model, encode, settings):
 @pytest.mark.slow
 @pytest.mark.usefixtures("_fresh_compiler")
 # torch.compile runs an LSTM outside its graph, whatever module it is in.
-@pytest.mark.parametrize("settings", [name for name in SETTINGS if not SETTINGS[name].get("use_lstm")])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(name, marks=() if name == "refined" else pytest.mark.sweep)
+        for name in SETTINGS
+        if not SETTINGS[name].get("use_lstm")
+    ],
+)
 def test_the_compiled_graph_has_no_break(build_model, encode, settings):
     model = build_model("bert", **SETTINGS[settings])
     batch = encode(model)
@@ -742,13 +759,13 @@ APART = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "family",
+    ("family", "settings"),
     [
-        pytest.param(one, marks=() if one == "bert" else pytest.mark.sweep)
-        for one in ("bert", "deberta-v2", "modernbert")
+        pytest.param(family, name, marks=() if (family, name) == ("bert", "fused") else pytest.mark.sweep)
+        for family in ("bert", "deberta-v2", "modernbert")
+        for name in APART
     ],
 )
-@pytest.mark.parametrize("settings", APART)
 def test_the_compiled_graph_of_types_apart_has_no_break(build_model, encode, family, settings):
     torch.compiler.reset()
     model = build_model(family, **APART[settings])

@@ -44,7 +44,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 # For tests that make a checkpoint: what is tested on every push, and the others.
-CASES = [
-    name if name in ("shared_words_logsumexp", "everything") else pytest.param(name, marks=pytest.mark.slow)
-    for name in SETTINGS
-]
+# Those that stand for the others on every push.
+_ON_EVERY_PUSH = ("base", "everything", "shared_words_logsumexp", "fusion", "no_projection", "no_context", "atloss")
+CASES = [name if name in _ON_EVERY_PUSH else pytest.param(name, marks=pytest.mark.sweep) for name in SETTINGS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -52,6 +53,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "max_pair_distance": 20,
     },
 }
+# Those that stand for the others on every push.
+_ON_EVERY_PUSH = ("base", "everything", "mean_mentions", "first_last", "narrower", "dot_norm", "refined_relations")
+CASES = [name if name in _ON_EVERY_PUSH else pytest.param(name, marks=pytest.mark.sweep) for name in SETTINGS]
 
 
 def noise(state: dict[str, Tensor]) -> dict[str, Tensor]:

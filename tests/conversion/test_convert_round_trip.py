@@ -6,7 +6,8 @@ import json
 
 import pytest
 import torch
-from original_settings import COMMON, SETTINGS
+from original_settings import CASES, COMMON, SETTINGS
+from tiny import FAMILIES
 from transformers import AutoModel
 
 from glirel_transformers import GLiRELConfig, GLiRELForRelationClassification
@@ -35,7 +36,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", CASES)
 def test_a_converted_checkpoint_comes_back_bit_for_bit(setting, make_original, tmp_path):
     original = make_original(**SETTINGS[setting])
     converted = convert(original, tmp_path / "converted")
@@ -141,8 +142,13 @@ def test_the_original_s_defaults():
     assert settings_from({**required, "coreference_label": ["SELF"]})["coreference_label"] == "SELF"
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "deberta-v2", "modernbert"])
-@pytest.mark.parametrize("setting", ["everything", "base", "dot_norm", "dot_thresh"])
+@pytest.mark.parametrize(
+    ("family", "setting"),
+    [
+        *((family, "everything") for family in FAMILIES),
+        *(("bert", setting) for setting in ("base", "dot_norm", "dot_thresh")),
+    ],
+)
 def test_every_weight_has_one_rule(setting, family, build_model):
     model = build_model(family, **{**COMMON, **SETTINGS[setting]})
     weights = model.state_dict()

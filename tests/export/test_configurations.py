@@ -127,7 +127,7 @@ def test_every_opset_computes_the_same(exported, encode, opset):
 
 
 def test_sizes_that_nobody_chose_compute_the_same(exported):
-    model, folder = exported("deberta-v2", **GROUPS["refined"])
+    model, folder = exported("deberta-v2", **EXPORTED["deberta-v2"])
     config = exporter_config(model.config)
     names = ("batch_size", "sequence_length", "num_words", "num_mentions", "num_pairs", "num_relations")
     generator = torch.Generator().manual_seed(5)
@@ -140,7 +140,7 @@ def test_sizes_that_nobody_chose_compute_the_same(exported):
 
 
 def test_a_padded_batch_scores_as_its_members_alone(exported):
-    model, folder = exported("deberta-v2", **GROUPS["refined"])
+    model, folder = exported("deberta-v2", **EXPORTED["deberta-v2"])
     config = exporter_config(model.config)
     assert config.inputs
     texts = [(TEXTS[1], [(0, 12), (55, 70), (86, 92)]), (TEXTS[2], [(0, 5), (12, 16)])]

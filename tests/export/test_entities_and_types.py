@@ -331,7 +331,7 @@ def test_an_encoder_of_their_own_exports(exported, encoder_folder, layer_fusion)
     assert_same(model, ort_model, batch_of(model, CLUSTERS))
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_there_is_a_program_for_either(exported):
     model, _ = exported("bert", **APART)
     batch = batch_of(model, CLUSTERS)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import torch
+from interpreters import Interpreter
 from packaging.requirements import Requirement
 from tiny import ENTITIES, EXPORTED, RELATION_TYPES, TEXTS
 
@@ -175,11 +176,22 @@ def environment(site: Path, home: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(site), **offline}
 
 
+@pytest.fixture(scope="module")
+def interpreter_without_torch(site, tmp_path_factory) -> Iterator[Interpreter]:
+    """One that has imported transformers, where there is no torch."""
+    preload = NO_TORCH + "import numpy, onnxruntime, transformers"
+    server = Interpreter(tmp_path_factory.mktemp("home"), preload, packages=site)
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def run(site, workplace) -> Callable[..., str]:
-    """Runs Python without torch, beside the export, and returns what it prints."""
+def run(site, workplace, interpreter_without_torch) -> Callable[..., str]:
+    """Runs Python without torch, next to the export, and returns what it prints."""
 
     def run_(*arguments: str, path: Path = site, code: int = 0) -> str:
+        if arguments[0] == "-c" and path == site:
+            return interpreter_without_torch.check(*arguments[1:], cwd=workplace)
         result = subprocess.run(
             # -S leaves out the packages of this environment, torch among them.
             [sys.executable, "-S", *arguments],

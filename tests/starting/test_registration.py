@@ -103,7 +103,10 @@ def test_every_module_may_be_imported_first(interpreter, module):
     "name",
     [
         "RelationExtractor",
-        *(pytest.param(name, marks=pytest.mark.sweep) for name in ("GLiRELForRelationClassification", "GLiRELTrainer")),
+        *(
+            pytest.param(name, marks=pytest.mark.sweep)
+            for name in ("GLiRELForRelationClassification", "GLiRELTrainer")
+        ),
     ],
 )
 def test_every_name_may_be_asked_for_first(interpreter, name):

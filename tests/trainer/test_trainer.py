@@ -107,7 +107,11 @@ def test_four_examples_can_be_overfitted(make_model, documents, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"gradient_accumulation_steps": 2, "train_sampling_strategy": "group_by_length"}]
+    "settings",
+    [
+        pytest.param({}, marks=pytest.mark.sweep),
+        {"gradient_accumulation_steps": 2, "train_sampling_strategy": "group_by_length"},
+    ],
 )
 def test_a_resumed_run_goes_on_exactly_as_the_whole_one(make_model, documents, tmp_path, settings):
     """Seven documents in batches of two: step 5 lies within the second epoch, and dropout is on."""
