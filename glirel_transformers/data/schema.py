@@ -19,7 +19,8 @@ a mention that are not its words, and the `evidence` of a relation, numbers of s
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth", "evidence": [0]}], …}
 
 `none_pairs`, pairs of positions in `mentions` such as `[[1, 0]]`, are known to have no relation in a document that
-is not exhaustive. A document may have further fields, such as `id`: they are kept as `extra`.
+is not exhaustive. `annotated_entity_types` are the types that were looked for, where data sets with different ones are
+put together. A document may have further fields, such as `id`: they are kept as `extra`.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ class Document:
             no training signal is taken from it. `None` means as `exhaustive`.
         none_pairs: pairs of a head and a tail that are known to have no relation, for documents that are not
             exhaustive; where entities are known, they are of entities, as relations are.
+        annotated_entity_types: names of the entity types that were looked for. Whether a span is of any other type is
+            unknown, and training does not ask for it. `None` means all types of the data.
         extra: other fields of the record that it was read from, which [`to_dict`] writes again.
 
     Raises:
@@ -120,6 +123,7 @@ class Document:
     sentences: tuple[Span, ...] = ()
     entities_exhaustive: bool | None = None
     none_pairs: tuple[Pair, ...] = ()
+    annotated_entity_types: tuple[str, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,10 +140,22 @@ class Document:
             self._check_relation(relation, index)
             check_evidence(relation.evidence, len(self.sentences), f"relations[{index}]")
         check_none_pairs(self.none_pairs, {(r.head, r.tail) for r in self.relations}, len(self.mentions))
+        self._check_entity_types()
         if taken := sorted(_DOCUMENT_FIELDS.intersection(self.extra)):
             raise ValueError(f"`extra` has {taken[0]!r}, which is a field of documents. Rename it.")
         if self.text is not None:
             find_words(self.words, self.text)
+
+    def _check_entity_types(self) -> None:
+        types = self.annotated_entity_types
+        if types is None:
+            return
+        for index, mention in enumerate(self.mentions):
+            if mention.label is not None and mention.label not in types:
+                raise ValueError(
+                    f"`mentions[{index}]` is labelled {mention.label!r}, which is not among the "
+                    f"`annotated_entity_types`: {shortened(list(types))}. Add it there."
+                )
 
     def _check_relation(self, relation: Relation, index: int) -> None:
         for side, position in (("head", relation.head), ("tail", relation.tail)):
@@ -173,6 +189,7 @@ class Document:
         sentences: Sequence[Span] = (),
         entities_exhaustive: bool | None = None,
         none_pairs: Sequence[Pair] = (),
+        annotated_entity_types: Sequence[str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
@@ -191,6 +208,7 @@ class Document:
             sentences: half-open character spans of the sentences, in order.
             entities_exhaustive: as for the class.
             none_pairs: as for the class, by positions in `entities`.
+            annotated_entity_types: as for the class.
             extra: as for the class.
 
         Raises:
@@ -219,6 +237,7 @@ class Document:
             sentences=tuple(split.words_in(span, f"sentences[{i}]") for i, span in enumerate(sentences)),
             entities_exhaustive=entities_exhaustive,
             none_pairs=tuple((place_of[head], place_of[tail]) for head, tail in none_pairs),
+            annotated_entity_types=None if annotated_entity_types is None else tuple(annotated_entity_types),
             extra=extra or {},
         )
 
@@ -356,6 +375,11 @@ class Document:
             **({"sentences": list(map(list, self.sentences))} if self.sentences else {}),
             **({} if self.entities_exhaustive is None else {"entities_exhaustive": self.entities_exhaustive}),
             **({"none_pairs": list(map(list, self.none_pairs))} if self.none_pairs else {}),
+            **(
+                {}
+                if self.annotated_entity_types is None
+                else {"annotated_entity_types": list(self.annotated_entity_types)}
+            ),
             **self.extra,
         }
 
@@ -392,6 +416,7 @@ class Document:
             sentences=tuple((start, end) for start, end in record.get("sentences") or ()),
             entities_exhaustive=record.get("entities_exhaustive"),
             none_pairs=tuple((head, tail) for head, tail in record.get("none_pairs") or ()),
+            annotated_entity_types=None if (types := record.get("annotated_entity_types")) is None else tuple(types),
             extra={name: value for name, value in record.items() if name not in _DOCUMENT_FIELDS},
         )
 

@@ -23,7 +23,8 @@ class JointCollator(RelationCollator):
     type that is not asked for are still paired.
 
     Where types are read apart from the texts, all texts of a batch are asked for the entity types of all, as they are
-    for relation types.
+    for relation types; unless a text was annotated for some types alone ([`Document.annotated_entity_types`]): each is
+    then asked for its own, and such a text for no other.
 
     `entity_labels` are 1 where a mention is of a type, and 0 where it is not; −100 for mentions without a type. A text
     that does not say which of its spans are entities ([`Document.knows_entities`]) is asked for no entity types: its
@@ -92,7 +93,8 @@ class JointCollator(RelationCollator):
         return self.entity_sampler.draw(example.document, self._entity_generator(example))
 
     def _ask_for_entities(self, examples: Sequence[Example]) -> Sequence[list[str] | None]:
-        if not self._reads_types_apart or self._ignore_epoch:
+        limited = any(example.document.annotated_entity_types is not None for example in examples)
+        if not self._reads_types_apart or self._ignore_epoch or limited:
             return super()._ask_for_entities(examples)
         shared = self.entity_sampler.share(
             [

@@ -76,7 +76,7 @@ class TypeSampler:
         room = max(self.max_relation_types - len(fixed), 0)
         if len(positives) > room:
             positives = generator.sample(positives, room)
-        types = fixed + positives + self._draw_negatives(room - len(positives), holding, generator)
+        types = fixed + positives + self._draw_negatives(room - len(positives), holding, generator, document)
         types = generator.sample(types, len(types))
         # The share is drawn whether or not it is heeded, so that `random_drop` does not change later draws.
         drops, share = generator.random() < self.random_drop, generator.random()
@@ -96,8 +96,10 @@ class TypeSampler:
         holding = self._holding(document)
         holding |= dict.fromkeys(self._coreference(document))
         if self._evaluates and len(self.relation_types) <= self.max_batch_types:
-            return Drawn(list(holding), [name for name in self.relation_types if name not in holding])
-        negatives = self._draw_negatives(max(self.max_relation_types - len(holding), 0), holding, generator)
+            annotated = self._annotated(document)
+            asked = self.relation_types if annotated is None else [n for n in self.relation_types if n in annotated]
+            return Drawn(list(holding), [name for name in asked if name not in holding])
+        negatives = self._draw_negatives(max(self.max_relation_types - len(holding), 0), holding, generator, document)
         drops, share = generator.random() < self.random_drop, generator.random()
         most = len(negatives) - int(share * (len(negatives) + 1))
         return Drawn(list(holding), negatives[: len(negatives) - int(self.drop_rate * most)] if drops else negatives)
@@ -123,7 +125,17 @@ class TypeSampler:
         knows_entities = any(mention.entity is not None for mention in document.mentions)
         return [self.coreference_label] if self.coreference_label is not None and knows_entities else []
 
-    def _draw_negatives(self, number: int, excluded: Collection[str], generator: random.Random) -> list[str]:
+    def _annotated(self, document: Document) -> Collection[str] | None:
+        """The types that were looked for in a text, where these are not all."""
+        return None
+
+    def _draw_negatives(
+        self, number: int, excluded: Collection[str], generator: random.Random, document: Document
+    ) -> list[str]:
+        annotated = self._annotated(document)
+        if annotated is not None:
+            excluded = {*excluded, *(name for name in self.relation_types if name not in annotated)}
+            return self._draw_exactly(number, excluded, generator)
         if number >= len(self.relation_types) - sum(name in excluded for name in self.relation_types):
             return [name for name in self.relation_types if name not in excluded]
         chosen: dict[str, None] = {}
@@ -166,6 +178,9 @@ class EntityTypeSampler(TypeSampler):
 
     def _holding(self, document: Document) -> dict[str, None]:
         return dict.fromkeys(mention.label for mention in document.mentions if mention.label is not None)
+
+    def _annotated(self, document: Document) -> Collection[str] | None:
+        return None if document.annotated_entity_types is None else set(document.annotated_entity_types)
 
 
 def _checked_weights(relation_types: Iterable[str] | Mapping[str, float]) -> dict[str, float]:

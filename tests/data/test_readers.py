@@ -45,6 +45,9 @@ def test_inclusive_ends_become_half_open():
 
 def test_removed_relations_make_a_document_that_is_not_exhaustive():
     assert not from_glirel(record(blocked_relations=1)).exhaustive
+    assert not from_glirel(record(exhaustive=False)).exhaustive
+    assert not from_glirel(record(exhaustive=True, blocked_relations=1)).exhaustive
+    assert from_glirel(record(exhaustive=True, blocked_relations=0)).exhaustive
     assert from_glirel(record(blocked_relations=0, dataset="d")).source == "d"
 
 

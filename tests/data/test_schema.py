@@ -191,3 +191,18 @@ def test_sentences_and_names_of_other_types_are_refused(change, message):
 
 def test_fields_of_others_that_look_like_rare_ones_do_not_disturb():
     Document.from_dict({"words": WORDS, "mentions": [], "relations": [], "sentence": "Marie was born."})
+
+
+def test_entity_types_that_were_looked_for_survive_and_hold_all_labels():
+    fields = {"annotated_entity_types": ["PERSON", "FILM"]}
+    record = {"words": ["Ada"], "mentions": [{"start": 0, "end": 1, "label": "PERSON"}], "relations": [], **fields}
+    document = Document.from_dict(record)
+    assert document.annotated_entity_types == ("PERSON", "FILM")
+    assert Document.from_dict(document.to_dict()) == document
+    assert Document.from_dict({**record, **dict.fromkeys(fields)}).annotated_entity_types is None
+    with pytest.raises(ValueError, match=r"`mentions\[0\]` is labelled 'PERSON', which is not among the"):
+        Document.from_dict({**record, "annotated_entity_types": []})
+    with pytest.raises(TypeError, match="`annotated_entity_types` must be a list of strings"):
+        Document.from_dict({**record, "annotated_entity_types": [1]})
+    by_characters = Document.from_text("Ada", [{"start": 0, "end": 3, "label": "PERSON"}], [], **fields)
+    assert by_characters.annotated_entity_types == document.annotated_entity_types

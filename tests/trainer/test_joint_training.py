@@ -25,6 +25,7 @@ from glirel_transformers.trainer import (
 )
 from glirel_transformers.trainer.candidates import AddedCandidates, are_mentions, with_mentions
 from glirel_transformers.trainer.checks import check_signal
+from glirel_transformers.trainer.dataset import Example
 from glirel_transformers.trainer.entity_metrics import decode
 from glirel_transformers.trainer.run import starting_model
 from glirel_transformers.trainer.selection import select_documents
@@ -86,6 +87,19 @@ def names_of(batch, tokenizer, row):
 
 
 # What is asked for, and what is right
+
+
+@pytest.mark.parametrize("how", [{}, {"label_encoding": "separate"}])
+def test_a_text_is_asked_for_no_type_that_nobody_looked_for(make_joint, typed, how):
+    collator = plain(make_joint(**how).tokenizer, max_entity_types=5)
+    limited = replace(typed[0], annotated_entity_types=(PERSON, PLACE, "r8"))
+    examples = [Example(limited, 0, 0), Example(typed[1], 1, 0)]
+    for one in (collator, collator.for_evaluation()):
+        first, second = one._ask_for_entities(examples)
+        assert set(first) == {PERSON, PLACE, "r8"}
+        assert set(second) == set(ENTITIES)
+    few = plain(make_joint(**how).tokenizer, max_entity_types=2)
+    assert set(few.draw_entity_types(examples[0])) == {PERSON, PLACE}
 
 
 def test_a_batch_by_hand(make_joint, typed):

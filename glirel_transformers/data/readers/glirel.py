@@ -5,7 +5,8 @@
                     "relation_id", "relation_text"}],
      "source", "dataset", "blocked_relations"}
 
-Documents may carry `doc`, their title, `clusters`, the positions in `ner` of each entity's mentions, and
+`exhaustive`, whether a pair without a relation is known to have none, is read where it is there. Documents may carry
+`doc`, their title, `clusters`, the positions in `ner` of each entity's mentions, and
 `entity_relations` `[head entity, tail entity, relation id]`, one for each of `relations`.
 """
 
@@ -36,13 +37,13 @@ def read(record: Record, reading: Reading) -> Document:
     """The document of a record.
 
     A span that is listed twice for the same entity becomes one mention, a relation that is listed twice one relation.
-    Where `blocked_relations` is not 0, relations of the text were removed, and the document is not exhaustive. A type
+    It is not exhaustive where it says so, or where `blocked_relations` is not 0, as relations were removed. A type
     that is empty becomes `None`.
 
     Raises:
         ValueError: when the head or the tail of a relation is not among the mentions, or a span does not fit.
     """
-    check_types("", {name: record[name] for name in ("tokenized_text", "ner", "relations")})
+    check_types("", {name: record.get(name) for name in ("tokenized_text", "ner", "relations", "exhaustive")})
     mentions = _read_mentions(record, reading)
     position_of = {place: position for position, place in enumerate(mentions)}
     for position, (start, last, _) in enumerate(mentions):
@@ -66,7 +67,7 @@ def read(record: Record, reading: Reading) -> Document:
         words=record["tokenized_text"],
         mentions=list(mentions.values()),
         relations=list(relations),
-        exhaustive=not record.get("blocked_relations"),
+        exhaustive=record.get("exhaustive") is not False and not record.get("blocked_relations"),
         source=record.get("dataset") or record.get("source"),
         title=record.get("doc") if isinstance(record.get("doc"), str) else None,
     )

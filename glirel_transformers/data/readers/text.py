@@ -7,8 +7,8 @@
 Entities are read in any form that `glirel extract` reads. The head and the tail of a relation are positions in
 `entities`, or entities as they are written there, by name (`"Marie Curie"`) where one entity alone has it, or as
 `glirel extract` writes them. `exhaustive`, `source`, `history`, `self_pairs`, `title`, `sentences` (here in
-characters), `entities_exhaustive` and `none_pairs` (here of positions in `entities`) are those of a [`Document`];
-other fields are its `extra`.
+characters), `entities_exhaustive`, `none_pairs` (here of positions in `entities`) and `annotated_entity_types` are
+those of a [`Document`]; other fields are its `extra`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .format import Format, Reading, Record
 
 _OPTIONAL = (
     *("exhaustive", "source", "history", "self_pairs"),
-    *("title", "sentences", "entities_exhaustive", "none_pairs"),
+    *("title", "sentences", "entities_exhaustive", "none_pairs", "annotated_entity_types"),
 )
 _KNOWN = ("text", "entities", "relations", *_OPTIONAL)
 _IN_WORDS = ("words", "mentions")  # which `glirel extract` carries along, and writes the same in characters
