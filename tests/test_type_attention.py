@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import ENTITIES, RELATION_TYPES, REFINED, TEXTS
+from tiny import ENTITIES, REFINED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import GLiRELForJointExtraction, GLiRELForRelationClassification, RelationExtractor
 from glirel_transformers.configuration_glirel import SYSTEMS
@@ -25,6 +25,10 @@ def logits_of(model, relation_types=RELATION_TYPES, texts=slice(None), **options
     batch = model.tokenizer(TEXTS[texts], entities=ENTITIES[texts], relation_types=relation_types, **options)
     with torch.no_grad():
         return model(**batch).logits
+
+
+def by_cell(found):
+    return {(one["head"]["index"], one["tail"]["index"], one["relation"]): one["score"] for one in found}
 
 
 def test_who_attends_to_whom():
@@ -66,10 +70,7 @@ def test_one_way_scores_do_not_depend_on_what_else_is_asked_for(build_model, set
         for size in (1, None)
     )
     for one, other in zip(grouped, whole, strict=True):
-        cells, others = (
-            {(r["head"]["index"], r["tail"]["index"], r["relation"]): r["score"] for r in found} for found in (one, other)
-        )
-        assert cells == pytest.approx(others, abs=1e-6)
+        assert by_cell(one) == pytest.approx(by_cell(other), abs=1e-6)
 
 
 def test_names_at_the_same_positions_mix_unless_each_attends_to_its_own(build_model):
@@ -79,7 +80,8 @@ def test_names_at_the_same_positions_mix_unless_each_attends_to_its_own(build_mo
     difference = {}
     for name, model in (("mixed", mixed), ("apart", apart)):
         batches = [
-            model.tokenizer(TEXTS[0], entities=ENTITIES[0], relation_types=types, padding=True) for types in (one, other)
+            model.tokenizer(TEXTS[0], entities=ENTITIES[0], relation_types=types, padding=True)
+            for types in (one, other)
         ]
         with torch.no_grad():
             states = [model.glirel.encoder.embeddings(b["input_ids"], position_ids=b["position_ids"]) for b in batches]
