@@ -1,9 +1,9 @@
 """Training documents for the default model, from annotated sentences of many sources.
 
 What they lack for extraction is put in. Most of them mark two entities, which are related; a model that has read no
-others finds a relation between any two names. So names that the annotation leaves out are marked too, as pairs that are
-not related; each relation has its inverse, which holds with head and tail swapped; names that mean the same become one;
-and a document is asked only for entity types that its annotators looked for.
+others finds a relation between any two names. So names that the annotation leaves out are marked too, as pairs that
+are not related; each relation has its inverse, which holds with head and tail swapped; names that mean the same become
+one; and a document is asked only for entity types that its annotators looked for.
 
     python examples/default_model/prepare.py --data data --encoder sentence-transformers/all-MiniLM-L6-v2 \
         --output runs/data
@@ -11,9 +11,9 @@ and a document is asked only for entity types that its annotators looked for.
         --output runs/ablation --hold-out
 
 Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, and `summary.json`. With
-`--hold-out`, whole relations and a domain are kept out of training, as development sets: `people.jsonl.xz` (a text, its
-entities, and 12 relations of persons and organizations), `software.jsonl.xz` (another domain), `fewrel.jsonl.xz` (16
-further relations).
+`--hold-out`, whole relations and a domain are kept out of training, as development sets: `people.jsonl.xz` (a text,
+its entities, and 12 relations of persons and organizations), `software.jsonl.xz` (another domain), `fewrel.jsonl.xz`
+(16 further relations).
 """
 
 from __future__ import annotations
