@@ -75,7 +75,7 @@ def test_one_way_scores_do_not_depend_on_what_else_is_asked_for(build_model, set
 
 def test_names_at_the_same_positions_mix_unless_each_attends_to_its_own(build_model):
     # What stands at a position is added to it: without `own`, words that change places between two names are the same.
-    one, other = ["founded friend", "of in"], ["founded in", "of friend"]
+    one, other = ["work friend", "of in"], ["work in", "of friend"]
     mixed, apart = (build_model("bert", **settings) for settings in (APART, OWN))
     difference = {}
     for name, model in (("mixed", mixed), ("apart", apart)):

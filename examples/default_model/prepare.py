@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -31,7 +32,8 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from glirel_transformers.data import Document, Mention, Relation, read_documents, text_hash, write_documents
+from glirel_transformers.data import Document, Mention, Relation, text_hash, write_documents
+from glirel_transformers.data.readers.files import read_places
 from glirel_transformers.evaluation.baselines import SentenceEmbeddings
 from glirel_transformers.ner import find_capitalized_spans
 from glirel_transformers.requests_glirel import readable_name
@@ -44,18 +46,22 @@ MAX_MENTIONS = 14
 NEAREST = 8
 JOINED = {",", ";", "and", "or", "&", "/", "(", "-", "–"}  # between two names that stand for the same end
 # Sources that mark the ends of relations alone. Names that they leave out are related to nothing that is asked for.
-PAIRS_ALONE = ("fewrel64", "t2kg", "knowledgenet", "dart")
+PAIRS_ALONE = ("fewrel64", "text2kg", "knowledgenet", "dart")
 # Encyclopaedic sentences whose entities are marked and whose relations are not: too many hold.
 RELATED = ("fewnerd", "multiconer", "wikidef", "wikigold", "gum", "uner")
-# How many documents of a source an epoch has at most.
+# How many documents of a source there are at most, by the start of its name.
 LIMITS = {
     "materials": 150,
     "tasteset": 500,
     "sgd_system_turns": 1500,
-    "sgd_dialogue": 1500,
     "carb": 300,
     "causal": 400,
+    "wikidef": 4000,
+    "fewnerd_a": 2500,
+    "fewnerd_b": 1500,
+    "multiconer": 1500,
 }
+LIMIT_OF_ENTITIES = 500  # of other sources that have no relations
 FEWREL_DEV = (
     "composer", "developer", "genre", "head of government", "league", "manufacturer", "military branch",
     "mountain range", "movement", "notable work", "participating team", "platform", "record label", "religion",
@@ -198,8 +204,9 @@ def _is_identifier(label: str | None) -> bool:
 
 def read_all(data: Path, label_sets: dict[str, Any]) -> Iterator[Document]:
     """The documents of the permissive files, with what their sources looked for."""
+    refused: list[ValueError] = []
     for name in ("train_permissive", "rel_permissive_more", "ner_permissive"):
-        for document in read_documents(data / f"train/{name}.jsonl.xz"):
+        for _, document in read_places(data / f"train/{name}.jsonl.xz", on_error=refused.append):
             source = document.source or ""
             mentions = [replace(m, label=None) if _is_identifier(m.label) else m for m in document.mentions]
             labels = {m.label for m in mentions} - {None}
@@ -216,6 +223,9 @@ def read_all(data: Path, label_sets: dict[str, Any]) -> Iterator[Document]:
                 annotated_entity_types=tuple(dict.fromkeys([*known["types"], *sorted(labels)])) if known else None,
             )
 
+    if refused:
+        print(f"Left out: {len(refused):,} records that are damaged, such as {refused[0]}", file=sys.stderr)
+
 
 def prepare(data: Path, vocabulary: Vocabulary, seed: int) -> Iterator[Document]:
     """All documents, completed; in a random order, and no more of a source than `LIMITS`."""
@@ -226,7 +236,8 @@ def prepare(data: Path, vocabulary: Vocabulary, seed: int) -> Iterator[Document]
             of_source[document.source or ""].append(document)
     for source, documents in of_source.items():
         documents.sort(key=text_hash)
-        limit = next((number for prefix, number in LIMITS.items() if source.startswith(prefix)), None)
+        otherwise = None if any(document.relations for document in documents) else LIMIT_OF_ENTITIES
+        limit = next((number for prefix, number in LIMITS.items() if source.startswith(prefix)), otherwise)
         for document in documents[:limit]:
             generator = random.Random(f"{seed}/{text_hash(document)}")
             completed = vocabulary.complete(document)
