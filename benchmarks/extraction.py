@@ -4,7 +4,7 @@ Entities are given, every ordered pair is asked for every relation type, and a t
 
 - F1 at the model's own threshold, at the best one for all types, and at the best one of each type (both are bounds:
   they see the labels);
-- how far the typical score of a type wanders, and how much of all scores is explained by the type alone or the pair alone;
+- how far the typical score of a type wanders, and how much of all scores the type alone or the pair alone explains;
 - of each kind of cell that does not hold, how many there are, how often one scores above a cell of the same type that
   holds, its part of the loss, and its part of what is wrongly predicted at the best threshold;
 - of each type, the same in one line.

@@ -1,16 +1,19 @@
 """Training documents for the default model, from annotated sentences of many sources.
 
-What they lack for extraction is put in. Most of them mark two entities, which are related; a model that has read no others
-finds a relation between any two names. So names that the annotation leaves out are marked too, as pairs that are not
-related; each relation has its inverse, which holds with head and tail swapped; names that mean the same become one; and a
-document is asked only for entity types that its annotators looked for.
+What they lack for extraction is put in. Most of them mark two entities, which are related; a model that has read no
+others finds a relation between any two names. So names that the annotation leaves out are marked too, as pairs that
+are not related; each relation has its inverse, which holds with head and tail swapped; names that mean the same become
+one; and a document is asked only for entity types that its annotators looked for.
 
-    python examples/default_model/prepare.py --data data --output runs/data
-    python examples/default_model/prepare.py --data data --output runs/ablation --hold-out
+    python examples/default_model/prepare.py --data data --encoder sentence-transformers/all-MiniLM-L6-v2 \
+        --output runs/data
+    python examples/default_model/prepare.py --data data --encoder sentence-transformers/all-MiniLM-L6-v2 \
+        --output runs/ablation --hold-out
 
-Writes `train.jsonl.xz`, `wordings.json` for `glirel train --stand-ins`, and `summary.json`. With `--hold-out`, whole
-relations and a domain are kept out of training, as development sets: `people.jsonl` (a text, its entities, and 12
-relations of persons and organizations), `software.jsonl` (another domain), `fewrel.jsonl` (16 further relations).
+Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, and `summary.json`. With
+`--hold-out`, whole relations and a domain are kept out of training, as development sets: `people.jsonl.xz` (a text,
+its entities, and 12 relations of persons and organizations), `software.jsonl.xz` (another domain), `fewrel.jsonl.xz`
+(16 further relations).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -28,36 +32,45 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from glirel_transformers.data import Document, Mention, Relation, read_documents, text_hash, write_documents
+from glirel_transformers.data import Document, Mention, Relation, text_hash, write_documents
+from glirel_transformers.data.readers.files import read_places
+from glirel_transformers.evaluation.baselines import SentenceEmbeddings
 from glirel_transformers.ner import find_capitalized_spans
+from glirel_transformers.requests_glirel import readable_name
 from glirel_transformers.text_glirel import Span
 
 RELATIONS = Path(__file__).with_name("relations.json")
 MAX_DISTRACTORS = 3
 MAX_WORDS = 120
 MAX_MENTIONS = 14
+NEAREST = 8
 JOINED = {",", ";", "and", "or", "&", "/", "(", "-", "–"}  # between two names that stand for the same end
 # Sources that mark the ends of relations alone. Names that they leave out are related to nothing that is asked for.
-PAIRS_ALONE = ("fewrel64", "t2kg", "knowledgenet", "dart")
+PAIRS_ALONE = ("fewrel64", "text2kg", "knowledgenet", "dart")
 # Encyclopaedic sentences whose entities are marked and whose relations are not: too many hold.
 RELATED = ("fewnerd", "multiconer", "wikidef", "wikigold", "gum", "uner")
-# How many documents of a source an epoch has at most.
+# How many documents of a source there are at most, by the start of its name.
 LIMITS = {
     "materials": 150,
     "tasteset": 500,
     "sgd_system_turns": 1500,
-    "sgd_dialogue": 1500,
     "carb": 300,
     "causal": 400,
+    "wikidef": 4000,
+    "fewnerd_a": 2500,
+    "fewnerd_b": 1500,
+    "multiconer": 1500,
 }
+LIMIT_OF_ENTITIES = 500  # of other sources that have no relations
 FEWREL_DEV = (
-    "composer", "developer", "genre", "head of government", "league", "manufacturer", "military branch", "mountain range",
-    "movement", "notable work", "participating team", "platform", "record label", "religion", "tributary", "winner",
+    "composer", "developer", "genre", "head of government", "league", "manufacturer", "military branch",
+    "mountain range", "movement", "notable work", "participating team", "platform", "record label", "religion",
+    "tributary", "winner",
 )  # fmt: skip
 PEOPLE_DEV = (
     "residence", "place of birth", "educated at", "headquarters location", "date of birth", "founded by",
-    "chief executive officer", "country of citizenship", "member of political party", "date of death", "parent organization",
-    "inception",
+    "chief executive officer", "country of citizenship", "member of political party", "date of death",
+    "parent organization", "inception",
 )  # fmt: skip
 SOFTWARE_DEV = "somesci"
 
@@ -191,8 +204,9 @@ def _is_identifier(label: str | None) -> bool:
 
 def read_all(data: Path, label_sets: dict[str, Any]) -> Iterator[Document]:
     """The documents of the permissive files, with what their sources looked for."""
+    refused: list[ValueError] = []
     for name in ("train_permissive", "rel_permissive_more", "ner_permissive"):
-        for document in read_documents(data / f"train/{name}.jsonl.xz"):
+        for _, document in read_places(data / f"train/{name}.jsonl.xz", on_error=refused.append):
             source = document.source or ""
             mentions = [replace(m, label=None) if _is_identifier(m.label) else m for m in document.mentions]
             labels = {m.label for m in mentions} - {None}
@@ -209,6 +223,9 @@ def read_all(data: Path, label_sets: dict[str, Any]) -> Iterator[Document]:
                 annotated_entity_types=tuple(dict.fromkeys([*known["types"], *sorted(labels)])) if known else None,
             )
 
+    if refused:
+        print(f"Left out: {len(refused):,} records that are damaged, such as {refused[0]}", file=sys.stderr)
+
 
 def prepare(data: Path, vocabulary: Vocabulary, seed: int) -> Iterator[Document]:
     """All documents, completed; in a random order, and no more of a source than `LIMITS`."""
@@ -219,7 +236,8 @@ def prepare(data: Path, vocabulary: Vocabulary, seed: int) -> Iterator[Document]
             of_source[document.source or ""].append(document)
     for source, documents in of_source.items():
         documents.sort(key=text_hash)
-        limit = next((number for prefix, number in LIMITS.items() if source.startswith(prefix)), None)
+        otherwise = None if any(document.relations for document in documents) else LIMIT_OF_ENTITIES
+        limit = next((number for prefix, number in LIMITS.items() if source.startswith(prefix)), otherwise)
         for document in documents[:limit]:
             generator = random.Random(f"{seed}/{text_hash(document)}")
             completed = vocabulary.complete(document)
@@ -251,6 +269,19 @@ def divide(documents: Iterable[Document], vocabulary: Vocabulary) -> dict[str, l
         elif not types & (people | fewrel):
             parts["train"].append(document)
     return parts
+
+
+def nearest_names(names: list[str], encoder: str, vocabulary: Vocabulary, number: int) -> dict[str, list[str]]:
+    """Of each relation type its inverse, and those with the nearest names: what it is easily taken for."""
+    embedded = SentenceEmbeddings(encoder).embed([readable_name(name) for name in names])
+    ranked = (embedded @ embedded.T).argsort(dim=-1, descending=True).tolist()
+    found = {}
+    for name, places in zip(names, ranked, strict=True):
+        inverse = vocabulary.inverse.get(name)
+        near = dict.fromkeys([inverse] if inverse in names else [])
+        near |= dict.fromkeys(names[place] for place in places[: number + 1])
+        found[name] = [one for one in near if one != name]
+    return found
 
 
 def _of_types(document: Document, types: Iterable[str]) -> Document:
@@ -285,6 +316,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds train/ and meta/")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--encoder", required=True, help="of sentences, which says what names are near each other")
     parser.add_argument("--hold-out", action="store_true", help="keep relations and a domain out, as development sets")
     parser.add_argument("--limit", type=int, help="training documents, for a quick look")
     parser.add_argument("--seed", type=int, default=0)
@@ -303,6 +335,8 @@ def main() -> None:
     trained = {one.relation_type for document in parts["train"] for one in document.relations}
     wordings = {name: others for name, others in vocabulary.wordings.items() if name in trained}
     (args.output / "wordings.json").write_text(json.dumps(wordings, indent=1) + "\n", encoding="utf-8")
+    near = nearest_names(sorted(trained), args.encoder, vocabulary, NEAREST)
+    (args.output / "hard_negatives.json").write_text(json.dumps(near, indent=1) + "\n", encoding="utf-8")
     summary = summarize(parts)
     (args.output / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     console = Console()

@@ -172,6 +172,17 @@ StandIns = Annotated[
     ),
 ]
 
+HardNegatives = Annotated[
+    Path | None,
+    _TYPES(
+        "--hard-negatives",
+        exists=True,
+        dir_okay=False,
+        help="JSON of types that are easily taken for each other: {type: [type, …]}. Up to half of the negatives of a "
+        "text are drawn from those of its own types.",
+    ),
+]
+
 # Training
 LearningRate = Annotated[float, _RUN("--learning-rate", min=0, help="Of everything but the encoder.")]
 EncoderLearningRate = Annotated[float, _RUN("--encoder-learning-rate", min=0, help="Of the encoder.")]
@@ -240,6 +251,7 @@ class TrainSettings:
     random_drop: RandomDrop = 0.5
     negatives: Negatives = "frequency"
     stand_ins: StandIns = None
+    hard_negatives: HardNegatives = None
     learning_rate: LearningRate = 1e-4
     encoder_learning_rate: EncoderLearningRate = 1e-5
     batch_size: BatchSize = 8

@@ -90,7 +90,8 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
     if settings.encoder is None:
         settings = replace(settings, model=model_name(settings.model))
         plan = replace(plan, settings=settings)
-    read = [*settings.data, *(settings.eval_files or ()), settings.stand_ins, settings.model, settings.encoder]
+    wordings = [file for file in (settings.stand_ins, settings.hard_negatives) if file is not None]
+    read = [*settings.data, *(settings.eval_files or ()), *wordings, settings.model, settings.encoder]
     for part in (MODEL, CHECKPOINTS, SETTINGS):
         check_not_an_input(settings.output / part, read)
     if is_main_process():
@@ -144,7 +145,8 @@ def _noted(plan: Plan) -> dict[str, object]:
     """What must be the same when the run is resumed, as JSON values."""
     settings = plan.settings
     arguments = {name: value for name, value in plan.arguments.items() if name not in _CHANGEABLE_ARGUMENTS}
-    files = [*settings.data, *(settings.eval_files or ()), *([settings.stand_ins] if settings.stand_ins else [])]
+    names = [file for file in (settings.stand_ins, settings.hard_negatives) if file is not None]
+    files = [*settings.data, *(settings.eval_files or ()), *names]
     noted = {**asdict(settings), "set": {**plan.head, **arguments} or None, CONTENTS: digest_of(files)}
     return dict(json.loads(json.dumps(noted, default=str)))
 
@@ -166,6 +168,7 @@ def _make_collator(
         "random_drop": settings.random_drop,
         "seed": settings.seed,
         "stand_ins": None if settings.stand_ins is None else read_json_object(settings.stand_ins),
+        "hard_negatives": None if settings.hard_negatives is None else read_json_object(settings.hard_negatives),
         "coreference_label": None if by_entity else model.config.coreference_label,
         "too_long": "window",
         "by_entity": by_entity,

@@ -82,6 +82,9 @@ class RelationCollator:
         max_batch_types: how many types a batch is asked for where types are read apart, see above. Evaluations ask
             each text for all of `relation_types` there, if these are no more.
         drop_rate: the largest share of the types that a drop takes out.
+        hard_negatives: for any type others that are easily taken for it, such as those of the nearest names. Of the
+            negatives of an instance, up to `hard_negative_rate` are drawn from those of the types that hold in it.
+        hard_negative_rate: that share.
 
     Raises:
         TypeError, ValueError: when an argument does not fit, or a text is too long.
@@ -102,6 +105,8 @@ class RelationCollator:
         by_entity: bool = False,
         max_batch_types: int = 256,
         drop_rate: float = 1.0,
+        hard_negatives: Mapping[str, Sequence[str]] | None = None,
+        hard_negative_rate: float = 0.5,
     ) -> None:
         if tokenizer is None or not hasattr(tokenizer, "read_prompt"):
             raise TypeError(
@@ -124,6 +129,8 @@ class RelationCollator:
             coreference_label=coreference_label,
             max_batch_types=max_batch_types,
             drop_rate=drop_rate,
+            hard_negatives=hard_negatives,
+            hard_negative_rate=hard_negative_rate,
         )
         self.tokenizer = tokenizer
         self._check_wordings()

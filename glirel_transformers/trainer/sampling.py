@@ -38,11 +38,18 @@ class TypeSampler:
         coreference_label: str | None,
         max_batch_types: int,
         drop_rate: float = 1.0,
+        hard_negatives: Mapping[str, Sequence[str]] | None = None,
+        hard_negative_rate: float = 0.5,
     ) -> None:
         for what, number in (("max_relation_types", max_relation_types), ("max_batch_types", max_batch_types)):
             if number < 1:
                 raise ValueError(f"`{what}` must be at least 1: got {number}.")
-        for name, rate in (("random_drop", random_drop), ("stand_in_rate", stand_in_rate), ("drop_rate", drop_rate)):
+        for name, rate in (
+            ("random_drop", random_drop),
+            ("stand_in_rate", stand_in_rate),
+            ("drop_rate", drop_rate),
+            ("hard_negative_rate", hard_negative_rate),
+        ):
             if not 0 <= rate <= 1:
                 raise ValueError(f"`{name}` is a probability, from 0 to 1: got {rate}.")
         weights = _checked_weights(relation_types)
@@ -52,8 +59,14 @@ class TypeSampler:
         self.max_relation_types = max_relation_types
         self.random_drop = random_drop
         self.drop_rate = drop_rate
-        self.stand_ins = _checked_stand_ins(stand_ins)
+        self.stand_ins = _checked_names(stand_ins, "stand_ins")
         self.stand_in_rate = stand_in_rate
+        known = set(self.relation_types)
+        self.hard_negatives = {
+            name: [one for one in others if one in known]
+            for name, others in _checked_names(hard_negatives or {}, "hard_negatives").items()
+        }
+        self.hard_negative_rate = hard_negative_rate
         self.coreference_label = coreference_label
         self.max_batch_types = max_batch_types
         self._draws, self._evaluates = True, False
@@ -136,6 +149,19 @@ class TypeSampler:
         if annotated is not None:
             excluded = {*excluded, *(name for name in self.relation_types if name not in annotated)}
             return self._draw_exactly(number, excluded, generator)
+        hard = self._draw_hard_negatives(number, excluded, generator)
+        return hard + self._draw_by_weight(number - len(hard), {*excluded, *hard}, generator)
+
+    def _draw_hard_negatives(self, number: int, holding: Collection[str], generator: random.Random) -> list[str]:
+        """Types that are easily taken for those that hold, up to their share of `number`."""
+        if not self.hard_negatives:
+            return []
+        near = dict.fromkeys(
+            one for name in holding for one in self.hard_negatives.get(name, ()) if one not in holding
+        )
+        return generator.sample(list(near), min(len(near), round(self.hard_negative_rate * number)))
+
+    def _draw_by_weight(self, number: int, excluded: Collection[str], generator: random.Random) -> list[str]:
         if number >= len(self.relation_types) - sum(name in excluded for name in self.relation_types):
             return [name for name in self.relation_types if name not in excluded]
         chosen: dict[str, None] = {}
@@ -197,15 +223,13 @@ def _checked_weights(relation_types: Iterable[str] | Mapping[str, float]) -> dic
     return dict(relation_types)
 
 
-def _checked_stand_ins(stand_ins: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Stand-ins as lists of names: of a string, single letters would be drawn."""
-    if not isinstance(stand_ins, Mapping):
-        raise TypeError(f"`stand_ins` must be a dictionary of lists of names: got a {type(stand_ins).__name__}.")
-    for name, wordings in stand_ins.items():
-        if isinstance(wordings, (str, bytes)) or not isinstance(wordings, Sequence):
-            raise TypeError(
-                f"`stand_ins[{name!r}]` must be a list of other wordings: got {wordings!r}. Write [{wordings!r}]."
-            )
-        if wrong := [wording for wording in wordings if not isinstance(wording, str) or not wording.strip()]:
-            raise ValueError(f"`stand_ins[{name!r}]` must hold names of relation types: got also {wrong[0]!r}.")
-    return {name: list(wordings) for name, wordings in stand_ins.items()}
+def _checked_names(names: Mapping[str, Sequence[str]], what: str) -> dict[str, list[str]]:
+    """For each type a list of names, such as its stand-ins: of a string, single letters would be drawn."""
+    if not isinstance(names, Mapping):
+        raise TypeError(f"`{what}` must be a dictionary of lists of names: got a {type(names).__name__}.")
+    for name, others in names.items():
+        if isinstance(others, (str, bytes)) or not isinstance(others, Sequence):
+            raise TypeError(f"`{what}[{name!r}]` must be a list of names: got {others!r}. Write [{others!r}].")
+        if wrong := [one for one in others if not isinstance(one, str) or not one.strip()]:
+            raise ValueError(f"`{what}[{name!r}]` must hold names of relation types: got also {wrong[0]!r}.")
+    return {name: list(others) for name, others in names.items()}
