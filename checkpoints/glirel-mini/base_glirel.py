@@ -29,6 +29,7 @@ from .encoding_glirel import (
     attention_of_words,
     keep_all_layers,
     keep_last_attention,
+    mask_between_types,
     pooled_tokens,
     run_encoder,
 )
@@ -370,7 +371,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             return run_encoder(
                 self.encoder,
                 self.layer_fusion,
-                None,
+                inputs.attention_mask.bool() if attention_mask.ndim > 2 else None,
                 wants_attention=wants_attention,
                 output_hidden_states=output_hidden_states,
                 output_attentions=output_attentions,
@@ -382,7 +383,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
 
         if inputs.segment_token_spans is None or inputs.segment_mask is None:
             positions = {} if inputs.position_ids is None else {"position_ids": inputs.position_ids}
-            encoded = run(inputs.input_ids, inputs.attention_mask, lambda: self._read_mask(inputs), **positions)
+            encoded = run(inputs.input_ids, self._attention_mask(inputs), lambda: self._read_mask(inputs), **positions)
             if encoded.attention is None:
                 return encoded
             return encoded._replace(attention=attention_of_words(encoded.attention, inputs.word_token_spans))
@@ -395,6 +396,25 @@ class GLiRELModel(GLiRELPreTrainedModel):
             segments,
         )
         return EncoderOutput(states, attention, None, None)
+
+    def _attention_mask(self, inputs: Inputs) -> Tensor:
+        """Which tokens each token attends to: `(batch, tokens)`, or `(batch, 1, tokens, tokens)` where they differ."""
+        if self.config.type_attention == "all":
+            return inputs.attention_mask
+        types = [
+            spans * mask.unsqueeze(-1)
+            for spans, mask in (
+                (inputs.relation_token_spans, inputs.relation_mask),
+                (inputs.entity_type_token_spans, inputs.entity_type_mask),
+            )
+            if spans is not None and mask is not None
+        ]
+        one_way = self.config.type_attention == "one_way"
+        mask = mask_between_types(torch.cat(types, 1), inputs.attention_mask.bool(), one_way)
+        if self.encoder.config._attn_implementation == "sdpa":
+            return mask
+        lowest = torch.finfo(self.dtype).min
+        return torch.zeros(mask.shape, dtype=self.dtype, device=mask.device).masked_fill(~mask, lowest)
 
     def _read_mask(self, inputs: Inputs) -> Tensor:
         """Which tokens this model pools, `(batch, tokens)`."""

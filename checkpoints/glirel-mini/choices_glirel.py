@@ -11,6 +11,7 @@ System = Literal["glirel", "glidre", "relex"]
 LabelEncoding = Literal["joint", "separate"]
 LabelPooling = Literal["mean", "cls"]
 LayerFusion = Literal["none", "masked", "padded"]
+TypeAttention = Literal["all", "own", "one_way"]
 SubtokenPooling = Literal["first", "last", "mean", "sum", "max", "first_last"]
 RelationRepresentation = Literal["label", "label_start", "rel_token", "both"]
 EntityTypeRepresentation = RelationRepresentation
@@ -72,6 +73,7 @@ CHOICES: dict[str, object] = {
     "label_pooling": LabelPooling,
     "layer_fusion": LayerFusion,
     "subtoken_pooling": SubtokenPooling,
+    "type_attention": TypeAttention,
     "relation_representation": RelationRepresentation,
     "entity_type_representation": EntityTypeRepresentation,
     "prompt_separators": PromptSeparators,

@@ -32,6 +32,7 @@ from .choices_glirel import (
     Scorer,
     SharedWords,
     SubtokenPooling,
+    TypeAttention,
     WordSplitting,
     read_schema,
 )
@@ -79,6 +80,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "marker_placement",
         "max_words",
         "shared_relation_positions",
+        "type_attention",
         "layer_fusion",
         "fusion_schema",
         "num_fusion_layers",
@@ -347,6 +349,12 @@ class GLiRELConfig(PreTrainedConfig):
             are then read as a set: permuting them permutes the columns of the scores and changes nothing else. Not in
             the paper, whose scores depend on the order of the types. For encoders in which only position ids tell
             where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
+        type_attention (`str`, defaults to `"all"`):
+            What a type before the text attends to while it is read, with `shared_relation_positions`: `"all"`, other
+            types included, which stand at the same positions as itself; its `"own"` name and the text, so that names
+            do not mix; or the same `"one_way"`: the text does not attend to types, so that no score depends on what
+            else is asked for, and the text stands where it would without them. Types are relation types and entity
+            types. Not in the papers. The tokenizer must agree.
         threshold (`float`, defaults to 0.5):
             Probability from which a relation counts as predicted, in `[0, 1]` (equation 8).
         calibration (`dict`, *optional*):
@@ -439,6 +447,7 @@ class GLiRELConfig(PreTrainedConfig):
     max_pair_distance: int | None = None
     max_words: int | None = None
     shared_relation_positions: bool = False
+    type_attention: TypeAttention = "all"
     threshold: float = 0.5
     calibration: dict[str, Any] | None = None
     coreference_label: str | None = None
@@ -540,6 +549,11 @@ class GLiRELConfig(PreTrainedConfig):
                 "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, determine where "
                 f"a token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
                 "attention only, or leave it False."
+            )
+        if self.type_attention != "all" and not self.shared_relation_positions:
+            raise ValueError(
+                f"type_attention={self.type_attention!r} is for types that stand at the same positions: set "
+                "`shared_relation_positions` to True, or leave it 'all'."
             )
         if self.endpoint_projection and not self.mention_representation.startswith("endpoints"):
             raise ValueError(

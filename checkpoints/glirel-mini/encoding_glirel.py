@@ -177,6 +177,28 @@ def pooled_tokens(pooling: str, spans: Tensor, num_tokens: int) -> Tensor:
     return inside[0] if len(inside) == 1 else inside[0] | inside[1]
 
 
+def mask_between_types(spans: Tensor, token_mask: Tensor, one_way: bool) -> Tensor:
+    """Which tokens (rows) attend to which: a type to itself and to the text, the text to itself and to all types.
+
+    Args:
+        spans: half-open token spans of types, `(batch, types, 2)`, each with its `[REL]` or `[ENT]` just before it.
+        token_mask: which tokens are real, `(batch, tokens)`.
+        one_way: whether the text attends to itself alone.
+
+    Returns:
+        `(batch, 1, tokens, tokens)`, where the axis in the middle stands for heads.
+    """
+    start, end = spans[..., :1], spans[..., 1:]
+    inside = inside_spans(torch.cat([(start - 1).clamp(min=0), end], dim=-1), token_mask.shape[1])
+    number = torch.arange(1, spans.shape[1] + 1, device=spans.device).unsqueeze(-1)
+    type_of = (inside * number).sum(1)  # 0 for the text
+    attends, attended = type_of.unsqueeze(2), type_of.unsqueeze(1)
+    allowed = (attended == 0) | (attended == attends)
+    if not one_way:
+        allowed = allowed | (attends == 0)
+    return (allowed & token_mask.unsqueeze(1)).unsqueeze(1)
+
+
 class EncoderOutput(NamedTuple):
     """What an encoder gives of a batch.
 

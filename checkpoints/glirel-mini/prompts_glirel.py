@@ -73,6 +73,7 @@ def build_prompt(
     sep_id: int,
     shared_positions: bool,
     separates_parts: bool = False,
+    text_stands_apart: bool = False,
 ) -> Prompt:
     """Puts the parts of a prompt one after the other.
 
@@ -83,8 +84,10 @@ def build_prompt(
         sep_id: what ends the prompt.
         shared_positions: whether all names stand at the same positions.
         separates_parts: whether `sep_id` also ends every other part.
+        text_stands_apart: whether what ends a part, and so the text, stands where it would without any name.
     """
     token_ids, positions = list(opening), list(range(len(opening)))
+    separators = list(positions)  # the places of all that is no name
     token_spans: dict[str, list[Span]] = {}
     last_part = len(parts) - 1
     for place, (part, (marker_id, of_part)) in enumerate(parts.items()):
@@ -97,7 +100,9 @@ def build_prompt(
             positions += range(first, first + 1 + len(name))
         if separates_parts or place == last_part:
             token_ids.append(sep_id)
-            positions.append(max(positions, default=-1) + 1)
+            before = separators if text_stands_apart else positions
+            positions.append(max(before, default=-1) + 1)
+            separators.append(positions[-1])
     return Prompt(
         token_ids,
         positions,

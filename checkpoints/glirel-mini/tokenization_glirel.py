@@ -69,6 +69,7 @@ SHARED_SETTINGS = (
     "max_pair_distance",
     "max_words",
     "shared_relation_positions",
+    "type_attention",
     "entity_finder",
     "prompt_separators",
     "word_splitting",
@@ -109,6 +110,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
         max_pair_distance: int | None = None,
         max_words: int | None = None,
         shared_relation_positions: bool = False,
+        type_attention: str = "all",
         label_encoding: str = "joint",
         label_tokenizer: PreTrainedTokenizerFast | None = None,
         entity_finder: str = "none",
@@ -130,6 +132,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             max_pair_distance: limit on the words between the starts of two mentions of a pair.
             max_words: limit on the words of a text.
             shared_relation_positions: whether all relation types stand at the same positions, see [`GLiRELConfig`].
+            type_attention: what a type attends to while it is read, see [`GLiRELConfig`].
             label_encoding: `"separate"` reads relation types apart from the text, see [`GLiRELConfig`].
             label_tokenizer: the fast tokenizer of the encoder that reads them; by default `tokenizer`.
             entity_finder, prompt_separators, word_splitting, empty_words: see [`GLiRELConfig`].
@@ -160,6 +163,7 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             max_pair_distance=max_pair_distance,
             max_words=max_words,
             shared_relation_positions=shared_relation_positions,
+            type_attention=type_attention,
             label_encoding=label_encoding,
             **({"reads_format_characters": True} if reads_format_characters else {}),
             **({"prompt_tokens": dict(prompt_tokens)} if prompt_tokens is not None else {}),
@@ -266,6 +270,11 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
     def shared_relation_positions(self) -> bool:
         """Whether all relation types stand at the same positions, so that their order cannot matter."""
         return bool(self.init_kwargs.get("shared_relation_positions", False))
+
+    @property
+    def type_attention(self) -> str:
+        """What a type attends to while it is read: `"all"`, `"own"` or `"one_way"`, see [`GLiRELConfig`]."""
+        return str(self.init_kwargs.get("type_attention", "all"))
 
     def __call__(
         self,
@@ -434,8 +443,9 @@ class GLiRELTokenizer(PreTrainedTokenizerFast):
             opening,
             parts,
             marker_ids["end"],
-            self.shared_relation_positions,
-            self.prompt_separators == "each",
+            shared_positions=self.shared_relation_positions,
+            separates_parts=self.prompt_separators == "each",
+            text_stands_apart=self.type_attention == "one_way",
         )
 
     def _read_names(self, names: Sequence[str], where: str) -> list[list[int]]:

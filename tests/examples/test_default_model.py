@@ -65,7 +65,8 @@ def test_each_name_means_one_relation_and_none_is_of_an_evaluation_set(vocabular
     # FewRel's test relations, and those of CoNLL04, CrossRE and SemEval-2010, as they are asked for there.
     evaluated = {
         "child", "mother", "spouse", "part of", "member of", "follows", "sport", "crosses", "constellation",
-        "military rank", "competition class", "voice type", "main subject", "located in", "lives in", "works for", "killed",
+        "military rank", "competition class", "voice type", "main subject", "located in", "lives in", "works for",
+        "killed",
         "organization based in", "role", "origin", "named", "usage", "topic", "physical", "causes", "originates from",
         "is produced by", "is contained in", "is a member of", "is a component of", "is about topic", "is moved into",
     }  # fmt: skip
