@@ -84,6 +84,7 @@ class RelationCollator:
         drop_rate: the largest share of the types that a drop takes out.
         hard_negatives: for any type others that are easily taken for it, such as those of the nearest names. Of the
             negatives of an instance, up to `hard_negative_rate` are drawn from those of the types that hold in it.
+            Names that are not in `relation_types` are never drawn.
         hard_negative_rate: that share.
 
     Raises:

@@ -162,6 +162,39 @@ def test_stand_ins_change_the_wording_and_not_the_labels(tokenizer, documents):
     assert "spouse" in text  # "employer" stands for itself nowhere, but two columns must not read alike
 
 
+def test_hard_negatives_are_drawn_for_what_holds(tokenizer, documents):
+    held = {relation.relation_type for relation in documents[1].relations}
+    assert held == {"spouse", "employer"}
+    near = {"spouse": ["r0", "employer", "nowhere"], "employer": ["r1"], "colleague": ["r4"]}
+    settings = {"max_relation_types": 6, "random_drop": 0.0, "hard_negatives": near}
+    always = RelationCollator(tokenizer, NAMES, **settings)
+    for epoch in range(20):
+        drawn = types_of(always, documents[1], epoch)
+        assert len(drawn) == len(set(drawn)) == 6
+        assert {*held, "r0", "r1"} <= set(drawn)
+    half = RelationCollator(tokenizer, NAMES, **settings, hard_negative_rate=0.25)
+    counts = [len({"r0", "r1"} & set(types_of(half, documents[1], epoch))) for epoch in range(30)]
+    assert min(counts) == 1
+    never = RelationCollator(tokenizer, NAMES, **settings, hard_negative_rate=0.0)
+    plain = RelationCollator(tokenizer, NAMES, max_relation_types=6, random_drop=0.0)
+    assert types_of(never, documents[1]) == types_of(plain, documents[1])
+    nothing = replace(documents[1], relations=[], none_pairs=((0, 1),))
+    assert types_of(always, nothing) == types_of(plain, nothing)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"hard_negatives": {"spouse": "r0"}}, TypeError, r"`hard_negatives\['spouse'\]` must be a list of names"),
+        ({"hard_negatives": {"spouse": [""]}}, ValueError, r"`hard_negatives\['spouse'\]` must hold names"),
+        ({"hard_negative_rate": 2}, ValueError, "`hard_negative_rate` is a probability, from 0 to 1: got 2"),
+    ],
+)
+def test_hard_negatives_that_do_not_fit_are_refused(tokenizer, settings, error, message):
+    with pytest.raises(error, match=message):
+        RelationCollator(tokenizer, NAMES, **settings)
+
+
 def test_the_coreference_type_is_asked_for_where_entities_are_known(tokenizer, documents):
     known = replace(documents[2], mentions=[Mention(0, 1, entity=0), Mention(2, 3, entity=0), Mention(4, 5, entity=1)])
     collator = RelationCollator(tokenizer, [*NAMES, "SELF"], max_relation_types=5, coreference_label="SELF")
