@@ -27,7 +27,7 @@ _TAGS = ("relation-extraction", "zero-shot", "glirel")
 _STOCK_TITLE = "# Model Card for Model ID"  # how the empty card of transformers begins
 _STOCK_TRAINING = "## Training procedure"  # where the card that transformers' Trainer writes turns to the training
 _SIGN = "<!-- Written by glirel-transformers; remove this line to keep what you change. -->"
-_NAMES_IN_CARD = 10  # relation types trained on that a card names
+_NAMES_IN_CARD = 10  # types trained on that a card names
 _NUMBERS = ("an ONNX graph", "two ONNX graphs", "three ONNX graphs")
 _THRESHOLD = "decision threshold"
 _CALIBRATION = "## Calibration"
@@ -243,7 +243,9 @@ def checkpoint_card(name: str, config: GLiRELConfig) -> ModelCard:
     if config.finds_entities:
         facts["threshold of entities"] = str(config.entity_threshold)
     if config.trained_relation_types:
-        facts["trained on"] = _trained_on(config.trained_relation_types)
+        facts["trained on"] = _trained_on(config.trained_relation_types, "relation types")
+    if config.trained_entity_types:
+        facts["trained to find"] = _trained_on(config.trained_entity_types, "entity types")
     return ModelCard.from_template(
         ModelCardData(library_name="transformers", tags=list(_TAGS)),
         template_str=_HEAD + _CHECKPOINT + _CALIBRATED,
@@ -465,11 +467,11 @@ def _facts(config: GLiRELConfig) -> dict[str, str]:
     return {**of_encoders, **finder, "scorer": config.scorer}
 
 
-def _trained_on(names: Sequence[str]) -> str:
-    """How many relation types, and the first of them."""
+def _trained_on(names: Sequence[str], what: str) -> str:
+    """How many types, and the first of them."""
     first = ", ".join(map(_escaped, names[:_NAMES_IN_CARD]))
     these = ":" if len(names) <= _NAMES_IN_CARD else ", such as"
-    return f"{len(names):,} relation types{these} {first}"
+    return f"{len(names):,} {what}{these} {first}"
 
 
 def _origin_of(source: str) -> tuple[str | None, str | None]:

@@ -61,6 +61,7 @@ _TOLD_ELSEWHERE = (
     "threshold",
     "calibration",
     "trained_relation_types",
+    "trained_entity_types",
     "original_config",
 )
 _HEAD = tuple(name for names in STAGES.values() for name in names if name not in _TOLD_ELSEWHERE)
@@ -89,6 +90,7 @@ class Checkpoint:
         capacity: how many relation types fit next to a text of n words; `None` means no limit, and texts that are
             longer than the model reads are left out.
         trained_relation_types: the names it was trained on, or `None` where it does not say.
+        trained_entity_types: likewise of entities that it was trained to find.
         finds: how it finds entities: `entity_finder`, `max_entity_width` in words, `max_candidates` of a text,
             `entity_threshold`, `pair_selection` with its `adjacency_threshold`, and the `markers` of its prompt;
             `None` where entities are given.
@@ -112,6 +114,7 @@ class Checkpoint:
     tokens_per_word: float
     capacity: dict[int, int | None]
     trained_relation_types: list[str] | None
+    trained_entity_types: list[str] | None = None
     finds: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
 
@@ -164,6 +167,7 @@ def describe_checkpoint(name: str | None = None) -> Checkpoint:
             if tokenizer.max_words is None or words <= tokenizer.max_words
         },
         trained_relation_types=config.trained_relation_types,
+        trained_entity_types=config.trained_entity_types,
         finds=_finds(config, tokenizer),
     )
 

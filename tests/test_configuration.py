@@ -201,6 +201,11 @@ def test_the_settings_of_the_round_trip_are_no_defaults(small):
         ({"trained_relation_types": ["spouse", " "]}, "`trained_relation_types` must hold names.*got also ' '"),
         ({"trained_relation_types": ["a", "b", "b"]}, "`trained_relation_types` repeats 'b'"),
         ({"trained_relation_types": "spouse"}, "`?trained_relation_types`?"),
+        (
+            {"trained_entity_types": ["person", ""]},
+            "`trained_entity_types` must hold names of entity types: got also ''",
+        ),
+        ({"trained_entity_types": ["a", "a"]}, "`trained_entity_types` repeats 'a'"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )

@@ -132,7 +132,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "adjacency_loss_weight",
         "relation_loss_weight",
     ),
-    "origin": ("trained_relation_types", "original_config"),
+    "origin": ("trained_relation_types", "trained_entity_types", "original_config"),
 }
 """Every field of [`GLiRELConfig`], once, by the stage that reads it; what lists fields iterates this."""
 
@@ -374,6 +374,8 @@ class GLiRELConfig(PreTrainedConfig):
             Names of the relation types that the model was trained on, the most frequent first; those of a later
             training come after those of earlier ones. No computation uses them, and any other names can be asked for.
             `None` where they are not known.
+        trained_entity_types (`list[str]`, *optional*):
+            Names of the entity types that it was trained to find, likewise.
         original_config (`dict`, *optional*):
             Settings of the original package's checkpoint that this model was converted from, as they were; some of
             them have no meaning here. Read by `glirel convert --reverse` only.
@@ -453,6 +455,7 @@ class GLiRELConfig(PreTrainedConfig):
     coreference_label: str | None = None
     coreference_classifier: bool = False
     trained_relation_types: list[str] | None = None
+    trained_entity_types: list[str] | None = None
     original_config: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: object) -> None:
@@ -648,12 +651,15 @@ class GLiRELConfig(PreTrainedConfig):
             raise ValueError(
                 f"`coreference_label` must be the name of a relation type, such as 'SELF', or None: got {label!r}."
             )
-        names = self.trained_relation_types or []
-        if unnamed := [name for name in names if not isinstance(name, str) or not name.strip()]:
-            raise ValueError(f"`trained_relation_types` must hold names of relation types: got also {unnamed[0]!r}.")
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"`trained_relation_types` repeats {twice!r}. Name each type once.")
+        for kind, names in (("relation", self.trained_relation_types), ("entity", self.trained_entity_types)):
+            names = names or []
+            if unnamed := [name for name in names if not isinstance(name, str) or not name.strip()]:
+                raise ValueError(
+                    f"`trained_{kind}_types` must hold names of {kind} types: got also {unnamed[0]!r}."
+                )
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"`trained_{kind}_types` repeats {twice!r}. Name each type once.")
 
     def _require(self, name: str, low: float, high: float, *, integer: bool = False) -> None:
         value = getattr(self, name)

@@ -45,7 +45,9 @@ def info(
         return
     console.print(_facts(found))
     console.print(_capacity(found))
-    _show_relation_types(found.trained_relation_types)
+    _show_types(found.trained_relation_types, "relation types")
+    if found.finds is not None:
+        _show_types(found.trained_entity_types, "entity types")
 
 
 def _facts(found: Checkpoint) -> Table:
@@ -142,10 +144,10 @@ def _capacity(found: Checkpoint) -> Table:
     return table
 
 
-def _show_relation_types(names: list[str] | None) -> None:
+def _show_types(names: list[str] | None, what: str) -> None:
     if names is None:
-        console.print("The checkpoint does not say which relation types it was trained on.")
+        console.print(f"The checkpoint does not say which {what} it was trained on.")
         return
     shown = ", ".join(names[:_TYPES_SHOWN])
     more = f", and {len(names) - _TYPES_SHOWN:,} more (--json lists all)" if len(names) > _TYPES_SHOWN else ""
-    console.print(f"Trained on {len(names):,} relation types: {plain(shown)}{more}")
+    console.print(f"Trained on {len(names):,} {what}: {plain(shown)}{more}")

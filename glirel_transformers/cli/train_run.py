@@ -43,7 +43,10 @@ from .train_report import describe
 _CHANGEABLE = ("max_steps", "epochs", "eval_steps", "patience", "threshold_average")
 _CHANGEABLE_ARGUMENTS = ("torch_compile", "dataloader_num_workers", "logging_steps", "report_to")
 # Fields that follow from the data and the run.
-_FIXED = ("encoder_config", "label_encoder_config", "trained_relation_types", "original_config", "output_dir")
+_FIXED = (
+    *("encoder_config", "label_encoder_config", "trained_relation_types", "trained_entity_types", "original_config"),
+    "output_dir",
+)
 
 
 @dataclass(frozen=True)

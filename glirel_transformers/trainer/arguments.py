@@ -32,7 +32,7 @@ class GLiRELTrainingArguments(TrainingArguments):
             that makes the collator. By default they are where the model reads an entity from all its words
             (`mention_representation="words"`), unless it has a `coreference_label`.
         record_relation_types: whether the model's configuration keeps the names of the types it is trained on, in
-            `trained_relation_types`. `False` suits thousands of synthetic names.
+            `trained_relation_types` and `trained_entity_types`. `False` suits thousands of synthetic names.
         candidates_from: from which share of all updates on a model that finds entities also meets the spans that it
             wrongly takes for some, as pairs without a relation; 1 means never.
         max_added_candidates: how many of these are added to a text at most, the likeliest ones.

@@ -51,8 +51,9 @@ class GLiRELTrainer(Trainer):
     as the one that was stopped would have. Every checkpoint, and what `save_model` and `push_to_hub` write, holds the
     tokenizer and all code.
 
-    Training writes the names of the types trained on into `model.config.trained_relation_types`, after those that are
-    there already (see `args.record_relation_types`).
+    Training writes the names of the types trained on into `model.config.trained_relation_types`, and those of entities
+    that a model finds into `trained_entity_types`, after those that are there already (see
+    `args.record_relation_types`).
 
     Evaluation reports the loss and micro and macro precision, recall and F1 at `model.config.threshold`
     ([`RelationMetrics`]), with the right entities; a model that finds entities is also measured on these.
@@ -129,7 +130,7 @@ class GLiRELTrainer(Trainer):
             if isinstance(self.data_collator, JointCollator):
                 note_wide_entities(self.train_dataset, self.model.config.max_entity_width)
             if self.args.record_relation_types:
-                _record_relation_types(self.model.config, self.train_dataset)
+                _record_types(self.model.config, self.train_dataset)
         if self.model.config.calibration is not None:
             logger.warning(
                 "The model was calibrated, which does not hold for the weights that training gives it: its "
@@ -337,8 +338,11 @@ def _wrap_all(
     return None if datasets is None else RelationDataset.wrap(datasets)
 
 
-def _record_relation_types(config: GLiRELConfig, dataset: RelationDataset) -> None:
+def _record_types(config: GLiRELConfig, dataset: RelationDataset) -> None:
     """Adds the types of the training set to those that the configuration names already."""
     counts = count_relation_types(example.document for example in dataset)
     names = dict.fromkeys([*(config.trained_relation_types or []), *counts])
     config.trained_relation_types = [name for name in names if name != config.coreference_label]
+    if config.finds_entities:
+        found = count_entity_types(example.document for example in dataset)
+        config.trained_entity_types = list(dict.fromkeys([*(config.trained_entity_types or []), *found]))

@@ -512,6 +512,9 @@ def test_the_command(encoder_folder, make_joint, typed, tmp_path, start):
     assert (model.config.entity_threshold != 0.5) is ("label" not in start)
     assert (model.config.label_encoder_config is not None) is ("label" in start)
     assert model.config.trained_relation_types == ["employer", "spouse", "colleague", "place of birth"]
+    assert set(model.config.trained_entity_types) == {PERSON, PLACE, SCHOOL}
+    card = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "| trained to find | 3 entity types: author, " in card
     extract = RelationExtractor(str(tmp_path / "run" / "model"))
     found = extract("Marie met Pierre", entities=[(0, 5), (10, 16)], relation_types=["spouse"], threshold=0.0)
     assert len(found) == 2
