@@ -22,6 +22,7 @@ from .configuration_glirel import GLiRELConfig
 from .encoders_glirel import build_encoder
 from .encoding_glirel import (
     RELATIONS,
+    TYPE_ATTENTION,
     EncoderOutput,
     LabelEncoder,
     SpanPooling,
@@ -399,7 +400,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
 
     def _attention_mask(self, inputs: Inputs) -> Tensor:
         """Which tokens each token attends to: `(batch, tokens)`, or `(batch, 1, tokens, tokens)` where they differ."""
-        if self.config.type_attention == "all":
+        attends = TYPE_ATTENTION[self.config.type_attention]
+        if attends is None:
             return inputs.attention_mask
         types = [
             spans * mask.unsqueeze(-1)
@@ -409,8 +411,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
             )
             if spans is not None and mask is not None
         ]
-        one_way = self.config.type_attention == "one_way"
-        mask = mask_between_types(torch.cat(types, 1), inputs.attention_mask.bool(), one_way)
+        mask = mask_between_types(torch.cat(types, 1), inputs.attention_mask.bool(), attends)
         if self.encoder.config._attn_implementation == "sdpa":
             return mask
         lowest = torch.finfo(self.dtype).min

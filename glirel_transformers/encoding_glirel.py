@@ -177,13 +177,22 @@ def pooled_tokens(pooling: str, spans: Tensor, num_tokens: int) -> Tensor:
     return inside[0] if len(inside) == 1 else inside[0] | inside[1]
 
 
-def mask_between_types(spans: Tensor, token_mask: Tensor, one_way: bool) -> Tensor:
-    """Which tokens (rows) attend to which: a type to itself and to the text, the text to itself and to all types.
+# What attends to what where types stand before the text: from the number of the type that attends and of the one that
+# it would attend to, where 0 is the text. `None`: each token to every other.
+TYPE_ATTENTION: dict[str, Callable[[Tensor, Tensor], Tensor] | None] = {
+    "all": None,
+    "own": lambda one, other: (one == 0) | (other == 0) | (one == other),
+    "one_way": lambda one, other: (other == 0) | (one == other),
+}
+
+
+def mask_between_types(spans: Tensor, token_mask: Tensor, attends: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Which tokens (rows) attend to which (columns).
 
     Args:
         spans: half-open token spans of types, `(batch, types, 2)`, each with its `[REL]` or `[ENT]` just before it.
         token_mask: which tokens are real, `(batch, tokens)`.
-        one_way: whether the text attends to itself alone.
+        attends: of `TYPE_ATTENTION`.
 
     Returns:
         `(batch, 1, tokens, tokens)`, where the axis in the middle stands for heads.
@@ -192,11 +201,7 @@ def mask_between_types(spans: Tensor, token_mask: Tensor, one_way: bool) -> Tens
     inside = inside_spans(torch.cat([(start - 1).clamp(min=0), end], dim=-1), token_mask.shape[1])
     number = torch.arange(1, spans.shape[1] + 1, device=spans.device).unsqueeze(-1)
     type_of = (inside * number).sum(1)  # 0 for the text
-    attends, attended = type_of.unsqueeze(2), type_of.unsqueeze(1)
-    allowed = (attended == 0) | (attended == attends)
-    if not one_way:
-        allowed = allowed | (attends == 0)
-    return (allowed & token_mask.unsqueeze(1)).unsqueeze(1)
+    return (attends(type_of.unsqueeze(2), type_of.unsqueeze(1)) & token_mask.unsqueeze(1)).unsqueeze(1)
 
 
 class EncoderOutput(NamedTuple):

@@ -16,7 +16,7 @@ from glirel_transformers import GLiRELConfig
 from glirel_transformers.adjacency_glirel import ADJACENCY
 from glirel_transformers.choices_glirel import CHOICES
 from glirel_transformers.configuration_glirel import STAGES, SYSTEMS, choices_of
-from glirel_transformers.encoding_glirel import LABEL_POOLINGS, POOLINGS, RELATIONS
+from glirel_transformers.encoding_glirel import LABEL_POOLINGS, POOLINGS, RELATIONS, TYPE_ATTENTION
 from glirel_transformers.entities_glirel import ENTITIES
 from glirel_transformers.finder_glirel import FINDERS
 from glirel_transformers.losses_glirel import LOSSES
@@ -253,6 +253,7 @@ def test_every_choice_has_an_entry_in_its_registry():
     registries = {
         "label_pooling": LABEL_POOLINGS,
         "subtoken_pooling": POOLINGS,
+        "type_attention": TYPE_ATTENTION,
         "relation_representation": RELATIONS,
         "entity_type_representation": RELATIONS,
         "word_splitting": WORDS,

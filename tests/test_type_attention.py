@@ -8,7 +8,7 @@ from tiny import ENTITIES, REFINED, RELATION_TYPES, TEXTS
 
 from glirel_transformers import GLiRELForJointExtraction, GLiRELForRelationClassification, RelationExtractor
 from glirel_transformers.configuration_glirel import SYSTEMS
-from glirel_transformers.encoding_glirel import mask_between_types
+from glirel_transformers.encoding_glirel import TYPE_ATTENTION, mask_between_types
 
 APART = {"shared_relation_positions": True}
 OWN, ONE_WAY = {**APART, "type_attention": "own"}, {**APART, "type_attention": "one_way"}
@@ -37,10 +37,10 @@ def test_who_attends_to_whom():
     real = torch.tensor([[True] * 8 + [False]])
     own = [[2, 0, 0, 0, 0, 0, 2, 2, 0]] + [[2, 1, 1, 1, 0, 0, 2, 2, 0]] * 3 + [[2, 0, 0, 0, 1, 1, 2, 2, 0]] * 2
     text = [1, 1, 1, 1, 1, 1, 1, 1, 0]
-    mask = mask_between_types(spans, real, one_way=False)[0, 0].long()
+    mask = mask_between_types(spans, real, TYPE_ATTENTION["own"])[0, 0].long()
     assert mask[1:6].tolist() == [[int(value > 0) for value in row] for row in own[1:]]
     assert mask[[0, 6, 7]].tolist() == [text] * 3
-    mask = mask_between_types(spans, real, one_way=True)[0, 0].long()
+    mask = mask_between_types(spans, real, TYPE_ATTENTION["one_way"])[0, 0].long()
     assert mask[1:6].tolist() == [[int(value > 0) for value in row] for row in own[1:]]
     assert mask[[0, 6, 7]].tolist() == [[1, 0, 0, 0, 0, 0, 1, 1, 0]] * 3
 

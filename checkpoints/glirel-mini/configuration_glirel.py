@@ -654,9 +654,7 @@ class GLiRELConfig(PreTrainedConfig):
         for kind, names in (("relation", self.trained_relation_types), ("entity", self.trained_entity_types)):
             names = names or []
             if unnamed := [name for name in names if not isinstance(name, str) or not name.strip()]:
-                raise ValueError(
-                    f"`trained_{kind}_types` must hold names of {kind} types: got also {unnamed[0]!r}."
-                )
+                raise ValueError(f"`trained_{kind}_types` must hold names of {kind} types: got also {unnamed[0]!r}.")
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
                 raise ValueError(f"`trained_{kind}_types` repeats {twice!r}. Name each type once.")
