@@ -158,6 +158,15 @@ MaxEntityTypes = Annotated[
         help="At most n entity types, its own and then negatives, where the model finds entities.",
     ),
 ]
+MaxBatchTypes = Annotated[
+    int,
+    _TYPES(
+        "--max-batch-types",
+        min=1,
+        help="At most n relation types for all texts of a batch, where types are read apart; those that hold in one of "
+        "them are always there.",
+    ),
+]
 RandomDrop = Annotated[
     float, _TYPES("--random-drop", min=0, max=1, help="Probability with which some of them are removed again.")
 ]
@@ -248,6 +257,7 @@ class TrainSettings:
     max_length: MaxLength = None
     max_relation_types: MaxRelationTypes = 25
     max_entity_types: MaxEntityTypes = 25
+    max_batch_types: MaxBatchTypes = 256
     random_drop: RandomDrop = 0.5
     negatives: Negatives = "frequency"
     stand_ins: StandIns = None

@@ -168,6 +168,7 @@ def _make_collator(
         )
     given: dict[str, Any] = {
         "max_relation_types": settings.max_relation_types,
+        "max_batch_types": settings.max_batch_types,
         "random_drop": settings.random_drop,
         "seed": settings.seed,
         "stand_ins": None if settings.stand_ins is None else read_json_object(settings.stand_ins),
