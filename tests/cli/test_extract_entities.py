@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from glirel_transformers import RelationExtractor
 from glirel_transformers.cli import app
 from glirel_transformers.data import read_documents
+from glirel_transformers.encoded_types_glirel import EncodedTypes
 
 TYPES = ("--entity-types", "person,city", "--entity-threshold", "0.4")
 BORN = ("-r", "place of birth", "--threshold", "0")
@@ -224,3 +225,18 @@ def test_a_model_that_finds_no_entities_says_so(run, model_folder):
     assert "--entity-types are for models that find entities" in " ".join(result.stderr.split())
     record = run(TEXTS[0], *BORN, "--ner", model_folder, *TYPES, code=1)
     assert "relates entities and does not find them" in " ".join(record.stderr.split())
+
+
+def test_types_of_both_kinds_are_kept_in_a_file(run, build_joint, texts, tmp_path):
+    settings = {"label_encoding": "separate", "relation_representation": "label", "entity_type_representation": "label"}
+    build_joint(**settings).save_pretrained(tmp_path / "apart")
+    asked = (texts, *TYPES, *BORN)
+    plain = lines_of(run(*asked, model=tmp_path / "apart").stdout)
+    assert any(record["entities"] for record in plain)
+    for _ in range(2):  # written, then read
+        kept = lines_of(run(*asked, "--encoded-types", "types.safetensors", model=tmp_path / "apart").stdout)
+        for one, other in zip(kept, plain, strict=True):
+            same_entities(one.get("entities", []), other.get("entities", []))
+            assert len(one.get("relations", [])) == len(other.get("relations", []))
+    names = EncodedTypes.load("types.safetensors").names
+    assert set(names) == {"person", "city", "place of birth"}  # the record's own "film" is read with its text
