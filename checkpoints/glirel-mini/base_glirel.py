@@ -90,6 +90,19 @@ class Refined(NamedTuple):
     relation_states: Tensor
 
 
+def _types_of_texts(states: Tensor, index: Tensor | None, inputs: Inputs) -> Tensor:
+    """States of the types that each text is asked for, `(batch, relations, …)`, from those of all, `(types, …)`."""
+    return states.unsqueeze(0).expand(inputs.input_ids.shape[0], -1, -1) if index is None else states[index]
+
+
+def _project_types(network: nn.Module, states: Tensor, index: Tensor | None, inputs: Inputs) -> Tensor:
+    """The same behind a network, which sees each type once where that is less; a graph of any shape cannot ask."""
+    if index is not None and (torch.compiler.is_compiling() or states.shape[0] > index.numel()):
+        of_texts: Tensor = network(states[index])
+        return of_texts
+    return _types_of_texts(network(states), index, inputs)
+
+
 class GLiRELModel(GLiRELPreTrainedModel):
     """The bare model: everything up to the scores (equations 1 to 6)."""
 
@@ -351,14 +364,12 @@ class GLiRELModel(GLiRELPreTrainedModel):
         if self.entity_type_feed_forward is None:
             return None
         if type_states is not None and inputs.types.entity_type_index is not None:
-            states = type_states[inputs.types.entity_type_index]
-        elif inputs.entity_type_token_spans is not None:
+            return _project_types(self.entity_type_feed_forward, type_states, inputs.types.entity_type_index, inputs)
+        if inputs.entity_type_token_spans is not None:
             spans = RELATIONS[self.config.entity_type_representation](inputs.entity_type_token_spans)
-            states = self.dropout(self.pooling.mean_of(token_states, spans))
-        else:
-            return None
-        of_types: Tensor = self.entity_type_feed_forward(states)
-        return of_types
+            of_types: Tensor = self.entity_type_feed_forward(self.dropout(self.pooling.mean_of(token_states, spans)))
+            return of_types
+        return None
 
     def _run_encoder(
         self, inputs: Inputs, output_hidden_states: bool | None, output_attentions: bool | None
@@ -471,12 +482,12 @@ class GLiRELModel(GLiRELPreTrainedModel):
     def _relations_of_types(self, states: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
         """Relation types before the FFN and, unless that must wait, after it, `(batch, relations, hidden)` each."""
         types = inputs.types
-        if types.relation_index is None:
-            of_texts = states.unsqueeze(0).expand(inputs.input_ids.shape[0], -1, -1)
-        else:
-            of_texts = states[types.relation_index]
-        if self._projects_types_later:
+        index = types.relation_index
+        of_texts = _types_of_texts(states, index, inputs)
+        if self.fusion is not None:
             return of_texts, None
+        if self._projects_types_later:
+            return of_texts, _project_types(self.relation_feed_forward, states, index, inputs)
         if self._reads_label_states:
             label_states, relation_states = of_texts.chunk(2, dim=-1)
             return label_states, relation_states

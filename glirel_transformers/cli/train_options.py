@@ -163,8 +163,8 @@ MaxBatchTypes = Annotated[
     _TYPES(
         "--max-batch-types",
         min=1,
-        help="At most n relation types for all texts of a batch, where types are read apart; those that hold in one of "
-        "them are always there.",
+        help="At most n relation types for all texts of a batch, where types are read apart; what holds in one of "
+        "them is always there.",
     ),
 ]
 RandomDrop = Annotated[

@@ -228,7 +228,11 @@ def test_a_model_that_finds_no_entities_says_so(run, model_folder):
 
 
 def test_types_of_both_kinds_are_kept_in_a_file(run, build_joint, texts, tmp_path):
-    settings = {"label_encoding": "separate", "relation_representation": "label", "entity_type_representation": "label"}
+    settings = {
+        "label_encoding": "separate",
+        "relation_representation": "label",
+        "entity_type_representation": "label",
+    }
     build_joint(**settings).save_pretrained(tmp_path / "apart")
     asked = (texts, *TYPES, *BORN)
     plain = lines_of(run(*asked, model=tmp_path / "apart").stdout)
