@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from glirel_transformers import GLiRELForRelationClassification
+from glirel_transformers import GLiRELConfig
+from glirel_transformers.modeling_glirel import head_for
 
 
 def main() -> None:
@@ -24,7 +25,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
 
-    model = GLiRELForRelationClassification.from_pretrained(args.model, dtype=torch.float16)
+    head = head_for(GLiRELConfig.from_pretrained(args.model))
+    model = head.from_pretrained(args.model, dtype=torch.float16)
     model.save_pretrained(args.output)
     file = args.output / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from glirel_transformers import RelationExtractor
 from glirel_transformers.data import Document, Mention, Relation, read_documents
 
 FOLDER = Path(__file__).parents[2] / "examples" / "default_model"
@@ -113,8 +114,9 @@ def test_development_relations_and_domains_are_kept_out(prepare, vocabulary):
     assert facts(parts["people"][0]) == {(0, "residence", 1)}
 
 
-@pytest.mark.slow
-def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path):
+@pytest.fixture
+def data(tmp_path):
+    """The normalised files, with a document or two in each."""
     data = tmp_path / "data"
     for folder in ("train", "meta"):
         (data / folder).mkdir(parents=True)
@@ -140,6 +142,11 @@ def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path):
     for name, lines in records.items():
         with lzma.open(data / f"train/{name}.jsonl.xz", "wt") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
+    return data
+
+
+@pytest.mark.slow
+def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path, data):
     result = run(
         "default_model/prepare.py", "--data", data, "--output", tmp_path / "out", "--encoder", encoder_folder("bert")
     )
@@ -152,3 +159,14 @@ def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path):
     near = json.loads((tmp_path / "out" / "hard_negatives.json").read_text())
     assert near == {"place of birth": ["birthplace of"], "birthplace of": ["place of birth"]}
     assert "birthplace" in json.loads((tmp_path / "out" / "wordings.json").read_text())["place of birth"]
+
+
+@pytest.mark.sweep
+def test_all_stages_end_in_a_checkpoint_that_extracts(encoder_folder, run, tmp_path, data):
+    options = ("--data", data, "--encoder", encoder_folder("bert"), "--output", tmp_path / "runs", "--small")
+    for _ in range(2):  # the second time all is there
+        result = run("default_model/run.py", *options)
+        assert result.returncode == 0, result.stderr[-3000:]
+    extract = RelationExtractor(str(tmp_path / "runs" / "model"))
+    found = extract("Ada was born in London.", entity_types=["person"], relation_types=["place of birth"])
+    assert isinstance(found, list)
