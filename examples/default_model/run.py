@@ -23,9 +23,10 @@ ROOT = HERE.parents[1]
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 STAGES = ("data", "encoder", "train", "publish")
 HEAD = {
-    "label_encoding": "separate",
-    "relation_representation": "label",
-    "entity_type_representation": "label",
+    "shared_relation_positions": "true",
+    "type_attention": "own",
+    "relation_representation": "both",
+    "entity_type_representation": "both",
     "subtoken_pooling": "mean",
     "use_lstm": "false",
     "max_entity_width": "10",
@@ -35,8 +36,7 @@ TRAINING = {
     "--system": "relex",
     "--scorer": "dot_norm",
     "--max-relation-types": "14",
-    "--max-entity-types": "5",
-    "--max-batch-types": "96",
+    "--max-entity-types": "8",
     "--random-drop": "0.3",
     "--max-per-relation": "700",
     "--learning-rate": "5e-4",
@@ -63,7 +63,7 @@ class Size:
     eval_steps: int
 
 
-WHOLE, SMALL = Size(None, 6000, 32, 500), Size(600, 60, 8, 30)
+WHOLE, SMALL = Size(None, 8000, 16, 500), Size(600, 60, 8, 30)
 
 
 def arguments() -> argparse.ArgumentParser:
