@@ -10,7 +10,7 @@ Entities are given, every ordered pair is asked for every relation type, and a t
 - of each type, the same in one line.
 
     python benchmarks/extraction.py --model checkpoints/glirel-mini --data data/eval/conll04.test.jsonl.xz \
-        --data data/eval/crossre.dev.jsonl.xz --plot scores.png
+        --data data/eval/crossre.dev.jsonl.xz --limit 400
 """
 
 from __future__ import annotations

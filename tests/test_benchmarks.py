@@ -10,17 +10,20 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from glirel_transformers import GLiRELForJointExtraction
-from glirel_transformers.data import Document, Mention, write_documents
+from glirel_transformers.data import Document, Mention, Relation, write_documents
+from glirel_transformers.evaluation import Extraction, make_baseline
 from glirel_transformers.text_glirel import WORD
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import documents  # noqa: E402 - found through the line above
+import extraction  # noqa: E402
 import measuring  # noqa: E402
 import raw_texts  # noqa: E402
 import reporting  # noqa: E402
@@ -461,3 +464,46 @@ def test_the_worker_of_raw_texts_answers_alike_in_every_setting_and_knows_its_pa
         assert measuring.compare_predictions(found[0]["predictions"], other["predictions"], 0.0)[0] < 1e-4
     num_related = [sum(isinstance(row[0], list) for row in rows) for rows in found[0]["predictions"]]
     assert num_related == [2 * 5, 2 * 5, 6 * 5]
+
+
+def test_kinds_of_what_does_not_hold_are_told_apart():
+    words = ["Ada", "met", "Bob", "in", "Oslo"]
+    people = [Mention(0, 1, "PERSON"), Mention(2, 3, "PERSON"), Mention(4, 5, "CITY")]
+    document = Document(words, people, [Relation(0, 2, "lives in"), Relation(0, 1, "met")])
+    elsewhere = Document(words, people, [])
+    result = Extraction().run(make_baseline("random"), [document, elsewhere])
+    cells = result.cells()
+    names = list(extraction.KINDS)
+    kind_of = {
+        (d, h, result.relation_types[r], t): names[k] if k >= 0 else "holds"
+        for d, h, t, r, k in zip(*cells[:4], extraction.kinds_of(result, cells), strict=True)
+    }
+    assert kind_of[0, 0, "lives in", 2] == kind_of[0, 0, "met", 1] == "holds"
+    assert kind_of[0, 2, "lives in", 0] == "swapped"
+    assert kind_of[0, 0, "met", 2] == "another type"
+    assert kind_of[0, 1, "lives in", 2] == "same tail"
+    assert kind_of[0, 1, "lives in", 0] == kind_of[0, 2, "lives in", 1] == "elsewhere"
+    assert kind_of[1, 1, "lives in", 2] == "fitting labels"
+    assert kind_of[1, 0, "lives in", 1] == "unrelated"
+    figures = extraction.analyse(result)
+    assert (figures["cells"], figures["holding"]) == (24, 2)
+    assert sum(one["share"] for one in figures["kinds"].values()) == pytest.approx(1)
+    assert figures["own_f1"] <= figures["best_f1"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "num_gold", "expected"),
+    [
+        ([1, 1, 0, 0], 2, (0.8, 1.0)),
+        ([0, 1, 1, 0], 2, (0.3, 0.8)),
+        ([1, 1, 0, 0], 4, (0.8, 2 / 3)),
+        ([0] * 4, 0, (1, 0)),
+    ],
+)
+def test_the_best_threshold_by_hand(labels, num_gold, expected):
+    found = extraction.best_threshold(np.array([0.9, 0.8, 0.3, 0.1]), np.array(labels), num_gold)
+    assert found == pytest.approx(expected)
+
+
+def test_equal_scores_are_not_parted():
+    assert extraction.best_threshold(np.array([0.5, 0.5]), np.array([1, 0]), 1) == pytest.approx((0.5, 2 / 3))
