@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -30,6 +31,7 @@ from glirel_transformers import RelationExtractor
 from glirel_transformers.data import Document, read_documents
 from glirel_transformers.evaluation import EvaluationResult, Extraction, make_baseline
 from glirel_transformers.evaluation.results import Cells
+from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
 
 KINDS = {
     "swapped": "the type holds with head and tail swapped",
@@ -81,18 +83,6 @@ def _labels_of(result: EvaluationResult, document: int, head: int, tail: int) ->
     return mentions[head].label, mentions[tail].label
 
 
-def best_threshold(probability: np.ndarray, label: np.ndarray, num_gold: int) -> tuple[float, float]:
-    """The threshold with the best F1, and that F1; `num_gold` counts those without a score as well."""
-    order = np.argsort(-probability, kind="stable")
-    right = np.cumsum(label[order])
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + num_gold)
-    ends = np.r_[np.diff(probability[order]) != 0, True]  # a threshold cannot part equal scores
-    if not ends.any() or not num_gold:
-        return 1.0, 0.0
-    best = int(np.argmax(np.where(ends, f1, -1)))
-    return float(probability[order][best]), float(f1[best])
-
-
 def analyse(result: EvaluationResult) -> dict[str, Any]:
     """All figures of one model on one set of data."""
     cells = result.cells()
@@ -104,7 +94,8 @@ def analyse(result: EvaluationResult) -> dict[str, Any]:
     probability = cells.probability.astype(np.float64).clip(EPSILON, 1 - EPSILON)
     logit = np.log(probability) - np.log1p(-probability)
     loss = -np.log(np.where(holds, probability, 1 - probability))
-    threshold, best_f1 = best_threshold(probability, holds, int(holds.sum()) + unscored)
+    assert result.counts is not None  # of this protocol
+    threshold, best_f1 = result.counts.best("micro") or Fit(1.0, 0.0)
     by_type = {
         name: _type_figures(holds[chosen], probability[chosen], logit[chosen], kinds[chosen])
         for number, name in enumerate(result.relation_types)
@@ -146,8 +137,10 @@ def analyse(result: EvaluationResult) -> dict[str, Any]:
 
 
 def _type_figures(holds: np.ndarray, probability: np.ndarray, logit: np.ndarray, kinds: np.ndarray) -> dict[str, Any]:
-    threshold, f1 = best_threshold(probability, holds, int(holds.sum()))
-    predicted = probability >= threshold
+    counts = ThresholdCounts(1, threshold=1.0)
+    counts.add(torch.from_numpy(probability), torch.from_numpy(holds.astype(int)), torch.zeros(1))
+    threshold, f1 = counts.best("micro") or Fit(1.0, 0.0)
+    right, predicted, _ = counts.by_type(threshold)[0].tolist()
     swapped = kinds == list(KINDS).index("swapped")
     return {
         "holding": int(holds.sum()),
@@ -158,8 +151,8 @@ def _type_figures(holds: np.ndarray, probability: np.ndarray, logit: np.ndarray,
         "average_precision": float(average_precision_score(holds, logit)),
         "best_threshold": threshold,
         "best_f1": f1,
-        "oracle_right": int((predicted & holds).sum()),
-        "oracle_predicted": int(predicted.sum()),
+        "oracle_right": right,
+        "oracle_predicted": predicted,
     }
 
 

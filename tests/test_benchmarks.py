@@ -10,7 +10,6 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -489,21 +488,3 @@ def test_kinds_of_what_does_not_hold_are_told_apart():
     assert (figures["cells"], figures["holding"]) == (24, 2)
     assert sum(one["share"] for one in figures["kinds"].values()) == pytest.approx(1)
     assert figures["own_f1"] <= figures["best_f1"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("labels", "num_gold", "expected"),
-    [
-        ([1, 1, 0, 0], 2, (0.8, 1.0)),
-        ([0, 1, 1, 0], 2, (0.3, 0.8)),
-        ([1, 1, 0, 0], 4, (0.8, 2 / 3)),
-        ([0] * 4, 0, (1, 0)),
-    ],
-)
-def test_the_best_threshold_by_hand(labels, num_gold, expected):
-    found = extraction.best_threshold(np.array([0.9, 0.8, 0.3, 0.1]), np.array(labels), num_gold)
-    assert found == pytest.approx(expected)
-
-
-def test_equal_scores_are_not_parted():
-    assert extraction.best_threshold(np.array([0.5, 0.5]), np.array([1, 0]), 1) == pytest.approx((0.5, 2 / 3))

@@ -33,7 +33,8 @@ from rich.table import Table
 from tqdm import tqdm
 
 from glirel_transformers.data import Document, Mention, Relation, text_hash, write_documents
-from glirel_transformers.data.readers.files import read_places
+from glirel_transformers.data.alignment import find_words
+from glirel_transformers.data.readers import read_places
 from glirel_transformers.evaluation.baselines import SentenceEmbeddings
 from glirel_transformers.ner import find_capitalized_spans
 from glirel_transformers.requests_glirel import readable_name
@@ -128,27 +129,18 @@ class Vocabulary:
         )
 
 
-def word_spans(words: list[str]) -> list[Span]:
-    """The character spans of words that are joined by spaces."""
-    spans, start = [], 0
-    for word in words:
-        spans.append((start, start + len(word)))
-        start += len(word) + 1
-    return spans
-
-
 def distractors(document: Document) -> list[Mention]:
     """Names in a text that no mention covers, and that do not share a place in the sentence with one.
 
     "B" of "was born in A, B" is left out, as what is said of A may be said of it.
     """
-    words = list(document.words)
-    spans = word_spans(words)
+    words, text = list(document.words), " ".join(document.words)
+    spans = find_words(words, text)
     first = {start: index for index, (start, _) in enumerate(spans)}
     last = {end: index for index, (_, end) in enumerate(spans)}
     taken: list[tuple[int, int]] = [(m.start, m.end) for m in document.mentions]
     found = []
-    for one in find_capitalized_spans(" ".join(words)):
+    for one in find_capitalized_spans(text):
         start, end = first.get(one["start"]), last.get(one["end"])
         if start is None or end is None or any(start < m_end and end + 1 > m_start for m_start, m_end in taken):
             continue

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
@@ -93,8 +94,7 @@ def run(settings: TrainSettings, overrides: Mapping[str, str], repeats: Mapping[
     if settings.encoder is None:
         settings = replace(settings, model=model_name(settings.model))
         plan = replace(plan, settings=settings)
-    wordings = [file for file in (settings.stand_ins, settings.hard_negatives) if file is not None]
-    read = [*settings.data, *(settings.eval_files or ()), *wordings, settings.model, settings.encoder]
+    read = [*_files(settings), settings.model, settings.encoder]
     for part in (MODEL, CHECKPOINTS, SETTINGS):
         check_not_an_input(settings.output / part, read)
     if is_main_process():
@@ -144,13 +144,17 @@ def _end_distributed() -> None:
     PartialState().destroy_process_group()
 
 
+def _files(settings: TrainSettings) -> list[Path]:
+    """The files that a run reads: documents, and names of relation types."""
+    names = [file for file in (settings.stand_ins, settings.hard_negatives) if file is not None]
+    return [*settings.data, *(settings.eval_files or ()), *names]
+
+
 def _noted(plan: Plan) -> dict[str, object]:
     """What must be the same when the run is resumed, as JSON values."""
     settings = plan.settings
     arguments = {name: value for name, value in plan.arguments.items() if name not in _CHANGEABLE_ARGUMENTS}
-    names = [file for file in (settings.stand_ins, settings.hard_negatives) if file is not None]
-    files = [*settings.data, *(settings.eval_files or ()), *names]
-    noted = {**asdict(settings), "set": {**plan.head, **arguments} or None, CONTENTS: digest_of(files)}
+    noted = {**asdict(settings), "set": {**plan.head, **arguments} or None, CONTENTS: digest_of(_files(settings))}
     return dict(json.loads(json.dumps(noted, default=str)))
 
 

@@ -93,8 +93,11 @@ class JointCollator(RelationCollator):
         return self.entity_sampler.draw(example.document, self._entity_generator(example))
 
     def _ask_for_entities(self, examples: Sequence[Example]) -> Sequence[list[str] | None]:
-        limited = any(example.document.annotated_entity_types is not None for example in examples)
-        if not self._reads_types_apart or self._ignore_epoch or limited:
+        if (
+            not self._reads_types_apart
+            or self._ignore_epoch
+            or any(example.document.annotated_entity_types is not None for example in examples)
+        ):
             return super()._ask_for_entities(examples)
         shared = self.entity_sampler.share(
             [
