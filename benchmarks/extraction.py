@@ -30,6 +30,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from glirel_transformers import RelationExtractor
 from glirel_transformers.data import Document, read_documents
 from glirel_transformers.evaluation import EvaluationResult, Extraction, make_baseline
+from glirel_transformers.evaluation.report.sensitivity import direction
 from glirel_transformers.evaluation.results import Cells
 from glirel_transformers.evaluation.thresholds import Fit, ThresholdCounts
 
@@ -56,6 +57,7 @@ def kinds_of(result: EvaluationResult, cells: Cells) -> np.ndarray:
         related.add((document, head, tail))
         labels[relation].add(_labels_of(result, document, head, tail))
     kinds = np.full(len(cells.label), -1)
+    number_of = {name: number for number, name in enumerate(KINDS)}
     wrong = np.flatnonzero(~holding)
     for row in wrong.tolist():
         document, head, tail, relation = (int(part[row]) for part in cells[:4])
@@ -74,7 +76,7 @@ def kinds_of(result: EvaluationResult, cells: Cells) -> np.ndarray:
             kind = "fitting labels"
         else:
             kind = "unrelated"
-        kinds[row] = list(KINDS).index(kind)
+        kinds[row] = number_of[kind]
     return kinds
 
 
@@ -104,6 +106,7 @@ def analyse(result: EvaluationResult) -> dict[str, Any]:
     right = sum(one["oracle_right"] for one in by_type.values())
     predicted = sum(one["oracle_predicted"] for one in by_type.values())
     wrong = ~holds & (probability >= threshold)
+    swapped = direction(result)[0].share_as_high
     return {
         "types": len(by_type),
         "documents": len(result.documents),
@@ -120,7 +123,7 @@ def analyse(result: EvaluationResult) -> dict[str, Any]:
         "type_means": _deviation([one["unrelated_mean"] for one in by_type.values()]),
         "explained_by_type": _explained(logit[~holds], cells.relation[~holds]),
         "explained_by_pair": _explained(logit[~holds], _pair_numbers(cells)[~holds]),
-        "direction": _direction(cells, logit),
+        "direction": float("nan") if swapped is None else 1 - swapped,
         "loss_of_holding": float(loss[holds].sum() / loss.sum()),
         "kinds": {
             name: {
@@ -170,19 +173,6 @@ def _explained(values: np.ndarray, groups: np.ndarray) -> float:
 
 def _pair_numbers(cells: Cells) -> np.ndarray:
     return np.unique(np.stack([cells.document, cells.head, cells.tail], 1), axis=0, return_inverse=True)[1]
-
-
-def _direction(cells: Cells, logit: np.ndarray) -> float:
-    """Of the pairs of which a type holds in one direction alone, how many score higher that way round."""
-    place = {key: row for row, key in enumerate(zip(*(part.tolist() for part in cells[:4]), strict=True))}
-    right, asked = 0.0, 0
-    for row in np.flatnonzero((cells.label == 1) & (cells.reverse == 0)).tolist():
-        document, head, tail, relation = (int(part[row]) for part in cells[:4])
-        other = place.get((document, tail, head, relation))
-        if other is not None:
-            asked += 1
-            right += 1.0 if logit[row] > logit[other] else 0.5 * (logit[row] == logit[other])
-    return right / asked if asked else float("nan")
 
 
 def _above_holding(types: np.ndarray, logit: np.ndarray, holds: np.ndarray, chosen: np.ndarray) -> float:

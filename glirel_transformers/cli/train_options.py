@@ -180,7 +180,6 @@ StandIns = Annotated[
         "--stand-ins", exists=True, dir_okay=False, help="JSON of other wordings to use as well: {type: [wording, …]}."
     ),
 ]
-
 HardNegatives = Annotated[
     Path | None,
     _TYPES(
