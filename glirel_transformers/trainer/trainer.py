@@ -24,6 +24,7 @@ from glirel_transformers.outputs_glirel import GLiRELJointExtractionOutput
 from glirel_transformers.tokenization_glirel import GLiRELTokenizer
 
 from .arguments import GLiRELTrainingArguments
+from .attention import attention_for_training
 from .candidates import AddedCandidates
 from .checks import check_signal, note_wide_entities
 from .collator import RelationCollator, pairs_entities
@@ -137,7 +138,8 @@ class GLiRELTrainer(Trainer):
                 "`calibration` is dropped. Fit it again afterwards: glirel calibrate."
             )
             self.model.config.calibration = None
-        return super().train(*args, **kwargs)
+        with attention_for_training(self.model.glirel, self.args.bf16):
+            return super().train(*args, **kwargs)
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
