@@ -10,10 +10,13 @@ one; and a document is asked only for entity types that its annotators looked fo
     python examples/default_model/prepare.py --data data --encoder sentence-transformers/all-MiniLM-L6-v2 \
         --output runs/ablation --hold-out
 
-Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, and `summary.json`. With
-`--hold-out`, whole relations and a domain are kept out of training, as development sets: `people.jsonl.xz` (a text,
-its entities, and 12 relations of persons and organizations), `software.jsonl.xz` (another domain), `fewrel.jsonl.xz`
-(16 further relations).
+Texts that were written for this model come to them (`texts/`, see texts.py), in which all relations of a field are
+marked, each time in other names.
+
+Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, `summary.json`, and a development
+set of the texts of some fields (`fields.jsonl.xz`). With `--hold-out`, whole relations and a domain are kept out of
+training, too: `people.jsonl.xz` (a text, its entities, and 12 relations of persons and organizations),
+`software.jsonl.xz` (another domain), `fewrel.jsonl.xz` (16 further relations).
 """
 
 from __future__ import annotations
@@ -40,7 +43,11 @@ from glirel_transformers.ner import find_capitalized_spans
 from glirel_transformers.requests_glirel import readable_name
 from glirel_transformers.text_glirel import Span
 
+sys.path.insert(0, str(Path(__file__).parent))
+import texts as written
+
 RELATIONS = Path(__file__).with_name("relations.json")
+TEXTS = Path(__file__).with_name("texts")
 MAX_DISTRACTORS = 3
 MAX_WORDS = 120
 MAX_MENTIONS = 14
@@ -74,6 +81,12 @@ PEOPLE_DEV = (
     "parent organization", "inception",
 )  # fmt: skip
 SOFTWARE_DEV = "somesci"
+FIELDS_DEV = (
+    *("news_07", "news_13", "business_03", "science_08", "medicine_06", "arts_08", "people_09", "everyday_06"),
+    *("general_02", "general_14"),
+)
+FAR_NAMES = 12  # of other fields, that a written text is asked for as well
+FAR = 0.4  # cosine with the nearest name of the field, at most
 
 
 @dataclass(frozen=True)
@@ -263,6 +276,37 @@ def divide(documents: Iterable[Document], vocabulary: Vocabulary) -> dict[str, l
     return parts
 
 
+def read_fields(folder: Path) -> dict[str, written.Field]:
+    """The fields of written texts, by the names of their files."""
+    return {path.stem: written.read_field(path) for path in sorted(folder.glob("*.txt"))}
+
+
+def write_versions(fields: dict[str, written.Field], encoder: str, number: int, seed: int) -> Iterator[Document]:
+    """The texts of fields, `number` times each in other names; they are asked for some names of other fields, too.
+
+    These are far from all names of the field, as another name for what holds there would be a wrong negative.
+    """
+    names = sorted({name for given in fields.values() for name in given.names})
+    place = {name: index for index, name in enumerate(names)}
+    embedded = SentenceEmbeddings(encoder).embed(list(map(readable_name, names)))
+    for given in tqdm(fields.values(), desc="wording", unit="field"):
+        own = embedded[[place[name] for name in given.names]]
+        nearest = (embedded @ own.T).max(dim=1).values
+        far = [name for name, cosine in zip(names, nearest.tolist(), strict=True) if cosine <= FAR]
+
+        def draw(generator: random.Random, far: list[str] = far) -> list[str]:
+            return generator.sample(far, min(FAR_NAMES, len(far)))
+
+        yield from written.versions(given, number, draw, seed)
+
+
+def as_written(given: written.Field) -> Iterator[Document]:
+    """The texts of a field in its own names, for which they are annotated."""
+    relation_types = tuple(relation.name for relation in given.relations)
+    for document in given.documents:
+        yield replace(document, annotated_entity_types=given.entity_types, annotated_relation_types=relation_types)
+
+
 def nearest_names(names: list[str], encoder: str, vocabulary: Vocabulary, number: int) -> dict[str, list[str]]:
     """Of each relation type its inverse, and those with the nearest names: what it is easily taken for."""
     embedded = SentenceEmbeddings(encoder).embed([readable_name(name) for name in names])
@@ -311,6 +355,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True, help="of sentences, which says what names are near each other")
     parser.add_argument("--hold-out", action="store_true", help="keep relations and a domain out, as development sets")
     parser.add_argument("--limit", type=int, help="training documents, for a quick look")
+    parser.add_argument("--versions", type=int, default=6, help="of each written text [%(default)s]")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
@@ -318,13 +363,16 @@ def main() -> None:
     documents = prepare(args.data, vocabulary, args.seed)
     parts = divide(documents, vocabulary) if args.hold_out else {"train": list(documents)}
     generator = random.Random(args.seed)
+    trained = {one.relation_type for document in parts["train"] for one in document.relations}
+    fields = read_fields(TEXTS)
+    parts["fields"] = [document for name in FIELDS_DEV for document in as_written(fields.pop(name))]
+    parts["train"] += write_versions(fields, args.encoder, args.versions, args.seed)
     for part in parts.values():
         generator.shuffle(part)
     parts["train"] = parts["train"][: args.limit]
     args.output.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         write_documents(args.output / f"{name}.jsonl.xz", part)
-    trained = {one.relation_type for document in parts["train"] for one in document.relations}
     wordings = {name: others for name, others in vocabulary.wordings.items() if name in trained}
     (args.output / "wordings.json").write_text(json.dumps(wordings, indent=1) + "\n", encoding="utf-8")
     near = nearest_names(sorted(trained), args.encoder, vocabulary, NEAREST)

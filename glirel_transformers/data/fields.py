@@ -20,9 +20,9 @@ _TYPES = {
 }
 _LISTS = (
     *("words", "mentions", "relations", "history", "tokenized_text", "ner", "sentences", "names", "evidence"),
-    *("none_pairs", "annotated_entity_types"),
+    *("none_pairs", "annotated_entity_types", "annotated_relation_types"),
 )
-_OF_STRINGS = ("history", "names", "annotated_entity_types")
+_OF_STRINGS = ("history", "names", "annotated_entity_types", "annotated_relation_types")
 _FOREIGN = ("sentence",)  # a field of others, however much it looks like one of ours
 _ALIKE = 0.85  # from here on, a name is a misspelt one of ours rather than a field of somebody else
 

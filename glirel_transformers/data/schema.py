@@ -19,8 +19,8 @@ a mention that are not its words, and the `evidence` of a relation, numbers of s
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth", "evidence": [0]}], …}
 
 `none_pairs`, pairs of positions in `mentions` such as `[[1, 0]]`, are known to have no relation in a document that
-is not exhaustive. `annotated_entity_types` are the types that were looked for, where data sets with different ones are
-put together. A document may have further fields, such as `id`: they are kept as `extra`.
+is not exhaustive. `annotated_entity_types` and `annotated_relation_types` are the types that were looked for, where data
+sets with different ones are put together. A document may have further fields, such as `id`: they are kept as `extra`.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class Document:
             exhaustive; where entities are known, they are of entities, as relations are.
         annotated_entity_types: names of the entity types that were looked for. Whether a span is of any other type is
             unknown, and training does not ask for it. `None` means all types of the data.
+        annotated_relation_types: the same for relation types.
         extra: other fields of the record that it was read from, which [`to_dict`] writes again.
 
     Raises:
@@ -124,6 +125,7 @@ class Document:
     entities_exhaustive: bool | None = None
     none_pairs: tuple[Pair, ...] = ()
     annotated_entity_types: tuple[str, ...] | None = None
+    annotated_relation_types: tuple[str, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -140,22 +142,17 @@ class Document:
             self._check_relation(relation, index)
             check_evidence(relation.evidence, len(self.sentences), f"relations[{index}]")
         check_none_pairs(self.none_pairs, {(r.head, r.tail) for r in self.relations}, len(self.mentions))
-        self._check_entity_types()
+        self._check_annotated_types()
         if taken := sorted(_DOCUMENT_FIELDS.intersection(self.extra)):
             raise ValueError(f"`extra` has {taken[0]!r}, which is a field of documents. Rename it.")
         if self.text is not None:
             find_words(self.words, self.text)
 
-    def _check_entity_types(self) -> None:
-        types = self.annotated_entity_types
-        if types is None:
-            return
-        for index, mention in enumerate(self.mentions):
-            if mention.label is not None and mention.label not in types:
-                raise ValueError(
-                    f"`mentions[{index}]` is labelled {mention.label!r}, which is not among the "
-                    f"`annotated_entity_types`: {shortened(list(types))}. Add it there."
-                )
+    def _check_annotated_types(self) -> None:
+        labels = [mention.label for mention in self.mentions]
+        _check_annotated(labels, "mentions", self.annotated_entity_types, "annotated_entity_types")
+        names = [relation.relation_type for relation in self.relations]
+        _check_annotated(names, "relations", self.annotated_relation_types, "annotated_relation_types")
 
     def _check_relation(self, relation: Relation, index: int) -> None:
         for side, position in (("head", relation.head), ("tail", relation.tail)):
@@ -190,6 +187,7 @@ class Document:
         entities_exhaustive: bool | None = None,
         none_pairs: Sequence[Pair] = (),
         annotated_entity_types: Sequence[str] | None = None,
+        annotated_relation_types: Sequence[str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Document:
         """The document of a text, split into words as the tokenizer splits it.
@@ -209,6 +207,7 @@ class Document:
             entities_exhaustive: as for the class.
             none_pairs: as for the class, by positions in `entities`.
             annotated_entity_types: as for the class.
+            annotated_relation_types: as for the class.
             extra: as for the class.
 
         Raises:
@@ -237,7 +236,8 @@ class Document:
             sentences=tuple(split.words_in(span, f"sentences[{i}]") for i, span in enumerate(sentences)),
             entities_exhaustive=entities_exhaustive,
             none_pairs=tuple((place_of[head], place_of[tail]) for head, tail in none_pairs),
-            annotated_entity_types=None if annotated_entity_types is None else tuple(annotated_entity_types),
+            annotated_entity_types=_as_tuple(annotated_entity_types),
+            annotated_relation_types=_as_tuple(annotated_relation_types),
             extra=extra or {},
         )
 
@@ -375,11 +375,11 @@ class Document:
             **({"sentences": list(map(list, self.sentences))} if self.sentences else {}),
             **({} if self.entities_exhaustive is None else {"entities_exhaustive": self.entities_exhaustive}),
             **({"none_pairs": list(map(list, self.none_pairs))} if self.none_pairs else {}),
-            **(
-                {}
-                if self.annotated_entity_types is None
-                else {"annotated_entity_types": list(self.annotated_entity_types)}
-            ),
+            **{
+                name: list(types)
+                for name in ("annotated_entity_types", "annotated_relation_types")
+                if (types := getattr(self, name)) is not None
+            },
             **self.extra,
         }
 
@@ -416,9 +416,23 @@ class Document:
             sentences=tuple((start, end) for start, end in record.get("sentences") or ()),
             entities_exhaustive=record.get("entities_exhaustive"),
             none_pairs=tuple((head, tail) for head, tail in record.get("none_pairs") or ()),
-            annotated_entity_types=None if (types := record.get("annotated_entity_types")) is None else tuple(types),
+            annotated_entity_types=_as_tuple(record.get("annotated_entity_types")),
+            annotated_relation_types=_as_tuple(record.get("annotated_relation_types")),
             extra={name: value for name, value in record.items() if name not in _DOCUMENT_FIELDS},
         )
+
+
+def _check_annotated(given: Sequence[str | None], what: str, types: Sequence[str] | None, field: str) -> None:
+    for index, name in enumerate(given):
+        if types is not None and name is not None and name not in types:
+            raise ValueError(
+                f"`{what}[{index}]` is of the type {name!r}, which is not among the `{field}`: "
+                f"{shortened(list(types))}. Add it there."
+            )
+
+
+def _as_tuple(types: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if types is None else tuple(types)
 
 
 _DOCUMENT_FIELDS = set(Document.__dataclass_fields__) - {"extra"}

@@ -54,8 +54,8 @@ class TypeSampler:
                 raise ValueError(f"`{name}` is a probability, from 0 to 1: got {rate}.")
         weights = _checked_weights(relation_types)
         self.relation_types = [name for name in weights if name != coreference_label]
-        self._weights = [weights[name] for name in self.relation_types]
-        self._cumulative_weights = list(accumulate(self._weights))
+        self._weights = weights
+        self._cumulative_weights = list(accumulate(weights[name] for name in self.relation_types))
         self.max_relation_types = max_relation_types
         self.random_drop = random_drop
         self.drop_rate = drop_rate
@@ -140,17 +140,16 @@ class TypeSampler:
 
     def _annotated(self, document: Document) -> Collection[str] | None:
         """The types that were looked for in a text, where these are not all."""
-        return None
+        return document.annotated_relation_types
 
     def _draw_negatives(
-        self, number: int, excluded: Collection[str], generator: random.Random, document: Document
+        self, number: int, holding: Collection[str], generator: random.Random, document: Document
     ) -> list[str]:
         annotated = self._annotated(document)
         if annotated is not None:
-            excluded = {*excluded, *(name for name in self.relation_types if name not in annotated)}
-            return self._draw_exactly(number, excluded, generator)
-        hard = self._draw_hard_negatives(number, excluded, generator)
-        return hard + self._draw_by_weight(number - len(hard), {*excluded, *hard}, generator)
+            return self._draw_exactly(number, annotated, holding, generator)
+        hard = self._draw_hard_negatives(number, holding, generator)
+        return hard + self._draw_by_weight(number - len(hard), {*holding, *hard}, generator)
 
     def _draw_hard_negatives(self, number: int, holding: Collection[str], generator: random.Random) -> list[str]:
         """Types that are easily taken for those that hold, up to their share of `number`."""
@@ -173,15 +172,19 @@ class TypeSampler:
             if name not in excluded:
                 chosen[name] = None
         if len(chosen) < number:  # a few types have nearly all the weight
-            chosen |= dict.fromkeys(self._draw_exactly(number - len(chosen), {*excluded, *chosen}, generator))
+            excluded = {*excluded, *chosen}
+            chosen |= dict.fromkeys(self._draw_exactly(number - len(chosen), self.relation_types, excluded, generator))
         return list(chosen)
 
-    def _draw_exactly(self, number: int, excluded: Collection[str], generator: random.Random) -> list[str]:
+    def _draw_exactly(
+        self, number: int, pool: Iterable[str], excluded: Collection[str], generator: random.Random
+    ) -> list[str]:
         """A weighted draw without replacement in one pass over the pool (Efraimidis and Spirakis)."""
+        excluded = {*excluded, self.coreference_label}
         keys = [
-            (math.log(1 - generator.random()) / weight, name)
-            for name, weight in zip(self.relation_types, self._weights, strict=True)
-            if name not in excluded
+            (math.log(1 - generator.random()) / self._weights[name], name)
+            for name in pool
+            if name in self._weights and name not in excluded
         ]
         return [name for _, name in heapq.nlargest(number, keys)]
 
@@ -206,7 +209,7 @@ class EntityTypeSampler(TypeSampler):
         return dict.fromkeys(mention.label for mention in document.mentions if mention.label is not None)
 
     def _annotated(self, document: Document) -> Collection[str] | None:
-        return None if document.annotated_entity_types is None else set(document.annotated_entity_types)
+        return document.annotated_entity_types
 
 
 def _checked_weights(relation_types: Iterable[str] | Mapping[str, float]) -> dict[str, float]:

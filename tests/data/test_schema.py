@@ -193,16 +193,22 @@ def test_fields_of_others_that_look_like_rare_ones_do_not_disturb():
     Document.from_dict({"words": WORDS, "mentions": [], "relations": [], "sentence": "Marie was born."})
 
 
-def test_entity_types_that_were_looked_for_survive_and_hold_all_labels():
-    fields = {"annotated_entity_types": ["PERSON", "FILM"]}
+def test_types_that_were_looked_for_survive_and_hold_all_that_are_there():
+    fields = {"annotated_entity_types": ["PERSON", "FILM"], "annotated_relation_types": ["knows"]}
     record = {"words": ["Ada"], "mentions": [{"start": 0, "end": 1, "label": "PERSON"}], "relations": [], **fields}
     document = Document.from_dict(record)
     assert document.annotated_entity_types == ("PERSON", "FILM")
+    assert document.annotated_relation_types == ("knows",)
     assert Document.from_dict(document.to_dict()) == document
-    assert Document.from_dict({**record, **dict.fromkeys(fields)}).annotated_entity_types is None
-    with pytest.raises(ValueError, match=r"`mentions\[0\]` is labelled 'PERSON', which is not among the"):
+    unset = Document.from_dict({**record, **dict.fromkeys(fields)})
+    assert unset.annotated_entity_types is unset.annotated_relation_types is None
+    related = {"relations": [{"head": 0, "tail": 0, "relation_type": "likes"}], "self_pairs": True}
+    with pytest.raises(ValueError, match=r"`relations\[0\]` is of the type 'likes', which is not among the `annot"):
+        Document.from_dict({**record, **related})
+    with pytest.raises(ValueError, match=r"`mentions\[0\]` is of the type 'PERSON', which is not among the"):
         Document.from_dict({**record, "annotated_entity_types": []})
     with pytest.raises(TypeError, match="`annotated_entity_types` must be a list of strings"):
         Document.from_dict({**record, "annotated_entity_types": [1]})
     by_characters = Document.from_text("Ada", [{"start": 0, "end": 3, "label": "PERSON"}], [], **fields)
     assert by_characters.annotated_entity_types == document.annotated_entity_types
+    assert by_characters.annotated_relation_types == document.annotated_relation_types

@@ -102,6 +102,17 @@ def test_a_text_is_asked_for_no_type_that_nobody_looked_for(make_joint, typed, h
     assert set(few.draw_entity_types(examples[0])) == {PERSON, PLACE}
 
 
+@pytest.mark.parametrize("how", [{}, {"label_encoding": "separate"}])
+def test_a_text_is_asked_for_no_relation_that_nobody_looked_for(make_joint, typed, how):
+    collator = plain(make_joint(**how).tokenizer, max_relation_types=5)
+    limited = replace(typed[0], relations=[], annotated_relation_types=(NAMES[0], NAMES[2], "of other data"))
+    examples = [Example(limited, 0, 0), Example(typed[1], 1, 0)]
+    for one in (collator, collator.for_evaluation()):
+        first, second = one._ask(examples)
+        assert set(first.types) == {NAMES[0], NAMES[2]}
+        assert len(second.types) >= 5
+
+
 def test_a_batch_by_hand(make_joint, typed):
     tokenizer = make_joint().tokenizer
     batch = plain(tokenizer, max_entity_types=3)(typed[:2])

@@ -253,11 +253,12 @@ def load_documents(
             "entities_exhaustive": datasets.Value("bool"),
             "none_pairs": datasets.List(datasets.List(number)),
             "annotated_entity_types": datasets.List(text),
+            "annotated_relation_types": datasets.List(text),
         }
     )
     rare: dict[str, object] = {
         **{"self_pairs": False, "title": None, "sentences": [], "entities_exhaustive": None, "none_pairs": []},
-        "annotated_entity_types": None,
+        **{"annotated_entity_types": None, "annotated_relation_types": None},
     }
     documents = read_documents(
         path, coreference_label, relation_names, reader=reader, exhaustive=exhaustive, alignment=alignment

@@ -28,7 +28,8 @@ from .format import Format, Reading, Record
 
 _OPTIONAL = (
     *("exhaustive", "source", "history", "self_pairs"),
-    *("title", "sentences", "entities_exhaustive", "none_pairs", "annotated_entity_types"),
+    *("title", "sentences", "entities_exhaustive", "none_pairs"),
+    *("annotated_entity_types", "annotated_relation_types"),
 )
 _KNOWN = ("text", "entities", "relations", *_OPTIONAL)
 _IN_WORDS = ("words", "mentions")  # which `glirel extract` carries along, and writes the same in characters
