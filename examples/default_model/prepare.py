@@ -13,9 +13,9 @@ one; and a document is asked only for entity types that its annotators looked fo
 Texts that were written for this model come to them (`texts/`, see texts.py), in which all relations of a field are
 marked, each time in other names.
 
-Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, `summary.json`, and a development
-set of the texts of some fields (`fields.jsonl.xz`). With `--hold-out`, whole relations and a domain are kept out of
-training, too: `people.jsonl.xz` (a text, its entities, and 12 relations of persons and organizations),
+Writes `train.jsonl.xz`, `wordings.json` and `hard_negatives.json` for `glirel train`, `summary.json`, and development
+sets of the texts of some fields (`field.NAME.jsonl.xz`). With `--hold-out`, whole relations and a domain are kept out
+of training, too: `people.jsonl.xz` (texts, entities, and 12 relations of persons and organizations),
 `software.jsonl.xz` (another domain), `fewrel.jsonl.xz` (16 further relations).
 """
 
@@ -365,7 +365,7 @@ def main() -> None:
     generator = random.Random(args.seed)
     trained = {one.relation_type for document in parts["train"] for one in document.relations}
     fields = read_fields(TEXTS)
-    parts["fields"] = [document for name in FIELDS_DEV for document in as_written(fields.pop(name))]
+    parts |= {f"field.{name}": list(as_written(fields.pop(name))) for name in FIELDS_DEV if name in fields}
     parts["train"] += write_versions(fields, args.encoder, args.versions, args.seed)
     for part in parts.values():
         generator.shuffle(part)

@@ -19,8 +19,9 @@ a mention that are not its words, and the `evidence` of a relation, numbers of s
      "relations": [{"head": 0, "tail": 1, "relation_type": "place of birth", "evidence": [0]}], …}
 
 `none_pairs`, pairs of positions in `mentions` such as `[[1, 0]]`, are known to have no relation in a document that
-is not exhaustive. `annotated_entity_types` and `annotated_relation_types` are the types that were looked for, where data
-sets with different ones are put together. A document may have further fields, such as `id`: they are kept as `extra`.
+is not exhaustive. `annotated_entity_types` and `annotated_relation_types` are the types that were looked for, where
+data sets with different ones are put together. A document may have further fields, such as `id`: they are kept as
+`extra`.
 """
 
 from __future__ import annotations

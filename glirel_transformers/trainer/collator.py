@@ -43,15 +43,16 @@ class RelationCollator:
     r"""Makes batches of documents, with `labels`, for [`GLiRELForRelationClassification`].
 
     While training, each instance is asked for up to `max_relation_types` types (Section 4.2 of arXiv 2501.03172):
-    those that hold in it, then negatives, drawn from all others of `relation_types`, or from those that it was annotated
-    for ([`Document.annotated_relation_types`]). They are put in random order, and
-    with probability `random_drop` a uniformly drawn number of them, between none and all but one, is taken out again,
-    each type alike, whether it is right for the text or not. What remains is always labelled correctly.
+    those that hold in it, then negatives, drawn from all others of `relation_types`, or from those that it was
+    annotated for ([`Document.annotated_relation_types`]). They are put in random order, and with probability
+    `random_drop` a uniformly drawn number of them, between none and all but one, is taken out again, each type alike,
+    whether it is right for the text or not. What remains is always labelled correctly.
 
     Where types are read apart from the texts (`label_encoding="separate"`), all texts of a batch are asked for the
     types that any of them draws: each distinct name is read once, and the types of every text are negatives of the
-    others; unless a text was annotated for some types alone: each is then asked for its own. What holds in a text is then neither limited by `max_relation_types` nor dropped, and there are at most
-    `max_batch_types` in all: negatives beyond that are left out, but never what holds in a text of the batch.
+    others. What holds in a text is then neither limited by `max_relation_types` nor dropped, and there are at most
+    `max_batch_types` in all: negatives beyond that are left out, but never what holds in a text of the batch. Where a
+    text of the batch was annotated for some types alone, each is asked for its own instead.
 
     What is drawn depends only on `seed` and on the example's epoch and index, see [`RelationDataset`].
 

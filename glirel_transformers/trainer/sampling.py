@@ -180,11 +180,10 @@ class TypeSampler:
         self, number: int, pool: Iterable[str], excluded: Collection[str], generator: random.Random
     ) -> list[str]:
         """A weighted draw without replacement in one pass over the pool (Efraimidis and Spirakis)."""
-        excluded = {*excluded, self.coreference_label}
         keys = [
             (math.log(1 - generator.random()) / self._weights[name], name)
             for name in pool
-            if name in self._weights and name not in excluded
+            if name in self._weights and name != self.coreference_label and name not in excluded
         ]
         return [name for _, name in heapq.nlargest(number, keys)]
 

@@ -46,9 +46,14 @@ def test_only_training_in_bfloat16_attends_so_and_only_while_it_trains(make_mode
     model.set_attn_implementation("sdpa")
     with attention_for_training(model, bf16=False):
         assert model.encoder.config._attn_implementation == "sdpa"
-    with pytest.raises(RuntimeError), attention_for_training(model, bf16=True):
-        assert model.encoder.config._attn_implementation == "glirel_products"
-        raise RuntimeError
+
+    def fails():
+        with attention_for_training(model, bf16=True):
+            assert model.encoder.config._attn_implementation == "glirel_products"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert model.encoder.config._attn_implementation == "sdpa"
     model.set_attn_implementation("eager")
     with attention_for_training(model, bf16=True):
