@@ -83,7 +83,7 @@ PEOPLE_DEV = (
 SOFTWARE_DEV = "somesci"
 FIELDS_DEV = (
     *("news_07", "news_13", "business_03", "science_08", "medicine_06", "arts_08", "people_09", "everyday_06"),
-    *("general_02", "general_14"),
+    *("general_01", "general_14"),
 )
 FAR_NAMES = 12  # of other fields, that a written text is asked for as well
 FAR = 0.4  # cosine with the nearest name of the field, at most
