@@ -1,30 +1,35 @@
-"""Extract relations from three texts with the model of this repository: `make demo`."""
+"""Extract entities and relations from texts of several fields with the model of this repository: `make demo`."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from rich.console import Console
 
 from glirel_transformers import load_pipeline
 from glirel_transformers.report import relations_table
 
-TEXTS: list[tuple[str, list[tuple[str, str]], Any]] = [
+# A text, the types of entities to find, and the types of relations between them.
+TEXTS: list[tuple[str, list[str], list[str]]] = [
     (
         "Marie Curie was born in Warsaw and studied at the University of Paris.",
-        [("Marie Curie", "PERSON"), ("Warsaw", "CITY"), ("University of Paris", "ORGANIZATION")],
+        ["person", "city", "university"],
         ["place of birth", "educated at", "founded by"],
     ),
     (
-        "Spotify was founded in Stockholm by Daniel Ek.",
-        [("Spotify", "ORGANIZATION"), ("Stockholm", "CITY"), ("Daniel Ek", "PERSON")],
-        ["founded by", "headquarters location", "place of birth"],
+        "Spotify, which Daniel Ek founded in Stockholm, bought the podcast company Gimlet Media in 2019.",
+        ["company", "person", "city", "date"],
+        ["founder", "acquired", "headquarters", "place of birth"],
+    ),
+    (
+        "Ibuprofen relieves headaches, but may cause stomach bleeding, and must not be taken with warfarin.",
+        ["drug", "symptom"],
+        ["relieves", "causes side effect", "interacts with"],
     ),
     (
         "The Inn, a tributary of the Danube, rises in Switzerland.",
-        [("Inn", "RIVER"), ("Danube", "RIVER"), ("Switzerland", "COUNTRY")],
-        {"tributary": {"head": ["RIVER"], "tail": ["RIVER"]}, "country": {"tail": ["COUNTRY"]}, "author": {}},
+        ["river", "country"],
+        ["tributary of", "source in", "capital of"],
     ),
 ]
 
@@ -34,12 +39,14 @@ def main() -> None:
     start = time.perf_counter()
     extract = load_pipeline()
     loaded = time.perf_counter()
-    for text, entities, relation_types in TEXTS:
-        relations = extract(text, entities=entities, relation_types=relation_types, top_k=1)
+    for text, entity_types, relation_types in TEXTS:
+        found = extract(text, entity_types=entity_types, relation_types=relation_types, return_entities=True)
         console.print()
         console.print(text, highlight=False)
-        console.print(f"[dim]asked for: {', '.join(relation_types)}[/dim]", highlight=False)
-        console.print(relations_table(relations))
+        console.print(f"[dim]asked for: {', '.join(entity_types)}; {', '.join(relation_types)}[/dim]", highlight=False)
+        entities = ", ".join(f"{one['text']} ({one['label']})" for one in found["entities"])
+        console.print(f"found: {entities}", highlight=False)
+        console.print(relations_table(found["relations"]))
     done = time.perf_counter()
     model = extract.model
     size = "ONNX Runtime"  # an export shows no parameters
@@ -47,7 +54,7 @@ def main() -> None:
         size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f} million parameters"
     console.print(
         f"\n{model.name_or_path} ({size}, {model.device}): "
-        f"loaded in {loaded - start:.1f} s, three texts in {1000 * (done - loaded):.0f} ms",
+        f"loaded in {loaded - start:.1f} s, {len(TEXTS)} texts in {1000 * (done - loaded):.0f} ms",
         highlight=False,
         soft_wrap=True,
     )
