@@ -18,6 +18,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -36,6 +37,15 @@ from glirel_transformers.evaluation.report.sensitivity import direction
 from glirel_transformers.evaluation.zero_shot import read_splits
 
 RESAMPLES = 1000
+# Entity types that the sets write as abbreviations, or without spaces.
+LABELS = {
+    **{"Peop": "person", "Org": "organization", "Loc": "location", "Other": "other"},
+    **{"politicalparty": "political party", "musicalartist": "musical artist", "musicgenre": "music genre"},
+    **{"astronomicalobject": "astronomical object", "chemicalcompound": "chemical compound"},
+    **{"chemicalelement": "chemical element", "literarygenre": "literary genre", "misc": "miscellaneous"},
+    **{"academicjournal": "academic journal", "musicalinstrument": "musical instrument"},
+    **{"programlang": "programming language"},
+}
 EXTRACTION = ("conll04.test", "crossre.dev")
 Row = dict[str, Any]
 
@@ -58,6 +68,14 @@ def row(what: str, result: EvaluationResult, name: str, figure: str | None = Non
     if figure is not None:
         found["low"], found["high"] = interval(result, figure)
     return found
+
+
+def with_readable_labels(document: Document) -> Document:
+    """A document whose entity types are words."""
+    return replace(
+        document,
+        mentions=[replace(one, label=LABELS.get(one.label or "", one.label)) for one in document.mentions],
+    )
 
 
 def classify(extract: RelationExtractor, data: Path, documents: list[Document], batch_size: int) -> list[Row]:
@@ -134,7 +152,7 @@ def main() -> None:
     args = parser.parse_args()
 
     def read(name: str) -> list[Document]:
-        documents = list(read_documents(args.data / f"eval/{name}.jsonl.xz"))
+        documents = [with_readable_labels(one) for one in read_documents(args.data / f"eval/{name}.jsonl.xz")]
         return documents if args.limit is None else documents[:: max(len(documents) // args.limit, 1)][: args.limit]
 
     extract = RelationExtractor(args.model)
