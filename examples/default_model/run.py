@@ -21,7 +21,7 @@ from transformers import AutoModel, AutoTokenizer
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-STAGES = ("data", "encoder", "train", "publish")
+STAGES = ("data", "encoder", "train", "publish", "fit")
 HEAD = {
     "shared_relation_positions": "true",
     "type_attention": "own",
@@ -44,7 +44,7 @@ TRAINING = {
     "--encoder-learning-rate": "2e-4",
     "--held-out": "0.005",
     "--eval-limit": "200",
-    "--repeat": "written=2",
+    "--repeat": "written=4",
 }
 
 
@@ -54,18 +54,20 @@ class Size:
 
     Args:
         documents: of training at most; `None` for all.
+        versions: of each written text, in other names.
         steps: updates.
         batch_size: documents of an update.
         eval_steps: updates between checkpoints.
     """
 
     documents: int | None
+    versions: int
     steps: int
     batch_size: int
     eval_steps: int
 
 
-WHOLE, SMALL = Size(None, 8000, 16, 500), Size(600, 60, 8, 30)
+WHOLE, SMALL = Size(None, 6, 7000, 16, 500), Size(600, 1, 60, 8, 30)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -113,7 +115,8 @@ def main() -> None:
     if "data" in stages and not (data / "summary.json").exists():
         limit = [] if size.documents is None else ["--limit", size.documents]
         held_out = ["--hold-out"] if given.hold_out else []
-        options = ["--data", given.data, "--encoder", given.encoder, "--output", data, *limit, *held_out]
+        options = ["--data", given.data, "--encoder", given.encoder, "--output", data, "--versions", size.versions]
+        options += [*limit, *held_out]
         run("data", [HERE / "prepare.py", *options])
     if "encoder" in stages and not (encoder / "config.json").exists():
         print(f"\nencoder: {given.encoder} without dropout, in {encoder}", file=sys.stderr)
@@ -121,7 +124,10 @@ def main() -> None:
     if "train" in stages:
         run("train", train_command(data, encoder, trained, size))
     if "publish" in stages:
-        run("publish", [ROOT / "scripts/publish.py", "--model", trained / "model", "--output", given.output / "model"])
+        published = given.output / "model"
+        run("publish", [ROOT / "scripts/publish.py", "--model", trained / "model", "--output", published, "--latin"])
+    if "fit" in stages:
+        run("fit", [HERE / "develop.py", "--model", given.output / "model", "--data", data, "--fit"])
 
 
 if __name__ == "__main__":

@@ -148,14 +148,21 @@ def data(tmp_path):
 @pytest.mark.slow
 def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path, data):
     result = run(
-        "default_model/prepare.py", "--data", data, "--output", tmp_path / "out", "--encoder", encoder_folder("bert")
-    )
+        "default_model/prepare.py", "--data", data, "--output", tmp_path / "out", "--encoder", encoder_folder("bert"),
+        "--versions", 1,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     by_source = {one.source: one for one in read_documents(tmp_path / "out" / "train.jsonl.xz")}
     assert [m.label for m in by_source["fewrel64"].mentions] == [None] * 3  # Bob as well
     assert facts(by_source["fewrel64"]) == {(0, "place of birth", 1), (1, "birthplace of", 0)}
     assert by_source["wnut"].annotated_entity_types == ("person", "city")
     assert by_source["wnut"].knows_entities
+    written = [one for one in read_documents(tmp_path / "out" / "train.jsonl.xz") if "written/" in (one.source or "")]
+    assert len(written) > 2000
+    assert all(one.annotated_relation_types and one.knows_entities for one in written)
+    kept_out = list(read_documents(tmp_path / "out" / "field.general_01.jsonl.xz"))
+    assert len(kept_out) == 30
+    assert not {tuple(one.words) for one in kept_out} & {tuple(one.words) for one in written}
     near = json.loads((tmp_path / "out" / "hard_negatives.json").read_text())
     assert near == {"place of birth": ["birthplace of"], "birthplace of": ["place of birth"]}
     assert "birthplace" in json.loads((tmp_path / "out" / "wordings.json").read_text())["place of birth"]
