@@ -9,7 +9,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-FAMILIES = ("bert", "roberta", "electra", "deberta-v2", "modernbert")
+FAMILIES = ("bert", "roberta", "electra", "deberta-v2", "modernbert", "mpnet")
 MAX_TOKENS = 128
 
 TEXTS = [
@@ -76,7 +76,7 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 # The settings with which a family's export is tested on every push: each family and each group is there once.
 EXPORTED = dict(
-    zip(FAMILIES, map(GROUPS.__getitem__, ("lstm", "converted", "marked", "plain", "refined")), strict=True)
+    zip(FAMILIES, map(GROUPS.__getitem__, ("lstm", "converted", "marked", "plain", "refined", "plain")), strict=True)
 )
 
 _WORDS = (
@@ -150,7 +150,7 @@ def make_base_tokenizer(family: str) -> PreTrainedTokenizerFast:
         backend = _word_piece()
     elif family == "deberta-v2":
         backend = _unigram()
-    elif family == "roberta":
+    elif family in ("roberta", "mpnet"):
         backend = _byte_level("<s>", "</s>", ["<s>", "<pad>", "</s>", "<unk>"])
         names = {"bos": "<s>", "eos": "</s>", "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>"}
     else:
@@ -173,7 +173,7 @@ def make_encoder_config(family: str, **settings: Any) -> Any:
         "intermediate_size": 48,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
-        "max_position_embeddings": MAX_TOKENS + (2 if family == "roberta" else 0),
+        "max_position_embeddings": MAX_TOKENS + (2 if family in ("roberta", "mpnet") else 0),
         "initializer_range": 0.3,
     }
     of_family: dict[str, dict[str, Any]] = {

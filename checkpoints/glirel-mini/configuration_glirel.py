@@ -348,7 +348,7 @@ class GLiRELConfig(PreTrainedConfig):
             Whether all relation types stand at the same positions of the encoder's input, before the text. The types
             are then read as a set: permuting them permutes the columns of the scores and changes nothing else. Not in
             the paper, whose scores depend on the order of the types. For encoders in which only position ids tell
-            where a token stands (BERT, ELECTRA, ModernBERT with full attention). The tokenizer must agree.
+            where a token stands (BERT, ELECTRA, MPNet, ModernBERT with full attention). The tokenizer must agree.
         type_attention (`str`, defaults to `"all"`):
             What a type before the text attends to while it is read, with `shared_relation_positions`: `"all"`, other
             types included, which stand at the same positions as itself; its `"own"` name and the text, so that names
@@ -550,8 +550,8 @@ class GLiRELConfig(PreTrainedConfig):
         if self.shared_relation_positions and not _reads_position_ids(self.encoder_config):
             raise ValueError(
                 "`shared_relation_positions` needs an encoder in which position ids alone, from 0 on, determine where "
-                f"a token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA or ModernBERT with full "
-                "attention only, or leave it False."
+                f"a token stands: got {self.encoder_config.model_type!r}. Use BERT, ELECTRA, MPNet or ModernBERT with "
+                "full attention only, or leave it False."
             )
         if self.type_attention != "all" and not self.shared_relation_positions:
             raise ValueError(
@@ -722,7 +722,7 @@ def _as_config(name: str, value: object) -> PreTrainedConfig:
 def _reads_position_ids(encoder_config: PreTrainedConfig) -> bool:
     if encoder_config.model_type == "modernbert":
         return set(encoder_config.layer_types) == {"full_attention"}
-    return encoder_config.model_type in ("bert", "electra")
+    return encoder_config.model_type in ("bert", "electra", "mpnet")
 
 
 __all__ = ["GLiRELConfig"]

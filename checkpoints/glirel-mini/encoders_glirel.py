@@ -18,6 +18,7 @@ from transformers import (
 
 from .configuration_glirel import GLiRELConfig
 from .deberta_glirel import FastDebertaV2Model
+from .mpnet_glirel import FastMPNetModel
 
 
 class PretrainedEncoder(NamedTuple):
@@ -44,7 +45,9 @@ class PretrainedEncoder(NamedTuple):
 
 
 def build_encoder(encoder_config: PreTrainedConfig, attn_implementation: str | None) -> PreTrainedModel:
-    """An encoder without weights; DeBERTa-v2 and v3 with the fast attention, unless "eager" is asked for."""
+    """An encoder without weights; MPNet and, unless "eager" is asked for, DeBERTa-v2 and v3 with fast attention."""
+    if encoder_config.model_type == "mpnet":
+        return FastMPNetModel(encoder_config)
     is_fast = encoder_config.model_type == "deberta-v2" and attn_implementation != "eager"
     encoder = FastDebertaV2Model(encoder_config) if is_fast else AutoModel.from_config(encoder_config)
     if hasattr(encoder, "pooler"):
@@ -60,13 +63,13 @@ def _check_encoder(name: str | os.PathLike[str], encoder_config: PreTrainedConfi
     if encoder_config.is_encoder_decoder:
         raise ValueError(
             f"{os.fspath(name)!r} is a {encoder_config.model_type} model, with an encoder and a decoder. GLiREL needs "
-            "a bidirectional encoder alone, such as DeBERTa, BERT, RoBERTa, ELECTRA or ModernBERT."
+            "a bidirectional encoder alone, such as DeBERTa, BERT, RoBERTa, ELECTRA, MPNet or ModernBERT."
         )
 
 
 def input_limit(encoder_config: PreTrainedConfig, tokenizer_limit: int) -> int:
     """Tokens that the encoder reads. Models of RoBERTa's kind keep their first positions for padding."""
     limit = getattr(encoder_config, "max_position_embeddings", None) or tokenizer_limit
-    if "roberta" in encoder_config.model_type or encoder_config.model_type == "camembert":
+    if "roberta" in encoder_config.model_type or encoder_config.model_type in ("camembert", "mpnet"):
         limit -= (encoder_config.pad_token_id or 0) + 1
     return min(limit, tokenizer_limit)

@@ -22,6 +22,7 @@ from transformers.utils import output_capturing
 from .deberta_glirel import FastDebertaV2Model
 from .fusion_glirel import LayerFusion
 from .memory_glirel import gather_items, inside_spans, may_need_gradient, mean_of_spans
+from .mpnet_glirel import FastMPNetModel
 from .parallel_glirel import compute_both
 
 
@@ -306,7 +307,7 @@ def keep_last_attention(encoder: PreTrainedModel) -> None:
     Raises:
         ValueError: when the encoder gives no attentions.
     """
-    if isinstance(encoder, FastDebertaV2Model):
+    if isinstance(encoder, FastDebertaV2Model | FastMPNetModel):
         encoder.keeps_last_attention_only = True
         return
     if _returns_last_attention(encoder):
@@ -317,7 +318,7 @@ def keep_last_attention(encoder: PreTrainedModel) -> None:
     if not layers or not hasattr(layers[-1], "config"):
         raise ValueError(
             f"pair_context='localized' reads the attention of the encoder's last layer, and encoders of the type "
-            f"{encoder.config.model_type!r} do not give it. Use DeBERTa-v2 or v3, BERT, RoBERTa, ELECTRA or "
+            f"{encoder.config.model_type!r} do not give it. Use DeBERTa-v2 or v3, BERT, RoBERTa, ELECTRA, MPNet or "
             "ModernBERT, or pair_context='none'."
         )
     layers[-1].config = copy.copy(layers[-1].config)
@@ -333,8 +334,8 @@ def keep_all_layers(encoder: PreTrainedModel) -> None:
 
 
 def _returns_last_attention(encoder: nn.Module) -> bool:
-    """Whether attention is among what an encoder returns: DeBERTa has no backends, ours and transformers' own."""
-    return isinstance(encoder, DebertaV2Model)
+    """Whether attention is among what an encoder returns: DeBERTa and our MPNet have no backends."""
+    return isinstance(encoder, DebertaV2Model | FastMPNetModel)
 
 
 def attention_of_words(attention: Tensor, word_token_spans: Tensor) -> Tensor:
