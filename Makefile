@@ -28,7 +28,7 @@ help:  ## show this list
 
 setup: $(VENV)/.installed-dev  ## create .venv with the package, pinned, and the development tools
 
-demo: $(VENV)/.installed-base  ## extract relations from three texts with the embedded model
+demo: $(VENV)/.installed-base  ## find entities and relations in texts of four fields with the embedded model
 	$(BIN)/python examples/demo.py
 
 space: $(VENV)/.installed-space  ## start the labelling page on the embedded model; offline

@@ -17,19 +17,19 @@ TEXTS: list[tuple[str, list[str], list[str]]] = [
         ["place of birth", "educated at", "founded by"],
     ),
     (
-        "Spotify, which Daniel Ek founded in Stockholm, bought the podcast company Gimlet Media in 2019.",
-        ["company", "person", "city", "date"],
-        ["founder", "acquired", "headquarters", "place of birth"],
+        "Nokia, based in Espoo, Finland, named Pekka Lundmark chief executive in 2020.",
+        ["company", "city", "country", "person", "date"],
+        ["headquarters", "chief executive", "founded by"],
     ),
     (
-        "Ibuprofen relieves headaches, but may cause stomach bleeding, and must not be taken with warfarin.",
-        ["drug", "symptom"],
-        ["relieves", "causes side effect", "interacts with"],
+        "Metformin is used to treat type 2 diabetes; nausea is a common side effect.",
+        ["drug", "disease", "symptom"],
+        ["treats", "causes side effect", "prevents"],
     ),
     (
-        "The Inn, a tributary of the Danube, rises in Switzerland.",
-        ["river", "country"],
-        ["tributary of", "source in", "capital of"],
+        "Judge Ellen Park fined Norvik Shipping for polluting the harbour of Bergen.",
+        ["person", "company", "city"],
+        ["fined", "works for", "headquarters"],
     ),
 ]
 

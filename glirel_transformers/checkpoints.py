@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .files import read_json_object
 
-EMBEDDED_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "glirel-mini"
+EMBEDDED_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "glirel-small"
 
 
 def model_name(model: str | None = None) -> str:

@@ -109,7 +109,10 @@ def _attend(
         attended = functional.dropout(weights, rate) @ value
     else:
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=added, dropout_p=rate)
-    return module.o(attended.transpose(1, 2).reshape(hidden.shape)), weights
+    joined = attended.transpose(1, 2).contiguous()
+    if torch.compiler.is_exporting():  # torch's attention may be taken apart later, and leave another layout
+        joined = joined.clone(memory_format=torch.contiguous_format)
+    return module.o(joined.flatten(2)), weights
 
 
 __all__ = ["FastMPNetModel"]

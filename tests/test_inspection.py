@@ -8,6 +8,17 @@ from glirel_transformers.inspection import SAMPLE_TEXT, TYPICAL_NAMES, describe_
 
 def test_the_embedded_model():
     found = describe_checkpoint(str(EMBEDDED_MODEL))
+    assert found.encoder["model_type"] == "bert"
+    assert found.licence == "apache-2.0"
+    assert 29_000_000 < sum(found.num_parameters.values()) < 30_500_000
+    assert set(found.stored_types) == {"F16"}
+    assert found.dtype == "float32"
+    assert {"person", "disease", "river"} < set(found.trained_entity_types)
+    assert {"place of birth", "treats"} < set(found.trained_relation_types)
+
+
+def test_glirel_mini():
+    found = describe_checkpoint(str(EMBEDDED_MODEL.parent / "glirel-mini"))
     assert found.encoder["model_type"] == "modernbert"
     assert found.licence == "apache-2.0"
     assert 11_000_000 < sum(found.num_parameters.values()) < 12_000_000

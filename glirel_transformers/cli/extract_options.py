@@ -276,7 +276,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Folder or Hub repository. [default: $GLIREL_MODEL, else glirel-mini]",
+        help="Folder or Hub repository. [default: $GLIREL_MODEL, else glirel-small]",
         rich_help_panel=_MODEL,
     ),
 ]

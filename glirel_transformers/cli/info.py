@@ -22,7 +22,7 @@ _TYPES_SHOWN = 40  # how many of the relation types trained on are shown
 def info(
     checkpoint: Annotated[
         str | None,
-        typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository. [default: $GLIREL_MODEL, glirel-mini]"),
+        typer.Argument(metavar="CHECKPOINT", help="Folder or Hub repository. [default: $GLIREL_MODEL, glirel-small]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all relation types.")] = False,
 ) -> None:

@@ -120,7 +120,7 @@ Model = Annotated[
     _START(
         "--model",
         "-m",
-        help="A GLiREL checkpoint (folder or Hub repository) to continue from. [default: $GLIREL_MODEL, glirel-mini]",
+        help="A GLiREL checkpoint (folder or Hub repository) to continue from. [default: $GLIREL_MODEL, glirel-small]",
     ),
 ]
 

@@ -91,8 +91,9 @@ def page_of(log: Path, **variables: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page with the model of this repository."""
-    with page_of(tmp_path_factory.mktemp("space") / "log") as url:
+    """The page with a model that scores relations of entities that are marked."""
+    mini = str(ROOT / "checkpoints" / "glirel-mini")
+    with page_of(tmp_path_factory.mktemp("space") / "log", GLIREL_MODEL=mini) as url:
         yield url
 
 

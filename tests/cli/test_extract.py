@@ -409,7 +409,7 @@ def test_help_teaches_every_option():
 def test_the_embedded_model_is_found():
     from glirel_transformers.checkpoints import EMBEDDED_MODEL
 
-    assert Path(__file__).parents[2] / "checkpoints" / "glirel-mini" == EMBEDDED_MODEL
+    assert Path(__file__).parents[2] / "checkpoints" / "glirel-small" == EMBEDDED_MODEL
 
 
 def test_constraints_that_no_entity_meets_are_named_once(run, corpus):

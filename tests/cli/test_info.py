@@ -43,8 +43,8 @@ def test_the_embedded_model_is_the_default(monkeypatch):
     monkeypatch.delenv("GLIREL_MODEL", raising=False)
     result = run()
     assert result.exit_code == 0
-    assert "glirel-mini" in result.stdout
-    assert "Trained on 366 relation types" in result.stdout
+    assert "glirel-small" in result.stdout
+    assert "finds entities" in result.stdout
 
 
 def test_errors_are_one_line_with_the_cure(make_original):

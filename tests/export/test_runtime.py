@@ -18,6 +18,7 @@ from glirel_transformers.export import ORTModelForRelationClassification, export
 from glirel_transformers.export.inputs import check_inputs
 from glirel_transformers.loading import load_pipeline
 
+MINI = EMBEDDED_MODEL.parent / "glirel-mini"
 LONG = " ".join(f"{TEXTS[i % 2]}" for i in range(12))
 
 
@@ -132,10 +133,10 @@ def test_every_family_gives_the_same(exported, family):
 
 
 @pytest.mark.sweep
-def test_the_embedded_model_gives_the_same(tmp_path):
-    model = GLiRELForRelationClassification.from_pretrained(EMBEDDED_MODEL).eval()
+def test_glirel_mini_gives_the_same(tmp_path):
+    model = GLiRELForRelationClassification.from_pretrained(MINI).eval()
     pytest.importorskip("transformers.exporters.onnxruntime_fusions")
-    folder = export(EMBEDDED_MODEL, tmp_path / "onnx", optimize=True)
+    folder = export(MINI, tmp_path / "onnx", optimize=True)
     assert validate(model, folder).difference < 1e-4
     assert (folder / "model.onnx").stat().st_size < 50_000_000
     shutil.move(folder, tmp_path / "elsewhere")
