@@ -14,16 +14,18 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import MPNetModel, PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.mpnet.modeling_mpnet import MPNetSelfAttention
+from transformers.models.mpnet.modeling_mpnet import MPNetLayer, MPNetSelfAttention
 
 
 class FastMPNetModel(MPNetModel):
     """[`MPNetModel`] with fast attention, and with `position_ids` that relative positions follow as well."""
 
+    supports_gradient_checkpointing = True
     keeps_last_attention_only = False  # of the attentions that are asked for
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__(config, add_pooling_layer=False)
+        self.gradient_checkpointing = False
 
     def forward(
         self,
@@ -63,10 +65,10 @@ class FastMPNetModel(MPNetModel):
         last = len(self.encoder.layer) - 1
         for number, layer in enumerate(self.encoder.layer):
             in_the_open = wants_attention and (number == last or not self.keeps_last_attention_only)
-            attended, weights = _attend(layer.attention.attn, hidden, added, in_the_open)
-            attention = layer.attention
-            hidden = attention.LayerNorm(attention.dropout(attended) + hidden)
-            hidden = layer.output(layer.intermediate(hidden), hidden)
+            if self.gradient_checkpointing and self.training:
+                hidden, weights = self._gradient_checkpointing_func(_run_layer, layer, hidden, added, in_the_open)
+            else:
+                hidden, weights = _run_layer(layer, hidden, added, in_the_open)
             states.append(hidden)
             attentions += [] if weights is None else [weights]
         output = BaseModelOutput(
@@ -93,6 +95,14 @@ def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
         return mask.clamp(min=torch.finfo(dtype).min).to(dtype)
     lowest = torch.finfo(dtype).min
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(mask == 0, lowest)
+
+
+def _run_layer(layer: MPNetLayer, hidden: Tensor, added: Tensor, in_the_open: bool) -> tuple[Tensor, Tensor | None]:
+    """The states after a layer, and its attention's probabilities, where they are wanted."""
+    attention = layer.attention
+    attended, weights = _attend(attention.attn, hidden, added, in_the_open)
+    hidden = attention.LayerNorm(attention.dropout(attended) + hidden)
+    return layer.output(layer.intermediate(hidden), hidden), weights
 
 
 def _attend(

@@ -16,9 +16,10 @@ from unchanged_cases import embedded_record, tiny_logits, tiny_model
 
 RECORDS = Path(__file__).parent / "unchanged"
 TINY = json.loads((RECORDS / "tiny.json").read_text(encoding="utf-8"))
+RECORDED = [family for family in FAMILIES if f"{family} plain" in TINY]  # others came later
 
 
-def test_the_embedded_model_has_the_same_tensors_and_scores():
+def test_glirel_mini_has_the_same_tensors_and_scores():
     expected = json.loads((RECORDS / "embedded.json").read_text(encoding="utf-8"))
     found = embedded_record()
     assert found["tensors"] == expected["tensors"]
@@ -28,7 +29,7 @@ def test_the_embedded_model_has_the_same_tensors_and_scores():
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", RECORDED)
 def test_tiny_models_have_the_same_tensors_and_scores(family, settings, tmp_path):
     expected = TINY[f"{family} {settings}"]
     model = tiny_model(family, SETTINGS[settings], tmp_path)

@@ -22,7 +22,7 @@ from transformers import AutoModel
 
 from glirel_transformers import GLiRELForRelationClassification, RelationExtractionPipeline
 
-EMBEDDED = Path(__file__).resolve().parents[1] / "checkpoints" / "glirel-mini"
+MINI = Path(__file__).resolve().parents[1] / "checkpoints" / "glirel-mini"
 
 # Names of relation types, texts and surfaces of their entities.
 CASES: list[tuple[str, list[str], list[str]]] = [
@@ -49,7 +49,7 @@ def spans_of(text: str, surfaces: list[str]) -> list[tuple[int, int]]:
 
 def embedded_record() -> dict[str, Any]:
     """Shape and digest of every tensor of glirel-mini, and its scores for `CASES`, alone and in one batch."""
-    model = GLiRELForRelationClassification.from_pretrained(EMBEDDED).eval()
+    model = GLiRELForRelationClassification.from_pretrained(MINI).eval()
     extract = RelationExtractionPipeline(model)
     scores = [
         extract(text, entities=spans_of(text, names), relation_types=types, return_scores=True).scores.tolist()
