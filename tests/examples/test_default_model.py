@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny import make_base_tokenizer, make_encoder_config
+from transformers import AutoModel
 
 from glirel_transformers import RelationExtractor
 from glirel_transformers.data import Document, Mention, Relation, read_documents
@@ -169,8 +171,13 @@ def test_the_script_reads_the_normalised_files(encoder_folder, run, tmp_path, da
 
 
 @pytest.mark.sweep
-def test_all_stages_end_in_a_checkpoint_that_extracts(encoder_folder, run, tmp_path, data):
-    options = ("--data", data, "--encoder", encoder_folder("bert"), "--output", tmp_path / "runs", "--small")
+def test_all_stages_end_in_a_checkpoint_that_extracts(run, tmp_path, data):
+    encoder, length = tmp_path / "encoder", 2048  # its tokens are letters
+    AutoModel.from_config(make_encoder_config("bert", max_position_embeddings=length)).save_pretrained(encoder)
+    tokenizer = make_base_tokenizer("bert")
+    tokenizer.model_max_length = length
+    tokenizer.save_pretrained(encoder)
+    options = ("--data", data, "--encoder", encoder, "--output", tmp_path / "runs", "--small")
     for _ in range(2):  # the second time all is there
         result = run("default_model/run.py", *options)
         assert result.returncode == 0, result.stderr[-3000:]
