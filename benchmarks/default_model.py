@@ -33,7 +33,7 @@ from glirel_transformers.data import Document, read_documents
 from glirel_transformers.evaluation import Classification, EndToEnd, EvaluationResult, Extraction
 from glirel_transformers.evaluation.reliability import calibration_error, count_bins
 from glirel_transformers.evaluation.report.bootstrap import FIGURES, document_counts, figures_of
-from glirel_transformers.evaluation.report.sensitivity import direction
+from glirel_transformers.evaluation.report.sensitivity import direction, try_orders
 from glirel_transformers.evaluation.zero_shot import read_splits
 
 RESAMPLES = 1000
@@ -87,38 +87,26 @@ def classify(extract: RelationExtractor, data: Path, documents: list[Document], 
 
 def extract_relations(extract: RelationExtractor, name: str, documents: list[Document], batch_size: int) -> list[Row]:
     """Micro-F1 with given entities and end to end, and what scores depend on."""
-    given = Extraction(batch_size=batch_size).run(extract, documents)
+
+    def ask(relation_types: list[str] | None = None) -> EvaluationResult:
+        return Extraction(relation_types=relation_types, batch_size=batch_size).run(extract, documents)
+
+    given = ask()
     cells = given.cells()
     scored = ~np.isnan(cells.probability)
     bins = count_bins(torch.from_numpy(cells.probability[scored]), torch.from_numpy(cells.label[scored] == 1))
-    other = Extraction(relation_types=given.relation_types[::-1], batch_size=batch_size).run(extract, documents)
-    moved = max(
-        (
-            float(np.nanmax(np.abs(one.probabilities - two.probabilities[:, ::-1])))
-            for one, two in zip(given.documents, other.documents, strict=True)
-            if one.probabilities.size
-        ),
-        default=0.0,
-    )
+    best = None if given.counts is None else given.counts.best("micro")
     swapped = direction(given)[0].share_as_high
+    values = {
+        "entities given, at the best threshold (sees the labels)": 0.0 if best is None else best.f1,
+        "expected calibration error": calibration_error(bins),
+        "largest change in another order": try_orders(ask, given, 1)[0].largest_change,
+        **({} if swapped is None else {"right way round": 1 - swapped}),
+    }
     rows = [
         row(f"{name}, entities given, micro-F1", given, "micro_f1", "micro_f1"),
-        {
-            "what": f"{name}, entities given, at the best threshold (sees the labels)",
-            "texts": len(given.documents),
-            "value": 0.0 if given.counts is None or (best := given.counts.best("micro")) is None else best.f1,
-        },
-        {
-            "what": f"{name}, expected calibration error",
-            "texts": len(given.documents),
-            "value": calibration_error(bins),
-        },
-        {"what": f"{name}, largest change in another order", "texts": len(given.documents), "value": moved},
+        *({"what": f"{name}, {what}", "texts": len(documents), "value": value} for what, value in values.items()),
     ]
-    if swapped is not None:
-        rows.append(
-            {"what": f"{name}, right way round", "texts": len(given.documents), "value": 1 - swapped},
-        )
     alone = EndToEnd(batch_size=batch_size).run(extract, documents)
     return [
         *rows,

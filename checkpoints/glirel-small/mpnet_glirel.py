@@ -47,9 +47,14 @@ class FastMPNetModel(MPNetModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass `input_ids` or `inputs_embeds`, and not both.")
-        config = self.config
-        wants_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        wants_attention = config.output_attentions if output_attentions is None else output_attentions
+        wants = {
+            name: getattr(self.config, name) if value is None else value
+            for name, value in (
+                ("output_hidden_states", output_hidden_states),
+                ("output_attentions", output_attentions),
+                ("return_dict", return_dict),
+            )
+        }
         given: Any = input_ids if inputs_embeds is None else inputs_embeds
         places = position_ids
         if places is None:
@@ -61,23 +66,31 @@ class FastMPNetModel(MPNetModel):
         added = self._position_bias(places).to(hidden.dtype)
         if attention_mask is not None:
             added = added + _added(attention_mask, hidden.dtype)
-        states, attentions = [hidden], []
+        states: list[Tensor] | None = [hidden] if wants["output_hidden_states"] else None
+        attentions: list[Tensor] | None = [] if wants["output_attentions"] else None
+        output = BaseModelOutput(
+            last_hidden_state=self._run_layers(hidden, added, states, attentions),
+            hidden_states=None if states is None else tuple(states),
+            attentions=None if attentions is None else tuple(attentions),
+        )
+        return output if wants["return_dict"] else output.to_tuple()
+
+    def _run_layers(
+        self, hidden: Tensor, added: Tensor, states: list[Tensor] | None, attentions: list[Tensor] | None
+    ) -> Tensor:
+        """The states after the last layer; those after each, and attentions, go to `states` and `attentions`."""
         last = len(self.encoder.layer) - 1
         for number, layer in enumerate(self.encoder.layer):
-            in_the_open = wants_attention and (number == last or not self.keeps_last_attention_only)
+            in_the_open = attentions is not None and (number == last or not self.keeps_last_attention_only)
             if self.gradient_checkpointing and self.training:
                 hidden, weights = self._gradient_checkpointing_func(_run_layer, layer, hidden, added, in_the_open)
             else:
                 hidden, weights = _run_layer(layer, hidden, added, in_the_open)
-            states.append(hidden)
-            attentions += [] if weights is None else [weights]
-        output = BaseModelOutput(
-            last_hidden_state=hidden,
-            hidden_states=tuple(states) if wants_states else None,
-            attentions=tuple(attentions) if wants_attention else None,
-        )
-        as_output = config.return_dict if return_dict is None else return_dict
-        return output if as_output else output.to_tuple()
+            if states is not None:
+                states.append(hidden)
+            if attentions is not None and weights is not None:
+                attentions.append(weights)
+        return hidden
 
     def _position_bias(self, places: Tensor) -> Tensor:
         """What the distance of two tokens adds to the scores of each head: `(batch or 1, heads, tokens, tokens)`."""

@@ -110,7 +110,7 @@ def train_command(data: Path, encoder: Path, output: Path, size: Size) -> list[o
 def main() -> None:
     given = arguments().parse_args()
     size = SMALL if given.small else WHOLE
-    data, encoder, trained = (given.output / name for name in ("data", "encoder", "train"))
+    data, encoder, trained, published = (given.output / name for name in ("data", "encoder", "train", "model"))
     stages = STAGES[: STAGES.index(given.until) + 1]
     if "data" in stages and not (data / "summary.json").exists():
         limit = [] if size.documents is None else ["--limit", size.documents]
@@ -124,10 +124,9 @@ def main() -> None:
     if "train" in stages:
         run("train", train_command(data, encoder, trained, size))
     if "publish" in stages:
-        published = given.output / "model"
         run("publish", [ROOT / "scripts/publish.py", "--model", trained / "model", "--output", published, "--latin"])
     if "fit" in stages:
-        run("fit", [HERE / "develop.py", "--model", given.output / "model", "--data", data, "--fit"])
+        run("fit", [HERE / "develop.py", "--model", published, "--data", data, "--fit"])
 
 
 if __name__ == "__main__":

@@ -24,8 +24,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -292,7 +290,6 @@ def main() -> None:
         except ValueError as error:
             failed.append(str(error))
     documents = [document for one in fields for document in one.documents]
-    holding = Counter(relation.name for one in fields for relation in one.relations)
     table = Table("fields", "texts", "words", "mentions", "entity types", "relations", "relation types", "all names")
     table.add_row(
         *(
@@ -304,7 +301,7 @@ def main() -> None:
                 sum(len(document.mentions) for document in documents),
                 len({name for one in fields for name in one.entity_types}),
                 sum(len(document.relations) for document in documents),
-                len(holding),
+                len({relation.name for one in fields for relation in one.relations}),
                 len({name for one in fields for name in one.names}),
             )
         )
@@ -315,4 +312,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -109,7 +109,7 @@ def export_checkpoint(given: ExportOptions) -> None:
 
     For example:
 
-        glirel export checkpoints/glirel-small glirel-mini-onnx
+        glirel export checkpoints/glirel-small glirel-small-onnx
 
         glirel export runs/mine/model mine-onnx --optimize
 
