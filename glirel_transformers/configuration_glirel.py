@@ -128,6 +128,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "focal_gamma",
         "positive_weight",
         "negative_weight",
+        "ranking_loss_weight",
         "entity_loss_weight",
         "adjacency_loss_weight",
         "relation_loss_weight",
@@ -329,6 +330,9 @@ class GLiRELConfig(PreTrainedConfig):
         positive_weight (`float`, defaults to 1.0), negative_weight (`float`, defaults to 1.0):
             Factors on the loss of positive and of negative (pair, relation type) cells. The loss is the mean over
             all real cells, so that it does not scale with pairs × relation types.
+        ranking_loss_weight (`float`, defaults to 0.0):
+            Factor on a loss that is added: what holds must exceed, by a softmax, the other types of its pair that do
+            not hold, and the other pairs of its type.
         entity_loss_weight, adjacency_loss_weight, relation_loss_weight (`float`, default to 1.0):
             Factors on the three losses of [`GLiRELForJointExtraction`].
         entity_markers (`bool`, defaults to `False`):
@@ -441,6 +445,7 @@ class GLiRELConfig(PreTrainedConfig):
     focal_gamma: float = 3.0
     positive_weight: float = 1.0
     negative_weight: float = 1.0
+    ranking_loss_weight: float = 0.0
     entity_loss_weight: float = 1.0
     adjacency_loss_weight: float = 1.0
     relation_loss_weight: float = 1.0
@@ -691,6 +696,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "focal_gamma": (0, math.inf, False),
     "positive_weight": (0, math.inf, False),
     "negative_weight": (0, math.inf, False),
+    "ranking_loss_weight": (0, math.inf, False),
     "max_pair_distance": (1, math.inf, True),
     "max_words": (1, math.inf, True),
     "threshold": (0, 1, False),
