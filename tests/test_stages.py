@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from glirel_transformers.entities_glirel import (
 )
 from glirel_transformers.feed_forward_glirel import ConcatFeedForward, FeedForward
 from glirel_transformers.finder_glirel import SpanFinder
-from glirel_transformers.losses_glirel import RelationLoss
+from glirel_transformers.losses_glirel import RelationLoss, ranking_loss
 from glirel_transformers.memory_glirel import mean_of_spans
 from glirel_transformers.pairs_glirel import PairRepresentation
 from glirel_transformers.refinement_glirel import Attention, Refinement, RefinementLayer
@@ -422,9 +423,38 @@ def test_loss_does_not_grow_with_pairs_and_relations(loss, cells):
     torch.testing.assert_close(loss(*tiled), loss(*cells))
 
 
+def test_ranking_loss_sets_what_holds_against_the_rest_of_its_pair_and_of_its_type(cells):
+    logits, labels, mask = cells
+    known = mask & (labels != -100)
+    terms = []
+    for batch, pair, relation in ((labels == 1) & known).nonzero().tolist():
+        own = math.exp(logits[batch, pair, relation])
+        parts = []
+        for line in ((batch, pair, slice(None)), (batch, slice(None), relation)):
+            rivals = logits[line][known[line] & (labels[line] == 0)]
+            parts.append(-math.log(own / (own + rivals.exp().sum())))
+        terms.append(sum(parts) / 2)
+    assert len(terms) > 5
+    plain, ranking = loss_of(), replace(loss_of(), ranking_weight=0.5)
+    added = ranking(*cells) - plain(*cells)
+    assert added.item() == pytest.approx(0.5 * sum(terms) / len(terms), rel=1e-5)
+    added = replace(ranking, reduction="sum")(*cells) - replace(plain, reduction="sum")(*cells)
+    assert added.item() == pytest.approx(0.5 * sum(terms), rel=1e-5)
+
+
+def test_ranking_loss_of_what_has_no_rival_is_zero():
+    logits = torch.randn(1, 1, 1, requires_grad=True)
+    everything = torch.ones(1, 1, 1)
+    loss = ranking_loss(logits, everything, everything.bool())
+    loss.sum().backward()
+    assert loss.item() == 0
+    assert logits.grad.item() == 0
+
+
+@pytest.mark.parametrize("ranking", [0.0, 1.0])
 @pytest.mark.parametrize("hidden_value", [math.inf, -math.inf, math.nan, 1e38])
-def test_what_is_masked_changes_neither_loss_nor_gradient(hidden_value, cells):
-    focal = loss_of("focal")
+def test_what_is_masked_changes_neither_loss_nor_gradient(hidden_value, ranking, cells):
+    focal = replace(loss_of("focal"), ranking_weight=ranking)
     logits, labels, mask = cells
     known = mask & (labels != -100)
     clean = logits.clone().requires_grad_()
@@ -451,10 +481,13 @@ def test_loss_is_computed_in_float32(cells):
     assert loss_of()(logits.half(), labels, mask).dtype == torch.float32
 
 
+@pytest.mark.parametrize("ranking", [0.0, 1.0])
 @pytest.mark.parametrize("shape", [(1, 0, 3), (1, 3, 0), (1, 3, 3)])
-def test_loss_of_nothing_is_zero_and_trains_nothing(shape):
+def test_loss_of_nothing_is_zero_and_trains_nothing(shape, ranking):
     logits = torch.randn(shape, requires_grad=True)
-    loss = loss_of()(logits, torch.full(shape, -100), torch.ones(shape, dtype=torch.bool))
+    loss = replace(loss_of(), ranking_weight=ranking)(
+        logits, torch.full(shape, -100), torch.ones(shape, dtype=torch.bool)
+    )
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()

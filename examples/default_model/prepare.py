@@ -47,6 +47,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import texts as written
 
 RELATIONS = Path(__file__).with_name("relations.json")
+BROADER = Path(__file__).with_name("broader.json")
 TEXTS = Path(__file__).with_name("texts")
 MAX_DISTRACTORS = 3
 MAX_WORDS = 120
@@ -289,6 +290,7 @@ def write_versions(fields: dict[str, written.Field], encoder: str, number: int, 
     names = sorted({name for given in fields.values() for name in given.names})
     place = {name: index for index, name in enumerate(names)}
     embedded = SentenceEmbeddings(encoder).embed(list(map(readable_name, names)))
+    broader = written.read_broader(BROADER)
     for given in tqdm(fields.values(), desc="wording", unit="field"):
         own = embedded[[place[name] for name in given.names]]
         nearest = (embedded @ own.T).max(dim=1).values
@@ -297,7 +299,7 @@ def write_versions(fields: dict[str, written.Field], encoder: str, number: int, 
         def draw(generator: random.Random, far: list[str] = far) -> list[str]:
             return generator.sample(far, min(FAR_NAMES, len(far)))
 
-        yield from written.versions(given, number, draw, seed)
+        yield from written.versions(given, broader, number, draw, seed)
 
 
 def as_written(given: written.Field) -> Iterator[Document]:

@@ -16,15 +16,18 @@ two), in which mentions are marked as `[words|entity type]`, or `[words|entity t
 mention of the same entity; lines with relations follow, whose ends are numbers of marks; and an empty line. All that
 holds of the field's relations is given: what is not, is known not to hold.
 
+`broader.json` says which relations are of a broader kind ("affiliation", "cause-effect"), whose names hold as well.
+
     python examples/default_model/texts.py examples/default_model/texts/*.txt       # checks files and counts
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +37,8 @@ from rich.table import Table
 from glirel_transformers.data import Document, Relation
 
 SOURCE = "written"
+BROADER_SHARE = 0.5  # of the versions of a field, that are asked for broader names as well
+MAX_BROADER = 4  # kinds of a version
 _MARK = re.compile(r"\[([^\[\]|]+)\|([^\[\]|=]+)(?:=(\d+))?\]")
 _RELATION = re.compile(r"(\d+) (.+) (\d+)")
 # Other names of general entity types: what they are called differs from one data set to the next.
@@ -73,6 +78,43 @@ class RelationName:
     def names(self) -> tuple[str, ...]:
         """All its names, of both directions."""
         return (self.name, *self.wordings, *self.inverse)
+
+
+@dataclass(frozen=True)
+class Broader:
+    """A broader kind of relation, such as "affiliation".
+
+    Args:
+        names, inverse, is_symmetric: as of a [`RelationName`].
+        relations: names of relations that are of this kind.
+        swapped: names of relations that are of this kind with head and tail swapped.
+    """
+
+    names: tuple[str, ...]
+    inverse: tuple[str, ...]
+    is_symmetric: bool
+    relations: frozenset[str]
+    swapped: frozenset[str]
+
+    def ends(self, relation: Relation) -> tuple[int, int] | None:
+        """Head and tail of this kind, where a relation is of it."""
+        if relation.relation_type in self.relations:
+            return relation.head, relation.tail
+        return (relation.tail, relation.head) if relation.relation_type in self.swapped else None
+
+
+def read_broader(path: Path) -> list[Broader]:
+    """Reads `broader.json`."""
+    return [
+        Broader(
+            tuple(kind["names"]),
+            tuple(kind.get("inverse", ())),
+            kind.get("symmetric", False),
+            frozenset(kind["relations"]),
+            frozenset(kind.get("swapped", ())),
+        )
+        for kind in json.loads(path.read_text(encoding="utf-8")).values()
+    ]
 
 
 @dataclass(frozen=True)
@@ -186,29 +228,40 @@ def _read_ends(
 
 
 def reworded(
-    given: Field, documents: Iterable[Document], far_names: Sequence[str], generator: random.Random
+    given: Field, broader: Sequence[Broader], far_names: Sequence[str], generator: random.Random
 ) -> Iterator[Document]:
     """Texts of a field in which each relation goes by one of its names, and some by their inverse as well.
 
-    All have the same names. They are annotated for these and for `far_names`, none of which holds.
+    All have the same names, half of the time some of broader kinds as well. They are annotated for these and for
+    `far_names`, none of which holds.
     """
     names, inverses = _draw_names(given, generator)
+    kinds = _draw_broader(given, broader, {*names, *names.values(), *inverses.values()}, generator)
     labels = {
         label: generator.choice(ENTITY_WORDINGS[label])
         for label in given.entity_types
         if label in ENTITY_WORDINGS and generator.random() < 0.3
     }
     labels = {label: other for label, other in labels.items() if other not in given.entity_types}
-    used = {*names.values(), *inverses.values()}
-    relation_types = (*dict.fromkeys((*names.values(), *inverses.values())), *(f for f in far_names if f not in used))
+    used = dict.fromkeys((*names.values(), *inverses.values(), *(name for name, _ in kinds)))
+    relation_types = (*used, *(name for name in far_names if name not in used))
     entity_types = tuple(labels.get(label, label) for label in given.entity_types)
-    for document in documents:
+    for document in given.documents:
         relations = [replace(one, relation_type=names[one.relation_type]) for one in document.relations]
         relations += [
             Relation(one.tail, one.head, inverses[one.relation_type])
             for one in document.relations
             if one.relation_type in inverses
         ]
+        relations += dict.fromkeys(
+            Relation(*ends, name)
+            for name, kind in kinds
+            for one in document.relations
+            if (found := kind.ends(one)) is not None
+            for ends in (
+                [found, found[::-1]] if kind.is_symmetric else [found[::-1] if name in kind.inverse else found]
+            )
+        )
         yield replace(
             document,
             mentions=[replace(one, label=one.label and labels.get(one.label, one.label)) for one in document.mentions],
@@ -233,6 +286,23 @@ def _draw_names(given: Field, generator: random.Random) -> tuple[dict[str, str],
             inverses[relation.name] = generator.choice(others)
             used.add(inverses[relation.name])
     return names, inverses
+
+
+def _draw_broader(
+    given: Field, broader: Sequence[Broader], used: set[str], generator: random.Random
+) -> list[tuple[str, Broader]]:
+    """In half of the cases some of the kinds that relations of a field are of, each by one of its names."""
+    own = {relation.name for relation in given.relations}
+    fitting = [kind for kind in broader if own & (kind.relations | kind.swapped)]
+    if generator.random() >= BROADER_SHARE:
+        return []
+    drawn = []
+    for kind in generator.sample(fitting, min(len(fitting), MAX_BROADER)):
+        names = kind.inverse if kind.inverse and generator.random() < 0.25 else kind.names
+        if free := [name for name in names if name not in used]:
+            drawn.append((generator.choice(free), kind))
+            used.add(drawn[-1][0])
+    return drawn
 
 
 def joined(first: Document, second: Document) -> Document:
@@ -268,12 +338,16 @@ def may_join(first: Document, second: Document) -> bool:
 
 
 def versions(
-    given: Field, number: int, draw_far: Callable[[random.Random], Sequence[str]], seed: int
+    given: Field,
+    broader: Sequence[Broader],
+    number: int,
+    draw_far: Callable[[random.Random], Sequence[str]],
+    seed: int,
 ) -> Iterator[Document]:
     """All texts of a field `number` times, each time in other names; a fifth of them joined with another text."""
     for version in range(number):
         generator = random.Random(f"{seed}/{given.name}/{version}")
-        whole = list(reworded(given, given.documents, draw_far(generator), generator))
+        whole = list(reworded(given, broader, draw_far(generator), generator))
         for document in whole:
             if generator.random() < 0.2 and may_join(document, other := generator.choice(whole)):
                 document = joined(document, other)

@@ -103,7 +103,7 @@ def test_a_version_has_one_name_of_each_relation_and_says_what_was_looked_for(te
     field = read(f"{TEXT}\n1 works at 3\n1 colleague of 5")
     works, employs = {"works at", "employed by", "is on the staff of"}, {"employs", "has on its staff"}
     seen = set()
-    for document in texts.versions(field, 40, lambda generator: ["orbits", "works with"], seed=0):
+    for document in texts.versions(field, [], 40, lambda generator: ["orbits", "works with"], seed=0):
         named = {name: {(r.head, r.tail) for r in document.relations if r.relation_type == name} for name in works}
         (name,) = (name for name, pairs in named.items() if pairs)
         assert named[name] == {(0, 2)}
@@ -118,8 +118,41 @@ def test_a_version_has_one_name_of_each_relation_and_says_what_was_looked_for(te
         assert document.knows_entities
         seen |= {name, *(r.relation_type for r in swapped)}
     assert seen == works | employs
-    same = list(texts.versions(field, 3, lambda generator: [], seed=0))
-    assert same == list(texts.versions(field, 3, lambda generator: [], seed=0))
+    same = list(texts.versions(field, [], 3, lambda generator: [], seed=0))
+    assert same == list(texts.versions(field, [], 3, lambda generator: [], seed=0))
+
+
+def test_half_of_the_versions_are_asked_for_broader_kinds_which_hold_where_a_relation_of_them_does(texts, read):
+    field = read(f"{TEXT}\n1 works at 3\n1 colleague of 5")
+    role = texts.Broader(("role", "ROLE"), ("has in a role",), False, frozenset({"works at"}), frozenset({"employs"}))
+    social = texts.Broader(("social",), (), True, frozenset({"colleague of"}), frozenset())
+    place = texts.Broader(("physical",), (), False, frozenset({"lies in"}), frozenset({"trained at"}))
+    asked = 0
+    for document in texts.versions(field, [role, social, place], 60, lambda generator: [], seed=0):
+        ends = {
+            "role": {(0, 2)},
+            "ROLE": {(0, 2)},
+            "has in a role": {(2, 0)},
+            "social": {(0, 4), (4, 0)},
+            "physical": set(),
+        }
+        kinds = ends.keys() & set(document.annotated_relation_types)
+        assert len(kinds & {"role", "ROLE", "has in a role"}) <= 1
+        for name in ends:
+            found = {(r.head, r.tail) for r in document.relations if r.relation_type == name}
+            assert found == (ends[name] if name in kinds else set())
+        asked += bool(kinds)
+    assert 20 < asked < 40
+
+
+def test_broader_kinds_are_of_relations_that_there_are_and_none_is_of_fewrels_test_set(texts):
+    kinds = texts.read_broader(FOLDER / "broader.json")
+    fields = [texts.read_field(file) for file in sorted((FOLDER / "texts").glob("*.txt"))]
+    known = {relation.name for field in fields for relation in field.relations}
+    for kind in kinds:
+        assert kind.relations | kind.swapped <= known
+        assert not {name.lower() for name in kind.names + kind.inverse} & FEWREL
+        assert bool(kind.inverse) != kind.is_symmetric or not kind.inverse
 
 
 def test_joined_texts_keep_their_relations_and_entities_apart(texts, read):
