@@ -331,8 +331,8 @@ class GLiRELConfig(PreTrainedConfig):
             Factors on the loss of positive and of negative (pair, relation type) cells. The loss is the mean over
             all real cells, so that it does not scale with pairs × relation types.
         ranking_loss_weight (`float`, defaults to 0.0):
-            Factor on a loss that is added: what holds must exceed, by a softmax, the other types of its pair that do
-            not hold, and the other pairs of its type.
+            Factor on a loss of relations that is added: what holds must exceed, by a softmax, the other types of its
+            pair that do not hold, and the other pairs of its type.
         entity_loss_weight, adjacency_loss_weight, relation_loss_weight (`float`, default to 1.0):
             Factors on the three losses of [`GLiRELForJointExtraction`].
         entity_markers (`bool`, defaults to `False`):

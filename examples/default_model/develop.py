@@ -38,6 +38,7 @@ COLUMNS = {
     "F1": "relations, entities given, at the model's threshold",
     "best": "at the best threshold of all fields together",
     "AP": "average precision of the cells",
+    "type": "of pairs that are related, those whose highest score is of a type that holds",
     "entities": "entities found, with their types, F1",
     "triples": "relations from text alone, with spans and types of both ends, F1",
 }
@@ -47,6 +48,17 @@ def cells_of(result: EvaluationResult) -> tuple[np.ndarray, np.ndarray]:
     """The probability of each cell, 0 where it was not scored, and whether it holds."""
     cells = result.cells()
     return np.nan_to_num(cells.probability.astype(np.float64)), cells.label == 1
+
+
+def right_types(result: EvaluationResult) -> float:
+    """The share of pairs with a relation for which a type that holds scores highest."""
+    cells, (probability, holds) = result.cells(), cells_of(result)
+    _, pair = np.unique(np.stack([cells.document, cells.head, cells.tail]), axis=1, return_inverse=True)
+    highest, related = np.full(pair.max() + 1, -1.0), np.zeros(pair.max() + 1, bool)
+    np.maximum.at(highest, pair, probability)
+    np.logical_or.at(related, pair, holds)
+    right = np.unique(pair[holds & (probability == highest[pair])])
+    return len(right) / max(int(related.sum()), 1)
 
 
 def f1(probability: np.ndarray, holds: np.ndarray, threshold: float) -> float:
@@ -145,6 +157,7 @@ def main() -> None:
             one["given"].figures["micro_f1"],
             f1(*cells[name], best),
             float(average_precision_score(cells[name][1], cells[name][0])),
+            right_types(one["given"]),
             one["alone"].figures["entities_strict_micro_f1"],
             one["alone"].figures["triples_strict_micro_f1"],
         ]
