@@ -288,7 +288,9 @@ class GLiRELConfig(PreTrainedConfig):
             triples.
         pair_context (`str`, defaults to `"none"`):
             `"localized"` changes both entities of a pair by what both attend to in the text (GLiDRE, Section 2.4,
-            equations 5 to 8). Needs an encoder that gives its attention.
+            equations 5 to 8). Needs an encoder that gives its attention. `"attention"` adds to a pair what both
+            learn to attend to, by content, distance and whether a word is before, in, between or after them; with as
+            many heads as the encoder.
         pair_selection (`str`, defaults to `"all"`), adjacency_threshold (`float`, defaults to 0.5):
             Which pairs are scored: `"all"`, or those whose number in a matrix over the entities is above the threshold
             (GLiNER-Relex, Section 3.5): of `"dot"` or `"bilinear"` products, an `"mlp"`, the weights of an
@@ -496,6 +498,11 @@ class GLiRELConfig(PreTrainedConfig):
         return self.entity_finder != "none"
 
     @property
+    def reads_attention(self) -> bool:
+        """Whether something reads the attention of the encoder's last layer."""
+        return self.pair_context == "localized"
+
+    @property
     def reads_labels_apart(self) -> bool:
         """Whether relation types are read apart from the text, so that they can be encoded once for all texts."""
         return self.label_encoding == "separate"
@@ -544,6 +551,12 @@ class GLiRELConfig(PreTrainedConfig):
             raise ValueError(
                 f"`use_lstm` splits `hidden_size` between two directions: got the odd {self.hidden_size}."
             )
+        heads = self.encoder_config.num_attention_heads
+        if self.pair_context == "attention" and self.hidden_size % heads:
+            raise ValueError(
+                f"pair_context='attention' has the encoder's {heads} attention heads, which must divide "
+                f"`hidden_size`: got {self.hidden_size}."
+            )
         refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers or self.pair_label_attention
         if refines and self.hidden_size % self.num_refinement_heads:
             raise ValueError(
@@ -590,6 +603,7 @@ class GLiRELConfig(PreTrainedConfig):
         if needed == "concat":
             return
         read_pairs = {
+            "pair_context='attention'": self.pair_context == "attention",
             "refinement": self.refines_pairs,
             "threshold_head": self.threshold_head,
             "coreference_classifier": self.coreference_classifier,

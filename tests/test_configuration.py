@@ -14,13 +14,14 @@ from transformers import AutoConfig, BertConfig, PreTrainedConfig
 
 from glirel_transformers import GLiRELConfig
 from glirel_transformers.adjacency_glirel import ADJACENCY
+from glirel_transformers.attended_glirel import CONTEXTS
 from glirel_transformers.choices_glirel import CHOICES
 from glirel_transformers.configuration_glirel import STAGES, SYSTEMS, choices_of
 from glirel_transformers.encoding_glirel import LABEL_POOLINGS, POOLINGS, RELATIONS, TYPE_ATTENTION
 from glirel_transformers.entities_glirel import ENTITIES
 from glirel_transformers.finder_glirel import FINDERS
 from glirel_transformers.losses_glirel import LOSSES
-from glirel_transformers.pairs_glirel import CONTEXTS, PAIRS
+from glirel_transformers.pairs_glirel import PAIRS
 from glirel_transformers.refinement_glirel import REFINEMENTS
 from glirel_transformers.scoring_glirel import SCORERS
 from glirel_transformers.text_glirel import WORDS

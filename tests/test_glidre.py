@@ -38,6 +38,12 @@ SETTINGS = {
         "shared_words": "removed",
     },
     "by-position": {"mention_representation": "words", "shared_words": "removed_by_position"},
+    "attended": {
+        "mention_representation": "words",
+        "pair_context": "attention",
+        "shared_words": "removed",
+        "hidden_size": 24,
+    },
     "refined": {
         "pair_context": "localized",
         "num_pair_refinement_layers": 1,

@@ -42,6 +42,7 @@ VARIANTS = [
     {"label_encoding": "separate", "pair_selection": "gcn"},
     {"label_encoding": "separate", "entity_finder": "token", "pair_context": "localized"},
     {"pair_context": "localized", "mention_representation": "words", "entity_pooling": "logsumexp"},
+    {"pair_context": "attention"},
     {"layer_fusion": "masked", "hidden_size": 24},
 ]
 
@@ -90,7 +91,11 @@ def _scale(layer, factor):
 
 
 # One of each kind on every push; all in the sweep.
-_FAST = ({"entity_finder": "token"}, {"label_encoding": "separate", "pair_selection": "gcn"})
+_FAST = (
+    {"entity_finder": "token"},
+    {"pair_context": "attention"},
+    {"label_encoding": "separate", "pair_selection": "gcn"},
+)
 
 
 def _marked(settings):
@@ -404,7 +409,9 @@ def test_an_adjacency_drops_pairs_and_changes_no_score(build, name):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "settings", [{}, {"pair_context": "localized"}, {"mention_representation": "words"}], ids=name_of
+    "settings",
+    [{}, {"pair_context": "localized"}, {"pair_context": "attention"}, {"mention_representation": "words"}],
+    ids=name_of,
 )
 def test_clusters_are_entities_of_several_mentions(build, settings):
     model = build(**settings)

@@ -128,6 +128,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "focal_gamma",
         "positive_weight",
         "negative_weight",
+        "ranking_loss_weight",
         "entity_loss_weight",
         "adjacency_loss_weight",
         "relation_loss_weight",
@@ -287,7 +288,9 @@ class GLiRELConfig(PreTrainedConfig):
             triples.
         pair_context (`str`, defaults to `"none"`):
             `"localized"` changes both entities of a pair by what both attend to in the text (GLiDRE, Section 2.4,
-            equations 5 to 8). Needs an encoder that gives its attention.
+            equations 5 to 8). Needs an encoder that gives its attention. `"attention"` adds to a pair what both
+            learn to attend to, by content, distance and whether a word is before, in, between or after them; with as
+            many heads as the encoder.
         pair_selection (`str`, defaults to `"all"`), adjacency_threshold (`float`, defaults to 0.5):
             Which pairs are scored: `"all"`, or those whose number in a matrix over the entities is above the threshold
             (GLiNER-Relex, Section 3.5): of `"dot"` or `"bilinear"` products, an `"mlp"`, the weights of an
@@ -329,6 +332,9 @@ class GLiRELConfig(PreTrainedConfig):
         positive_weight (`float`, defaults to 1.0), negative_weight (`float`, defaults to 1.0):
             Factors on the loss of positive and of negative (pair, relation type) cells. The loss is the mean over
             all real cells, so that it does not scale with pairs × relation types.
+        ranking_loss_weight (`float`, defaults to 0.0):
+            Factor on a loss of relations that is added: what holds must exceed, by a softmax, the other types of its
+            pair that do not hold, and the other pairs of its type.
         entity_loss_weight, adjacency_loss_weight, relation_loss_weight (`float`, default to 1.0):
             Factors on the three losses of [`GLiRELForJointExtraction`].
         entity_markers (`bool`, defaults to `False`):
@@ -441,6 +447,7 @@ class GLiRELConfig(PreTrainedConfig):
     focal_gamma: float = 3.0
     positive_weight: float = 1.0
     negative_weight: float = 1.0
+    ranking_loss_weight: float = 0.0
     entity_loss_weight: float = 1.0
     adjacency_loss_weight: float = 1.0
     relation_loss_weight: float = 1.0
@@ -491,6 +498,11 @@ class GLiRELConfig(PreTrainedConfig):
         return self.entity_finder != "none"
 
     @property
+    def reads_attention(self) -> bool:
+        """Whether something reads the attention of the encoder's last layer."""
+        return self.pair_context == "localized"
+
+    @property
     def reads_labels_apart(self) -> bool:
         """Whether relation types are read apart from the text, so that they can be encoded once for all texts."""
         return self.label_encoding == "separate"
@@ -539,6 +551,12 @@ class GLiRELConfig(PreTrainedConfig):
             raise ValueError(
                 f"`use_lstm` splits `hidden_size` between two directions: got the odd {self.hidden_size}."
             )
+        heads = self.encoder_config.num_attention_heads
+        if self.pair_context == "attention" and self.hidden_size % heads:
+            raise ValueError(
+                f"pair_context='attention' has the encoder's {heads} attention heads, which must divide "
+                f"`hidden_size`: got {self.hidden_size}."
+            )
         refines = self.num_pair_refinement_layers or self.num_relation_refinement_layers or self.pair_label_attention
         if refines and self.hidden_size % self.num_refinement_heads:
             raise ValueError(
@@ -585,6 +603,7 @@ class GLiRELConfig(PreTrainedConfig):
         if needed == "concat":
             return
         read_pairs = {
+            "pair_context='attention'": self.pair_context == "attention",
             "refinement": self.refines_pairs,
             "threshold_head": self.threshold_head,
             "coreference_classifier": self.coreference_classifier,
@@ -691,6 +710,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "focal_gamma": (0, math.inf, False),
     "positive_weight": (0, math.inf, False),
     "negative_weight": (0, math.inf, False),
+    "ranking_loss_weight": (0, math.inf, False),
     "max_pair_distance": (1, math.inf, True),
     "max_words": (1, math.inf, True),
     "threshold": (0, 1, False),

@@ -141,6 +141,7 @@ class GLiRELHead(GLiRELPreTrainedModel):
             config.positive_weight,
             config.negative_weight,
             config.loss_reduction,
+            config.ranking_loss_weight,
         )
 
     @property

@@ -6,7 +6,7 @@ Axes: `batch, words, widths, mentions, entities, pairs, relations, types`; `type
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -114,15 +114,16 @@ class JointLosses:
             ValueError: when labels do not have the shape of what they are of.
         """
         entities = relations = adjacency = None
+        of_cells = replace(loss, ranking_weight=0.0)  # spans and neighbours are not ranked
         if entity_labels is not None:
-            entities = _entity_loss(config, loss, outputs, entity_labels)
+            entities = _entity_loss(config, of_cells, outputs, entity_labels)
         if labels is not None:
             assert outputs.scores is not None  # the head has a scorer
             check_labels(labels, outputs.scores)
             cell_mask = outputs.pair_mask.unsqueeze(2) & outputs.relation_mask.unsqueeze(1)
             relations = loss(outputs.scores, labels, cell_mask, outputs.threshold_scores)
             if outputs.adjacency is not None:
-                adjacency = _adjacency_loss(loss, outputs, outputs.adjacency, labels)
+                adjacency = _adjacency_loss(of_cells, outputs, outputs.adjacency, labels)
         weights = (config.entity_loss_weight, config.relation_loss_weight, config.adjacency_loss_weight)
         parts = [
             part * weight

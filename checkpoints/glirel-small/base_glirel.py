@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import can_return_tuple
 
 from .adjacency_glirel import ADJACENCY
+from .attended_glirel import CONTEXTS, AttendedContext, offsets_from_entities
 from .configuration_glirel import GLiRELConfig
 from .encoders_glirel import build_encoder
 from .encoding_glirel import (
@@ -41,7 +42,7 @@ from .fusion_glirel import AttentionBlock, CrossFusion, LayerFusion
 from .inputs_glirel import Inputs, Types, check_inputs
 from .memory_glirel import gather_items, inside_spans, normalized
 from .outputs_glirel import GLiRELModelOutput
-from .pairs_glirel import CONTEXTS, PAIRS, EntityPairs, Pairs
+from .pairs_glirel import PAIRS, EntityPairs, PairRepresentation, Pairs
 from .pretrained_glirel import GLiRELPreTrainedModel
 from .refinement_glirel import REFINEMENTS, Refinement
 from .scoring_glirel import PairScorer, Scores
@@ -136,9 +137,8 @@ class GLiRELModel(GLiRELPreTrainedModel):
         self.entity_type_feed_forward = None if finder is None else FeedForward(size, inner_size, size, dropout)
         self.entity_pooling = ENTITIES[config.entity_pooling]()
         self.pair_representation = PAIRS[config.pair_representation](size, inner_size, dropout)
-        context = CONTEXTS[config.pair_context]
-        self.pair_context = None if context is None else context(size, inner_size, dropout)
-        if self.pair_context is not None:
+        self.pair_context = CONTEXTS[config.pair_context](config)
+        if config.reads_attention:
             keep_last_attention(self.encoder)
         adjacency = ADJACENCY[config.pair_selection]
         self.adjacency = None if adjacency is None else adjacency(size)
@@ -375,7 +375,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
         self, inputs: Inputs, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> EncoderOutput:
         """The encoder's tokens of whole texts, and attention between words; long texts are read in segments."""
-        wants_attention = self.pair_context is not None
+        wants_attention = self.config.reads_attention
 
         def run(
             input_ids: Tensor, attention_mask: Tensor, read_mask: Callable[[], Tensor] | None = None, **others: Tensor
@@ -526,7 +526,7 @@ class GLiRELModel(GLiRELPreTrainedModel):
                 encoded.word_states, inputs.mention_word_spans, inputs.word_mask
             )
         pools_words = self.config.mention_representation == "words"
-        if not pools_words and self.pair_context is None and inputs.mention_entity is None:
+        if not pools_words and not self.config.reads_attention and inputs.mention_entity is None:
             return Entities(mention_states, mention_states, None, None)
         entity_of = inputs.mention_entity
         if entity_of is None:
@@ -599,11 +599,18 @@ class GLiRELModel(GLiRELPreTrainedModel):
         return matrix, inputs._replace(pair_index=index, pair_mask=mask.gather(1, first))
 
     def form_pairs(self, entities: Entities, encoded: Encoded, inputs: Inputs) -> Pairs:
-        """Stage 3: ordered pairs (GLiREL, equation 3), in their context (GLiDRE, equations 5 to 8)."""
+        """Stage 3: ordered pairs (GLiREL, equation 3), in their context (GLiDRE, equations 5 to 8, or learned)."""
         states, index = entities.states, inputs.pair_index
         if entities.paired is not None:  # each pair has its own two
             states = entities.paired
             index = torch.arange(states.shape[1], device=states.device).view(1, -1, 2).expand(states.shape[0], -1, -1)
+        if isinstance(self.pair_context, AttendedContext):
+            assert isinstance(self.pair_representation, PairRepresentation)  # as the configuration requires
+            offsets = offsets_from_entities(inputs, encoded.word_states.shape[1])
+            if entities.paired is not None:
+                offsets = gather_items(offsets, inputs.pair_index.flatten(1))
+            attended = self.pair_context(states, offsets, encoded.word_states, inputs.word_mask)
+            return attended.pairs(states, index, self.pair_representation.feed_forward)
         context = None
         if self.pair_context is not None:
             context = self.pair_context(states, entities.attention, encoded.word_states)

@@ -712,10 +712,10 @@ def _iterable(inputs: object) -> Iterable[object]:
 
 def check_gives_evidence(config: GLiRELConfig) -> None:
     """Raises a `ValueError` unless a model tells what its entities attend to, word by word."""
-    if getattr(config, "pair_context", "none") != "localized":
+    if (context := getattr(config, "pair_context", "none")) != "localized":
         raise ValueError(
             "`evidence` is what the localized context of a pair weighs most, and this model has none: "
-            "pair_context='none'. Use a model with pair_context='localized', such as a GLiDRE checkpoint."
+            f"pair_context={context!r}. Use a model with pair_context='localized', such as a GLiDRE checkpoint."
         )
     if config.entity_markers or config.shared_words != "kept":
         raise ValueError(

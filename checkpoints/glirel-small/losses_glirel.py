@@ -54,6 +54,29 @@ def adaptive_threshold_loss(logits: Tensor, thresholds: Tensor, labels: Tensor, 
     return -(positive * holds).sum(-1) - negative
 
 
+NO_LOGIT = -1e4  # of a cell that is no rival; its exponential is 0, and its gradient a number
+
+
+def ranking_loss(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """What holds must exceed what does not: for each cell that holds, `−log softmax(it; it and its rivals)`.
+
+    Its rivals are the other relation types of its pair that do not hold, and the other pairs of its relation type; the
+    loss of a cell is the mean of both, and 0 where it does not hold. Where few cells hold, this teaches more than the
+    loss of single cells, which is mostly of those that do not.
+
+    Args:
+        logits: `(batch, pairs, relations)`.
+        labels: 1 where the relation holds, 0 where it does not, same shape as `logits`.
+        known: where that is known and real, same shape.
+
+    Returns:
+        `(batch, pairs, relations)`.
+    """
+    rivals = logits.masked_fill((labels > 0) | ~known, NO_LOGIT)
+    behind = [functional.softplus(rivals.logsumexp(axis, keepdim=True) - logits) for axis in (1, 2)]
+    return (behind[0] + behind[1]) / 2 * (labels * known)
+
+
 @dataclass(frozen=True)
 class RelationLoss:
     """The loss of a batch: the mean over its known, real cells, so that it does not scale with pairs × relations.
@@ -63,6 +86,7 @@ class RelationLoss:
         alpha, gamma: of the focal loss.
         positive_weight, negative_weight: factors on the loss of positive and negative cells; not of `"atloss"`.
         reduction: `"mean"` over the cells, or pairs for `"atloss"`, or their `"sum"`.
+        ranking_weight: factor on [`ranking_loss`], which is added; its mean is over the cells that hold.
     """
 
     name: str
@@ -71,6 +95,7 @@ class RelationLoss:
     positive_weight: float
     negative_weight: float
     reduction: str = "mean"
+    ranking_weight: float = 0.0
 
     def __call__(self, logits: Tensor, labels: Tensor, cell_mask: Tensor, thresholds: Tensor | None = None) -> Tensor:
         """The loss, `()`, in float32.
@@ -85,7 +110,14 @@ class RelationLoss:
         cell_mask = cell_mask & (labels != IGNORED_LABEL)
         logits = logits.float().masked_fill(~cell_mask, 0.0)
         labels = labels.to(logits.dtype).masked_fill(~cell_mask, 0.0)
-        losses, counted = LOSSES[self.name](self, logits, labels, cell_mask, thresholds)
+        loss = self.reduce(*LOSSES[self.name](self, logits, labels, cell_mask, thresholds))
+        if self.ranking_weight:
+            ranking = ranking_loss(logits, labels, cell_mask)
+            loss = loss + self.ranking_weight * self.reduce(ranking, (labels > 0) & cell_mask)
+        return loss
+
+    def reduce(self, losses: Tensor, counted: Tensor) -> Tensor:
+        """The mean, or sum, of the losses that count, `()`."""
         total = (losses * counted).sum()
         return total if self.reduction == "sum" else total / counted.sum().clamp(min=1)
 

@@ -177,8 +177,9 @@ class EntityPairs(Pairs):
     def last_layer(self) -> nn.Module:
         return self.feed_forward.output
 
-    def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
-        shape = (*index.shape[:2], self.numbers_per_pair)
+    def sides(self, index: Tensor, scratch: Scratch | None = None) -> tuple[Tensor, Tensor]:
+        """The first layer of the head and of the tail of some pairs, `(batch, some, inner)` each."""
+        shape = (*index.shape[:2], self.heads.shape[-1])
         left, right = (
             gather_items(
                 states,
@@ -187,7 +188,10 @@ class EntityPairs(Pairs):
             )
             for side, states in enumerate((self.heads, self.tails))
         )
-        return self.feed_forward.inner(left, right, in_place=scratch is not None)
+        return left, right
+
+    def inner(self, index: Tensor, scratch: Scratch | None = None) -> Tensor:
+        return self.feed_forward.inner(*self.sides(index, scratch), in_place=scratch is not None)
 
 
 @dataclass
@@ -255,4 +259,3 @@ class PairEnds(nn.Module):
 
 
 PAIRS: dict[str, type[PairRepresentation] | type[PairEnds]] = {"concat": PairRepresentation, "ends": PairEnds}
-CONTEXTS: dict[str, type[LocalizedContext] | None] = {"none": None, "localized": LocalizedContext}

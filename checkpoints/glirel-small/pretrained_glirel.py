@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import cached_file, logging
 
+from .attended_glirel import ZeroLinear
 from .card_glirel import checkpoint_card, write_card
 from .configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from .hub_glirel import complete_repository, declare_pipeline
@@ -50,7 +51,9 @@ class GLiRELPreTrainedModel(PreTrainedModel):
     tokenizer: GLiRELTokenizer | None = None  # saved with the model; attached by `from_encoder`, `from_pretrained`
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
+        if isinstance(module, ZeroLinear):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
             bound = module.in_features**-0.5
             init.uniform_(module.weight, -bound, bound)
             if module.bias is not None:

@@ -212,7 +212,7 @@ class _Part(ExporterConfig):
             outputs["coreference_logits"] = ("batch", "pairs")
         if config.threshold_head:
             outputs["threshold_logits"] = ("batch", "pairs")
-        if config.pair_context != "none" and config.shared_words == "kept":
+        if config.reads_attention and config.shared_words == "kept":
             outputs["entity_attention"] = ("batch", "entities", "words")
         if config.pair_selection != "all":
             outputs["adjacency"] = ("batch", "entities", "entities")
@@ -227,7 +227,7 @@ def _states_between(config: GLiRELConfig) -> tuple[str, ...]:
     """What the graph that finds entities gives to the one that scores their pairs: what something there reads."""
     read = {"word_states", "relation_states"}
     read |= {"label_states"} if config.pair_label_attention else set()
-    read |= {"word_attention"} if config.pair_context != "none" else set()
+    read |= {"word_attention"} if config.reads_attention else set()
     return tuple(name for name in STATE_AXES if name in read)
 
 
@@ -282,8 +282,8 @@ class GLiRELExporterConfig(_Part):
         """`logits`, padding at the lowest number, and whatever else the model gives.
 
         With `coreference_classifier` `coreference_logits`, with `threshold_head` `threshold_logits`, and with
-        `pair_context` `entity_attention`, unless entities differ from pair to pair. Of a model that finds entities
-        `entity_logits`, and the states that `relations` takes.
+        `pair_context="localized"` `entity_attention`, unless entities differ from pair to pair. Of a model that finds
+        entities `entity_logits`, and the states that `relations` takes.
         """
         config = self._config
         if not config.finds_entities:

@@ -48,6 +48,7 @@ CASES = [
     pytest.param("bert", GCN, id="gcn"),
     pytest.param("bert", TOKEN, id="token, mlp", marks=pytest.mark.sweep),
     pytest.param("bert", APART, id="apart, localized", marks=pytest.mark.sweep),
+    pytest.param("bert", {**RELEX, "pair_context": "attention"}, id="attention"),
     pytest.param("deberta-v2", {**TRIPLES, "scorer": "transe"}, id="transe", marks=pytest.mark.sweep),
     pytest.param(
         "bert",
