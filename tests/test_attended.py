@@ -61,10 +61,10 @@ def test_the_context_follows_its_formula(model, clusters):
                         for one in (entities[head], entities[tail])
                     ]
                     logit = sum(float(query[part] @ keys[word, part]) for query in queries) / size**0.5
-                    logit += float(context.head_distance.weight[bucket_by_hand(ends[0]), number])
-                    logit += float(context.tail_distance.weight[bucket_by_hand(ends[1]), number])
+                    logit += float(8 * context.places.head_distance[bucket_by_hand(ends[0]), number])
+                    logit += float(8 * context.places.tail_distance[bucket_by_hand(ends[1]), number])
                     sides = [(one > 0) - (one < 0) + 1 for one in ends]
-                    logits.append(logit + float(context.place.weight[number, 3 * sides[0] + sides[1]]))
+                    logits.append(logit + float(8 * context.places.side[3 * sides[0] + sides[1], number]))
                 weights = torch.tensor(logits).softmax(0)
                 read.append(weights @ values[:, part])
             inner = network.left(seen["entities"][head]) + network.right(seen["entities"][tail])

@@ -155,7 +155,7 @@ def offsets_from_entities(inputs: Inputs, num_words: int) -> Tensor:
         return offsets
     far = 2 * num_words + 2
     ranked = (2 * offsets.abs() + (offsets > 0)).masked_fill(~inputs.mention_mask.unsqueeze(-1), far)
-    nearest = ranked.new_full((len(ranked), inputs.entity_mask.shape[1], num_words), far)
+    nearest = ranked.new_full((ranked.shape[0], inputs.entity_mask.shape[1], num_words), far)
     entity = inputs.mention_entity.unsqueeze(-1).expand_as(ranked)
     nearest = nearest.scatter_reduce(1, entity, ranked, "amin")
     return torch.where(nearest % 2 == 1, nearest // 2, -(nearest // 2))
