@@ -175,5 +175,5 @@ def test_all_texts_are_sound_and_none_has_a_relation_of_fewrels_test_set(texts):
     names = {name.lower() for field in fields for name in field.names}
     assert not names & FEWREL
     for field in fields:
-        assert len(field.documents) >= 29, field.name
-        assert any(not document.relations for document in field.documents)
+        assert len(field.documents) >= 10, field.name
+        assert any(not document.relations for document in field.documents), field.name
