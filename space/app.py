@@ -22,7 +22,20 @@ from labelling.page import Page
 HERE = Path(__file__).resolve().parent
 
 THEME = gr.themes.Base(
-    primary_hue="teal",
+    primary_hue=gr.themes.Color(  # teal, a step darker: white on it, and it on white, can be read
+        "#f0fdfa",
+        "#ccfbf1",
+        "#99f6e4",
+        "#5eead4",
+        "#2dd4bf",
+        "#0f766e",
+        "#0f766e",
+        "#115e59",
+        "#115e59",
+        "#134e4a",
+        "#042f2e",
+        name="deep-teal",
+    ),
     neutral_hue="slate",
     font=["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"],
     font_mono=["ui-monospace", "Consolas", "Liberation Mono", "monospace"],

@@ -61,7 +61,8 @@ def write_csv(
     Args:
         records: the records.
         file: a text file, opened with `newline=""`.
-        with_text: adds the column `text`, so that a row can be understood without its source.
+        with_text: adds the columns `text`, so that a row can be understood without its source, and `exhaustive`:
+            whether all relations of the text are there, empty where the record does not say.
         spreadsheet_safe: puts an apostrophe before text that a spreadsheet would run as a formula (text that begins
             with `=`, `+`, `-`, `@`, a tab or a line break), and all text in quotation marks. Texts come from anywhere;
             `=HYPERLINK(…)` in one can send what is in other cells away.
@@ -69,7 +70,7 @@ def write_csv(
             the head does, `score` is its own where it was found, and `relation` and the tail are empty. One of
             several types has a row for each.
     """
-    columns = (*CSV_COLUMNS, "text") if with_text else CSV_COLUMNS
+    columns = (*CSV_COLUMNS, "text", "exhaustive") if with_text else CSV_COLUMNS
     plain = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     quoted = csv.DictWriter(file, columns, restval="", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     plain.writeheader()
@@ -86,7 +87,7 @@ def _rows(records: Iterable[Mapping[str, Any]], with_text: bool, with_entities: 
     """The cells of each relation, and of each record with an error."""
     for record in records:
         place = {name: record[name] for name in ("id", "source", "line", "error") if record.get(name) is not None}
-        place |= {"text": record.get("text", "")} if with_text else {}
+        place |= {"text": record.get("text", ""), "exhaustive": _said(record.get("exhaustive"))} if with_text else {}
         for entity in record.get("entities", ()) if with_entities else ():
             for label, score in types_of(entity).items():
                 yield {**place, **_cells_of(entity, "head"), "head_label": label, "score": score}
@@ -97,6 +98,11 @@ def _rows(records: Iterable[Mapping[str, Any]], with_text: bool, with_entities: 
             yield row
         if "error" in record:
             yield place
+
+
+def _said(value: object) -> str:
+    """A truth value as a cell."""
+    return "" if value is None else str(bool(value)).lower()
 
 
 def _cells_of(entity: Mapping[str, Any], side: str) -> dict[str, object]:

@@ -146,6 +146,14 @@ element.addEventListener("mouseup", (event) => {
   });
 });
 
+// A focusable mark takes the beginning of a selection that starts in it: while the mouse is down, none can have focus.
+element.addEventListener("mousedown", () => {
+  for (const mark of element.querySelectorAll("mark")) mark.removeAttribute("tabindex");
+}, { capture: true });
+document.addEventListener("mouseup", () => {
+  for (const mark of element.querySelectorAll("mark")) mark.tabIndex = 0;
+}, { capture: true });
+
 // A drag may end outside; one that only passes over the text marks nothing.
 document.addEventListener("mousedown", (event) => {
   dragging = Boolean(field()?.contains(event.target));

@@ -18,7 +18,7 @@ from . import files, groups, memory, model, review
 from .examples import Example
 from .session import Session
 from .values import Entity
-from .view import predicted
+from .view import predicted, relation_names
 from .workspace import Workspace
 
 
@@ -30,6 +30,7 @@ class Desk:
         note: a message to show next to the text.
         open_at: the entity whose form is to open.
         problem: what was wrong when the model was last asked.
+        asks_to_remove: whether the last click was the first of two that empty the data set.
         revision: counts how often the desk itself changed what is in the boxes for text and relations. Values from a
             page that does not show the latest are out of date, and are ignored.
         turn: counts the events, so that a form can open twice at the same entity.
@@ -44,6 +45,7 @@ class Desk:
         self.revision = 0
         self.turn = 0
         self.problem: str | None = None
+        self.asks_to_remove = False
         self.shown: list[object] = []
         self.collected: tuple[tuple[Document, ...], Mapping[str, object]] | None = None
         self.lock = RLock()
@@ -62,7 +64,9 @@ class Desk:
         with self.lock:
             self.note, self.open_at = "", None
             self.turn += 1
+            asked = self.asks_to_remove
             yield
+            self.asks_to_remove &= not asked  # only the very next click counts
 
     def put(self, session: Session, kind: str = "", **changes: Any) -> None:
         """Takes a step that can be undone.
@@ -237,10 +241,15 @@ class Desk:
         """Adds a relation that the model missed; head and tail are positions of entities."""
         self.put(review.add(self.workspace, head, relation, tail))
 
-    def save(self, exhaustive: bool) -> None:
-        """Adds the example to the data set."""
+    def complete(self, complete: bool) -> None:
+        """Says whether no other relation holds in this text."""
+        self.put(replace(self.session, complete=bool(complete)), "complete")
+
+    def save(self) -> None:
+        """Adds the example to the data set, with what is decided."""
         model.check_text(self.session.text)
-        self.put(self.session.save(self.session.to_document(predicted(self.workspace), exhaustive)))
+        document = self.session.to_document(predicted(self.workspace), relation_names(self.workspace))
+        self.put(self.session.save(document))
 
     def take_example(self, example: Example) -> None:
         """Puts one of the ready-made texts on the desk; a model that finds entities gets their types alone."""
@@ -250,6 +259,7 @@ class Desk:
             entities=example.entities,
             relation_lines=example.relation_lines,
             decisions=(),
+            complete=False,
             history=(),
             has_results=False,
             removed=(),
@@ -275,8 +285,10 @@ class Desk:
         return int(number) - 1
 
     def remove_all(self) -> None:
-        """Empties the data set."""
-        self.put(replace(self.session, examples=()))
+        """Empties the data set, at the second click in a row."""
+        if self.asks_to_remove:
+            self.put(replace(self.session, examples=()))
+        self.asks_to_remove = not self.asks_to_remove
 
     def undo(self) -> None:
         """Goes back a step."""
@@ -295,7 +307,7 @@ class Desk:
     def restore(self, remembered: object, examples: object = None) -> None:
         """Restores what the browser remembers; [`extract_again`] computes its results."""
         own = {
-            "threshold": round(model.pipeline().model.config.threshold, 2),
+            "threshold": model.threshold(),
             "entity_threshold": model.entity_threshold(),
         }
         self.workspace = Workspace(Session(threshold=own["threshold"], entity_threshold=own["entity_threshold"]))

@@ -43,15 +43,20 @@ def with_groups(document: Document, entities: Sequence[Entity]) -> Document:
 def with_identifiers(document: Document, old: Document) -> Document:
     """`document` with what the page does not show of its older version, of the same words.
 
-    That is names, numbers of entities, identifiers, evidence, relations within an entity, between which of the
-    mentions a relation was, sentences, the title and the source.
+    That is for what relations it was asked, names, numbers of entities, identifiers, evidence, relations within an
+    entity, between which of the mentions a relation was, sentences, the title and the source.
     """
     names = {(m.start, m.end): m.names for m in old.mentions}
     mentions = [replace(m, names=names.get((m.start, m.end), ())) for m in _with_numbers(document, old)]
+    relations, asked = _with_old(replace(document, mentions=mentions), old), old.annotated_relation_types
+    if asked is not None:  # else it was for any
+        named = (*asked, *(document.annotated_relation_types or ()), *(r.relation_type for r in relations))
+        asked = tuple(dict.fromkeys(named))
     return replace(
         document,
         mentions=mentions,
-        relations=_with_old(replace(document, mentions=mentions), old),
+        relations=relations,
+        annotated_relation_types=asked,
         source=old.source,
         title=old.title,
         sentences=old.sentences,

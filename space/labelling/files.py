@@ -63,14 +63,16 @@ def _write_jsonl(documents: Iterable[Document], file: TextIO) -> None:
 
 def _of_records(writer: Writer) -> DocumentWriter:
     def write_them(documents: Iterable[Document], file: TextIO) -> None:
-        writer(records_of(documents), file)
+        known = list(documents)
+        records = zip(records_of(known), known, strict=True)
+        writer(({**record, "exhaustive": document.exhaustive} for record, document in records), file)
 
     return write_them
 
 
 WRITERS: dict[str, tuple[str, str, DocumentWriter]] = {
     "JSONL": ("jsonl", "application/jsonl", _write_jsonl),
-    "CSV": ("csv", "text/csv", _of_records(partial(write_csv, with_text=True))),
+    "CSV": ("csv", "text/csv", _of_records(partial(write_csv, with_text=True, with_entities=True))),
     "GraphML": ("graphml", "application/graphml+xml", _of_records(write_graphml)),
     "Turtle": ("ttl", "text/turtle", _of_records(write_turtle)),
 }

@@ -63,7 +63,7 @@ def annotator(session: Session, hues: Hues, open_at: int | None = None, note: st
         opened = "" if open_at is None else f' data-open="{open_at}" data-turn="{turn}"'
         names = escape(json.dumps(list(dict.fromkeys(labels))[:12]))
         body = (
-            f'<div class="gl-text" tabindex="0" role="application" aria-label="{KEYS}" '
+            f'<div class="gl-text" dir="auto" tabindex="0" role="application" aria-label="{KEYS}" '
             f'data-labels="{names}"{opened}>{_marked(session.text, session.entities, hues)}</div>'
         )
     if note:
@@ -119,7 +119,12 @@ def review(rows: Sequence[Row], names: Sequence[str], hues: Hues) -> str:
             '<p class="gl-empty">Nothing to review yet. Extract relations, lower the threshold, or add a missing '
             "relation below.</p>"
         )
-    return f'<ul class="gl-review">{"".join(_review_row(row, names, hues) for row in rows)}</ul>'
+    listed = "".join(_review_row(row, names, hues) for row in rows)
+    keys = (
+        '<p class="gl-hint">Keys, on a row: <kbd>A</kbd> accept, <kbd>R</kbd> reject, <kbd>S</kbd> swap, <kbd>↑</kbd> '
+        "<kbd>↓</kbd> go. A and R go on to the next that is open.</p>"
+    )
+    return f'<ul class="gl-review">{listed}</ul>{keys}'
 
 
 def _review_row(row: Row, names: Sequence[str], hues: Hues) -> str:
@@ -205,7 +210,8 @@ def examples_list(session: Session) -> str:
         items.append(
             f"<details><summary><b>{number + 1}</b> {escape(text[:90])}{'…' if len(text) > 90 else ''} "
             f"<small>{_count(len(document.entities), 'entity', 'entities')}, "
-            f"{_count(len(document.relations), 'relation')}</small></summary><div><h4>Relations</h4><ul>{relations}"
+            f"{_count(len(document.relations), 'relation')}, {'' if document.exhaustive else 'not '}complete"
+            f"</small></summary><div><h4>Relations</h4><ul>{relations}"
             f"</ul>{'<h4>One entity</h4><ul>' + several + '</ul>' if several else ''}"
             f"{'<h4>History</h4><ol>' + history + '</ol>' if history else ''}</div></details>"
         )
@@ -237,6 +243,15 @@ def _words(document: Document, mention: int) -> str:
 
 def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def about_model(name: str, parameters: float, link: str | None) -> str:
+    """The line that names the model; `parameters` in millions."""
+    named = f'<a href="{escape(link)}" target="_blank" rel="noopener">{escape(name)}</a>' if link else escape(name)
+    return (
+        f'<p class="gl-hint" id="model">Model: <b>{named}</b>, {parameters:.1f} million parameters. A score is how '
+        "likely the model holds a relation to be, from 0 to 1; it errs, so review what it says.</p>"
+    )
 
 
 def status(parts: Iterable[str]) -> str:

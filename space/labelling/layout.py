@@ -56,6 +56,7 @@ class Layout:
                 "training.</p></header>",
                 js_on_load=(HERE / "tabs.js").read_text(encoding="utf-8"),
             )
+            self._about()
             with gr.Row(equal_height=False, elem_classes="gl-columns"):
                 with gr.Column(scale=5, min_width=340):
                     self._ask()
@@ -65,6 +66,15 @@ class Layout:
                     self._collect()
             self.file = gr.JSON(visible="hidden")
             self.revision = gr.Number(0, visible="hidden")  # of the desk, that the boxes show
+
+    def _about(self) -> None:
+        name, card = model.name(), model.card()
+        is_folder = Path(name).exists()
+        shown, link = (Path(name).name, None) if is_folder else (name, f"https://huggingface.co/{name}")
+        gr.HTML(html.about_model(shown, model.pipeline().model.num_parameters() / 1e6, link))
+        if card is not None:
+            with gr.Accordion("What it is, how good it is, and where it fails", open=False, elem_id="card"):
+                gr.Markdown(card)
 
     def _ask(self) -> None:
         gr.HTML("<h2><b>1</b> Text</h2>")
@@ -134,13 +144,13 @@ class Layout:
         )
 
     def _results(self) -> None:
-        gr.HTML("<h2>Results</h2>")
+        gr.HTML("<h2>Results</h2>", elem_id="results")
         width = 240 if self.finds_entities else 180  # two of three sliders in a row, or two of two
         with gr.Row(elem_classes="gl-tight"):
             self.threshold = gr.Slider(
                 0,
                 1,
-                value=0.5,
+                value=model.threshold(),
                 step=0.01,
                 label="Threshold: lowest score",
                 min_width=width,
@@ -197,8 +207,10 @@ class Layout:
 
     def _collect(self) -> None:
         gr.HTML("<h2><b>5</b> Collect</h2>")
-        self.exhaustive = gr.Checkbox(
-            True, label="The list is complete: no other relation holds", elem_id="exhaustive"
+        self.complete = gr.Checkbox(
+            False,
+            label="The list is complete: no other relation of these names holds in this text",
+            elem_id="exhaustive",
         )
         with gr.Row(elem_classes="gl-tight"):
             self.save = gr.Button("Save example", variant="primary", min_width=140, elem_id="save")
@@ -231,6 +243,7 @@ def _relations_table(headers: list[str], elem_id: str) -> gr.Dataframe:
         interactive=False,
         show_label=False,
         wrap=True,
+        column_widths=["24%", "20%", "24%", "10%", "22%"],
         elem_id=elem_id,
         buttons=["copy"],
     )

@@ -81,6 +81,7 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
         multi_label=read("multi_label", bool, False),
         removed=read("removed", lambda items: tuple(Span(int(start), int(end)) for start, end in items), no_spans),
         has_results=read("has_results", bool, False),
+        complete=read("complete", bool, False),
         decisions=read("decisions", lambda items: tuple(_decision(item, spans) for item in items), no_decisions),
         history=read("history", lambda items: tuple(map(_string, items)), no_lines),
         examples=tuple(_documents(values.get("examples"), problems)),
@@ -115,7 +116,7 @@ def _entities(items: Iterable[Any], text: str) -> tuple[Entity, ...]:
             raise ValueError(problem)
         group = None if entity.group is None else max(1, int(entity.group))
         scores = tuple((_string(name), _probability(score)) for name, score in entity.scores)
-        known[session.entities[position].span] = replace(entity, group=group, scores=scores)
+        known[session.entities[position].span] = replace(entity, group=group, scores=scores, core=None)
     return groups.ordered(
         replace(known[mark.span], start=mark.start, end=mark.end, label=mark.label) for mark in session.entities
     )

@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -28,9 +29,28 @@ def pipeline() -> RelationExtractor:
     return load_pipeline(device=os.environ.get("GLIREL_DEVICE"), dtype=os.environ.get("GLIREL_DTYPE"))
 
 
+def name() -> str:
+    """The Hub's name of the model, or its folder."""
+    return str(pipeline().model.name_or_path)
+
+
+def card() -> str | None:
+    """The card of a model in a folder, without its front matter; `None` where it has none."""
+    file = Path(name()) / "README.md"
+    if not file.is_file():
+        return None
+    text = file.read_text(encoding="utf-8")
+    return text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+
+
 def finds_entities() -> bool:
     """Whether the model finds entities; others score relations of entities that are marked."""
     return bool(getattr(pipeline().model.config, "entity_finder", "none") != "none")
+
+
+def threshold() -> float:
+    """The model's own threshold of relations, as the slider shows it."""
+    return round(float(pipeline().model.config.threshold), 2)
 
 
 def entity_threshold() -> float:

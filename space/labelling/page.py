@@ -28,6 +28,10 @@ DOWNLOAD = """(file) => {
 }"""
 
 
+# What the button begins may be out of sight: above it on a small screen, beside a long text on a large one.
+SHOW_RESULTS = """() => document.querySelector("#results")?.scrollIntoView({ behavior: "smooth", block: "nearest" })"""
+
+
 class Page(Layout):
     """The components, and what each event does to them.
 
@@ -42,7 +46,8 @@ class Page(Layout):
         super().__init__(finds_entities)
         self.shown = self._what_is_shown()
         self.search = [self.entity_threshold, self.overlap, self.multi_label]
-        self.boxes = [self.text, self.relations, self.threshold, self.top_k, self.entity_types, *self.search]
+        self.boxes = [self.text, self.relations, self.threshold, self.top_k, self.entity_types, self.complete]
+        self.boxes += self.search
         self.everything = [self.revision, *self.boxes, *self.shown]
         with self.blocks:
             self._connect()
@@ -70,6 +75,11 @@ class Page(Layout):
             self.data_set: lambda now: now.collected["memory"],
             self.saved_actions: lambda now: gr.update(visible=bool(now.session.examples)),
             self.undo: lambda now: gr.update(interactive=bool(now.workspace.past)),
+            self.save: lambda now: gr.update(value=view.save_words(now.rows)),
+            self.remove_all: lambda now: gr.update(
+                value=f"Really remove all {len(now.session.examples)}" if now.desk.asks_to_remove else "Remove all",
+                variant="stop" if now.desk.asks_to_remove else "secondary",
+            ),
             self.memory: lambda now: memory.desk_to_dict(now.session),
         }
 
@@ -85,6 +95,7 @@ class Page(Layout):
             ([self.relations], Desk.type_relations, lambda session: (session.relation_lines,)),
             ([self.entity_types], Desk.type_entity_types, lambda session: (session.entity_lines,)),
             ([self.threshold, self.top_k], Desk.choose, lambda session: (session.threshold, session.top_k)),
+            ([self.complete], Desk.complete, lambda session: (session.complete,)),
         ):
             for component in typed:
                 inputs = [self.revision, *typed]
@@ -97,13 +108,14 @@ class Page(Layout):
         bind(self.review.decide, self._on_decide, trigger_mode="multiple")
         bind(self.accept_all.click, does(Desk.accept_all))
         bind(self.add.click, does(Desk.add), [self.head, self.relation, self.tail])
-        bind(self.save.click, does(Desk.save), [self.exhaustive])
+        bind(self.save.click, does(Desk.save))
         bind(self.undo.click, resets(Desk.undo), outputs=everything, trigger_mode="multiple")
         bind(self.open.click, resets(Desk.open_example), [self.number], everything)
         bind(self.remove.click, does(Desk.remove_example), [self.number])
         bind(self.remove_all.click, does(Desk.remove_all))
         bind(self.upload.upload, resets(Desk.upload), [self.upload], everything)
         asked = [self.revision, self.text, self.relations, self.entity_types]
+        self.extract.click(None, js=SHOW_RESULTS, api_visibility="private")
         self._bind_model(self.extract.click, Desk.extract, asked)
         for component in self.search:
             self._bind_model(
@@ -223,7 +235,7 @@ class Page(Layout):
         with desk.lock:
             desk.revision += 1
             now = desk.session
-            boxes = [now.text, now.relation_lines, now.threshold, now.top_k, now.entity_lines]
+            boxes = [now.text, now.relation_lines, now.threshold, now.top_k, now.entity_lines, now.complete]
             return [desk.revision, *boxes, now.entity_threshold, now.overlap, now.multi_label, *shown]
 
     def _show(self, desk: Desk, problem: str | None = None) -> list[object]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from glirel_transformers.data import Document, Relation
+from glirel_transformers.relation_syntax import read_relation_lines
 from glirel_transformers.text_glirel import split_words
 
 from . import groups
@@ -24,6 +25,7 @@ class Session:
 
     `entities` are the marks, in the order of the text. From `entity_lines` to `removed` it is for models that find
     entities: the names of their types, how they are found, and where a person deleted one that was found.
+    `complete` says that no relation holds but those that are decided.
     """
 
     text: str = ""
@@ -38,6 +40,7 @@ class Session:
     removed: tuple[Span, ...] = ()
     has_results: bool = False
     decisions: tuple[Decision, ...] = ()
+    complete: bool = False
     history: tuple[str, ...] = ()
     examples: tuple[Document, ...] = ()
 
@@ -52,13 +55,14 @@ class Session:
         kept: dict[Span, Entity] = {}
         move, lost = follow(self.text, text), []
         for entity in self.entities:
-            span = move(entity.start, entity.end)
+            span = move(*(entity.core or entity.span))
             size = len(session.entities)
-            if span is not None:  # letters typed at its end make it grow to the whole word
+            if span is not None:  # letters typed beside it make it grow to the whole word, for as long as they do
                 session, position, _ = session.mark(*span, entity.label)
                 if len(session.entities) > size and position is not None:
                     place = moved[entity.span] = session.entities[position].span
-                    kept[place] = replace(entity, start=place.start, end=place.end)
+                    core = None if span == place else span
+                    kept[place] = replace(entity, start=place.start, end=place.end, core=core)
             if len(session.entities) == size:
                 lost.append(self.surface(entity))
         session = replace(
@@ -70,7 +74,12 @@ class Session:
             if left := [moved[mark.span] for mark in marks if mark.span in moved]:
                 moved.update({mark.span: left[0] for mark in marks if mark.span not in moved})
         decisions = tuple(d for d in (move_decision(decision, moved) for decision in self.decisions) if d is not None)
-        session = replace(session, decisions=decisions, history=self.history if moved else ())
+        session = replace(
+            session,
+            decisions=decisions,
+            complete=self.complete and bool(moved),
+            history=self.history if moved else (),
+        )
         note = f"No longer in the text, so no longer marked: {', '.join(lost)}." if lost and moved else ""
         return session, note
 
@@ -225,19 +234,34 @@ class Session:
 
     # The data set
 
-    def to_document(self, predicted: Iterable[tuple[Triple, float]], exhaustive: bool) -> Document:
-        """The text with its entities and the relations that hold: predicted and not rejected, changed, or added.
+    def undecided(self, predicted: Iterable[tuple[Triple, float]]) -> list[Triple]:
+        """Predictions that nobody has accepted, rejected or changed."""
+        judged = {d.triple for d in self.decisions} | {d.was for d in self.decisions}
+        return [triple for triple, _ in predicted if triple not in judged]
+
+    def to_document(self, predicted: Iterable[tuple[Triple, float]], asked: Iterable[str] = ()) -> Document:
+        """The text with its entities and the relations that a person accepted, changed or added.
+
+        Args:
+            predicted: by the model. What nobody has decided is left out.
+            asked: names of the relations that were looked for.
 
         Raises:
-            ValueError: when there is nothing to learn from.
+            ValueError: when there is nothing to learn from, or the list is said to be complete before it is reviewed.
         """
         if len(self.entities) < 2:
             raise ValueError("An example needs at least two entities. Mark them in the text.")
         position = {mark.span: index for index, mark in enumerate(self.entities)}
-        unreviewed = self._unreviewed(predicted)
-        held = [*(d.triple for d in self.decisions if d.verdict != REJECTED), *(d.triple for d in unreviewed)]
+        held = [d.triple for d in self.decisions if d.verdict != REJECTED]
         triples = [triple for triple in held if {triple.head, triple.tail} <= position.keys()]
-        if not triples and not exhaustive:
+        undecided = self.undecided(predicted)
+        if self.complete and undecided:
+            raise ValueError(
+                f"{len(undecided)} {'relation is' if len(undecided) == 1 else 'relations are'} not reviewed, so the "
+                "list is not complete yet. Accept or reject each, or say that it is not complete: then they are left "
+                "out."
+            )
+        if not triples and not self.complete:
             raise ValueError(
                 "There is no relation to save. Accept or add one, or say that the list is complete: then the example "
                 "teaches that nothing holds."
@@ -248,22 +272,18 @@ class Session:
         history = (
             *self.history,
             *(f"found, unreviewed: {self.surface(m)} {m.label} ({m.scores[0][1]:.2f})" for m in found),
-            *(f"{d.verdict}: {self.describe(d)}" for d in unreviewed),
+            *(f"left out, unreviewed: {self.describe_triple(triple)}" for triple in undecided),
         )
         document = Document.from_text(
             self.text,
             [{"start": mark.start, "end": mark.end, "label": mark.label} for mark in self.entities],
             relations,
-            exhaustive=exhaustive,
+            exhaustive=self.complete,
             source="labelled",
             history=history,
+            annotated_relation_types=tuple(dict.fromkeys([*asked, *(t.relation for t in triples)])) or None,
         )
         return with_groups(document, self.entities)
-
-    def _unreviewed(self, predicted: Iterable[tuple[Triple, float]]) -> list[Decision]:
-        """Predictions on which there is no decision, as decisions to keep them."""
-        judged = {d.triple for d in self.decisions} | {d.was for d in self.decisions}
-        return [Decision(triple, "kept unreviewed", score) for triple, score in predicted if triple not in judged]
 
     def save(self, document: Document) -> Session:
         """Adds an example to the data set; it replaces the one with the same text and entities.
@@ -284,9 +304,29 @@ class Session:
         return replace(self, examples=tuple(merged.values()))
 
     def open(self, number: int) -> Session:
-        """Opens an example of the data set, to look at or to continue; its relations count as accepted."""
-        text, entities, decisions = opened(self.examples[number])
-        history = tuple(self.examples[number].history)
+        """Opens an example of the data set, to look at or to continue; its relations count as accepted.
+
+        The relations that it was asked for come with it, unless they are asked for already.
+        """
+        document = self.examples[number]
+        text, entities, decisions = opened(document)
+        names = document.annotated_relation_types or tuple(dict.fromkeys(r.relation_type for r in document.relations))
         return replace(
-            self, text=text, entities=entities, decisions=decisions, history=history, has_results=False, removed=()
+            self,
+            text=text,
+            entities=entities,
+            relation_lines=self.relation_lines if _asks_for(self.relation_lines, names) else "\n".join(names),
+            decisions=decisions,
+            complete=document.exhaustive,
+            history=tuple(document.history),
+            has_results=False,
+            removed=(),
         )
+
+
+def _asks_for(lines: str, names: Iterable[str]) -> bool:
+    """Whether lines of relations name all of `names`."""
+    try:
+        return set(names) <= set(read_relation_lines(lines))
+    except ValueError:
+        return False

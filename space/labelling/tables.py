@@ -20,11 +20,15 @@ from .values import Entity, Span
 
 _SIDES = ("head", "tail")
 Places = tuple[Span, ...]  # all mentions of an entity, in the order of the text
-_COLUMNS = {"text", "relation", *(f"{side}_{end}" for side in _SIDES for end in ("start", "end"))}
+_OF_RELATIONS = {"relation", "tail_start", "tail_end"}
+_COLUMNS = {"text", "head_start", "head_end", *_OF_RELATIONS}
 
 
 def read_table(path: StrPath) -> Iterator[Document]:
-    """Yields an example for each text of a CSV file; entities that take part in no relation are not in such a file.
+    """Yields an example for each text of a CSV file.
+
+    A row without a relation and a tail is an entity. A text is complete where the column `exhaustive` of all its rows
+    says `true`; a table without that column says of no text that all its relations are there.
 
     Raises:
         ValueError: when the file or a row cannot be read. The message names the file, and the row as a spreadsheet
@@ -69,13 +73,19 @@ class _LabelledText:
     text: str
     labels: dict[Places, str | None] = field(default_factory=dict)
     relations: list[tuple[Places, Places, str]] = field(default_factory=list)
+    is_complete: bool = True
 
     def __post_init__(self) -> None:
         words = split_words(self.text)
         self._starts, self._ends = {start for start, _ in words}, {end for _, end in words}
 
     def add(self, row: Mapping[str, str]) -> None:
-        head, tail = (self._read_places(row, side) for side in _SIDES)
+        self.is_complete &= row.get("exhaustive", "").strip().lower() == "true"
+        head = self._read_places(row, "head")
+        if not row["relation"].strip():
+            self.labels[head] = row.get("head_label") or None
+            return
+        tail = self._read_places(row, "tail")
         if head == tail:
             raise ValueError(f"Head and tail are both at {tuple(head[0])}. A relation holds between two entities.")
         self.labels.update({head: row.get("head_label") or None, tail: row.get("tail_label") or None})
@@ -130,6 +140,7 @@ class _LabelledText:
                 Relation(position[head[0]], position[tail[0]], name)
                 for head, tail, name in dict.fromkeys(self.relations)
             ],
+            exhaustive=self.is_complete,
             source="labelled",
         )
         return with_groups(document, marks)
@@ -150,5 +161,9 @@ def _read_mentions(listed: str, side: str) -> list[tuple[object, object]]:
 
 
 def _check_fields(row: Mapping[str, str]) -> None:
-    if empty := sorted(column for column in _COLUMNS if not row.get(column, "").strip()):
-        raise ValueError(f"The fields {empty} are empty. Each row is a relation: fill them in, or remove the row.")
+    empty = {column for column in _COLUMNS if not row.get(column, "").strip()}
+    if empty and empty != _OF_RELATIONS:
+        raise ValueError(
+            f"The fields {sorted(empty)} are empty. Each row is a relation, or an entity without `relation` and tail: "
+            "fill them in, or remove the row."
+        )

@@ -30,6 +30,8 @@ class Entity:
         group: number of the entity, where several marks are one; `None` where this is its only mark.
         scores: its types with their probabilities, the likeliest first, where a model found it and nobody has
             confirmed it.
+        core: where it was before letters that were typed beside it made it grow to a whole word; `None` where it did
+            not.
     """
 
     start: int
@@ -37,6 +39,7 @@ class Entity:
     label: str | None = None
     group: int | None = None
     scores: tuple[tuple[str, float], ...] = ()
+    core: Span | None = None
 
     @property
     def span(self) -> Span:

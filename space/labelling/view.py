@@ -16,7 +16,7 @@ from glirel_transformers.scores_glirel import UnmetConstraint
 
 from . import groups, model
 from .session import Session
-from .values import Decision, Entity, Span, Triple
+from .values import REJECTED, Decision, Entity, Span, Triple
 from .workspace import Workspace
 
 REASONS = {
@@ -99,6 +99,21 @@ def rows(workspace: Workspace) -> list[Row]:
     for decision in session.decisions:
         listed.setdefault(decision.triple, row(decision.triple, decision.score))
     return list(listed.values())
+
+
+def open_rows(workspace: Workspace) -> list[Row]:
+    """Those of the review list on which nobody has decided."""
+    return [row for row in rows(workspace) if row.verdict is None]
+
+
+def save_words(listed: Sequence[Row]) -> str:
+    """What the button to save says: how many relations it saves, and how many it leaves out."""
+    held = sum(row.verdict is not None and row.verdict != REJECTED for row in listed)
+    left = sum(row.verdict is None for row in listed)
+    of_them = f"{held} relation{'' if held == 1 else 's'}"
+    if left:
+        return f"Save {of_them}, leave out {left} not reviewed"
+    return f"Save example: {of_them}" if listed else "Save example"
 
 
 def _was(session: Session, decision: Decision) -> str | None:
@@ -185,8 +200,8 @@ def facts(workspace: Workspace, num_left_out: int) -> list[str]:
     if workspace.asked_entity_types:
         number = sum(entity.is_found for entity in session.entities)
         parts.append(f"{number} {'entity' if number == 1 else 'entities'} found")
-    if decided := len(session.decisions):
-        parts.append(f"{decided} decided by you")
+    if number := len(rows(workspace)):
+        parts.append(f"{number - len(open_rows(workspace))} of {number} reviewed")
     if found == MAX_LISTED:
         parts[0] = f"the {MAX_LISTED} strongest relations: raise the threshold to see where they end"
     if unmet := {constraint.relation for constraint in unmet_constraints(workspace)}:

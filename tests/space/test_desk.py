@@ -126,7 +126,7 @@ def test_decisions_of_every_kind_and_undo(desk):
     assert "friend of" not in [row.relation for row in view.rows(desk.workspace)]
     step(desk.accept_all)
     assert set(verdicts(desk).values()) == {"accepted", "rejected"}
-    step(desk.save, True)
+    step(desk.save)
     step(desk.relabel, "0-11", "SCIENTIST", True)
     step(desk.unmark, "0-11")
     step(desk.take_example, EXAMPLES["Sport"])
@@ -187,7 +187,8 @@ def test_what_a_person_says_survives_another_run(desk):
 
 def test_a_relation_without_a_score_can_be_changed_too(desk):
     desk.run(desk.accept_all)
-    desk.run(desk.save, True)
+    desk.run(desk.complete, True)
+    desk.run(desk.save)
     desk.run(desk.open_example, 1)
     born = row_of(desk, "place of birth")
     assert desk.run(desk.decide, born.key, "change", "place of death") is None
@@ -287,13 +288,20 @@ def test_an_entity_that_is_gone_cannot_be_chosen(desk):
 
 
 def test_no_more_is_kept_than_a_browser_remembers(desk, monkeypatch):
-    desk.run(desk.save, True)
+    desk.run(desk.accept_all)
+    desk.run(desk.save)
     monkeypatch.setattr(memory, "MAX_BYTES", 100)
     before = desk.workspace
     desk.run(desk.type_text, "Ada met Bob.")
     desk.run(desk.find_entities, desk.revision, "Ada met Bob.", "heuristic")
-    assert "Download the data set as JSONL" in desk.run(desk.save, True)
+    desk.run(desk.complete, True)
+    assert "Download the data set as JSONL" in desk.run(desk.save)
     assert desk.session.examples == before.session.examples
+    assert desk.run(desk.remove_all) is None
+    assert desk.session.examples == before.session.examples  # it asks first
+    desk.run(desk.choose, 0.5, 1)
+    assert desk.run(desk.remove_all) is None
+    assert desk.session.examples == before.session.examples  # only the very next click counts
     assert desk.run(desk.remove_all) is None
     assert desk.session.examples == ()
 
@@ -312,7 +320,7 @@ def test_two_desks_share_nothing(desk, tiny_pipeline):
 
 def test_a_reload_brings_everything_back(desk):
     desk.run(desk.decide, row_of(desk, "spouse").key, "accept")
-    desk.run(desk.save, False)
+    desk.run(desk.save)
     remembered = memory.desk_to_dict(desk.session), memory.examples_to_list(desk.session)
     other = Desk()
     assert other.run(other.restore, *remembered) is None
@@ -362,7 +370,8 @@ def test_what_is_listed_can_be_looked_through(desk, monkeypatch):
     everything = view.predicted(desk.workspace)
     assert len(everything) == 5
     assert view.facts(desk.workspace, 0)[0].startswith("the 5 strongest relations")
-    desk.run(desk.save, True)
+    desk.run(desk.accept_all)
+    desk.run(desk.save)
     assert len(desk.session.examples[0].relations) == 5
 
 

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import networkx
 import pytest
@@ -27,7 +28,7 @@ def document(exhaustive=True):
     marie, warsaw, pierre = (entity.span for entity in session.entities)
     session = session.decide(Triple(marie, 'born, "in"', warsaw), ADDED, None)
     session = session.decide(Triple(pierre, "spouse\u00a0😀", marie), ADDED, None)
-    return session.to_document([], exhaustive)
+    return replace(session, complete=exhaustive).to_document([])
 
 
 def plain():
@@ -54,11 +55,26 @@ def test_jsonl_loses_nothing(tmp_path):
 def test_csv_keeps_every_relation(tmp_path):
     first = document()
     file = files.write("CSV", [first, plain()])
-    assert len(list(csv.DictReader(io.StringIO(file["content"], newline="")))) == 3
+    rows = list(csv.DictReader(io.StringIO(file["content"], newline="")))
+    assert len([row for row in rows if row["relation"]]) == 3
     one, other = files.read(put(tmp_path, file["content"], "relations.csv"))
     assert (one.text, list(one.mentions)) == (TEXT, list(first.mentions))
     assert set(one.relations) == set(first.relations)
     assert (other.text, other.relations) == ("Ada met Bob", [Relation(0, 1, "met")])
+
+
+@pytest.mark.parametrize("exhaustive", [True, False])
+def test_csv_keeps_entities_without_a_relation_and_whether_the_list_is_complete(tmp_path, exhaustive):
+    one = replace(document(exhaustive), relations=document().relations[:1])
+    (back,) = files.read(put(tmp_path, files.write("CSV", [one])["content"], "relations.csv"))
+    assert back.exhaustive is exhaustive
+    assert list(back.mentions) == list(one.mentions)
+    assert len(back.relations) == 1
+
+
+def test_a_table_that_does_not_say_that_it_is_complete_is_not(tmp_path):
+    (back,) = files.read(put(tmp_path, CSV + GOOD, "relations.csv"))
+    assert not back.exhaustive
 
 
 def test_graphs_are_read_by_others(tmp_path):
@@ -214,7 +230,8 @@ def test_line_ends_of_other_systems_cost_no_mark():
 
 def test_the_download_is_extracted_from(desk, shared_model, tmp_path):
     """`glirel extract` reads what the page writes: offsets are in the text that was labelled."""
-    desk.run(desk.save, True)
+    desk.run(desk.accept_all)
+    desk.run(desk.save)
     path = put(tmp_path, files.write("JSONL", [*desk.session.examples, document(), plain()])["content"])
     shared_model.save_pretrained(tmp_path / "model")
     options = ("-m", str(tmp_path / "model"), "-r", "place of birth", "--threshold", "0")
@@ -238,12 +255,14 @@ def test_the_download_is_extracted_from(desk, shared_model, tmp_path):
 def test_the_download_trains_a_model(desk, build_model, tmp_path):
     """Label, download, train."""
     desk.run(desk.accept_all)
-    desk.run(desk.save, True)
+    desk.run(desk.complete, True)
+    desk.run(desk.save)
     desk.run(desk.type_text, "Ada met Bob in London.")
     for start, end in ((0, 3), (8, 11), (15, 21)):
         desk.run(desk.mark, start, end)
     desk.run(desk.add, 0, "spouse", 1)
-    desk.run(desk.save, True)
+    desk.run(desk.accept_all)
+    desk.run(desk.save)
     path = put(tmp_path, files.write("JSONL", desk.session.examples)["content"])
     dataset = load_documents(path)
     assert len(dataset) == 2

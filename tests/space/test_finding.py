@@ -223,7 +223,8 @@ def test_saved_examples_say_what_nobody_confirmed(finding):
     confirmed, other = found(finding)[:2]
     finding.run(finding.relabel, f"{confirmed.start}-{confirmed.end}", confirmed.label, False)
     finding.run(finding.choose, 1.0, 1)
-    assert finding.run(finding.save, True) is None
+    finding.run(finding.complete, True)
+    assert finding.run(finding.save) is None
     (document,) = finding.session.examples
     assert len(document.mentions) == len(finding.session.entities)
     unreviewed = [line for line in document.history if line.startswith("found, unreviewed: ")]

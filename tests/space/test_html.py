@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -141,7 +142,7 @@ def test_saved_examples_are_escaped_and_counted(monkeypatch):
     session = nasty_session()
     spans = [entity.span for entity in session.entities]
     session = session.decide(Triple(spans[0], NASTY, spans[-1]), ACCEPTED, 0.5)
-    session = session.save(session.to_document([], True))
+    session = session.save(replace(session, complete=True).to_document([]))
     reader = read(html.examples_list(session))
     assert NASTY in "".join(reader.text)
     assert "1</b> example saved, 1 relation<" in html.counter(session)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from labelling import memory
@@ -110,6 +111,27 @@ def test_entities_and_decisions_stay_when_the_text_is_edited(old, new, kept):
         assert note == "No longer in the text, so no longer marked: Marie Curie."
 
 
+@pytest.mark.parametrize(
+    ("text", "typed", "place"),
+    [
+        ("We met Anna Weber in Bern.", "Dr. ", 7),
+        ("Anna Weber lives in Bern.", "Yesterday morning ", 0),
+        ("We met Anna Weber in Bern.", " and her dog", 17),
+    ],
+)
+def test_typing_beside_a_mark_leaves_it_on_its_words(text, typed, place):
+    start = text.index("Anna Weber")
+    session, position, _ = Session(text=text).mark(start, start + 10, "PERSON")
+    assert position == 0
+    for size in range(1, len(typed) + 1):
+        session, note = session.with_text(text[:place] + typed[:size] + text[place:])
+        assert not note
+        (mark,) = session.entities
+        assert "Anna Weber" in session.surface(mark)
+    assert session.surface(mark) == "Anna Weber"
+    assert mark.core is None
+
+
 def test_typing_letter_by_letter_never_cuts_a_word():
     session = marked("Marie Curie", "Warsaw", text="Marie Curie met Warsaw")
     for size in range(len("Marie Curie met Warsaw"), 4, -1):
@@ -164,30 +186,59 @@ def test_a_document_holds_what_is_not_rejected():
     session = session.decide(predicted[0][0], ACCEPTED, 0.9).decide(predicted[1][0], REJECTED, 0.9)
     session = session.change(predicted[2][0], triple(session, 0, "colleague", 1), 0.9)
     session = session.decide(triple(session, 0, "works at", 2), ADDED, None)
-    document = session.to_document(predicted, exhaustive=True)
-    assert [relation.relation_type for relation in document.relations] == ["spouse", "colleague", "works at", "rival"]
+    document = session.to_document(predicted, ["spouse", "born in"])
+    assert [relation.relation_type for relation in document.relations] == ["spouse", "colleague", "works at"]
+    assert not document.exhaustive
+    assert document.annotated_relation_types == ("spouse", "born in", "colleague", "works at")
     assert document.text == TEXT
-    assert document.history[-1] == "kept unreviewed: Marie Curie → rival → Pierre Curie (0.90)"
+    assert document.history[-1] == "left out, unreviewed: Marie Curie → rival → Pierre Curie"
+
+
+def test_a_list_is_complete_only_when_every_relation_of_it_is_reviewed():
+    session = replace(marked("Marie Curie", "Pierre Curie"), complete=True)
+    first, other = ((triple(session, 0, name, 1), 0.9) for name in ("spouse", "rival"))
+    session = session.decide(first[0], ACCEPTED, 0.9)
+    with pytest.raises(ValueError, match="1 relation is not reviewed, so the list is not complete yet"):
+        session.to_document([first, other])
+    document = session.decide(other[0], REJECTED, 0.9).to_document([first, other])
+    assert document.exhaustive
+    assert [relation.relation_type for relation in document.relations] == ["spouse"]
+
+
+def test_an_example_keeps_whether_it_is_complete_and_what_was_asked():
+    session = replace(marked("Marie Curie", "Pierre Curie"), relation_lines="spouse: PERSON <-> PERSON\nrival")
+    for complete in (True, False):
+        session = session.decide(triple(session, 0, "spouse", 1), ADDED, None) if not session.decisions else session
+        saved = replace(session, complete=complete)
+        saved = saved.save(saved.to_document([], ["spouse", "rival"]))
+        opened = replace(saved, complete=not complete).open(0)
+        assert opened.complete is complete
+        assert opened.relation_lines == session.relation_lines
+        assert replace(saved, relation_lines="other").open(0).relation_lines == "spouse\nrival"
 
 
 def test_an_example_needs_entities_and_something_to_learn():
     with pytest.raises(ValueError, match="at least two entities"):
-        marked("Marie Curie").to_document([], exhaustive=True)
+        replace(marked("Marie Curie"), complete=True).to_document([])
     session = marked("Marie Curie", "Pierre Curie")
     with pytest.raises(ValueError, match="There is no relation to save"):
-        session.to_document([], exhaustive=False)
-    assert session.to_document([], exhaustive=True).relations == []
+        session.to_document([])
+    assert replace(session, complete=True).to_document([]).relations == []
 
 
 def test_a_corrected_example_takes_the_place_of_the_old_one():
     session = marked("Marie Curie", "Pierre Curie")
     other = Session(text="Ada met Bob.", entities=(Entity(0, 3), Entity(8, 11)))
-    session = session.save(session.to_document([], True)).save(other.to_document([], True))
+    session = session.save(replace(session, complete=True).to_document([])).save(
+        replace(other, complete=True).to_document([])
+    )
     corrected = session.open(0).relabel(0, "PERSON")
-    saved = corrected.save(corrected.to_document([], True))
+    saved = corrected.save(replace(corrected, complete=True).to_document([]))
     assert [document.mentions[0].label for document in saved.examples] == ["PERSON", None]
     wider, _, _ = corrected.mark(TEXT.index("University"), TEXT.index("University") + 3, "X")
-    assert [len(document.mentions) for document in wider.save(wider.to_document([], True)).examples] == [3, 2]
+    assert [
+        len(document.mentions) for document in wider.save(replace(wider, complete=True).to_document([])).examples
+    ] == [3, 2]
 
 
 def test_examples_without_a_text_are_told_apart_by_their_words():
@@ -207,7 +258,7 @@ def test_what_the_page_does_not_show_of_an_example_is_kept():
         sentences=((0, 3),),
     )
     session = Session().merge([old]).open(0)
-    (saved,) = session.save(session.to_document([], True)).examples
+    (saved,) = session.save(replace(session, complete=True).to_document([])).examples
     assert saved.mentions == old.mentions
     assert saved.relations == old.relations
     assert (saved.source, saved.title, saved.sentences) == ("corpus", "Ada", ((0, 3),))
@@ -218,7 +269,7 @@ def full_session():
     session = session.decide(triple(session, 0, "spouse 😀", 1), ACCEPTED, 0.9)
     session = session.decide(triple(session, 1, "lives in", 2), REJECTED, None)
     session = session.change(triple(session, 0, "lives in", 2), triple(session, 2, "lives in", 0), 0.8)
-    return session.save(session.to_document([], True))
+    return session.save(replace(session, complete=True).to_document([]))
 
 
 def test_the_memory_gives_back_what_was_put_in():
