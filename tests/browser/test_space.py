@@ -324,6 +324,69 @@ def test_mark_extract_correct_collect(visit, viewport, tmp_path):
     )
 
 
+def test_only_what_is_reviewed_is_saved_and_complete_belongs_to_the_example(visit, tmp_path):
+    person = visit()
+    page = person.page
+    page.fill("#text textarea", TEXT)
+    person.wait_for(".gl-text", "Ada Lovelace")
+    for words, label in (("Ada Lovelace", "PERSON"), ("London", "CITY"), ("Charles Babbage", "PERSON")):
+        person.mark(words, label)
+    page.fill("#relations textarea", RELATIONS)
+    page.locator("#threshold input[type=number]").fill("0.01")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)
+    person.extract()
+    person.wait_for("#review li")
+    number = len(person.rows())
+    assert number > 2
+    person.wait_for("#save", f"Save 0 relations, leave out {number} not reviewed")
+    assert not page.is_checked("#exhaustive input")
+
+    page.check("#exhaustive input")
+    page.wait_for_timeout(300)
+    page.click("#save")
+    person.wait_for(".toast-body", "not reviewed, so the list is not complete yet")
+    assert "0 examples" in page.inner_text("#counter")
+    page.locator("#review li button").first.focus()
+    for place in range(number):  # each key goes on to the next that is open
+        page.keyboard.press("a" if place % 2 == 0 else "r")
+        person.wait_for("#status", f"{place + 1} of {number} reviewed")
+        page.wait_for_timeout(100)
+    person.shoot("reviewed")
+    accepted = (number + 1) // 2
+    person.wait_for("#save", f"Save example: {accepted} relation")
+    page.click("#save")
+    person.wait_for("#counter", "1 example saved")
+    (document,) = [json.loads(line) for line in person.download("jsonl", tmp_path).read_text("utf-8").splitlines()]
+    assert len(document["relations"]) == accepted
+    assert document.get("exhaustive", True)
+
+    page.reload()
+    person.wait_for("#counter", "1 example saved")
+    page.wait_for_function("document.querySelector('#exhaustive input').checked")
+    page.uncheck("#exhaustive input")
+    page.wait_for_timeout(300)
+    page.click("#open-example")
+    page.wait_for_function("document.querySelector('#exhaustive input').checked")
+    page.click("#remove-all")
+    person.wait_for("#remove-all", "Really remove all 1")
+    page.click("#remove-all")
+    person.wait_for("#counter", "0 examples saved")
+
+
+def test_words_at_the_start_of_a_mark_can_be_marked_inside_it(visit):
+    person = visit()
+    page = person.page
+    page.fill("#text textarea", "Anna Weber moved to New York City.")
+    person.mark("New York City", "CITY")
+    person.drag("New York")
+    person.wait_for(".gl-form input[name=label]")
+    page.keyboard.type("STATE")
+    page.keyboard.press("Enter")
+    person.wait_for('mark[data-label="STATE"]')
+    assert person.marks() == [("New York City", "CITY"), ("New York", "STATE")]
+
+
 def test_marks_are_nested_renamed_and_deleted(visit):
     person = visit()
     page = person.page
@@ -633,6 +696,11 @@ def test_marks_by_hand_are_kept_among_those_that_are_found(visit_joint, tmp_path
     page.wait_for_timeout(1500)
     assert "Paris" not in dict(person.marks())
     person.shoot("mixed")
+    page.locator("#threshold input[type=number]").fill("1")
+    page.keyboard.press("Tab")
+    page.wait_for_function("!document.querySelector('#review li')")
+    page.check("#exhaustive input")
+    page.wait_for_timeout(300)
     page.click("#save")
     person.wait_for("#counter", "1 example saved")
     (document,) = [json.loads(line) for line in person.download("jsonl", tmp_path).read_text("utf-8").splitlines()]
