@@ -35,7 +35,7 @@ class Desk:
             page that does not show the latest are out of date, and are ignored.
         turn: counts the events, so that a form can open twice at the same entity.
         shown: what the page shows, so that only what is new is sent.
-        collected: the data set, and what the page shows of it.
+        collected: the data set and its queue, and what the page shows of them.
     """
 
     def __init__(self, workspace: Workspace | None = None) -> None:
@@ -47,7 +47,7 @@ class Desk:
         self.problem: str | None = None
         self.asks_to_remove = False
         self.shown: list[object] = []
-        self.collected: tuple[tuple[Document, ...], Mapping[str, object]] | None = None
+        self.collected: tuple[tuple[tuple[Document, ...], tuple[str, ...]], Mapping[str, object]] | None = None
         self.lock = RLock()
 
     def __deepcopy__(self, memo: dict[int, object]) -> Desk:
@@ -74,10 +74,12 @@ class Desk:
         Raises:
             ValueError: when the browser could not remember it.
         """
-        if len(session.examples) > len(self.session.examples) and memory.used(session) > 1:
+        held = len(self.session.examples) + len(self.session.queue)
+        if len(session.examples) + len(session.queue) > held and memory.used(session) > 1:
             raise ValueError(
                 "That is more than a browser can remember, so a reload of the page would lose it. Download the data "
-                "set as JSONL, remove its examples here, and start another one; training reads several files."
+                "set as JSONL, remove its examples here, and start another one; training reads several files. Of "
+                "texts to label, upload fewer at once."
             )
         self.workspace = self.workspace.then(session, kind, **changes)
 
@@ -251,6 +253,23 @@ class Desk:
         document = self.session.to_document(predicted(self.workspace), relation_names(self.workspace))
         self.put(self.session.save(document))
 
+    def save_and_next(self) -> None:
+        """Adds the example to the data set, and takes the next text of the queue."""
+        self.save()
+        self.put(self.session.next(), scores=None)
+
+    def skip(self) -> None:
+        """Takes the next text of the queue; this one goes to its end."""
+        text, session = self.session.text, self.session.next()
+        self.put(session.wait([text]) if text.strip() else session, scores=None)
+
+    def extract_next(self) -> None:
+        """Runs a model that finds entities on the text that was taken, where something is asked for."""
+        session = self.session
+        asked = session.entity_lines.strip() and session.relation_lines.strip()
+        if model.finds_entities() and asked and session.text.strip() and self.workspace.scores is None:
+            self.extract(self.revision, session.text, session.relation_lines, session.entity_lines)
+
     def take_example(self, example: Example) -> None:
         """Puts one of the ready-made texts on the desk; a model that finds entities gets their types alone."""
         session = replace(
@@ -296,13 +315,32 @@ class Desk:
         self._constrain()
 
     def upload(self, path: str) -> None:
-        """Adds the examples of a file to the data set, and opens the last one where the desk is empty."""
-        documents = files.read(path)
+        """Adds the examples of a file to the data set, or its texts to the queue.
+
+        Where the desk is empty, the last example is opened, or the first text taken.
+        """
+        found = files.read(path)
+        if texts := [one for one in found if isinstance(one, str)]:
+            self._queue(texts)
+            return
+        documents = [one for one in found if isinstance(one, Document)]
         session = self.session.merge(documents)
         if not session.text.strip():
             session = session.open(len(session.examples) - 1)
         self.put(session, scores=self.workspace.scores if session.text == self.session.text else None)
         self.note = f"{len(documents)} example{'' if len(documents) == 1 else 's'} uploaded."
+
+    def _queue(self, texts: Sequence[str]) -> None:
+        for number, text in enumerate(texts, start=1):
+            try:
+                model.check_text(text)
+            except ValueError as error:
+                raise ValueError(f"Text {number} of {len(texts)}: {error}") from error
+        session = self.session.wait(texts)
+        number = len(session.queue) - len(self.session.queue)
+        self.put(session if session.text.strip() or not session.queue else session.next())
+        again = f"; {len(texts) - number} are here already" if number < len(texts) else ""
+        self.note = f"{number} text{'' if number == 1 else 's'} uploaded{again}."
 
     def restore(self, remembered: object, examples: object = None) -> None:
         """Restores what the browser remembers; [`extract_again`] computes its results."""
@@ -312,7 +350,9 @@ class Desk:
         }
         self.workspace = Workspace(Session(threshold=own["threshold"], entity_threshold=own["entity_threshold"]))
         known = dict(remembered) if isinstance(remembered, dict) else {}
-        if examples is not None:
+        if isinstance(examples, dict):
+            known |= examples
+        elif examples is not None:  # of a version without a queue
             known["examples"] = examples
         session, problems = memory.from_dict({**own, **known})
         self.workspace = Workspace(session)

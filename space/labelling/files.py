@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from glirel_transformers.data import Document, read_documents
-from glirel_transformers.files import StrPath
+from glirel_transformers.files import StrPath, open_text
 from glirel_transformers.formats import Writer, records_of, write_csv, write_graphml, write_jsonl, write_turtle
 
 from .tables import read_table
@@ -30,8 +32,8 @@ def write(kind: str, documents: Sequence[Document]) -> dict[str, str]:
     return {"name": f"relations.{suffix}", "type": media_type, "content": file.getvalue()}
 
 
-def read(path: StrPath) -> list[Document]:
-    """The examples of an uploaded file, which is then removed from the server.
+def read(path: StrPath) -> list[Document] | list[str]:
+    """The examples of an uploaded file, or its texts, where it has no more; the file is then removed from the server.
 
     Raises:
         ValueError: when it cannot be read; the message names the file, and the line or row.
@@ -41,13 +43,13 @@ def read(path: StrPath) -> list[Document]:
     try:
         if reader is None:
             raise ValueError(
-                f"{name} is not a file of examples. Upload one that ends in {' or '.join(READERS)}; graphs hold no "
-                "texts."
+                f"{name} is not a file of examples or texts. Upload one that ends in {' or '.join(READERS)}; graphs "
+                "hold no texts."
             )
-        documents = list(reader(path))
-        if not documents:
+        found: list[Any] = list(reader(path))  # of one kind
+        if not found:
             raise ValueError(f"{name} holds no examples.")
-        return documents
+        return found
     except ValueError as error:
         raise ValueError(str(error).replace(os.fspath(path), name)) from error
     finally:
@@ -76,4 +78,34 @@ WRITERS: dict[str, tuple[str, str, DocumentWriter]] = {
     "GraphML": ("graphml", "application/graphml+xml", _of_records(write_graphml)),
     "Turtle": ("ttl", "text/turtle", _of_records(write_turtle)),
 }
-READERS: dict[str, Callable[[StrPath], Iterator[Document]]] = {".jsonl": read_documents, ".csv": read_table}
+
+
+def _read_paragraphs(path: StrPath) -> Iterator[str]:
+    """The texts of a file, between which there are empty lines."""
+    with open_text(path) as file:
+        yield from (text for text in map(str.strip, re.split(r"\n[^\S\n]*\n", file.read())) if text)
+
+
+def _read_json_lines(path: StrPath) -> Iterator[Document] | Iterator[str]:
+    """Examples in any format that is read, or texts: lines with `text` and nothing that says what is in it."""
+    with open_text(path) as file:
+        lines = [line for line in file if line.strip()]
+    try:
+        records = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        return read_documents(path)  # which says what is wrong, and where
+    if records and all(isinstance(one, dict) and _is_plain(one) for one in records):
+        return (one["text"] for one in records if one["text"].strip())
+    return read_documents(path)
+
+
+def _is_plain(record: Mapping[str, object]) -> bool:
+    return isinstance(record.get("text"), str) and not record.keys() & _ANNOTATED
+
+
+_ANNOTATED = {"words", "mentions", "entities", "relations", "tokens", "spans", "label", "labels", "entity_types"}
+READERS: dict[str, Callable[[StrPath], Iterator[Document] | Iterator[str]]] = {
+    ".jsonl": _read_json_lines,
+    ".csv": read_table,
+    ".txt": _read_paragraphs,
+}

@@ -236,6 +236,19 @@ def counter(session: Session) -> str:
     )
 
 
+def queue(session: Session) -> str:
+    """How many texts wait, and how the next one begins."""
+    if not session.queue:
+        return ""
+    text = " ".join(session.queue[0].split())
+    begins = f"{text[:70]}{'…' if len(text) > 70 else ''}"
+    number = len(session.queue)
+    return (
+        f'<p class="gl-counter" role="status"><b>{number}</b> {"text waits" if number == 1 else "texts wait"}; next: '
+        f"{escape(begins)}</p>"
+    )
+
+
 def _words(document: Document, mention: int) -> str:
     span = document.mentions[mention]
     return " ".join(document.words[span.start : span.end])
@@ -245,11 +258,12 @@ def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def about_model(name: str, parameters: float, link: str | None) -> str:
-    """The line that names the model; `parameters` in millions."""
+def about_model(name: str, parameters: int | None, link: str | None) -> str:
+    """The line that names the model, with its number of parameters where that is known."""
+    size = "" if parameters is None else f", {parameters / 1e6:.1f} million parameters"
     named = f'<a href="{escape(link)}" target="_blank" rel="noopener">{escape(name)}</a>' if link else escape(name)
     return (
-        f'<p class="gl-hint" id="model">Model: <b>{named}</b>, {parameters:.1f} million parameters. A score is how '
+        f'<p class="gl-hint" id="model">Model: <b>{named}</b>{size}. A score is how '
         "likely the model holds a relation to be, from 0 to 1; it errs, so review what it says.</p>"
     )
 

@@ -71,7 +71,7 @@ class Layout:
         name, card = model.name(), model.card()
         is_folder = Path(name).exists()
         shown, link = (Path(name).name, None) if is_folder else (name, f"https://huggingface.co/{name}")
-        gr.HTML(html.about_model(shown, model.pipeline().model.num_parameters() / 1e6, link))
+        gr.HTML(html.about_model(shown, model.num_parameters(), link))
         if card is not None:
             with gr.Accordion("What it is, how good it is, and where it fails", open=False, elem_id="card"):
                 gr.Markdown(card)
@@ -215,6 +215,10 @@ class Layout:
         with gr.Row(elem_classes="gl-tight"):
             self.save = gr.Button("Save example", variant="primary", min_width=140, elem_id="save")
             self.counter = gr.HTML(elem_id="counter")
+        with gr.Row(elem_classes="gl-tight", visible=False) as self.queue_actions:
+            self.save_and_next = gr.Button("Save and next", variant="primary", min_width=140, elem_id="save-and-next")
+            self.skip = gr.Button("Skip", min_width=80, elem_id="skip")
+            self.queue = gr.HTML(elem_id="queue")
         self.examples = gr.HTML(elem_id="saved")
         with gr.Row(elem_classes="gl-tight", visible=False) as self.saved_actions:
             self.number = gr.Number(1, label="Example", precision=0, minimum=1, min_width=90, elem_id="example-number")
@@ -223,7 +227,8 @@ class Layout:
             self.remove_all = gr.Button("Remove all", size="sm", min_width=80, elem_id="remove-all")
         gr.HTML(
             '<p class="gl-hint">Download the data set, or upload one to continue with it. JSONL keeps everything, and '
-            "<code>glirel train</code> trains a model on it.</p>"
+            "<code>glirel train relations.jsonl --output run</code> trains a model on it. Texts to label, one after "
+            "the other, are uploaded as .txt, with an empty line between two, or as .jsonl with <code>text</code>.</p>"
         )
         with gr.Row(elem_classes="gl-tight"):
             self.downloads = {

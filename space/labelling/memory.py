@@ -22,19 +22,19 @@ T = TypeVar("T")
 
 def to_dict(session: Session) -> dict[str, Any]:
     """The session as JSON values."""
-    return {**desk_to_dict(session), "examples": examples_to_list(session)}
+    return {**desk_to_dict(session), **data_set_to_dict(session)}
 
 
 def desk_to_dict(session: Session) -> dict[str, Any]:
-    """The session without its examples."""
-    values = asdict(replace(session, examples=()))
-    del values["examples"]
+    """The session without its examples and the texts that wait."""
+    values = asdict(replace(session, examples=(), queue=()))
+    del values["examples"], values["queue"]
     return values
 
 
-def examples_to_list(session: Session) -> list[dict[str, Any]]:
-    """The examples of the session."""
-    return [document.to_dict() for document in session.examples]
+def data_set_to_dict(session: Session) -> dict[str, Any]:
+    """The examples of the session, and the texts that wait."""
+    return {"examples": [document.to_dict() for document in session.examples], "queue": list(session.queue)}
 
 
 def used(session: Session) -> float:
@@ -85,6 +85,7 @@ def from_dict(values: Mapping[str, Any]) -> tuple[Session, list[str]]:
         decisions=read("decisions", lambda items: tuple(_decision(item, spans) for item in items), no_decisions),
         history=read("history", lambda items: tuple(map(_string, items)), no_lines),
         examples=tuple(_documents(values.get("examples"), problems)),
+        queue=read("queue", lambda items: tuple(map(_string, items)), no_lines),
     )
     return session, problems
 

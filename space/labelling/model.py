@@ -34,6 +34,12 @@ def name() -> str:
     return str(pipeline().model.name_or_path)
 
 
+def num_parameters() -> int | None:
+    """How many weights it has; `None` of an export."""
+    count = getattr(pipeline().model, "num_parameters", None)
+    return None if count is None else int(count())
+
+
 def card() -> str | None:
     """The card of a model in a folder, without its front matter; `None` where it has none."""
     file = Path(name()) / "README.md"

@@ -72,6 +72,8 @@ class Page(Layout):
             self.tail: lambda now: gr.update(choices=now.entities, value=None),
             self.counter: lambda now: now.collected["counter"],
             self.examples: lambda now: now.collected["examples"],
+            self.queue: lambda now: now.collected["queue"],
+            self.queue_actions: lambda now: gr.update(visible=bool(now.session.queue)),
             self.data_set: lambda now: now.collected["memory"],
             self.saved_actions: lambda now: gr.update(visible=bool(now.session.examples)),
             self.undo: lambda now: gr.update(interactive=bool(now.workspace.past)),
@@ -109,6 +111,9 @@ class Page(Layout):
         bind(self.accept_all.click, does(Desk.accept_all))
         bind(self.add.click, does(Desk.add), [self.head, self.relation, self.tail])
         bind(self.save.click, does(Desk.save))
+        for button, takes_next in ((self.save_and_next, Desk.save_and_next), (self.skip, Desk.skip)):
+            taken = bind(button.click, resets(takes_next), outputs=everything)
+            self._bind_model(taken.then, Desk.extract_next)
         bind(self.undo.click, resets(Desk.undo), outputs=everything, trigger_mode="multiple")
         bind(self.open.click, resets(Desk.open_example), [self.number], everything)
         bind(self.remove.click, does(Desk.remove_example), [self.number])

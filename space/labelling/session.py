@@ -25,7 +25,7 @@ class Session:
 
     `entities` are the marks, in the order of the text. From `entity_lines` to `removed` it is for models that find
     entities: the names of their types, how they are found, and where a person deleted one that was found.
-    `complete` says that no relation holds but those that are decided.
+    `complete` says that no relation holds but those that are decided. `queue` are the texts that wait.
     """
 
     text: str = ""
@@ -43,6 +43,7 @@ class Session:
     complete: bool = False
     history: tuple[str, ...] = ()
     examples: tuple[Document, ...] = ()
+    queue: tuple[str, ...] = ()
 
     # The text and its entities
 
@@ -297,6 +298,24 @@ class Session:
         saved = with_identifiers(document, self.examples[place[0]])
         examples = [*self.examples[: place[0]], saved, *self.examples[place[0] + 1 :]]
         return replace(self, examples=tuple(examples))
+
+    def wait(self, texts: Iterable[str]) -> Session:
+        """Puts texts at the end of the queue, each once; those that are examples already do not wait."""
+        known = {self.text.strip(), *self.queue, *((example.text or "").strip() for example in self.examples)}
+        new = (text for text in dict.fromkeys(map(str.strip, texts)) if text and text not in known)
+        return replace(self, queue=(*self.queue, *new))
+
+    def next(self) -> Session:
+        """Takes the next text of the queue; what is asked for stays.
+
+        Raises:
+            ValueError: when none waits.
+        """
+        if not self.queue:
+            raise ValueError("No text waits. Upload a file of texts: .txt, with an empty line between two, or .jsonl.")
+        fresh = Session(text=self.queue[0], examples=self.examples, queue=self.queue[1:])
+        kept = ("relation_lines", "threshold", "top_k", "entity_lines", "entity_threshold", "overlap", "multi_label")
+        return replace(fresh, **{name: getattr(self, name) for name in kept})
 
     def merge(self, documents: Iterable[Document]) -> Session:
         """Adds the examples of a file; one with the same words and entities replaces the older one."""

@@ -74,11 +74,13 @@ class State:
 
 def _collected(desk: Desk) -> Mapping[str, object]:
     session = desk.session
-    if desk.collected is None or desk.collected[0] is not session.examples:
+    parts = (session.examples, session.queue)
+    if desk.collected is None or any(old is not new for old, new in zip(desk.collected[0], parts, strict=True)):
         shown = {
             "counter": html.counter(session),
             "examples": html.examples_list(session),
-            "memory": memory.examples_to_list(session),
+            "queue": html.queue(session),
+            "memory": memory.data_set_to_dict(session),
         }
-        desk.collected = (session.examples, shown)
+        desk.collected = (parts, shown)
     return desk.collected[1]

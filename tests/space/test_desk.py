@@ -321,7 +321,7 @@ def test_two_desks_share_nothing(desk, tiny_pipeline):
 def test_a_reload_brings_everything_back(desk):
     desk.run(desk.decide, row_of(desk, "spouse").key, "accept")
     desk.run(desk.save)
-    remembered = memory.desk_to_dict(desk.session), memory.examples_to_list(desk.session)
+    remembered = memory.desk_to_dict(desk.session), memory.data_set_to_dict(desk.session)
     other = Desk()
     assert other.run(other.restore, *remembered) is None
     assert other.session == desk.session

@@ -140,9 +140,9 @@ GOOD = "Ada met Bob,met,0,3,8,11\n"
         ),
         ("a.csv", CSV.encode("utf-16"), r"a\.csv: It is UTF-16 text\. Save it as UTF-8"),
         ("a.csv", (CSV + GOOD).encode() + b"Zo\xeb met Bob,met,0,3,8,11\n", r"a\.csv: Byte 0xeb is not UTF-8"),
-        ("a.ttl", "x", r"a\.ttl is not a file of examples"),
+        ("a.ttl", "x", r"a\.ttl is not a file of examples or texts"),
         ("a.jsonl.gz", "x", r"a\.jsonl\.gz is not a file of examples"),
-        ("a", "x", r"Upload one that ends in \.jsonl or \.csv"),
+        ("a", "x", r"Upload one that ends in \.jsonl or \.csv or \.txt"),
     ],
 )
 def test_files_that_cannot_be_read_say_why_and_are_removed(tmp_path, name, content, message):

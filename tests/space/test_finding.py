@@ -271,3 +271,13 @@ def test_found_marks_give_way_where_they_would_cross():
     session = Session(text=TEXT, overlap="nested", entities=(Entity(0, 11, "PERSON"),))
     marks = [Entity(0, 5, "X", scores=(("X", 0.9),)), Entity(6, 15, "Y", scores=(("Y", 0.8),))]
     assert [mark.label for mark in session.with_found(marks).entities] == ["PERSON", "X"]
+
+
+def test_a_model_that_finds_entities_reads_the_next_text_by_itself(finding):
+    finding.run(finding.type_relations, "spouse")
+    finding.put(finding.session.wait(["Marie Curie married Pierre Curie in Paris."]))
+    finding.run(finding.skip)
+    finding.run_model(finding.extract_next)
+    assert finding.problem is None
+    assert finding.workspace.scores is not None
+    assert finding.session.has_results
