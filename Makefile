@@ -21,7 +21,7 @@ export TOKENIZERS_PARALLELISM := false
 export GRADIO_ANALYTICS_ENABLED := False
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo space test test-fast test-sweep test-browser checkpoint-code lint ruff-check ruff-format mypy format wheel clean
+.PHONY: help setup demo space test test-fast test-sweep test-browser checkpoint-code docs lint ruff-check ruff-format mypy format wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,11 +68,16 @@ format: $(VENV)/.installed-dev  ## repair what ruff can repair
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs:  ## build the documentation as a site in site/; every link is checked
+	test -x $(VENV)-docs/bin/mkdocs || $(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --constraint constraints.txt mkdocs-material "mkdocstrings[python]"
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
+
 wheel: $(VENV)/.installed-dev  ## build the source distribution and the wheel in dist/
 	$(BIN)/python -m build --no-isolation
 
 clean:  ## remove build products and caches, and keep .venv
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The stamps below stand for what is installed: editing pyproject.toml or constraints.txt installs again.

@@ -4,9 +4,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-)
+
+
+def _blocks(path):
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = _blocks(ROOT / "README.md")
 
 
 def test_there_are_blocks_to_run():
@@ -18,6 +22,16 @@ def test_python_blocks_of_the_readme_run(block, monkeypatch):
     """Blocks marked `python` run as they stand; those that need the network or long training are marked `py`."""
     monkeypatch.chdir(ROOT)
     exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize(
+    "page", [path for path in sorted((ROOT / "docs").glob("*.md")) if _blocks(path)], ids=lambda path: path.name
+)
+def test_python_blocks_of_a_page_of_the_documentation_run_one_after_the_other(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names = {}
+    for block in _blocks(page):
+        exec(compile(block, page.name, "exec"), names)
 
 
 @pytest.mark.slow
