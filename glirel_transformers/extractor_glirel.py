@@ -83,7 +83,7 @@ class RelationExtractor:
         ValueError: when the tokenizer or `encoded_types` are not those of the model, or the device cannot be used.
         OSError: when there is no such folder or repository.
 
-    Example:
+    Examples:
         >>> extract = RelationExtractor("checkpoints/glirel-mini")
         >>> text = "Marie Curie was born in Warsaw."
         >>> relations = extract(text, entities=["Marie Curie", "Warsaw"], relation_types=["place of birth"])

@@ -34,7 +34,7 @@ class RelationExtractionPipeline(ChunkPipeline):
         ImportError: without torch; [`RelationExtractor`] needs none.
         TypeError, ValueError: as [`RelationExtractor`] does.
 
-    Example:
+    Examples:
         >>> from transformers import pipeline
         >>> extract = pipeline("relation-extraction", model="checkpoints/glirel-mini", trust_remote_code=True)
         >>> extract(

@@ -121,7 +121,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         Raises:
             ValueError: when it is optimized already, or has adapters that are not merged.
 
-        Example:
+        Examples:
             >>> model = GLiRELForRelationClassification.from_pretrained("checkpoints/glirel-mini")
             >>> model = model.optimize_for_inference()
         """

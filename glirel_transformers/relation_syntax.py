@@ -51,7 +51,7 @@ def read_relation_lines(lines: str | Iterable[str], comments: bool = True) -> di
         TypeError: when they are not lines.
         ValueError: when a line has no name, cannot be read, or repeats a name; the message numbers the line.
 
-    Example:
+    Examples:
         >>> read_relation_lines("place of birth: PERSON -> CITY\nspouse")
         {'place of birth': {'head': ['PERSON'], 'tail': ['CITY']}, 'spouse': {}}
     """
@@ -94,7 +94,7 @@ def read_entity_type_lines(lines: str | Iterable[str], comments: bool = True) ->
         TypeError: when they are not lines.
         ValueError: when a line has no name, cannot be read, or repeats a name; the message numbers the line.
 
-    Example:
+    Examples:
         >>> read_entity_type_lines("person\ndrug: name of a medicine > 0.4")
         {'person': {}, 'drug': {'description': 'name of a medicine', 'threshold': 0.4}}
     """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import initialization as init
 
 from .configuration_glirel import GLiRELConfig
 from .feed_forward_glirel import ConcatFeedForward
@@ -20,10 +21,56 @@ from .pairs_glirel import EntityPairs, LocalizedContext
 
 NUM_DISTANCES = 8  # 0 words, 1, 2 to 3, 4 to 7, …, 64 and more
 _NUM_SIDES = 3  # before, in and after an entity
+_BETWEEN, _BETWEEN_SWAPPED = 2 * _NUM_SIDES, 2  # after the head and before the tail, and the other way round
+_SLOPES, _BONUS = (0.0, 0.25, 0.5, 1.0), 1.5  # what attention begins with
+_RATE = 8  # an optimizer moves all weights alike, and those of places are logits: they must move by units
 
 
 class ZeroLinear(nn.Linear):
     """A linear layer whose weights begin at 0."""
+
+
+class Places(nn.Module):
+    """Logits of words by where they are: how far from head and tail, and before, in or after each.
+
+    They begin with what is likely: near words count more, in some heads by far, and in some those between the two.
+
+    Args:
+        num_heads: each has its own.
+    """
+
+    def __init__(self, num_heads: int):
+        super().__init__()
+        self.head_distance = nn.Parameter(torch.empty(2 * NUM_DISTANCES - 1, num_heads))
+        self.tail_distance = nn.Parameter(torch.empty(2 * NUM_DISTANCES - 1, num_heads))
+        self.side = nn.Parameter(torch.empty(_NUM_SIDES**2, num_heads))
+
+    def initialize(self) -> None:
+        """Sets the weights to what they begin with."""
+        head = torch.arange(self.side.shape[1])
+        steps = (torch.arange(2 * NUM_DISTANCES - 1) - NUM_DISTANCES + 1).abs()
+        falls = torch.tensor(_SLOPES)[head % len(_SLOPES)]
+        prefers = (head // len(_SLOPES) % 2).float()
+        for weight in (self.head_distance, self.tail_distance):
+            init.copy_(weight, -steps.unsqueeze(1) * falls / _RATE)
+        between = torch.zeros(_NUM_SIDES**2, 1)
+        between[[_BETWEEN, _BETWEEN_SWAPPED]] = _BONUS / _RATE
+        init.copy_(self.side, between * prefers)
+
+    def of_distances(self, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        """From offsets `(batch, entities, words)`, as head and as tail: `(batch, entities, heads, words)` each."""
+        bucket = (torch.log2(offsets.abs() + 0.5).floor() + 1).clamp(0, NUM_DISTANCES - 1).long()
+        bucket = bucket * offsets.sign() + NUM_DISTANCES - 1
+        head, tail = (
+            functional.embedding(bucket, weight).transpose(-1, -2) * _RATE
+            for weight in (self.head_distance, self.tail_distance)
+        )
+        return head, tail
+
+    def of_sides(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """From the sides of both, `(batch, pairs, words)` each: `(batch, pairs, heads, words)`."""
+        sides = functional.one_hot(heads * _NUM_SIDES + tails, _NUM_SIDES**2).to(self.side.dtype)
+        return (sides @ self.side).transpose(-1, -2) * _RATE
 
 
 class AttendedContext(nn.Module):
@@ -44,9 +91,7 @@ class AttendedContext(nn.Module):
         self.num_heads = num_heads
         self.head_query, self.tail_query = nn.Linear(size, size), nn.Linear(size, size)
         self.key, self.value = nn.Linear(size, size), nn.Linear(size, size)
-        self.head_distance = nn.Embedding(2 * NUM_DISTANCES - 1, num_heads)
-        self.tail_distance = nn.Embedding(2 * NUM_DISTANCES - 1, num_heads)
-        self.place = ZeroLinear(_NUM_SIDES**2, num_heads, bias=False)
+        self.places = Places(num_heads)
         self.output = ZeroLinear(size, inner_size, bias=False)
 
     def forward(self, entity_states: Tensor, offsets: Tensor, word_states: Tensor, word_mask: Tensor) -> Attended:
@@ -57,20 +102,19 @@ class AttendedContext(nn.Module):
             offsets: of words from entities, as [`offsets_from_entities`] gives them, `(batch, entities, words)`.
             word_states, word_mask: `(batch, words, size)`, and which are real, `(batch, words)`.
         """
-        bucket = (torch.log2(offsets.abs() + 0.5).floor() + 1).clamp(0, NUM_DISTANCES - 1).long()
-        bucket = bucket * offsets.sign() + NUM_DISTANCES - 1
+        as_head, as_tail = self.places.of_distances(offsets)
         key, unseen = self._split(self.key(word_states)), torch.finfo(word_states.dtype).min / 4
 
-        def logits(query: nn.Linear, distance: nn.Embedding) -> Tensor:
+        def logits(query: nn.Linear, of_distances: Tensor) -> Tensor:
             of_words = self._split(query(entity_states)) @ key.transpose(-1, -2) * key.shape[-1] ** -0.5
-            of_words = of_words.transpose(1, 2) + distance(bucket).transpose(-1, -2)
+            of_words = of_words.transpose(1, 2) + of_distances
             masked: Tensor = of_words.masked_fill(~word_mask[:, None, None], unseen)
             return masked
 
         return Attended(
             self,
-            logits(self.head_query, self.head_distance),
-            logits(self.tail_query, self.tail_distance),
+            logits(self.head_query, as_head),
+            logits(self.tail_query, as_tail),
             offsets.sign() + 1,
             self._split(self.value(word_states)),
         )
@@ -112,9 +156,8 @@ class Attended:
         head, tail = index.unbind(-1)
         shape = (*index.shape[:2], *self.heads.shape[2:])
         logits = (gather_items(self.heads.flatten(2), head) + gather_items(self.tails.flatten(2), tail)).view(shape)
-        place = gather_items(self.sides, head) * _NUM_SIDES + gather_items(self.sides, tail)
-        of_place = self.network.place(functional.one_hot(place, _NUM_SIDES**2).to(self.values.dtype))
-        return (logits + of_place.transpose(-1, -2)).softmax(-1)
+        sides = gather_items(self.sides, head), gather_items(self.sides, tail)
+        return (logits + self.network.places.of_sides(*sides)).softmax(-1)
 
     def inner(self, index: Tensor) -> Tensor:
         """What is added to the first layer of the FFN of some pairs, `(batch, some, inner)`."""

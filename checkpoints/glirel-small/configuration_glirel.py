@@ -389,7 +389,7 @@ class GLiRELConfig(PreTrainedConfig):
     Raises:
         ValueError: when a value is outside the range given here; the message names the value and the range.
 
-    Example:
+    Examples:
         >>> from transformers import BertConfig
         >>> config = GLiRELConfig(encoder_config=BertConfig(), hidden_size=256, scorer="dot_thresh")
         >>> config.encoder_config.model_type

@@ -196,7 +196,7 @@ class GLiRELHead(GLiRELPreTrainedModel):
             The model, in float32, with its tokenizer in `model.tokenizer`. Nothing in it refers to `encoder` again:
             a saved copy holds everything.
 
-        Example:
+        Examples:
             >>> model = GLiRELForRelationClassification.from_encoder("microsoft/deberta-v3-small", hidden_size=512)
             >>> tokenizer = model.tokenizer
         """

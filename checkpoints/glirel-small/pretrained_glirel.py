@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import cached_file, logging
 
-from .attended_glirel import ZeroLinear
+from .attended_glirel import Places, ZeroLinear
 from .card_glirel import checkpoint_card, write_card
 from .configuration_glirel import HUB_OPTIONS, GLiRELConfig
 from .hub_glirel import complete_repository, declare_pipeline
@@ -53,6 +53,8 @@ class GLiRELPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, ZeroLinear):
             init.zeros_(module.weight)
+        elif isinstance(module, Places):
+            module.initialize()
         elif isinstance(module, nn.Linear):
             bound = module.in_features**-0.5
             init.uniform_(module.weight, -bound, bound)
@@ -119,7 +121,7 @@ class GLiRELPreTrainedModel(PreTrainedModel):
         Raises:
             ValueError: when it is optimized already, or has adapters that are not merged.
 
-        Example:
+        Examples:
             >>> model = GLiRELForRelationClassification.from_pretrained("checkpoints/glirel-mini")
             >>> model = model.optimize_for_inference()
         """

@@ -71,7 +71,7 @@ def export(
         TypeError: when `model` is not such a model.
         ValueError: when a setting is not supported, or the export computes other scores than the model.
 
-    Example:
+    Examples:
         >>> from glirel_transformers.export import export
         >>> folder = export("checkpoints/glirel-mini", "glirel-mini-onnx")
     """

@@ -70,7 +70,7 @@ class ORTModelForRelationClassification:
 
     [`from_pretrained`] gives an [`ORTModelForJointExtraction`] for an export of a model that finds entities.
 
-    Example:
+    Examples:
         >>> from transformers import pipeline
         >>> model = ORTModelForRelationClassification.from_pretrained("exported")
         >>> extract = pipeline("relation-extraction", model=model, tokenizer=model.tokenizer)  # doctest: +SKIP

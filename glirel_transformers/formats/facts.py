@@ -54,7 +54,7 @@ def once_per_pair(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, An
     found. Its only relation has the number of its `mentions`; its score and the place of the record (`id`, `source`,
     `line`) are those of the mention with the best score. Facts are held in memory.
 
-    Example:
+    Examples:
         >>> place = {"source": "a.txt", "entities": []}
         >>> ada, bob = {"text": "Ada", "label": "PERSON"}, {"text": "Bob", "label": "PERSON"}
         >>> found = [{"head": ada, "relation": "spouse", "tail": bob, "score": score} for score in (0.6, 0.9)]

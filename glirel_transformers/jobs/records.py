@@ -122,7 +122,7 @@ def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:
 def in_options(message: str) -> str:
     """An error message of the extractor, with options of the command line where it names arguments of Python.
 
-    Example:
+    Examples:
         >>> in_options("It is too long. Pass truncation='window' to the pipeline.")
         'It is too long. Pass --truncation window.'
     """
