@@ -4,10 +4,11 @@ Rounding to float16 changes scores in the third digit at most; the file is half 
 `dtype: float32`, so that the model is loaded for ordinary arithmetic, which is also the faster one on a CPU.
 
     python scripts/publish.py --model runs/glirel/model --output checkpoints/glirel-mini
-    python scripts/publish.py --model runs/default/model --output checkpoints/glirel-small --latin
+    python scripts/publish.py --model runs/default/model --output checkpoints/glirel-small --latin --tokens 25200
 
 `--latin` leaves out the embeddings of WordPieces in other scripts than Latin and Greek, and those that BERT keeps for
-nobody. Words in these scripts become [UNK]; all others score as before.
+nobody. Words in these scripts become [UNK]; all others score as before. `--tokens` leaves out the rarest words, which
+are then read in pieces.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import unicodedata
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -38,7 +40,28 @@ def _is_read(token: str) -> bool:
     )
 
 
-def drop_other_scripts(folder: Path) -> int:
+def _is_word(token: str) -> bool:
+    """Whether a WordPiece is a word of several letters, for which there are pieces."""
+    return len(token) > 1 and token.isalpha()
+
+
+def choose_tokens(tokens: Mapping[str, int], added: Collection[str], latin: bool, number: int | None) -> list[str]:
+    """The tokens that a vocabulary keeps, in its order.
+
+    Args:
+        tokens: with their numbers; words that are rarer have higher ones.
+        added: special ones, which are kept.
+        latin: whether other scripts than Latin and Greek are left out.
+        number: of tokens to keep at most; the rarest words go.
+    """
+    kept = [one for one in sorted(tokens, key=tokens.__getitem__) if one in added or not latin or _is_read(one)]
+    words = [one for one in kept if _is_word(one)]
+    too_many = 0 if number is None else max(len(kept) - number, 0)
+    rarest = set(words[len(words) - too_many :])
+    return [one for one in kept if one not in rarest]
+
+
+def shrink_vocabulary(folder: Path, latin: bool, number: int | None) -> int:
     """Takes tokens out of a checkpoint's vocabulary and embeddings; the others keep their order and their vectors.
 
     Returns:
@@ -48,7 +71,7 @@ def drop_other_scripts(folder: Path) -> int:
     tokenizer = json.loads(file.read_text(encoding="utf-8"))
     added = {one["content"]: one["id"] for one in tokenizer["added_tokens"]}
     tokens = tokenizer["model"]["vocab"] | added
-    kept = [token for token in sorted(tokens, key=tokens.__getitem__) if token in added or _is_read(token)]
+    kept = choose_tokens(tokens, added, latin, number)
     place = {token: index for index, token in enumerate(kept)}
     tokenizer["model"]["vocab"] = {token: place[token] for token in kept if token in tokenizer["model"]["vocab"]}
     for one in tokenizer["added_tokens"]:
@@ -74,6 +97,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--latin", action="store_true", help="leave out tokens of scripts other than Latin and Greek")
+    parser.add_argument("--tokens", type=int, help="keep at most so many: the rarest words are read in pieces")
     args = parser.parse_args()
 
     head = head_for(GLiRELConfig.from_pretrained(args.model))
@@ -87,8 +111,8 @@ def main() -> None:
     settings = json.loads(file.read_text(encoding="utf-8"))
     settings = {name: value for name, value in settings.items() if name not in _OF_ONE_MACHINE}
     file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if args.latin:
-        print(f"{drop_other_scripts(args.output):,} tokens left out")
+    if args.latin or args.tokens is not None:
+        print(f"{shrink_vocabulary(args.output, args.latin, args.tokens):,} tokens left out")
     size = sum(path.stat().st_size for path in args.output.iterdir())
     print(f"{args.output}: {size / 1e6:.1f} MB")
 
