@@ -70,7 +70,7 @@ class Size:
     eval_steps: int
 
 
-WHOLE, SMALL = Size(None, 6, 7000, 16, 500), Size(600, 1, 60, 8, 30)
+WHOLE, SMALL = Size(None, 10, 14_000, 16, 500), Size(600, 1, 60, 8, 30)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -129,19 +129,8 @@ def main() -> None:
     if "train" in stages:
         run("train", train_command(data, encoder, trained, size))
     if "publish" in stages:
-        run(
-            "publish",
-            [
-                ROOT / "scripts/publish.py",
-                "--model",
-                trained / "model",
-                "--output",
-                published,
-                "--latin",
-                "--tokens",
-                TOKENS,
-            ],
-        )
+        smaller = ["--latin", "--tokens", TOKENS]
+        run("publish", [ROOT / "scripts/publish.py", "--model", trained / "model", "--output", published, *smaller])
     if "fit" in stages:
         run("fit", [HERE / "develop.py", "--model", published, "--data", data, "--fit"])
 
