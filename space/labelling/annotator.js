@@ -59,7 +59,8 @@ function listEntities(menu, mark) {
   return menu.value;
 }
 
-function openForm(mark) {
+// `isNew`: of a mark that was made just now, which goes again where nobody says what it is.
+function openForm(mark, isNew = false) {
   closeForm();
   const known = JSON.parse(field().dataset.labels);
   const span = mark.dataset.span;
@@ -108,7 +109,8 @@ function openForm(mark) {
     event.stopPropagation();
     if (event.key !== "Escape") return;
     closeForm();
-    element.querySelector(`mark[data-span="${span}"]`)?.focus({ preventScroll: true });
+    if (isNew && !current) trigger("unmark", { span });
+    else element.querySelector(`mark[data-span="${span}"]`)?.focus({ preventScroll: true });
   });
   element.querySelector(".gl-annotator").append(form);
   const box = element.getBoundingClientRect();
@@ -222,7 +224,7 @@ element.addEventListener("keydown", (event) => {
 watch("value", () => {
   const open = field()?.dataset.open;
   const mark = open ? element.querySelector(`mark[data-position="${open}"]`) : null;
-  if (mark) openForm(mark);
+  if (mark) openForm(mark, true);
   else if (back) element.querySelector(`mark[data-span="${back}"]`)?.focus({ preventScroll: true });
   back = null;
 });

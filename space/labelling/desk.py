@@ -181,6 +181,12 @@ class Desk:
         if (position := self._position(span)) is not None:
             self.put(self.session.unmark(position))
 
+    def clear_marks(self) -> None:
+        """Deletes all marks, and with them the decisions on their relations."""
+        found = tuple(mark.span for mark in self.session.entities if mark.is_found)
+        removed = (*self.session.removed, *found)
+        self.put(replace(self.session, entities=(), decisions=(), removed=removed))
+
     def _position(self, span: str) -> int | None:
         """Position of a mark: marks may have come and gone since the page was drawn."""
         spans = [f"{entity.start}-{entity.end}" for entity in self.session.entities]

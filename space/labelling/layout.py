@@ -36,6 +36,16 @@ FOUND = (
 OVERLAPS = [("side by side only", "flat"), ("also inside each other", "nested")]
 
 
+class Slider(gr.Slider):
+    """A slider whose number box may be emptied, or hold a number beyond its ends: it takes the nearest that it has."""
+
+    is_template = True  # for Gradio: a `gr.Slider` in the browser
+
+    def preprocess(self, payload: float | None) -> float:
+        nearest = self.value if payload is None else min(max(payload, self.minimum), self.maximum)
+        return super().preprocess(nearest)
+
+
 class Layout:
     """The components.
 
@@ -135,9 +145,16 @@ class Layout:
         names = list(model.recognizers())
         with gr.Row(elem_classes="gl-tight"):
             self.recognizer = gr.Dropdown(
-                names, value=names[0], label="Find them with", scale=4, min_width=180, elem_id="recognizer"
+                names,
+                value=names[0],
+                label="Find them with",
+                scale=4,
+                min_width=180,
+                elem_id="recognizer",
+                visible=len(names) > 1,
             )
             self.find = gr.Button("Find entities", scale=2, min_width=120, elem_id="find")
+            self.clear = gr.Button("Remove all marks", scale=2, min_width=120, elem_id="clear-marks")
         gr.HTML(
             '<p class="gl-hint">Simple rules take capitalised words for names, and recognise dates and numbers. They '
             "are not a model: set the types yourself.</p>"
@@ -147,7 +164,7 @@ class Layout:
         gr.HTML("<h2>Results</h2>", elem_id="results")
         width = 240 if self.finds_entities else 180  # two of three sliders in a row, or two of two
         with gr.Row(elem_classes="gl-tight"):
-            self.threshold = gr.Slider(
+            self.threshold = Slider(
                 0,
                 1,
                 value=model.threshold(),
@@ -157,7 +174,7 @@ class Layout:
                 elem_id="threshold",
                 buttons=["reset"],
             )
-            self.entity_threshold = gr.Slider(
+            self.entity_threshold = Slider(
                 0,
                 1,
                 value=model.entity_threshold() if self.finds_entities else 0.5,
@@ -168,7 +185,7 @@ class Layout:
                 visible=self.finds_entities,
                 buttons=["reset"],
             )
-            self.top_k = gr.Slider(
+            self.top_k = Slider(
                 1,
                 MAX_TOP_K,
                 value=1,

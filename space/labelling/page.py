@@ -76,6 +76,7 @@ class Page(Layout):
             self.queue_actions: lambda now: gr.update(visible=bool(now.session.queue)),
             self.data_set: lambda now: now.collected["memory"],
             self.saved_actions: lambda now: gr.update(visible=bool(now.session.examples)),
+            self.clear: lambda now: gr.update(interactive=bool(now.session.entities)),
             self.undo: lambda now: gr.update(interactive=bool(now.workspace.past)),
             self.save: lambda now: gr.update(value=view.save_words(now.rows)),
             self.remove_all: lambda now: gr.update(
@@ -127,6 +128,7 @@ class Page(Layout):
                 component.change, Desk.find_again, [self.revision, *self.search], trigger_mode="always_last"
             )
         self._bind_model(self.find.click, Desk.find_entities, [self.revision, self.text, self.recognizer])
+        bind(self.clear.click, does(Desk.clear_marks))
         for kind, button in self.downloads.items():
             bind(button.click, self._writes(kind), outputs=[self.file]).then(
                 None, self.file, None, js=DOWNLOAD, api_visibility="private"

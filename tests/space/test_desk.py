@@ -287,6 +287,15 @@ def test_an_entity_that_is_gone_cannot_be_chosen(desk):
     assert desk.run(desk.add, 0, "rival of", 3) == "Choose a head, a relation and a tail."
 
 
+def test_all_marks_go_at_once_and_come_back(desk):
+    before = desk.session
+    desk.run(desk.accept_all)
+    desk.run(desk.clear_marks)
+    assert (desk.session.entities, desk.session.decisions) == ((), ())
+    desk.run(desk.undo)
+    assert desk.session.entities == before.entities
+
+
 def test_no_more_is_kept_than_a_browser_remembers(desk, monkeypatch):
     desk.run(desk.accept_all)
     desk.run(desk.save)
