@@ -36,14 +36,17 @@ FOUND = (
 OVERLAPS = [("side by side only", "flat"), ("also inside each other", "nested")]
 
 
-class Slider(gr.Slider):
-    """A slider whose number box may be emptied, or hold a number beyond its ends: it takes the nearest that it has."""
+def _forgive(slider: gr.Slider) -> None:
+    """Lets the number box of a slider be emptied, or hold a number beyond its ends: the nearest counts.
 
-    is_template = True  # for Gradio: a `gr.Slider` in the browser
+    Not a class of its own, for which Gradio would write a file of types next to this one.
+    """
+    read = slider.preprocess
 
-    def preprocess(self, payload: float | None) -> float:
-        nearest = self.value if payload is None else min(max(payload, self.minimum), self.maximum)
-        return super().preprocess(nearest)
+    def preprocess(payload: float | None) -> float:
+        return read(slider.value if payload is None else min(max(payload, slider.minimum), slider.maximum))
+
+    slider.preprocess = preprocess  # type: ignore[method-assign]
 
 
 class Layout:
@@ -164,7 +167,7 @@ class Layout:
         gr.HTML("<h2>Results</h2>", elem_id="results")
         width = 240 if self.finds_entities else 180  # two of three sliders in a row, or two of two
         with gr.Row(elem_classes="gl-tight"):
-            self.threshold = Slider(
+            self.threshold = gr.Slider(
                 0,
                 1,
                 value=model.threshold(),
@@ -174,7 +177,7 @@ class Layout:
                 elem_id="threshold",
                 buttons=["reset"],
             )
-            self.entity_threshold = Slider(
+            self.entity_threshold = gr.Slider(
                 0,
                 1,
                 value=model.entity_threshold() if self.finds_entities else 0.5,
@@ -185,7 +188,7 @@ class Layout:
                 visible=self.finds_entities,
                 buttons=["reset"],
             )
-            self.top_k = Slider(
+            self.top_k = gr.Slider(
                 1,
                 MAX_TOP_K,
                 value=1,
@@ -195,6 +198,8 @@ class Layout:
                 elem_id="top-k",
                 buttons=["reset"],
             )
+        for slider in (self.threshold, self.entity_threshold, self.top_k):
+            _forgive(slider)
         self.status = gr.HTML(elem_id="status")
         with gr.Tabs():
             with gr.Tab("Table"):
