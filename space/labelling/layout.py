@@ -46,7 +46,7 @@ def _forgive(slider: gr.Slider) -> None:
     def preprocess(payload: float | None) -> float:
         return read(slider.value if payload is None else min(max(payload, slider.minimum), slider.maximum))
 
-    slider.preprocess = preprocess  # type: ignore[method-assign]
+    slider.preprocess = preprocess
 
 
 class Layout:
