@@ -61,8 +61,7 @@ def ranking_loss(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
     """What holds must exceed what does not: for each cell that holds, `−log softmax(it; it and its rivals)`.
 
     Its rivals are the other relation types of its pair that do not hold, and the other pairs of its relation type; the
-    loss of a cell is the mean of both, and 0 where it does not hold. Where few cells hold, this teaches more than the
-    loss of single cells, which is mostly of those that do not.
+    loss of a cell is the mean of both, and 0 where it does not hold.
 
     Args:
         logits: `(batch, pairs, relations)`.

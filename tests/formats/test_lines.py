@@ -42,6 +42,14 @@ def test_csv_can_hold_the_text(records):
     write_csv(records, file, with_text=True)
     rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
     assert [row["text"] for row in rows] == [records[0]["text"]] * 2 + [""] + [records[3]["text"]] * 2
+    assert {row["exhaustive"] for row in rows} == {""}  # nobody said
+
+
+@pytest.mark.parametrize(("said", "cell"), [(True, "true"), (False, "false")])
+def test_csv_with_the_text_says_whether_all_relations_are_there(records, said, cell):
+    file = io.StringIO(newline="")
+    write_csv([{**records[0], "exhaustive": said}], file, with_text=True)
+    assert {row["exhaustive"] for row in csv.DictReader(io.StringIO(file.getvalue(), newline=""))} == {cell}
 
 
 def test_lines_are_written_as_records_come(records):
