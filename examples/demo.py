@@ -18,7 +18,7 @@ TEXTS: list[tuple[str, list[str], list[str]]] = [
     ),
     (
         "Nokia, based in Espoo, Finland, named Pekka Lundmark chief executive in 2020.",
-        ["company", "city", "country", "person", "date"],
+        ["company", "city", "person", "date"],
         ["headquarters", "chief executive", "founded by"],
     ),
     (
@@ -27,9 +27,9 @@ TEXTS: list[tuple[str, list[str], list[str]]] = [
         ["treats", "causes side effect", "prevents"],
     ),
     (
-        "Judge Ellen Park fined Norvik Shipping for polluting the harbour of Bergen.",
-        ["person", "company", "city"],
-        ["fined", "works for", "headquarters"],
+        "The striker Ada Hegerberg left Lyon in 2024 and is coached by Jonatan Giraldez.",
+        ["person", "club", "date"],
+        ["plays for", "coached by", "former club"],
     ),
 ]
 

@@ -4,11 +4,13 @@ Rounding to float16 changes scores in the third digit at most; the file is half 
 `dtype: float32`, so that the model is loaded for ordinary arithmetic, which is also the faster one on a CPU.
 
     python scripts/publish.py --model runs/glirel/model --output checkpoints/glirel-mini
-    python scripts/publish.py --model runs/default/model --output checkpoints/glirel-small --latin --tokens 25200
+    python scripts/publish.py --model runs/default/model --output checkpoints/glirel-small --latin --tokens 25200 \
+        --texts runs/default/data/train.jsonl.xz
 
 `--latin` leaves out the embeddings of WordPieces in other scripts than Latin and Greek, and those that BERT keeps for
 nobody. Words in these scripts become [UNK]; all others score as before. `--tokens` leaves out the rarest words, which
-are then read in pieces.
+are then read in pieces: first those that no text of `--texts` has in lower case, which are mostly names, and with
+which no other word begins.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from glirel_transformers import GLiRELConfig
+from glirel_transformers.data import read_documents
 from glirel_transformers.modeling_glirel import head_for
+from glirel_transformers.requests_glirel import readable_name
 
 _EMBEDDINGS = "glirel.encoder.embeddings.word_embeddings.weight"
 _SCRIPTS = ("LATIN", "GREEK")
@@ -45,7 +50,28 @@ def _is_word(token: str) -> bool:
     return len(token) > 1 and token.isalpha()
 
 
-def choose_tokens(tokens: Mapping[str, int], added: Collection[str], latin: bool, number: int | None) -> list[str]:
+def common_words(file: Path, tokenizer: Tokenizer) -> set[str]:
+    """Words that stand in lower case in the documents of a file or in their names of types, and beginnings of others.
+
+    A word that a vocabulary does not have is read in pieces, of which the first looks like a word.
+    """
+    words: set[str] = set()
+    for document in read_documents(file):
+        names = [*(document.annotated_entity_types or ()), *(document.annotated_relation_types or ())]
+        names += [one.relation_type for one in document.relations]
+        words.update(document.words, *(readable_name(name).split() for name in names))
+    lower = {word for word in words if word.islower()}
+    pieces = (one.tokens for one in tokenizer.encode_batch(sorted(words), add_special_tokens=False))
+    return lower | {found[0] for found in pieces if len(found) > 1}
+
+
+def choose_tokens(
+    tokens: Mapping[str, int],
+    added: Collection[str],
+    latin: bool,
+    number: int | None,
+    common: Collection[str] = (),
+) -> list[str]:
     """The tokens that a vocabulary keeps, in its order.
 
     Args:
@@ -53,15 +79,16 @@ def choose_tokens(tokens: Mapping[str, int], added: Collection[str], latin: bool
         added: special ones, which are kept.
         latin: whether other scripts than Latin and Greek are left out.
         number: of tokens to keep at most; the rarest words go.
+        common: words that go last.
     """
     kept = [one for one in sorted(tokens, key=tokens.__getitem__) if one in added or not latin or _is_read(one)]
-    words = [one for one in kept if _is_word(one)]
+    words = sorted((one for one in kept if _is_word(one)), key=lambda one: (one not in common, tokens[one]))
     too_many = 0 if number is None else max(len(kept) - number, 0)
     rarest = set(words[len(words) - too_many :])
     return [one for one in kept if one not in rarest]
 
 
-def shrink_vocabulary(folder: Path, latin: bool, number: int | None) -> int:
+def shrink_vocabulary(folder: Path, latin: bool, number: int | None, common: Collection[str]) -> int:
     """Takes tokens out of a checkpoint's vocabulary and embeddings; the others keep their order and their vectors.
 
     Returns:
@@ -71,7 +98,7 @@ def shrink_vocabulary(folder: Path, latin: bool, number: int | None) -> int:
     tokenizer = json.loads(file.read_text(encoding="utf-8"))
     added = {one["content"]: one["id"] for one in tokenizer["added_tokens"]}
     tokens = tokenizer["model"]["vocab"] | added
-    kept = choose_tokens(tokens, added, latin, number)
+    kept = choose_tokens(tokens, added, latin, number, common)
     place = {token: index for index, token in enumerate(kept)}
     tokenizer["model"]["vocab"] = {token: place[token] for token in kept if token in tokenizer["model"]["vocab"]}
     for one in tokenizer["added_tokens"]:
@@ -98,6 +125,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--latin", action="store_true", help="leave out tokens of scripts other than Latin and Greek")
     parser.add_argument("--tokens", type=int, help="keep at most so many: the rarest words are read in pieces")
+    parser.add_argument("--texts", type=Path, help="documents whose words in lower case go last")
     args = parser.parse_args()
 
     head = head_for(GLiRELConfig.from_pretrained(args.model))
@@ -112,7 +140,9 @@ def main() -> None:
     settings = {name: value for name, value in settings.items() if name not in _OF_ONE_MACHINE}
     file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if args.latin or args.tokens is not None:
-        print(f"{shrink_vocabulary(args.output, args.latin, args.tokens):,} tokens left out")
+        tokenizer = Tokenizer.from_file(str(args.output / "tokenizer.json"))
+        common = common_words(args.texts, tokenizer) if args.texts else ()
+        print(f"{shrink_vocabulary(args.output, args.latin, args.tokens, common):,} tokens left out")
     size = sum(path.stat().st_size for path in args.output.iterdir())
     print(f"{args.output}: {size / 1e6:.1f} MB")
 

@@ -18,13 +18,9 @@ TEXTS = _DEMO.TEXTS
 MINI = ROOT / "checkpoints" / "glirel-mini"
 FACTS = [  # of the texts of examples/demo.py
     {("Marie Curie", "place of birth", "Warsaw"), ("Marie Curie", "educated at", "University of Paris")},
-    {
-        ("Nokia", "chief executive", "Pekka Lundmark"),
-        ("Nokia", "headquarters", "Espoo"),
-        ("Nokia", "headquarters", "Finland"),
-    },
+    {("Nokia", "chief executive", "Pekka Lundmark"), ("Nokia", "headquarters", "Espoo")},
     {("Metformin", "treats", "type 2 diabetes"), ("Metformin", "causes side effect", "nausea")},
-    {("Judge Ellen Park", "fined", "Norvik Shipping")},
+    {("Ada Hegerberg", "coached by", "Jonatan Giraldez"), ("Ada Hegerberg", "former club", "Lyon")},
 ]
 LIMITS = {MINI: 40_000_000, EMBEDDED_MODEL: 62_000_000}  # bytes of a folder; the weights of the larger one are 60 MB
 

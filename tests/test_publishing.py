@@ -47,4 +47,6 @@ def test_other_scripts_and_what_is_unused_go(choose):
 def test_the_rarest_words_go_and_neither_pieces_nor_letters_nor_special_tokens(choose):
     kept = choose(latin=True, number=10)
     assert kept == [token for token in TOKENS if token not in ("[unused1]", "東", "rare", "rarest")]
+    kept = choose(latin=True, number=10, common={"rare", "rarest"})
+    assert kept == [token for token in TOKENS if token not in ("[unused1]", "東", "cat", "λόγος")]
     assert set(choose(latin=True, number=1)) == {"[PAD]", "[UNK]", "[REL]", "a", "##a", "##ing", "ß"}

@@ -129,7 +129,7 @@ def main() -> None:
     if "train" in stages:
         run("train", train_command(data, encoder, trained, size))
     if "publish" in stages:
-        smaller = ["--latin", "--tokens", TOKENS]
+        smaller = ["--latin", "--tokens", TOKENS, "--texts", data / "train.jsonl.xz"]
         run("publish", [ROOT / "scripts/publish.py", "--model", trained / "model", "--output", published, *smaller])
     if "fit" in stages:
         run("fit", [HERE / "develop.py", "--model", published, "--data", data, "--fit"])
