@@ -11,6 +11,7 @@ def _blocks(path):
 
 
 BLOCKS = _blocks(ROOT / "README.md")
+ELSEWHERE = ("serving",)  # pages that tests/export runs, next to an export
 
 
 def test_there_are_blocks_to_run():
@@ -25,7 +26,9 @@ def test_python_blocks_of_the_readme_run(block, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", [path for path in sorted((ROOT / "docs").glob("*.md")) if _blocks(path)], ids=lambda path: path.name
+    "page",
+    [page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in ELSEWHERE and _blocks(page)],
+    ids=lambda path: path.name,
 )
 def test_python_blocks_of_a_page_of_the_documentation_run_one_after_the_other(page, monkeypatch, tmp_path):
     """In a folder of their own, where they may write."""
